@@ -1,0 +1,64 @@
+/**
+ * The names of things. Each is branded at birth, so that a task id can never be passed where a
+ * session id is wanted, and parsed again at each edge.
+ */
+declare const brand: unique symbol
+type Brand<Base, Name extends string> = Base & { readonly [brand]: Name }
+
+/** Ten characters of Crockford base 32, the first one a letter: 50 random bits. */
+export type TaskId = Brand<string, 'TaskId'>
+/** A worktree of ours; a managed one bears the id of the task that it was made for. */
+export type WorktreeId = Brand<string, 'WorktreeId'>
+/** The agent's own conversation (a Codex thread id); opaque to us. */
+export type SessionId = Brand<string, 'SessionId'>
+/** A full git object id naming a commit, SHA-1 or SHA-256. */
+export type CommitId = Brand<string, 'CommitId'>
+/** The number of an attempt within its task, from 1. Every write of an attempt carries it. */
+export type Fence = Brand<number, 'Fence'>
+
+const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz'
+const LETTERS = 'abcdefghjkmnpqrstvwxyz'
+const ID_LENGTH = 10
+
+/** Makes a task id from at least ten random bytes. */
+export function makeTaskId(random: Uint8Array): TaskId {
+  let id = LETTERS.charAt((random[0] ?? 0) % LETTERS.length)
+  for (let i = 1; i < ID_LENGTH; i++) id += ALPHABET.charAt((random[i] ?? 0) % ALPHABET.length)
+  return id as TaskId
+}
+
+export function parseTaskId(text: string): TaskId | undefined {
+  return /^[a-z][0-9a-z]{9}$/.test(text) ? (text as TaskId) : undefined
+}
+
+export function parseCommitId(text: string): CommitId | undefined {
+  return /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/.test(text) ? (text as CommitId) : undefined
+}
+
+export const asSessionId = (text: string): SessionId => text as SessionId
+export const asFence = (count: number): Fence => count as Fence
+/** A managed worktree is named after the task that it is made for. */
+export const worktreeIdOf = (task: TaskId): WorktreeId => task as string as WorktreeId
+
+/** The longest name that `makeTaskName` gives, in characters. */
+const NAME_LENGTH = 32
+
+/**
+ * A name that people can type, from the first words of the prompt: `Fix the login!` becomes
+ * `fix-the-login`. Names need not be unique: the bare name means the newest task that bears it.
+ */
+export function makeTaskName(prompt: string, fallback: string): string {
+  const words = prompt
+    .slice(0, 400)
+    .normalize('NFKD')
+    .replace(/\p{M}/gu, '')
+    .toLowerCase()
+    .match(/[\p{L}\p{N}]+/gu)
+  let name = ''
+  for (const word of (words ?? []).slice(0, 5)) {
+    const longer = name === '' ? word : `${name}-${word}`
+    if (longer.length > NAME_LENGTH) break
+    name = longer
+  }
+  return name === '' ? fallback : name
+}

@@ -1,0 +1,85 @@
+import type { CommitId } from './ids.ts'
+
+/**
+ * How an attempt ended badly. A closed vocabulary shared by all agents: what a caller can act on,
+ * never the agent's own words (those are the evidence).
+ */
+export type FailureCode =
+  | 'auth'
+  | 'usage_limit'
+  | 'rate_limited'
+  | 'model_error'
+  | 'command_failed'
+  | 'exit_unknown'
+  | 'no_proof'
+  | 'agent_crashed'
+  | 'agent_missing'
+  | 'launch_failed'
+  | 'worktree_failed'
+  | 'worktree_lost'
+  | 'repository_lost'
+  | 'session_lost'
+  | 'collect_failed'
+  | 'max_failures'
+  | 'internal_error'
+
+/** Why something failed: the code to act on, the agent's or git's own words, and the next step. */
+export interface Failure {
+  readonly code: FailureCode
+  readonly message: string
+  readonly hint?: string
+}
+
+/** Tokens and money that one session has used; null is "not known", never 0. */
+export interface Usage {
+  readonly inputTokens: number | null
+  readonly cachedInputTokens: number | null
+  readonly outputTokens: number | null
+  readonly costUsd: number | null
+}
+
+/** What a task brought home: the agent's delta from base to result. */
+export interface Result {
+  /** The agent's final answer, verbatim; null where it gave none. */
+  readonly answer: string | null
+  /** The result commit, held by a ref under `refs/holdfast/`; null where nothing could be collected. */
+  readonly commit: CommitId | null
+  readonly files: number
+  readonly insertions: number
+  readonly deletions: number
+  /** What could not be collected, in words, each with its path. */
+  readonly leftOut: readonly string[]
+}
+
+/**
+ * How one attempt ended, as judged from the agent's own terminal events.
+ * `interrupted`: the agent died without finishing its turn, and may be continued.
+ */
+export type AttemptOutcome =
+  | { readonly kind: 'succeeded' }
+  | { readonly kind: 'failed'; readonly failure: Failure }
+  | { readonly kind: 'interrupted'; readonly failure: Failure }
+
+/** How the agent process ended, as its wrapper wrote it down; `unknown` when it could not. */
+export type AgentExit =
+  | { readonly kind: 'exited'; readonly code: number }
+  | { readonly kind: 'signalled'; readonly signal: number }
+  | { readonly kind: 'unknown' }
+
+/** A shell reports death by signal n as 128 + n; 255 at most, so larger numbers are plain codes. */
+export function parseShellStatus(status: number): AgentExit {
+  return status > 128 && status <= 128 + 64
+    ? { kind: 'signalled', signal: status - 128 }
+    : { kind: 'exited', code: status }
+}
+
+export function describeExit(exit: AgentExit): string {
+  switch (exit.kind) {
+    case 'exited':
+      return `exit code ${exit.code}`
+    case 'signalled':
+      return `killed by signal ${exit.signal}`
+    case 'unknown':
+      return 'exit status unknown'
+  }
+}

@@ -1,0 +1,140 @@
+import type { CommitId, Fence, SessionId, TaskId, WorktreeId } from './ids.ts'
+import type { Failure, Result, Usage } from './outcome.ts'
+import type { Permissions } from './permissions.ts'
+
+/** What was asked: it is written once, at submission, and never changes. */
+export interface TaskRequest {
+  readonly id: TaskId
+  readonly name: string
+  readonly agent: string
+  readonly model: string | null
+  readonly effort: string | null
+  readonly permissions: Permissions
+  /** For the agent `command`: the program and its arguments. Empty for all others. */
+  readonly argv: readonly string[]
+  /** For the agent `command`: run it again after a crash. */
+  readonly retryOnCrash: boolean
+  readonly repo: RepositoryPlace
+  readonly base: Base
+  readonly caller: Caller
+  readonly createdAt: number
+}
+
+/** Where the task came from. All paths are absolute and real. */
+export interface RepositoryPlace {
+  /** The top of the checkout that the caller stood in; it may be a linked worktree that goes away. */
+  readonly root: string
+  /** The common git directory: what the repository is. */
+  readonly commonDir: string
+  /** Where the caller stood below `root`, with `/` between; empty at the top. */
+  readonly subdirectory: string
+}
+
+/** What a task starts from. */
+export interface Base {
+  /** The commit that the caller stood on. */
+  readonly commit: CommitId
+  /** The caller's uncommitted changes as a synthetic commit on top; null where there were none. */
+  readonly changes: BaseChanges | null
+}
+
+export interface BaseChanges {
+  /** A commit whose tree is the caller's working tree, without ignored files. */
+  readonly snapshot: CommitId
+  /** A commit whose tree is the caller's index; null where nothing was staged. */
+  readonly staged: CommitId | null
+  readonly modified: number
+  readonly untracked: number
+  readonly deleted: number
+  /** What was not carried over, in words, each with its path. */
+  readonly leftOut: readonly string[]
+}
+
+/** The commit whose tree is the caller's working tree: what results are compared with. */
+export function baseTreeCommit(base: Base): CommitId {
+  return base.changes?.snapshot ?? base.commit
+}
+
+/** Who asked: a label to find and to tell, never an owner whose end kills. */
+export interface Caller {
+  readonly kind: 'terminal' | 'claude' | 'task' | 'program'
+  /** The caller session, the delegating task's id, or the terminal; null where there is none. */
+  readonly id: string | null
+  readonly directory: string
+}
+
+/** Why a task waits, and until when (milliseconds since 1970). */
+export interface Wait {
+  readonly reason: 'backoff'
+  readonly until: number
+  readonly failure: Failure
+}
+
+/**
+ * The state of a task; each carries only the facts that are true in it. How one leads to another
+ * stands in `transitions.ts`.
+ */
+export type TaskState =
+  | { readonly name: 'queued' }
+  | { readonly name: 'starting'; readonly fence: Fence }
+  | { readonly name: 'running'; readonly fence: Fence }
+  | { readonly name: 'needs_input'; readonly fence: Fence; readonly question: string }
+  | { readonly name: 'waiting'; readonly wait: Wait }
+  | { readonly name: 'cancelling'; readonly fence: Fence }
+  | { readonly name: 'succeeded'; readonly endedAt: number; readonly result: Result }
+  | {
+      readonly name: 'failed'
+      readonly endedAt: number
+      readonly failure: Failure
+      readonly result: Result | null
+    }
+  | { readonly name: 'cancelled'; readonly endedAt: number; readonly result: Result | null }
+
+export type TaskStateName = TaskState['name']
+
+export const activeStates = ['starting', 'running', 'needs_input', 'cancelling'] as const
+export const endedStates = ['succeeded', 'failed', 'cancelled'] as const
+
+export type EndedState = Extract<TaskState, { name: (typeof endedStates)[number] }>
+export type ActiveState = Extract<TaskState, { name: (typeof activeStates)[number] }>
+
+export function hasEnded(state: TaskState): state is EndedState {
+  return (endedStates as readonly string[]).includes(state.name)
+}
+
+/** An attempt is under way: a process may live. */
+export function isActive(state: TaskState): state is ActiveState {
+  return (activeStates as readonly string[]).includes(state.name)
+}
+
+export interface WorktreePlace {
+  readonly id: WorktreeId
+  readonly path: string
+  readonly kind: 'managed' | 'permanent' | 'borrowed'
+  readonly pinned: boolean
+}
+
+/** A task as the store knows it: what was asked, and how it stands. */
+export interface Task {
+  readonly request: TaskRequest
+  readonly state: TaskState
+  /** When it came into this state. */
+  readonly stateSince: number
+  /** The number of the newest attempt; 0 before the first. */
+  readonly attempts: number
+  /** How many attempts in a row ended in a crash; a healthy while sets it back. */
+  readonly failuresInRow: number
+  readonly session: SessionId | null
+  readonly worktree: WorktreePlace | null
+  readonly usage: Usage | null
+  readonly startedAt: number | null
+}
+
+/** One launch of an agent process for a task. */
+export interface Attempt {
+  readonly task: TaskId
+  readonly fence: Fence
+  /** What the agent is told: the whole prompt, or to go on in its session. */
+  readonly mode: 'fresh' | 'resume'
+  readonly startedAt: number
+}

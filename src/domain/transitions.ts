@@ -1,0 +1,123 @@
+/**
+ * The life of a task as one total table: state × event → state. The store applies it in the same
+ * transaction that writes the row, its log line and its deliveries, so no other order can happen.
+ */
+import type { Fence } from './ids.ts'
+import type { Failure, Result } from './outcome.ts'
+import { hasEnded, type TaskState, type TaskStateName, type Wait } from './task.ts'
+
+/** What happens to a task (`noun_phase`). Each carries the facts of the state that it leads to. */
+export type Transition =
+  | { readonly kind: 'attempt_claimed'; readonly fence: Fence }
+  | { readonly kind: 'agent_started' }
+  | { readonly kind: 'input_requested'; readonly question: string }
+  | { readonly kind: 'input_answered' }
+  | { readonly kind: 'attempt_interrupted'; readonly wait: Wait; readonly result: Result | null }
+  | { readonly kind: 'cancel_requested' }
+  | { readonly kind: 'attempt_succeeded'; readonly result: Result }
+  | { readonly kind: 'attempt_failed'; readonly failure: Failure; readonly result: Result | null }
+  | { readonly kind: 'attempt_cancelled'; readonly result: Result | null }
+
+export type TransitionKind = Transition['kind']
+
+/** `refused`: this cannot happen in that state. `stay`: it can, and changes nothing. */
+type Cell = TaskStateName | 'refused' | 'stay'
+
+const ended: Record<TransitionKind, Cell> = {
+  attempt_claimed: 'refused',
+  agent_started: 'refused',
+  input_requested: 'refused',
+  input_answered: 'refused',
+  attempt_interrupted: 'refused',
+  cancel_requested: 'refused',
+  attempt_succeeded: 'refused',
+  attempt_failed: 'refused',
+  attempt_cancelled: 'refused',
+}
+
+/** A worker that dies between launch and the next write finds its attempt still `starting`. */
+const underWay: Record<TransitionKind, Cell> = {
+  attempt_claimed: 'refused',
+  agent_started: 'running',
+  input_requested: 'needs_input',
+  input_answered: 'refused',
+  attempt_interrupted: 'waiting',
+  cancel_requested: 'cancelling',
+  attempt_succeeded: 'succeeded',
+  attempt_failed: 'failed',
+  attempt_cancelled: 'refused',
+}
+
+export const transitions: Record<TaskStateName, Record<TransitionKind, Cell>> = {
+  queued: { ...ended, attempt_claimed: 'starting', cancel_requested: 'cancelled' },
+  // A waiting task has a worktree with work in it: a worker must collect it before it is cancelled.
+  waiting: { ...ended, attempt_claimed: 'starting', cancel_requested: 'cancelling' },
+  starting: underWay,
+  running: { ...underWay, agent_started: 'stay' },
+  needs_input: {
+    ...underWay,
+    agent_started: 'stay',
+    input_requested: 'stay',
+    input_answered: 'running',
+  },
+  // However the attempt ends once its end was asked for, the task is cancelled.
+  cancelling: {
+    ...ended,
+    agent_started: 'stay',
+    input_requested: 'stay',
+    cancel_requested: 'stay',
+    attempt_interrupted: 'cancelled',
+    attempt_succeeded: 'cancelled',
+    attempt_failed: 'cancelled',
+    attempt_cancelled: 'cancelled',
+  },
+  succeeded: ended,
+  failed: ended,
+  cancelled: ended,
+}
+
+/**
+ * The state that an event leads to, or `refused`. `fence` is the newest attempt's number (for a
+ * task that is cancelled while it waits), `now` in milliseconds since 1970.
+ */
+export function nextState(
+  from: TaskState,
+  event: Transition,
+  fence: Fence,
+  now: number,
+): TaskState | 'refused' {
+  const to = transitions[from.name][event.kind]
+  if (to === 'refused') return 'refused'
+  if (to === 'stay' || to === from.name) return from
+  switch (to) {
+    case 'queued':
+      return { name: 'queued' }
+    case 'starting':
+    case 'running':
+    case 'cancelling':
+      return { name: to, fence: event.kind === 'attempt_claimed' ? event.fence : fence }
+    case 'needs_input':
+      return event.kind === 'input_requested'
+        ? { name: 'needs_input', fence, question: event.question }
+        : 'refused'
+    case 'waiting':
+      return event.kind === 'attempt_interrupted'
+        ? { name: 'waiting', wait: event.wait }
+        : 'refused'
+    case 'succeeded':
+      return event.kind === 'attempt_succeeded'
+        ? { name: 'succeeded', endedAt: now, result: event.result }
+        : 'refused'
+    case 'failed':
+      return event.kind === 'attempt_failed'
+        ? { name: 'failed', endedAt: now, failure: event.failure, result: event.result }
+        : 'refused'
+    case 'cancelled':
+      return { name: 'cancelled', endedAt: now, result: 'result' in event ? event.result : null }
+  }
+}
+
+/** Every ended task is owed a delivery; no other state change is, yet. */
+export function owesDelivery(from: TaskState, to: TaskState): boolean {
+  return !hasEnded(from) && hasEnded(to)
+}

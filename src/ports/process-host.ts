@@ -1,0 +1,88 @@
+/**
+ * Processes of this machine: starting agents that are nobody's child, finding them again, ending
+ * them with everything that they started. Works from run directories and `/proc` alone; knows no
+ * database. The files of a run directory and their order are in `docs/reference/run-directory.md`.
+ */
+import type { Fence, TaskId } from '../domain/ids.ts'
+import type { Liveness, RunFacts } from '../domain/recovery.ts'
+
+/** What to start. All paths are absolute. */
+export interface LaunchPlan {
+  readonly task: TaskId
+  readonly fence: Fence
+  /** The run directory; it is made by the launch and may not exist before, except empty. */
+  readonly runDirectory: string
+  /** The program and its arguments; the program is an absolute path. Never goes through a shell. */
+  readonly argv: readonly [string, ...string[]]
+  /** The whole environment, without the mark: the host adds that. */
+  readonly environment: Readonly<Record<string, string>>
+  readonly workingDirectory: string
+  /** The bytes of stdin; the agent reads them from a file and then sees its end. */
+  readonly stdin: Uint8Array
+}
+
+/** One process of an attempt, as found by a scan. */
+export interface FoundProcess {
+  readonly pid: number
+  readonly command: string
+  /** Why it counts as the attempt's: its mark, its parentage, its session or group, its directory. */
+  readonly because: 'mark' | 'descent' | 'session' | 'directory'
+}
+
+/** How to recognise the processes of one attempt (DESIGN: identity). */
+export interface AttemptProcesses {
+  readonly task: TaskId
+  readonly fence: Fence
+  readonly runDirectory: string
+  /** The managed worktree: whoever stands in it belongs to the attempt. Null: it is the user's own. */
+  readonly worktree: string | null
+}
+
+export interface StopOrder {
+  /** The signal that ends the agent *and its tools* in order, sent to the agent alone; null: none does. */
+  readonly graceful: 'SIGINT' | 'SIGTERM' | null
+  /** How long the graceful end may take before the forceful one, in milliseconds. */
+  readonly graceMs: number
+}
+
+export interface StopReport {
+  /** True once nothing of the attempt is left alive. */
+  readonly ended: boolean
+  /** Those that were found and ended, or, if `ended` is false, that still live. */
+  readonly processes: readonly FoundProcess[]
+}
+
+export interface ProcessHost {
+  /**
+   * Writes `launch.json` and `stdin` (synced), then starts the wrapper in a process session of its
+   * own, and resolves when the agent process has written itself down, right before its `exec`.
+   * Rejects with `launch_failed` after `LAUNCH_LIMIT_MS`; by then nothing of it is left alive.
+   */
+  launch(plan: LaunchPlan): Promise<void>
+  /** What the run directory and the processes say; cheap enough for 200 attempts twice a second. */
+  lookAtRun(runDirectory: string): RunFacts
+  /** Every live process of the attempt, this process excepted. Scans the whole of `/proc`. */
+  findProcesses(attempt: AttemptProcesses): readonly FoundProcess[]
+  /** Ends every process of the attempt: gracefully, then forcefully, then looks again. */
+  stop(attempt: AttemptProcesses, order: StopOrder): Promise<StopReport>
+  /** Starts a program that outlives this one: own session, reparented, standing in `/`. */
+  startDetached(
+    argv: readonly [string, ...string[]],
+    environment: Readonly<Record<string, string>>,
+    logFile: string,
+  ): Promise<void>
+  /** Whether the process that called itself `identity` lives. */
+  liveness(identity: ProcessIdentity): Liveness
+  /** This very process, as others can recognise it. */
+  self(): ProcessIdentity
+}
+
+/** A process of this machine, this boot, this PID namespace, this start time: never a name. */
+export interface ProcessIdentity {
+  readonly machine: string
+  readonly boot: string
+  readonly pidNamespace: string
+  readonly pid: number
+  /** Clock ticks since boot, from field 22 of `/proc/PID/stat`. */
+  readonly startTime: number
+}

@@ -1,0 +1,127 @@
+/**
+ * The store: the truth, and the way in. In domain verbs; every write is one transaction, and every
+ * write of an attempt carries its fence: a stale one is refused (`undefined`, or false).
+ * Submissions and transitions are on disk when they return; log lines may lag by a moment, and can
+ * be derived again from the raw output.
+ */
+import type { AgentEvent, TaskEvent } from '../domain/agent-events.ts'
+import type { Fence, SessionId, TaskId, WorktreeId } from '../domain/ids.ts'
+import type { Usage } from '../domain/outcome.ts'
+import type { Attempt, Task, TaskRequest, TaskStateName } from '../domain/task.ts'
+import type { Transition } from '../domain/transitions.ts'
+import type { Translation } from './agent.ts'
+import type { WorktreeRecord } from './worktrees.ts'
+
+declare const claimed: unique symbol
+/** An attempt whose claim this worker holds: only `claimNext` and `claimActive` make one. */
+export type ClaimedAttempt = Attempt & { readonly [claimed]: true }
+
+/** How far an attempt's output has been read, and what was understood up to there. */
+export interface Progress {
+  /** Bytes of `stdout` that whole lines have been taken from. */
+  readonly offset: number
+  readonly translation: Translation
+}
+
+export interface TaskFilter {
+  readonly states?: readonly TaskStateName[]
+  /** Only tasks that ended at or after this time, for ended ones. */
+  readonly endedSince?: number
+  /** The common git directory. */
+  readonly repository?: string
+  readonly limit?: number
+}
+
+export interface Store {
+  /** Writes a task; it is durable when this returns. */
+  submitTask(request: TaskRequest): Promise<Task>
+  findTask(id: TaskId): Promise<Task | undefined>
+  /** By id, unique prefix of an id, or name (the newest that bears it). At most two are returned. */
+  findTasksNamed(reference: string): Promise<readonly Task[]>
+  /** Newest first. */
+  listTasks(filter: TaskFilter): Promise<readonly Task[]>
+  countTasks(states: readonly TaskStateName[]): Promise<number>
+
+  /**
+   * Takes the next task that is queued, or whose wait is over, and begins its next attempt: the
+   * task is `starting` when this returns.
+   */
+  claimNext(
+    now: number,
+    mode: (task: Task) => Attempt['mode'],
+  ): Promise<{ task: Task; attempt: ClaimedAttempt } | undefined>
+  /** The attempts under way, for a worker that has just come to hold the worker lock. */
+  claimActive(): Promise<readonly { task: Task; attempt: ClaimedAttempt }[]>
+  /** When the next wait ends (milliseconds since 1970), if any task waits. */
+  nextWake(): Promise<number | undefined>
+
+  /** Applies one event to a task. Undefined: the transition table or the fence refuses it. */
+  transition(
+    task: TaskId,
+    fence: Fence | null,
+    event: Transition,
+    now: number,
+  ): Promise<Task | undefined>
+  /** Log lines and what they changed, with the offset that they reach to, in one transaction. */
+  recordProgress(
+    attempt: ClaimedAttempt,
+    progress: Progress,
+    events: readonly AgentEvent[],
+    now: number,
+  ): Promise<boolean>
+  /** What was recorded of the attempt so far; undefined if nothing was. */
+  findProgress(task: TaskId, fence: Fence): Promise<Progress | undefined>
+  /** The session's usage as of its newest attempt that said. */
+  recordFacts(
+    attempt: ClaimedAttempt,
+    facts: { session?: SessionId; usage?: Usage },
+  ): Promise<boolean>
+  /** A line of ours in the task's log. */
+  recordNote(
+    task: TaskId,
+    fence: Fence | null,
+    kind: 'attempt_started' | 'attempt_ended' | 'task_changed',
+    text: string,
+    now: number,
+  ): Promise<void>
+  listEvents(task: TaskId, after: number, limit: number): Promise<readonly TaskEvent[]>
+  lastEvents(task: TaskId, count: number): Promise<readonly TaskEvent[]>
+  listAttempts(task: TaskId): Promise<readonly AttemptRecord[]>
+
+  /** Records a worktree before it is made, leased to the task; it counts once `git` is told. */
+  leaseWorktree(
+    attempt: ClaimedAttempt,
+    worktree: WorktreeId,
+    path: string,
+    commonDir: string,
+  ): Promise<boolean>
+  /** Completes the record once the worktree stands. */
+  recordWorktree(attempt: ClaimedAttempt, worktree: WorktreeRecord): Promise<boolean>
+  findWorktree(id: WorktreeId): Promise<StoredWorktree | undefined>
+  listWorktrees(): Promise<readonly StoredWorktree[]>
+  /** Forgets a worktree that is gone from the disk. Refuses (false) while it is leased. */
+  forgetWorktree(id: WorktreeId): Promise<boolean>
+
+  /** A number that differs whenever another process has written; for cheap waiting. */
+  changeCounter(): number
+  /** Whether the store's own structure is sound; null, or what is wrong. */
+  checkIntegrity(): Promise<string | null>
+  close(): Promise<void>
+}
+
+export interface StoredWorktree {
+  readonly id: WorktreeId
+  readonly path: string
+  readonly commonDir: string
+  /** Null until the worktree stands. */
+  readonly record: WorktreeRecord | null
+  /** The task that claims it; null: it may be retired. */
+  readonly leasedTo: TaskId | null
+}
+
+export interface AttemptRecord {
+  readonly attempt: Attempt
+  readonly endedAt: number | null
+  /** How it ended, in words. */
+  readonly ending: string | null
+}

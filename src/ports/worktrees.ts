@@ -1,0 +1,118 @@
+/**
+ * Git worktrees, and all that we ask of git. The only layer that spawns `git`; never trusts a
+ * directory that an agent could write: every call names the recorded git directory.
+ */
+import type { CommitId, TaskId, WorktreeId } from '../domain/ids.ts'
+import type { Base, RepositoryPlace } from '../domain/task.ts'
+
+/** A checkout that a caller stands in, and the commit it is on. */
+export interface Checkout {
+  readonly place: RepositoryPlace
+  /** The git directory of this checkout: of a linked worktree, its own. */
+  readonly gitDir: string
+  readonly head: CommitId
+  /** The tree of `head`. */
+  readonly headTree: string
+  readonly objectFormat: 'sha1' | 'sha256'
+}
+
+/** Bounds on what `run` carries along. */
+export interface CaptureLimits {
+  readonly maxBytes: number
+  readonly maxFiles: number
+}
+
+/** A worktree of ours as it was made; the recorded truth that later looks are compared with. */
+export interface WorktreeRecord {
+  readonly id: WorktreeId
+  readonly path: string
+  /** Its own git directory, `<common>/worktrees/<id>`. */
+  readonly gitDir: string
+  readonly commonDir: string
+  /** Identity of the directory itself, to notice a replacement. */
+  readonly device: number
+  readonly inode: number
+}
+
+/** What an agent changed: collected, held by `refs/holdfast/`, and written out as files. */
+export interface CollectedResult {
+  readonly commit: CommitId
+  readonly files: number
+  readonly insertions: number
+  readonly deletions: number
+  readonly leftOut: readonly string[]
+}
+
+declare const unleased: unique symbol
+/** A worktree that no task claims: only `engine/retire.ts` can make one, by asking the store. */
+export type UnleasedWorktree = WorktreeRecord & { readonly [unleased]: true }
+
+export interface Worktrees {
+  /**
+   * The checkout at a directory. Refuses with `not_a_repository`, `no_commit` or
+   * `refused_in_state`; git's own words are the cause.
+   */
+  openCheckout(directory: string): Promise<Checkout>
+  /**
+   * Takes the commit and the uncommitted changes, staged and unstaged kept apart, without touching
+   * the source (not even the bytes of its index), reads them back, and holds them by a ref under
+   * `refs/holdfast/<task>/base`. Refuses with `changes_too_large`, naming the largest paths,
+   * `unmerged_index`, `no_space` or `capture_failed`; then nothing is left behind.
+   * `scratch` is a private directory that exists.
+   */
+  captureBase(
+    checkout: Checkout,
+    task: TaskId,
+    scratch: string,
+    limits: CaptureLimits,
+  ): Promise<Base>
+  /** Takes back what `captureBase` wrote into the repository, when the submission fails after it. */
+  dropBase(commonDir: string, task: TaskId): Promise<void>
+  /**
+   * Makes a worktree at `path`, which must not exist, born locked with `holdfast <task>` in its
+   * reason, with the base's working tree and index. If it fails half-way nothing is left of it.
+   * Registration is exclusive per repository, across processes.
+   */
+  createWorktree(
+    id: WorktreeId,
+    path: string,
+    base: Base,
+    commonDir: string,
+  ): Promise<WorktreeRecord>
+  /** Whether it is still what was made: cheap, no git; `repository_lost` is looked at first. */
+  lookAtWorktree(worktree: WorktreeRecord): 'present' | 'worktree_lost' | 'repository_lost'
+  /**
+   * The agent's delta, base → worktree as it is now, as a commit under `refs/holdfast/<task>/result`
+   * (the agent's own commits are kept as its parents), and in `directory` as `result.patch` and,
+   * where anything changed, the thin bundle `result.bundle`, both synced.
+   */
+  collectResult(
+    worktree: WorktreeRecord,
+    base: Base,
+    task: TaskId,
+    directory: string,
+  ): Promise<CollectedResult>
+  /** The agent's delta so far, as a patch; for a task that still runs. `scratch` exists. */
+  diffNow(worktree: WorktreeRecord, base: Base, task: TaskId, scratch: string): Promise<Uint8Array>
+  /**
+   * Removes a worktree whose content is proven equal to `collected`: renamed into `trash` (same
+   * file system), its registration removed by name, then unlinked. Refuses with `work_left` if
+   * anything in it, ignored files too, is not in the collected result.
+   */
+  removeWorktree(
+    worktree: UnleasedWorktree,
+    collected: CommitId | null,
+    trash: string,
+  ): Promise<void>
+  /** Deletes the refs of a task under `refs/holdfast/<task>/`. */
+  dropRefs(commonDir: string, task: TaskId): Promise<void>
+  /** The worktrees that git knows in a repository, with their lock reasons; for `doctor`. */
+  listRegistered(commonDir: string): Promise<readonly RegisteredWorktree[]>
+}
+
+export interface RegisteredWorktree {
+  readonly path: string
+  /** Null: not locked. */
+  readonly lockReason: string | null
+  readonly prunable: boolean
+}

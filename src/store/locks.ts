@@ -1,0 +1,78 @@
+/**
+ * Locks that die with their holder: an exclusive SQLite transaction on a file of their own, which
+ * the kernel ends together with the process. They hold across processes and within one.
+ */
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { AppError } from '../domain/errors.ts'
+import type { Clock } from '../ports/clock.ts'
+import type { Lock, Locks } from '../ports/lock.ts'
+
+/** SQLite's result codes for "somebody else holds it" (sqlite.org/rescode.html). */
+const SQLITE_BUSY = 5
+const SQLITE_LOCKED = 6
+
+/** How often a waiter looks again; the sections are tens of milliseconds long. */
+const RETRY_MS = 10
+
+/** `directory` is absolute; it is made if it is missing. */
+export function makeLocks(directory: string, clock: Clock): Locks {
+  const open = (name: string) => {
+    mkdirSync(directory, { recursive: true, mode: 0o700 })
+    return new DatabaseSync(join(directory, `${name}.lock`), { timeout: 0 })
+  }
+
+  const tryAcquire = (name: string): Lock | undefined => {
+    const file = open(name)
+    if (!begin(file, 'BEGIN EXCLUSIVE')) {
+      file.close()
+      return undefined
+    }
+    return { release: () => file.close() }
+  }
+
+  return {
+    tryAcquire,
+    isHeld(name) {
+      const file = open(name)
+      try {
+        // A shared lock: two lookers do not take each other for the holder.
+        return !begin(file, 'BEGIN; SELECT 1 FROM sqlite_schema')
+      } finally {
+        file.close()
+      }
+    },
+    async withLock(name, limitMs, work) {
+      const deadline = clock.now() + limitMs
+      let lock = tryAcquire(name)
+      while (lock === undefined) {
+        if (clock.now() > deadline) {
+          throw new AppError('refused_in_state', `lock "${name}" is held for over ${limitMs} ms`, {
+            hint: 'another holdfast process is at work there; try again',
+          })
+        }
+        await clock.sleep(RETRY_MS)
+        lock = tryAcquire(name)
+      }
+      try {
+        return await work()
+      } finally {
+        lock.release()
+      }
+    },
+  }
+}
+
+/** Runs a statement that takes a lock; false if somebody else holds it. */
+function begin(file: DatabaseSync, statement: string): boolean {
+  try {
+    file.exec(statement)
+    return true
+  } catch (error) {
+    const code = (error as { errcode?: number }).errcode ?? 0
+    // The low byte is the primary code, the rest says more.
+    if ([SQLITE_BUSY, SQLITE_LOCKED].includes(code & 0xff)) return false
+    throw error
+  }
+}

@@ -1,0 +1,8 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Clock } from './ports/clock.ts'
+
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  random: () => Math.random(),
+  sleep: ms => sleep(ms),
+}

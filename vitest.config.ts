@@ -1,0 +1,25 @@
+import { defineConfig } from 'vitest/config'
+
+const shared = {
+  // Real processes, real git: a loaded machine needs room. No test waits by sleeping.
+  testTimeout: 60_000,
+  hookTimeout: 60_000,
+}
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          ...shared,
+          name: 'main',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/agents/**'],
+        },
+      },
+      {
+        test: { ...shared, name: 'agents', include: ['test/agents/**/*.test.ts'] },
+      },
+    ],
+  },
+})
