@@ -51,7 +51,9 @@ export function makeTaskName(prompt: string, fallback: string): string {
   const words = prompt
     .slice(0, 400)
     .normalize('NFKD')
-    .replace(/\p{M}/gu, '')
+    // Accents of Latin letters only: in other scripts a mark makes another letter.
+    .replace(/[\u0300-\u036f]/g, '')
+    .normalize('NFC')
     .toLowerCase()
     .match(/[\p{L}\p{N}]+/gu)
   let name = ''

@@ -12,7 +12,11 @@ export type Transition =
   | { readonly kind: 'agent_started' }
   | { readonly kind: 'input_requested'; readonly question: string }
   | { readonly kind: 'input_answered' }
-  | { readonly kind: 'attempt_interrupted'; readonly wait: Wait; readonly result: Result | null }
+  | {
+      readonly kind: 'attempt_interrupted'
+      readonly wait: Wait
+      readonly failuresInRow: number
+    }
   | { readonly kind: 'cancel_requested' }
   | { readonly kind: 'attempt_succeeded'; readonly result: Result }
   | { readonly kind: 'attempt_failed'; readonly failure: Failure; readonly result: Result | null }

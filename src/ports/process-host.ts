@@ -61,6 +61,17 @@ export interface ProcessHost {
   launch(plan: LaunchPlan): Promise<void>
   /** What the run directory and the processes say; cheap enough for 200 attempts twice a second. */
   lookAtRun(runDirectory: string): RunFacts
+  /**
+   * New whole lines of the attempt's stdout from a byte offset, a bounded amount at a time; the
+   * offset stays when there is nothing new. `ended`: also a last line without an end.
+   */
+  readLines(
+    runDirectory: string,
+    offset: number,
+    ended: boolean,
+  ): { readonly lines: readonly string[]; readonly offset: number }
+  /** The last bytes of what the agent wrote to stderr; empty if there is none. */
+  readStderrTail(runDirectory: string, bytes: number): string
   /** Every live process of the attempt, this process excepted. Scans the whole of `/proc`. */
   findProcesses(attempt: AttemptProcesses): readonly FoundProcess[]
   /** Ends every process of the attempt: gracefully, then forcefully, then looks again. */

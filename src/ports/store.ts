@@ -5,8 +5,8 @@
  * be derived again from the raw output.
  */
 import type { AgentEvent, TaskEvent } from '../domain/agent-events.ts'
-import type { Fence, SessionId, TaskId, WorktreeId } from '../domain/ids.ts'
-import type { Usage } from '../domain/outcome.ts'
+import type { Fence, TaskId, WorktreeId } from '../domain/ids.ts'
+import type { Failure } from '../domain/outcome.ts'
 import type { Attempt, Task, TaskRequest, TaskStateName } from '../domain/task.ts'
 import type { Transition } from '../domain/transitions.ts'
 import type { Translation } from './agent.ts'
@@ -44,12 +44,12 @@ export interface Store {
 
   /**
    * Takes the next task that is queued, or whose wait is over, and begins its next attempt: the
-   * task is `starting` when this returns.
+   * task is `starting` when this returns. `interruptedBy`: how the attempt before it ended.
    */
   claimNext(
     now: number,
     mode: (task: Task) => Attempt['mode'],
-  ): Promise<{ task: Task; attempt: ClaimedAttempt } | undefined>
+  ): Promise<{ task: Task; attempt: ClaimedAttempt; interruptedBy: Failure | null } | undefined>
   /** The attempts under way, for a worker that has just come to hold the worker lock. */
   claimActive(): Promise<readonly { task: Task; attempt: ClaimedAttempt }[]>
   /** When the next wait ends (milliseconds since 1970), if any task waits. */
@@ -62,7 +62,10 @@ export interface Store {
     event: Transition,
     now: number,
   ): Promise<Task | undefined>
-  /** Log lines and what they changed, with the offset that they reach to, in one transaction. */
+  /**
+   * Log lines, what they say of the task (its session, its usage), and the offset that they reach
+   * to, in one transaction: a line is taken exactly once, also over a crash. False: stale fence.
+   */
   recordProgress(
     attempt: ClaimedAttempt,
     progress: Progress,
@@ -71,11 +74,6 @@ export interface Store {
   ): Promise<boolean>
   /** What was recorded of the attempt so far; undefined if nothing was. */
   findProgress(task: TaskId, fence: Fence): Promise<Progress | undefined>
-  /** The session's usage as of its newest attempt that said. */
-  recordFacts(
-    attempt: ClaimedAttempt,
-    facts: { session?: SessionId; usage?: Usage },
-  ): Promise<boolean>
   /** A line of ours in the task's log. */
   recordNote(
     task: TaskId,

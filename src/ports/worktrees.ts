@@ -106,6 +106,8 @@ export interface Worktrees {
   ): Promise<void>
   /** Deletes the refs of a task under `refs/holdfast/<task>/`. */
   dropRefs(commonDir: string, task: TaskId): Promise<void>
+  /** The version of git; throws where there is none, or where it is too old. */
+  gitVersion(): Promise<string>
   /** The worktrees that git knows in a repository, with their lock reasons; for `doctor`. */
   listRegistered(commonDir: string): Promise<readonly RegisteredWorktree[]>
 }

@@ -1,0 +1,46 @@
+// Format, lint, types, tests: everything that must hold. Prints the runner's own closing lines and
+// last one plain line, "N passed, N failed". Arguments go to vitest.
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const chosen = process.argv.slice(2)
+const scratch = mkdtempSync(join(tmpdir(), 'holdfast-test-'))
+const report = join(scratch, 'report.json')
+
+function run(program, ...args) {
+  const { status, error } = spawnSync(join(root, 'node_modules', '.bin', program), args, {
+    cwd: root,
+    stdio: 'inherit',
+  })
+  if (error !== undefined) throw error
+  return status === 0
+}
+
+let passed = 0
+let failed = 0
+const check = ok => {
+  if (ok) passed++
+  else failed++
+}
+if (chosen.length === 0) {
+  check(run('biome', 'ci', '--error-on-warnings', '.'))
+  check(run('tsc', '--noEmit'))
+}
+const selection = chosen.length === 0 ? ['--project', 'main'] : chosen
+const ok = run('vitest', 'run', ...selection, '--reporter=default', '--reporter=json', `--outputFile.json=${report}`)
+try {
+  const { numPassedTests, numFailedTests, numFailedTestSuites } = JSON.parse(readFileSync(report, 'utf8'))
+  passed += numPassedTests
+  // A suite that cannot even be loaded has no failed test, and has failed all the same.
+  failed += numFailedTests === 0 && !ok ? Math.max(1, numFailedTestSuites) : numFailedTests
+} catch (error) {
+  console.error(`no test report: ${error.message}`)
+  failed++
+}
+rmSync(scratch, { recursive: true, force: true })
+console.log(`${passed} passed, ${failed} failed`)
+process.exitCode = failed === 0 ? 0 : 1

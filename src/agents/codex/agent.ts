@@ -1,0 +1,112 @@
+/** Codex, one-shot and headless: `codex exec --json`, the prompt on stdin. */
+import { AppError } from '../../domain/errors.ts'
+import { type PermissionMode, stricterMode } from '../../domain/permissions.ts'
+import type { Agent, LaunchRequest } from '../../ports/agent.ts'
+import { findConfiguredMode, lookAtLogin, readConfiguration } from './configuration.ts'
+import { askLogin, findCodex } from './installation.ts'
+import { judge } from './judge.ts'
+import { codexTranslator } from './translate.ts'
+
+/** Short names that people use for models. */
+const MODEL_ALIASES: Readonly<Record<string, string>> = { spark: 'gpt-5.3-codex-spark' }
+
+const SANDBOXES = { 'read-only': 'read-only', workspace: 'workspace-write' } as const
+
+export const codex: Agent = {
+  name: 'codex',
+  // SIGINT ends Codex and its tools; SIGTERM leaves the tools alive (tried with 0.169.0).
+  capabilities: { continues: 'session', gracefulSignal: 'SIGINT', takesPrompt: true },
+  translator: codexTranslator,
+
+  async findInstallation(environment) {
+    const installation = await findCodex(environment)
+    const login = await lookAtLogin(await readConfiguration(environment), environment)
+    if (login === 'present') return installation
+    if (login !== 'unknown') {
+      throw new AppError('agent_logged_out', `codex needs ${login.missingKey} in the environment`, {
+        hint: `export ${login.missingKey}=…`,
+      })
+    }
+    const asked = await askLogin(installation, environment)
+    // No answer is no proof that it is logged out: then the attempt itself will tell.
+    if (asked === undefined || asked.ok) return installation
+    throw new AppError('agent_logged_out', `codex login status: ${asked.words}`, {
+      hint: 'codex login',
+    })
+  },
+
+  async settlePermissions(asked, environment) {
+    const wanted = asked ?? 'workspace'
+    const configured =
+      asked === null ? findConfiguredMode(await readConfiguration(environment)) : undefined
+    const effective = stricterMode(wanted, configured ?? wanted)
+    return { asked: wanted, effective, enforcedBy: effective === 'full' ? 'none' : 'agent' }
+  },
+
+  planLaunch(request) {
+    const { installation, mode, model, effort } = request
+    return {
+      argv: [
+        installation.program,
+        ...installation.leadingArguments,
+        ...(mode.kind === 'resume' ? ['exec', 'resume', '--json'] : ['exec', '--json']),
+        ...permissionArguments(request),
+        ...(model === null ? [] : ['-m', MODEL_ALIASES[model] ?? model]),
+        ...(effort === null ? [] : setting('model_reasoning_effort', tomlString(effort))),
+        ...(mode.kind === 'resume' ? [mode.session] : []),
+        '-', // The prompt comes from stdin.
+      ],
+      environment: { ...request.environment, ...installation.environment },
+      stdin:
+        mode.kind === 'resume'
+          ? Buffer.from(resumeSentence(mode.why))
+          : Buffer.concat([Buffer.from(preamble(request.permissions.effective)), request.prompt]),
+    }
+  },
+
+  judge,
+}
+
+/**
+ * By `-c` alone, since `exec resume` knows no `--sandbox` and no `--add-dir`. Each attempt names its
+ * mode: a resumed thread runs under the mode of its resume, not of its start (tried: 0.169.0).
+ */
+function permissionArguments(request: LaunchRequest): readonly string[] {
+  const mode = request.permissions.effective
+  if (mode === 'full') return ['--dangerously-bypass-approvals-and-sandbox']
+  const plain = [
+    ...setting('sandbox_mode', tomlString(SANDBOXES[mode])),
+    ...setting('approval_policy', tomlString('never')),
+  ]
+  // Codex lets it write below its working directory; the workspace is the whole worktree. What the
+  // user's own configuration adds to the roots is replaced by this: narrower, never wider.
+  return mode === 'workspace' && request.workingDirectory !== request.worktree
+    ? [
+        ...plain,
+        ...setting('sandbox_workspace_write.writable_roots', `[${tomlString(request.worktree)}]`),
+      ]
+    : plain
+}
+
+function setting(key: string, tomlValue: string): readonly string[] {
+  return ['-c', `${key}=${tomlValue}`]
+}
+
+/** A TOML basic string. JSON's escapes are all TOML's too, but TOML also wants U+007F escaped. */
+export function tomlString(text: string): string {
+  return JSON.stringify(text.toWellFormed()).replaceAll('\u007f', '\\u007f')
+}
+
+function preamble(mode: PermissionMode): string {
+  const work = {
+    'read-only': 'You can read but not change anything: your final answer is the result.',
+    workspace:
+      'When you are done, Holdfast collects your work from the working tree: do not commit it.',
+    full: 'When you are done, Holdfast collects your work from the working tree: do not commit it unless you are asked to.',
+  }[mode]
+  return `You run unattended, started by Holdfast: nobody answers questions, so decide for yourself and say in your final answer what you assumed. ${work}\n\n`
+}
+
+function resumeSentence(why: string): string {
+  return `You were interrupted (${why.replace(/\s+/g, ' ').trim()}): check what is already done in the working tree before you repeat anything with side effects, then continue the task.\n`
+}

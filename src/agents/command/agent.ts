@@ -1,0 +1,88 @@
+/** Any program: an argv without a shell. It has done its work if it exits with 0. */
+import { accessSync, constants, statSync } from 'node:fs'
+import { delimiter, isAbsolute, join, resolve } from 'node:path'
+import { AppError } from '../../domain/errors.ts'
+import { describeExit } from '../../domain/outcome.ts'
+import type { Agent } from '../../ports/agent.ts'
+import { commandTranslator } from './translate.ts'
+
+/** The longest part of stderr that goes into a message. */
+const LINE_KEPT = 500
+
+export const command: Agent = {
+  name: 'command',
+  capabilities: { continues: 'no', gracefulSignal: 'SIGINT', takesPrompt: false },
+  translator: commandTranslator,
+
+  /** A name with a slash is looked up from `directory`, any other on the PATH. */
+  async findInstallation(environment, argv, directory) {
+    const name = argv[0] ?? ''
+    const program = name.includes('/')
+      ? [resolve(directory, name)].find(isExecutable)
+      : findOnPath(name, environment.PATH ?? '')
+    if (program === undefined) {
+      throw new AppError('agent_missing', `no such program: ${name === '' ? '(none)' : name}`, {
+        hint: 'holdfast run command -- PROGRAM ARGUMENT…',
+      })
+    }
+    return { program, leadingArguments: [], version: null, environment: {} }
+  },
+
+  async settlePermissions(asked) {
+    if (asked !== null && asked !== 'full') {
+      throw new AppError(
+        'permissions_unavailable',
+        `a command has no confinement of its own, so ${asked} cannot be kept`,
+        { hint: '--permissions full' },
+      )
+    }
+    return { asked: 'full', effective: 'full', enforcedBy: 'none' }
+  },
+
+  planLaunch({ installation, argv, workingDirectory, environment }) {
+    const [name = '', ...rest] = argv
+    // `./check.sh` means the worktree's copy, not that of the directory that it was found from.
+    const isRelative = name.includes('/') && !isAbsolute(name)
+    return {
+      argv: [isRelative ? resolve(workingDirectory, name) : installation.program, ...rest],
+      environment: { ...environment, ...installation.environment },
+      stdin: new Uint8Array(),
+    }
+  },
+
+  judge(_translation, exit, stderr) {
+    const lastLine = stderr.trimEnd().split('\n').at(-1)?.trim().slice(0, LINE_KEPT)
+    const message = lastLine ? `${describeExit(exit)}: ${lastLine}` : describeExit(exit)
+    switch (exit.kind) {
+      case 'exited':
+        return exit.code === 0
+          ? { kind: 'succeeded' }
+          : { kind: 'failed', failure: { code: 'command_failed', message } }
+      case 'signalled':
+        return { kind: 'interrupted', failure: { code: 'agent_crashed', message } }
+      case 'unknown':
+        return { kind: 'failed', failure: { code: 'exit_unknown', message } }
+    }
+  },
+}
+
+function findOnPath(name: string, path: string): string | undefined {
+  if (name === '') return undefined
+  return (
+    path
+      .split(delimiter)
+      // A relative entry means another program in every directory, also in one that an agent wrote.
+      .filter(isAbsolute)
+      .map(directory => join(directory, name))
+      .find(isExecutable)
+  )
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK)
+    return statSync(path).isFile()
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,13 @@
+import type { Agent } from '../ports/agent.ts'
+
+/** Every agent by its name; each is loaded only when it is asked for. */
+export const agents = {
+  codex: async () => (await import('./codex/agent.ts')).codex,
+  command: async () => (await import('./command/agent.ts')).command,
+} satisfies Record<string, () => Promise<Agent>>
+
+export type AgentName = keyof typeof agents
+
+export function parseAgentName(text: string): AgentName | undefined {
+  return Object.hasOwn(agents, text) ? (text as AgentName) : undefined
+}

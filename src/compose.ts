@@ -1,0 +1,116 @@
+/**
+ * The only file that knows every implementation. Each is built when it is first asked for, and
+ * loaded then: `status` loads no agent, `logs` loads no git.
+ */
+import { homedir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { agentEnvironment, workerEnvironment } from './domain/environment.ts'
+import { AppError } from './domain/errors.ts'
+import type { Agent } from './ports/agent.ts'
+import type { Locks } from './ports/lock.ts'
+import type { ProcessHost } from './ports/process-host.ts'
+import type { Store } from './ports/store.ts'
+import type { TaskFiles } from './ports/task-files.ts'
+import type { WorkerPresence } from './ports/worker-presence.ts'
+import type { Worktrees } from './ports/worktrees.ts'
+import { systemClock } from './system-clock.ts'
+
+export type Variables = Readonly<Record<string, string | undefined>>
+
+export interface Composition {
+  /** The state directory, absolute. */
+  readonly home: string
+  /** What starts this program anew: a program and its first argument. */
+  readonly command: readonly [string, string]
+  store(): Promise<Store>
+  files(): Promise<TaskFiles>
+  host(): Promise<ProcessHost>
+  locks(): Promise<Locks>
+  presence(): Promise<WorkerPresence>
+  worktrees(): Promise<Worktrees>
+  agentNames(): Promise<readonly string[]>
+  agent(name: string): Promise<Agent>
+  close(): Promise<void>
+}
+
+/** `$HOLDFAST_HOME`, or `~/.holdfast`. */
+export function stateDirectory(environment: Variables): string {
+  const named = environment.HOLDFAST_HOME
+  return named ? resolve(named) : join(environment.HOME || homedir(), '.holdfast')
+}
+
+/** `entry` is the program that starts the command line: a worker is started through it. */
+export function compose(environment: Variables, entry: string): Composition {
+  const home = stateDirectory(environment)
+  const command = [process.execPath, entry] as const
+  const store = once(async () => {
+    const { openSqliteStore } = await import('./store/sqlite-store.ts')
+    return await openSqliteStore(home, systemClock)
+  })
+  const files = once(async () => {
+    const { makeTaskFiles } = await import('./store/task-files.ts')
+    return makeTaskFiles(home)
+  })
+  const host = once(async () => {
+    const { makeProcessHost } = await import('./process/host.ts')
+    return makeProcessHost()
+  })
+  const locks = once(async () => {
+    const { makeLocks } = await import('./store/locks.ts')
+    return makeLocks(join(home, 'locks'), systemClock)
+  })
+  const presence = once(async () => {
+    const { makeWorkerPresence } = await import('./process/worker-presence.ts')
+    const options = {
+      home,
+      workerCommand: [...command, 'worker', 'run'],
+      environment: { ...workerEnvironment(environment), HOLDFAST_HOME: home },
+    }
+    return makeWorkerPresence(options, await locks(), await host())
+  })
+  const worktrees = once(async () => {
+    const { makeWorktrees } = await import('./worktree/worktrees.ts')
+    return makeWorktrees({
+      locks: await locks(),
+      clock: systemClock,
+      environment: agentEnvironment(environment),
+    })
+  })
+  return {
+    home,
+    command,
+    store,
+    files,
+    host,
+    locks,
+    presence,
+    worktrees,
+    async agentNames() {
+      const { agents } = await import('./agents/index.ts')
+      return Object.keys(agents)
+    },
+    async agent(name) {
+      const { agents } = await import('./agents/index.ts')
+      const load = Object.entries(agents).find(([known]) => known === name)?.[1]
+      if (load === undefined) {
+        throw new AppError('bad_usage', `there is no agent "${name}"`, {
+          hint: `agents: ${Object.keys(agents).join(', ')}`,
+        })
+      }
+      return await load()
+    },
+    async close() {
+      if (store.isMade()) await (await store()).close()
+    },
+  }
+}
+
+/** Makes a thing at the first call, and hands the same out ever after. */
+function once<T>(make: () => Promise<T>): (() => Promise<T>) & { isMade(): boolean } {
+  let made: Promise<T> | undefined
+  const get = () => {
+    made ??= make()
+    return made
+  }
+  return Object.assign(get, { isMade: () => made !== undefined })
+}

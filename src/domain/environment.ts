@@ -1,0 +1,70 @@
+/**
+ * Which of a caller's variables an agent gets: all, less those that say where the *caller* is. An
+ * agent that inherits them takes itself for a part of the session that asked, or writes into the
+ * wrong repository.
+ */
+
+/** The mark of an attempt's processes. Its name has no KEY, SECRET or TOKEN, which agents strip. */
+export const MARK_VARIABLE = 'HOLDFAST_ATTEMPT'
+
+/** Variables of Claude Code that hold the user's choices, not the caller session's state. */
+const CLAUDE_CHOICES =
+  /^CLAUDE_CODE_(?:OAUTH_TOKEN|USE_|MAX_|DISABLE_|ENABLE_|SKIP_|API_KEY_HELPER)/
+
+const DROPPED = new Set([
+  MARK_VARIABLE,
+  '_',
+  'OLDPWD',
+  'PWD',
+  'SHLVL',
+  'CLAUDECODE',
+  'CLAUDE_PID',
+  'CLAUDE_EFFORT',
+  'CLAUDE_ENV_FILE',
+  'AI_AGENT',
+  'CODEX_THREAD_ID',
+  'GIT_DIR',
+  'GIT_WORK_TREE',
+  'GIT_INDEX_FILE',
+  'GIT_COMMON_DIR',
+  'GIT_OBJECT_DIRECTORY',
+  'GIT_ALTERNATE_OBJECT_DIRECTORIES',
+  'GIT_QUARANTINE_PATH',
+  'GIT_NAMESPACE',
+  'GIT_PREFIX',
+])
+
+function belongsToCaller(name: string): boolean {
+  if (DROPPED.has(name)) return true
+  if (name.startsWith('CODEX_SANDBOX')) return true
+  return name.startsWith('CLAUDE_CODE_') && !CLAUDE_CHOICES.test(name)
+}
+
+type Variables = Readonly<Record<string, string | undefined>>
+
+/** The environment for an agent, from the caller's. */
+export function agentEnvironment(caller: Variables): Record<string, string> {
+  return pick(caller, name => !belongsToCaller(name))
+}
+
+const WORKER_NAMES = new Set(['PATH', 'HOME', 'USER', 'LOGNAME', 'SHELL', 'LANG', 'TMPDIR', 'TZ'])
+
+/** The environment for the worker: what any program needs, and ours; no secrets, and no mark. */
+export function workerEnvironment(caller: Variables): Record<string, string> {
+  return pick(
+    caller,
+    name =>
+      WORKER_NAMES.has(name) ||
+      name.startsWith('LC_') ||
+      name.startsWith('XDG_') ||
+      (name.startsWith('HOLDFAST_') && name !== MARK_VARIABLE),
+  )
+}
+
+function pick(from: Variables, wanted: (name: string) => boolean): Record<string, string> {
+  const picked: Record<string, string> = {}
+  for (const [name, value] of Object.entries(from)) {
+    if (value !== undefined && wanted(name)) picked[name] = value
+  }
+  return picked
+}

@@ -1,0 +1,74 @@
+/** Brings an attempt's work home: as a commit, a patch and a bundle, and the answer beside it. */
+import { messageOf } from '../domain/errors.ts'
+import type { Failure, Result } from '../domain/outcome.ts'
+import type { Task } from '../domain/task.ts'
+import type { TaskFiles } from '../ports/task-files.ts'
+import type { WorktreeRecord, Worktrees } from '../ports/worktrees.ts'
+
+export type Collected =
+  | { readonly ok: true; readonly result: Result }
+  | { readonly ok: false; readonly result: Result; readonly failure: Failure }
+
+/**
+ * Collects whatever there is. A failure keeps the answer, and is told: `worktree_lost` and
+ * `repository_lost` by their names, anything else as `collect_failed` with git's words.
+ */
+export async function collectWork(
+  task: Task,
+  worktree: WorktreeRecord | null,
+  answer: string | null,
+  ports: { readonly worktrees: Worktrees; readonly files: TaskFiles },
+): Promise<Collected> {
+  const nothing: Result = {
+    answer,
+    commit: null,
+    files: 0,
+    insertions: 0,
+    deletions: 0,
+    leftOut: [],
+  }
+  if (worktree === null) return { ok: true, result: nothing }
+  const { id, base } = task.request
+  const lost = describeLoss(ports.worktrees.lookAtWorktree(worktree), worktree)
+  if (lost !== null) return { ok: false, result: nothing, failure: lost }
+  try {
+    const collected = await ports.worktrees.collectResult(
+      worktree,
+      base,
+      id,
+      ports.files.directory(id),
+    )
+    return { ok: true, result: { answer, ...collected } }
+  } catch (error) {
+    // It may have been lost meanwhile: that is the better word for it.
+    const failure = describeLoss(ports.worktrees.lookAtWorktree(worktree), worktree) ?? {
+      code: 'collect_failed',
+      message: messageOf(error),
+      hint: `the work is still in ${worktree.path}`,
+    }
+    return { ok: false, result: nothing, failure }
+  }
+}
+
+/** The failure that a lost place is; null while it is there. */
+export function describeLoss(
+  place: 'present' | 'worktree_lost' | 'repository_lost',
+  worktree: WorktreeRecord,
+): Failure | null {
+  switch (place) {
+    case 'present':
+      return null
+    case 'worktree_lost':
+      return {
+        code: 'worktree_lost',
+        message: `the worktree ${worktree.path} was deleted or replaced while the agent ran in it`,
+        hint: 'hand the task in again with: holdfast run',
+      }
+    case 'repository_lost':
+      return {
+        code: 'repository_lost',
+        message: `the repository ${worktree.commonDir} is gone`,
+        hint: `what the agent wrote may still be in ${worktree.path}`,
+      }
+  }
+}

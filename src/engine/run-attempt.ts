@@ -1,0 +1,144 @@
+/** One attempt from its claim to its end: worktree, launch, follow, settle. */
+import { AppError, messageOf } from '../domain/errors.ts'
+import { worktreeIdOf } from '../domain/ids.ts'
+import type { Failure } from '../domain/outcome.ts'
+import type { WorktreeRecord } from '../ports/worktrees.ts'
+import { describeLoss } from './collect.ts'
+import { type FollowPorts, followAttempt, type Underway, type Wishes } from './follow-attempt.ts'
+import { finish, settleAttempt } from './settle-attempt.ts'
+
+/** Starts the agent for a fresh claim, then attends to it. `interruptedBy`: what a resume tells. */
+export async function runAttempt(
+  claim: Omit<Underway, 'worktree'>,
+  interruptedBy: Failure | null,
+  wishes: Wishes,
+  ports: FollowPorts,
+): Promise<void> {
+  const { attempt } = claim
+  const place = await prepareWorktree(claim, ports)
+  const underway: Underway = { ...claim, worktree: place.worktree }
+  if (place.failure !== null) {
+    const { failure } = place
+    return await finish(underway, { kind: 'attempt_failed', failure, result: null }, ports)
+  }
+  // Asked for before anything was started: nothing needs to be.
+  if (wishes.cancel) return await settleAttempt(underway, { kind: 'cancelled' }, ports)
+
+  const failure = await launchAgent(underway, place.worktree, interruptedBy, ports)
+  if (failure?.code === 'launch_failed') {
+    const end = { kind: 'never_started', why: failure.message } as const
+    return await settleAttempt(underway, end, ports)
+  }
+  if (failure !== null) {
+    return await finish(underway, { kind: 'attempt_failed', failure, result: null }, ports)
+  }
+  const now = ports.clock.now()
+  await ports.store.transition(attempt.task, attempt.fence, { kind: 'agent_started' }, now)
+  await followToEnd(underway, wishes, ports)
+}
+
+/** Takes up an attempt that a worker before this one started. */
+export async function adoptAttempt(
+  claim: Omit<Underway, 'worktree'>,
+  wishes: Wishes,
+  ports: FollowPorts,
+): Promise<void> {
+  const stored = await ports.store.findWorktree(worktreeIdOf(claim.attempt.task))
+  await followToEnd({ ...claim, worktree: stored?.record ?? null }, wishes, ports)
+}
+
+async function followToEnd(underway: Underway, wishes: Wishes, ports: FollowPorts): Promise<void> {
+  const end = await followAttempt(underway, wishes, ports)
+  if (end !== 'hands_off') await settleAttempt(underway, end, ports)
+}
+
+/** The task's worktree: made for its first attempt, taken up again by each later one. */
+async function prepareWorktree(
+  { task, attempt }: Omit<Underway, 'worktree'>,
+  { store, files, worktrees }: FollowPorts,
+): Promise<
+  | { worktree: WorktreeRecord; failure: null }
+  | { worktree: WorktreeRecord | null; failure: Failure }
+> {
+  const { repo, base } = task.request
+  const id = worktreeIdOf(attempt.task)
+  const stored = await store.findWorktree(id)
+  if (stored?.record != null) {
+    const worktree = stored.record
+    return { worktree, failure: describeLoss(worktrees.lookAtWorktree(worktree), worktree) }
+  }
+  const path = files.worktreePath(attempt.task)
+  try {
+    // The row first: nothing on disk is without an owner.
+    if (!(await store.leaseWorktree(attempt, id, path, repo.commonDir))) {
+      throw new AppError('leased', `the worktree ${path} is in use by another task`)
+    }
+    const worktree = await worktrees.createWorktree(id, path, base, repo.commonDir)
+    await store.recordWorktree(attempt, worktree)
+    return { worktree, failure: null }
+  } catch (error) {
+    const gone = error instanceof AppError && error.code === 'not_a_repository'
+    const code = gone ? 'repository_lost' : 'worktree_failed'
+    return { worktree: null, failure: { code, ...explain(error) } }
+  }
+}
+
+/** Null: the agent runs. */
+async function launchAgent(
+  { task, attempt, agent }: Underway,
+  worktree: WorktreeRecord,
+  interruptedBy: Failure | null,
+  { store, files, host, clock }: FollowPorts,
+): Promise<Failure | null> {
+  const { request, session } = task
+  const { subdirectory } = request.repo
+  try {
+    const environment = await files.readEnvironment(attempt.task)
+    const workingDirectory =
+      subdirectory === '' ? worktree.path : `${worktree.path}/${subdirectory}`
+    await files.ensureDirectory(workingDirectory)
+    const installation = await agent.findInstallation(environment, request.argv, workingDirectory)
+    const launch = agent.planLaunch({
+      installation,
+      mode:
+        attempt.mode === 'resume' && session !== null
+          ? { kind: 'resume', session, why: interruptedBy?.message ?? 'unknown' }
+          : { kind: 'fresh' },
+      prompt: await files.readPrompt(attempt.task),
+      argv: request.argv,
+      model: request.model,
+      effort: request.effort,
+      permissions: request.permissions,
+      worktree: worktree.path,
+      workingDirectory,
+      environment,
+    })
+    await store.recordNote(
+      attempt.task,
+      attempt.fence,
+      'attempt_started',
+      `try ${attempt.fence} (${attempt.mode}): ${agent.name} ${installation.version ?? ''}`.trimEnd(),
+      clock.now(),
+    )
+    await host.launch({
+      task: attempt.task,
+      fence: attempt.fence,
+      runDirectory: files.runDirectory(attempt.task, attempt.fence),
+      argv: launch.argv,
+      environment: { ...launch.environment, PWD: workingDirectory },
+      workingDirectory,
+      stdin: launch.stdin,
+    })
+    return null
+  } catch (error) {
+    const unusable =
+      error instanceof AppError &&
+      ['agent_missing', 'agent_too_old', 'agent_logged_out'].includes(error.code)
+    return { code: unusable ? 'agent_missing' : 'launch_failed', ...explain(error) }
+  }
+}
+
+function explain(error: unknown): { message: string; hint?: string } {
+  const hint = error instanceof AppError ? error.hint : undefined
+  return { message: messageOf(error), ...(hint === undefined ? {} : { hint }) }
+}

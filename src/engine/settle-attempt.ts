@@ -1,0 +1,174 @@
+/**
+ * Ends an attempt for good: everything that it started is stopped, its last words are read, and
+ * what it comes to is judged, collected and written down. Works from the store, the run directory
+ * and the worktree alone, so that any worker can do it for any other.
+ */
+import { continueAfter } from '../domain/continuation.ts'
+import {
+  type AgentExit,
+  type AttemptOutcome,
+  describeExit,
+  type Failure,
+} from '../domain/outcome.ts'
+import type { Transition } from '../domain/transitions.ts'
+import type { Translation } from '../ports/agent.ts'
+import { type Collected, collectWork, describeLoss } from './collect.ts'
+import {
+  type AttemptEnd,
+  type FollowPorts,
+  loadProgress,
+  takeLines,
+  type Underway,
+} from './follow-attempt.ts'
+
+/** How long a cancelled agent may take to put its things in order. */
+const GRACE_MS = 2_000
+/** Of a long stderr, the end says why. */
+const STDERR_BYTES = 8_192
+
+export async function settleAttempt(
+  underway: Underway,
+  end: AttemptEnd,
+  ports: FollowPorts,
+): Promise<void> {
+  const { attempt } = underway
+  const { store, clock, ticker } = ports
+  await stopEverything(underway, end, ports)
+
+  const progress = await takeLines(underway, await loadProgress(underway, store), true, ports)
+  if (progress === 'superseded') return
+  const exit = end.kind === 'exited' ? end.exit : lastExit(underway, ports)
+  await store.recordNote(
+    attempt.task,
+    attempt.fence,
+    'attempt_ended',
+    `try ${attempt.fence} ended: ${describeEnd(end, exit)}`,
+    clock.now(),
+  )
+  await finish(underway, await judgeEnd(underway, end, progress.translation, exit, ports), ports)
+  // A wait of no time, or a slot that is free now: nobody should wait for the next look.
+  ticker.wake()
+}
+
+/** Writes the end of an attempt down. A task that has ended needs no environment any more. */
+export async function finish(
+  { attempt }: Underway,
+  event: Transition,
+  { store, files, clock }: FollowPorts,
+): Promise<void> {
+  const task = await store.transition(attempt.task, attempt.fence, event, clock.now())
+  if (task !== undefined && task.state.name !== 'waiting') {
+    await files.forgetEnvironment(attempt.task)
+  }
+}
+
+/** No attempt starts, and no result is taken, while a process of this one lives. */
+async function stopEverything(
+  { attempt, agent, worktree }: Underway,
+  end: AttemptEnd,
+  { host, files, ticker }: FollowPorts,
+): Promise<void> {
+  const processes = {
+    task: attempt.task,
+    fence: attempt.fence,
+    runDirectory: files.runDirectory(attempt.task, attempt.fence),
+    worktree: worktree?.path ?? null,
+  }
+  const order = {
+    graceful: end.kind === 'cancelled' ? agent.capabilities.gracefulSignal : null,
+    graceMs: GRACE_MS,
+  }
+  while (!(await host.stop(processes, order)).ended) await ticker.next()
+}
+
+/** An agent that was stopped, or whose place was lost, may have ended in time to say how. */
+function lastExit({ attempt }: Underway, { host, files }: FollowPorts): AgentExit {
+  return host.lookAtRun(files.runDirectory(attempt.task, attempt.fence)).exit ?? { kind: 'unknown' }
+}
+
+async function judgeEnd(
+  underway: Underway,
+  end: AttemptEnd,
+  translation: Translation,
+  exit: AgentExit,
+  ports: FollowPorts,
+): Promise<Transition> {
+  const { worktree } = underway
+  const collect = () => collectWork(underway.task, worktree, translation.answer, ports)
+  if (end.kind === 'cancelled') {
+    return { kind: 'attempt_cancelled', result: (await collect()).result }
+  }
+  // Asked before the agent is: every agent reports success from a directory that is gone.
+  const loss =
+    worktree === null ? null : describeLoss(ports.worktrees.lookAtWorktree(worktree), worktree)
+  if (loss !== null) return failed(loss, await collect())
+
+  const outcome = judgeOutcome(underway, end, translation, exit, ports)
+  switch (outcome.kind) {
+    case 'succeeded': {
+      const collected = await collect()
+      return collected.ok
+        ? { kind: 'attempt_succeeded', result: collected.result }
+        : failed(collected.failure, collected)
+    }
+    case 'failed':
+      return failed(outcome.failure, await collect())
+    case 'interrupted': {
+      const next = await continuation(underway, outcome.failure, ports)
+      return next.kind === 'wait'
+        ? { kind: 'attempt_interrupted', wait: next.wait, failuresInRow: next.failuresInRow }
+        : failed(next.failure, await collect())
+    }
+  }
+}
+
+function failed(failure: Failure, collected: Collected): Transition {
+  return { kind: 'attempt_failed', failure, result: collected.result }
+}
+
+function judgeOutcome(
+  { attempt, agent }: Underway,
+  end: AttemptEnd,
+  translation: Translation,
+  exit: AgentExit,
+  { files, host }: FollowPorts,
+): AttemptOutcome {
+  if (end.kind === 'never_started') {
+    return { kind: 'interrupted', failure: { code: 'launch_failed', message: end.why } }
+  }
+  const runDirectory = files.runDirectory(attempt.task, attempt.fence)
+  const stderr = host.readStderrTail(runDirectory, STDERR_BYTES)
+  return agent.judge(translation, exit, stderr)
+}
+
+/** Judged by the task as it stands now: its session may have become known during the attempt. */
+async function continuation(
+  { task, attempt, agent }: Underway,
+  failure: Failure,
+  { store, clock }: FollowPorts,
+) {
+  const now = clock.now()
+  return continueAfter(
+    (await store.findTask(attempt.task)) ?? task,
+    failure,
+    task.request.retryOnCrash ? 'rerun' : agent.capabilities.continues,
+    now - attempt.startedAt,
+    now,
+    clock.random(),
+  )
+}
+
+function describeEnd(end: AttemptEnd, exit: AgentExit): string {
+  switch (end.kind) {
+    case 'exited':
+      return describeExit(exit)
+    case 'died':
+      return 'agent and wrapper were gone without a word'
+    case 'never_started':
+      return end.why
+    case 'cancelled':
+      return `cancelled (${describeExit(exit)})`
+    default:
+      return end.kind.replace('_', ' ')
+  }
+}

@@ -1,0 +1,40 @@
+/**
+ * The worker's heartbeat: everybody who looks at something again waits for the same tick, so that
+ * 200 attempts cost one timer. A hint (`wake`) brings the next tick forward.
+ */
+export interface Ticker {
+  /** Resolves at the next tick. */
+  next(): Promise<void>
+  wake(): void
+  stop(): void
+}
+
+/** How often attempts are looked at: a dead agent is to be noticed within a second. */
+export const LOOK_EVERY_MS = 500
+/** A wake is held back this long after the last tick, so that chatter does not become load. */
+const REST_MS = 40
+
+export function makeTicker(): Ticker {
+  let waiting: (() => void)[] = []
+  let lastTick = performance.now()
+  let hinted: NodeJS.Timeout | undefined
+  const tick = () => {
+    hinted = undefined
+    lastTick = performance.now()
+    const due = waiting
+    waiting = []
+    for (const resume of due) resume()
+  }
+  const timer = setInterval(tick, LOOK_EVERY_MS)
+  return {
+    next: () => new Promise(resolve => waiting.push(resolve)),
+    wake() {
+      hinted ??= setTimeout(tick, Math.max(0, REST_MS - (performance.now() - lastTick)))
+    },
+    stop() {
+      clearInterval(timer)
+      clearTimeout(hinted)
+      tick()
+    },
+  }
+}

@@ -1,0 +1,29 @@
+/**
+ * The task directory, `tasks/<id>/`: what a task was asked and what it brought home, readable when
+ * the repository is gone. Directories have mode 0700, files 0600.
+ */
+import type { Fence, TaskId } from '../domain/ids.ts'
+import type { Environment } from './agent.ts'
+
+export interface TaskFiles {
+  /** `tasks/<id>`, absolute. */
+  directory(task: TaskId): string
+  /** `tasks/<id>/runs/<fence>`: the files of one attempt. */
+  runDirectory(task: TaskId, fence: Fence): string
+  /** Where the managed worktree of a task stands. */
+  worktreePath(task: TaskId): string
+  /** Makes the task directory; nothing in it is durable yet. */
+  create(task: TaskId): Promise<void>
+  /** Writes prompt and environment; both and their directories are on disk when it returns. */
+  writeRequest(task: TaskId, prompt: Uint8Array, environment: Environment): Promise<void>
+  readPrompt(task: TaskId): Promise<Uint8Array>
+  readEnvironment(task: TaskId): Promise<Environment>
+  /** The environment may hold secrets: it goes when the task ends. */
+  forgetEnvironment(task: TaskId): Promise<void>
+  /** The collected patch; undefined where nothing was collected. */
+  readPatch(task: TaskId): Promise<Uint8Array | undefined>
+  /** Makes a directory, with its parents, if it is missing. */
+  ensureDirectory(path: string): Promise<void>
+  /** Takes a task directory away, for a submission that failed. */
+  remove(task: TaskId): Promise<void>
+}

@@ -1,0 +1,23 @@
+/**
+ * The worker as others see it: whether one is up, how to reach it, how to become it. A ring is a
+ * hint and may be lost: the store stays the truth.
+ */
+import type { Lock } from './lock.ts'
+
+export interface WorkerInfo {
+  readonly pid: number
+  readonly version: string
+  /** Milliseconds since 1970. */
+  readonly startedAt: number
+}
+
+export interface WorkerPresence {
+  /** The worker that holds the lock; undefined where none does. */
+  look(): WorkerInfo | 'unnamed' | undefined
+  /** Tells a worker that there is work, and starts one, without waiting for it, where none is up. */
+  ring(): Promise<void>
+  /** Becomes the worker; undefined if another one is. Released when it leaves, however that is. */
+  takePost(info: WorkerInfo): Promise<Lock | undefined>
+  /** In the worker: calls `onRing` whenever somebody rings; returns what stops that. */
+  listen(onRing: () => void): () => void
+}

@@ -1,0 +1,98 @@
+/** Launching an agent: directory first, process second, so that nothing alive is unrecorded. */
+import { randomBytes } from 'node:crypto'
+import { isAbsolute, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { MARK_VARIABLE } from '../domain/environment.ts'
+import { AppError, messageOf } from '../domain/errors.ts'
+import type { LaunchPlan } from '../ports/process-host.ts'
+import { startDetached } from './detached.ts'
+import { thisPlace } from './identity.ts'
+import {
+  createRunDirectory,
+  loadExit,
+  loadIdentity,
+  markPrefix,
+  syncPath,
+} from './run-directory.ts'
+import { wrapperArgv } from './wrapper.ts'
+
+/** What a launch uses of this machine. */
+export interface LaunchTools {
+  /** A POSIX shell: an absolute path. */
+  readonly shell: string
+  /** Where `setsid`, `sync` and `mv` are found, in the form of PATH. */
+  readonly toolPath: string
+  /** How long it may take until the agent's `exec`, in milliseconds. */
+  readonly limitMs: number
+}
+
+/** A start takes 10 ms on an idle machine; each look is two system calls. */
+const LOOK_MS = 2
+
+/**
+ * As `ProcessHost.launch`. `endAll` ends whatever bears the attempt's mark: it is called before a
+ * rejection if anything may have been started.
+ */
+export async function launch(
+  plan: LaunchPlan,
+  tools: LaunchTools,
+  endAll: () => Promise<unknown>,
+): Promise<void> {
+  requireSound(plan)
+  const mark = markPrefix(plan.task, plan.fence) + randomBytes(9).toString('base64url')
+  try {
+    await createRunDirectory(plan, mark, thisPlace())
+  } catch (error) {
+    // Anything but the system's refusal is a bug of the caller.
+    if ((error as NodeJS.ErrnoException).code === undefined) throw error
+    throw launchFailed(`cannot write ${plan.runDirectory}: ${messageOf(error)}`, error)
+  }
+  const { runDirectory, workingDirectory, argv } = plan
+  try {
+    await startDetached(
+      {
+        argv: wrapperArgv(tools.shell, runDirectory, workingDirectory, tools.toolPath, argv),
+        environment: { ...plan.environment, [MARK_VARIABLE]: mark },
+        logFile: null,
+      },
+      tools.toolPath,
+    )
+    await waitForAgent(plan, tools.limitMs)
+    // An attempt that was reported as launched must not look like one that never started, after a
+    // power cut.
+    await syncPath(join(runDirectory, 'pid'))
+  } catch (error) {
+    await endAll()
+    throw error instanceof AppError ? error : launchFailed(messageOf(error), error)
+  }
+}
+
+async function waitForAgent(plan: LaunchPlan, limitMs: number): Promise<void> {
+  const deadline = performance.now() + limitMs
+  while (loadIdentity(plan.runDirectory, 'pid') === undefined) {
+    const ending = loadExit(plan.runDirectory)
+    if (ending.kind === 'not_started') {
+      throw launchFailed(
+        ending.failure === 'cwd'
+          ? `cannot enter the working directory ${plan.workingDirectory}`
+          : `the files in ${plan.runDirectory} cannot be opened`,
+      )
+    }
+    if (performance.now() > deadline) {
+      throw launchFailed(`the agent process did not start within ${limitMs} ms`)
+    }
+    await sleep(LOOK_MS)
+  }
+}
+
+/** A plan that can only fail is a bug of the caller, found before anything is written. */
+function requireSound(plan: LaunchPlan): void {
+  const paths = [plan.runDirectory, plan.workingDirectory, plan.argv[0]]
+  for (const path of paths) if (!isAbsolute(path)) throw new Error(`not an absolute path: ${path}`)
+  const strings = [...paths, ...plan.argv, ...Object.entries(plan.environment).flat()]
+  if (strings.some(text => text.includes('\0'))) throw new Error('a zero byte in a launch plan')
+}
+
+function launchFailed(message: string, cause?: unknown): AppError {
+  return new AppError('launch_failed', message, cause === undefined ? {} : { cause })
+}

@@ -1,0 +1,31 @@
+/** What an attempt's agent has written so far: the output files of a run directory. */
+import { join } from 'node:path'
+import type { ProcessHost } from '../ports/process-host.ts'
+import { readLines, readTail } from './tail.ts'
+
+/** The step in which output is taken: one transaction of the store each. */
+const STEP_BYTES = 1024 * 1024
+
+/** An unfinished line, and how far its end was looked for. */
+interface Unfinished {
+  readonly offset: number
+  readonly searchedTo: number
+}
+
+/** Makes the readers of the port; they remember only how far they looked for a line's end. */
+export function makeOutputReaders(): Pick<ProcessHost, 'readLines' | 'readStderrTail'> {
+  const unfinished = new Map<string, Unfinished>()
+  return {
+    readLines(runDirectory, offset, ended) {
+      const before = unfinished.get(runDirectory)
+      const searchedTo = before?.offset === offset ? before.searchedTo : offset
+      const path = join(runDirectory, 'stdout')
+      const read = readLines(path, offset, STEP_BYTES, { ended, searchedTo })
+      const { lines, ...reached } = read
+      if (reached.searchedTo > reached.offset) unfinished.set(runDirectory, reached)
+      else unfinished.delete(runDirectory)
+      return { lines, offset: reached.offset }
+    },
+    readStderrTail: (runDirectory, bytes) => readTail(join(runDirectory, 'stderr'), bytes),
+  }
+}

@@ -1,0 +1,160 @@
+/**
+ * The files of one attempt (`docs/reference/run-directory.md`). Whatever is missing, torn or not
+ * understood is "not known"; nothing here guesses.
+ */
+import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { type FileHandle, open, readdir, rename } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import * as z from 'zod/mini'
+import { messageOf } from '../domain/errors.ts'
+import type { TaskId } from '../domain/ids.ts'
+import { type AgentExit, parseShellStatus } from '../domain/outcome.ts'
+import type { LaunchPlan } from '../ports/process-host.ts'
+import { isGone, type LocalIdentity, type Place, parseIdentityLine } from './identity.ts'
+
+const launchRecord = z.object({
+  version: z.literal(1),
+  task: z.string(),
+  fence: z.int(),
+  argv: z.array(z.string()),
+  workingDirectory: z.string(),
+  /** The value of `MARK_VARIABLE`. */
+  mark: z.string(),
+  /** Names only: values may be secrets. */
+  environmentNames: z.array(z.string()),
+  machine: z.string(),
+  boot: z.string(),
+  pidNamespace: z.string(),
+  /** Milliseconds since 1970. */
+  launchedAt: z.number(),
+})
+
+export type LaunchRecord = z.infer<typeof launchRecord>
+
+const exitRecord = z.union([
+  z.object({ status: z.int().check(z.gte(0), z.lte(255)) }),
+  z.object({ failure: z.enum(['cwd', 'start']) }),
+])
+
+/** The value of the mark up to the nonce, which keeps apart stores that gave out the same id. */
+export function markPrefix(task: TaskId, fence: number): string {
+  return `${task}.${fence}.`
+}
+
+/**
+ * Makes the run directory and everything in it that stands before the wrapper starts; all of it is
+ * on disk when this resolves. A directory that was used before is refused: that is a bug.
+ */
+export async function createRunDirectory(
+  plan: LaunchPlan,
+  mark: string,
+  place: Place,
+): Promise<void> {
+  const directory = plan.runDirectory
+  mkdirSync(directory, { recursive: true, mode: 0o700 })
+  if ((await readdir(directory)).length > 0) {
+    throw new Error(`the run directory ${directory} has been used before`)
+  }
+  await writeNew(directory, 'stdin', plan.stdin)
+  // Made here, so that the wrapper need not change the umask that the agent inherits. Synced with
+  // the directory.
+  for (const name of ['stdout', 'stderr', 'wrapper', 'pid']) {
+    writeFileSync(join(directory, name), '', { flag: 'wx', mode: 0o600 })
+  }
+  const record: LaunchRecord = {
+    version: 1,
+    task: plan.task,
+    fence: plan.fence,
+    argv: [...plan.argv],
+    workingDirectory: plan.workingDirectory,
+    mark,
+    environmentNames: Object.keys(plan.environment).sort(),
+    ...place,
+    launchedAt: Date.now(),
+  }
+  await writeNew(directory, 'launch.json.new', `${JSON.stringify(record)}\n`)
+  await rename(join(directory, 'launch.json.new'), join(directory, 'launch.json'))
+  await syncPath(directory)
+  await syncPath(dirname(directory))
+}
+
+/** Makes what a process wrote into the run directory outlast a power cut. */
+export async function syncPath(path: string): Promise<void> {
+  await withFile(path, 'r', file => file.sync())
+}
+
+async function writeNew(directory: string, name: string, content: Uint8Array | string) {
+  await withFile(join(directory, name), 'wx', async file => {
+    await file.writeFile(content)
+    await file.sync()
+  })
+}
+
+async function withFile(path: string, flags: string, work: (file: FileHandle) => Promise<void>) {
+  const file = await open(path, flags, 0o600)
+  try {
+    await work(file)
+  } finally {
+    await file.close()
+  }
+}
+
+/** `unreadable`: it stands there, but says nothing that we understand. */
+export type LoadedLaunch =
+  | { readonly kind: 'missing' }
+  | { readonly kind: 'unreadable'; readonly modifiedAt: number }
+  | { readonly kind: 'loaded'; readonly record: LaunchRecord }
+
+export function loadLaunch(runDirectory: string): LoadedLaunch {
+  const path = join(runDirectory, 'launch.json')
+  const text = readIfThere(path)
+  if (text === undefined) return { kind: 'missing' }
+  const record = launchRecord.safeParse(parseJson(text))
+  if (record.success) return { kind: 'loaded', record: record.data }
+  return { kind: 'unreadable', modifiedAt: statSync(path).mtimeMs }
+}
+
+/** The wrapper, or the agent process, as it wrote itself down; undefined: not (yet) completely. */
+export function loadIdentity(
+  runDirectory: string,
+  who: 'wrapper' | 'pid',
+): LocalIdentity | undefined {
+  return parseIdentityLine(readIfThere(join(runDirectory, who)) ?? '')
+}
+
+/** How the attempt ended, as the wrapper wrote it. `not_started`: no agent process ever ran. */
+export type LoadedExit =
+  | { readonly kind: 'missing' }
+  | { readonly kind: 'torn' }
+  | { readonly kind: 'not_started'; readonly failure: 'cwd' | 'start' }
+  | { readonly kind: 'ended'; readonly exit: AgentExit }
+
+export function loadExit(runDirectory: string): LoadedExit {
+  const path = join(runDirectory, 'exit.json')
+  // Asked first because it is the common answer, and far cheaper than a failed open.
+  if (statSync(path, { throwIfNoEntry: false }) === undefined) return { kind: 'missing' }
+  const text = readIfThere(path)
+  if (text === undefined) return { kind: 'missing' }
+  const record = exitRecord.safeParse(parseJson(text))
+  if (!record.success) return { kind: 'torn' }
+  return 'status' in record.data
+    ? { kind: 'ended', exit: parseShellStatus(record.data.status) }
+    : { kind: 'not_started', failure: record.data.failure }
+}
+
+function readIfThere(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    if (isGone(error)) return undefined
+    throw new Error(`cannot read ${path}: ${messageOf(error)}`, { cause: error })
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined // torn: no schema accepts undefined
+  }
+}

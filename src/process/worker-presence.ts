@@ -1,0 +1,106 @@
+/**
+ * One worker per state directory: it holds the lock `worker`, writes its card `worker.json`, and
+ * listens to the file `bell`. It is started through a few lines of `sh` that start it again when
+ * it is killed: its own watchdog.
+ */
+import { mkdirSync, readFileSync, rmSync, utimesSync, watch, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import * as z from 'zod/mini'
+import type { Locks } from '../ports/lock.ts'
+import type { ProcessHost } from '../ports/process-host.ts'
+import type { WorkerInfo, WorkerPresence } from '../ports/worker-presence.ts'
+
+const LOCK = 'worker'
+const CARD = 'worker.json'
+const BELL = 'bell'
+const LOG = 'worker.log'
+
+/** Lookers hold the lock for well under a millisecond; a post that is free is had at once. */
+const TAKE_POST_MS = 1_000
+
+/**
+ * Exit 0 is a worker that has nothing left to do, or that found another one at work: the watchdog
+ * ends with it. Anything else is a death; the pauses grow, so that a worker that cannot start does
+ * not burn the machine, and after ten in a row the next command has to try.
+ */
+const WATCHDOG = 'n=0; until "$@"; do n=$((n+1)); [ "$n" -ge 10 ] && exit 1; sleep "$n"; done'
+
+const card = z.object({ pid: z.number(), version: z.string(), startedAt: z.number() })
+
+export interface WorkerPresenceOptions {
+  /** The state directory, absolute. */
+  readonly home: string
+  /** What starts a worker in the foreground. */
+  readonly workerCommand: readonly string[]
+  readonly environment: Readonly<Record<string, string>>
+}
+
+export function makeWorkerPresence(
+  options: WorkerPresenceOptions,
+  locks: Locks,
+  host: ProcessHost,
+): WorkerPresence {
+  const { home } = options
+  const bell = join(home, BELL)
+  return {
+    look() {
+      if (!locks.isHeld(LOCK)) return undefined
+      return readCard(join(home, CARD)) ?? 'unnamed'
+    },
+    async ring() {
+      touch(bell)
+      if (locks.isHeld(LOCK)) return
+      await host.startDetached(
+        ['/bin/sh', '-c', WATCHDOG, 'holdfast-worker', ...options.workerCommand],
+        options.environment,
+        join(home, LOG),
+      )
+    },
+    async takePost(info) {
+      mkdirSync(home, { recursive: true, mode: 0o700 })
+      const deadline = performance.now() + TAKE_POST_MS
+      let lock = locks.tryAcquire(LOCK)
+      while (lock === undefined && performance.now() < deadline) {
+        await sleep(10)
+        lock = locks.tryAcquire(LOCK)
+      }
+      if (lock === undefined) return undefined
+      const held = lock
+      writeFileSync(join(home, CARD), JSON.stringify(info), { mode: 0o600 })
+      return {
+        release() {
+          rmSync(join(home, CARD), { force: true })
+          held.release()
+        },
+      }
+    },
+    listen(onRing) {
+      touch(bell)
+      const watcher = watch(bell, () => onRing())
+      // Only a hint: where watching fails, the regular look finds the work.
+      watcher.on('error', () => watcher.close())
+      return () => watcher.close()
+    },
+  }
+}
+
+function touch(path: string): void {
+  const now = new Date()
+  try {
+    utimesSync(path, now, now)
+  } catch {
+    // It is not there yet.
+    writeFileSync(path, '', { mode: 0o600 })
+  }
+}
+
+/** A card that is being written counts as none. */
+function readCard(path: string): WorkerInfo | undefined {
+  try {
+    return card.parse(JSON.parse(readFileSync(path, 'utf8')))
+  } catch {
+    // Missing or half-written: whoever asks learns that a worker is up, and not yet which.
+    return undefined
+  }
+}

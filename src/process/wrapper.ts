@@ -1,0 +1,53 @@
+/**
+ * The wrapper: the few lines of `sh` that hold an agent process. It knows no database and makes no
+ * decision; what it reads and writes is in `docs/reference/run-directory.md`. Any POSIX shell will
+ * do: dash, bash and busybox are tested. No variable is set before the agent has ended, because
+ * one that came with the environment would reach the agent changed.
+ */
+import { SHELL_IDENTIFY } from './identity.ts'
+
+/** Becomes the agent, in the same process: $1 is the run directory, the rest the agent's argv. */
+const AGENT_SHELL = `${SHELL_IDENTIFY}
+identify >"$1/pid" || exit 125
+shift
+exec "$@"`
+
+/**
+ * $1 the run directory, $2 the working directory, $3 where our own tools are found; the rest is
+ * the command that starts `AGENT_SHELL`.
+ *
+ * - SIGHUP and the like are caught, not ignored: ignoring is inherited, catching is not.
+ * - The agent runs in the foreground: dash makes `cmd &` ignore SIGINT.
+ * - The last act is `exec mv`: once `exit.json` stands, this process has nothing left to do.
+ */
+const WRAPPER = `set +eu
+trap : HUP INT QUIT TERM
+${SHELL_IDENTIFY}
+agent() { shift 3; "$@"; }
+identify >"$1/wrapper"
+if cd "$2"; then
+  unset OLDPWD
+  agent "$@" <"$1/stdin" >>"$1/stdout" 2>>"$1/stderr"
+  status=$?
+  if [ -s "$1/pid" ]; then ending="\\"status\\":$status"; else ending='"failure":"start"'; fi
+else
+  ending='"failure":"cwd"'
+fi
+PATH=$3
+umask 077
+echo "{$ending}" >"$1/exit.json.new" || exit 1
+sync "$1/exit.json.new" || sync
+exec mv -f "$1/exit.json.new" "$1/exit.json"`
+
+/** The command that holds an agent. All paths are absolute; `argv` is passed on byte for byte. */
+export function wrapperArgv(
+  shell: string,
+  runDirectory: string,
+  workingDirectory: string,
+  toolPath: string,
+  argv: readonly string[],
+): [string, ...string[]] {
+  const agent = [shell, '-c', AGENT_SHELL, 'holdfast-agent', runDirectory, ...argv]
+  const places = [runDirectory, workingDirectory, toolPath]
+  return [shell, '-c', WRAPPER, 'holdfast-wrapper', ...places, ...agent]
+}

@@ -1,0 +1,5 @@
+import type { Kysely } from 'kysely'
+import { up as first } from './001-first.ts'
+
+/** In order; the version of a store is how many of them it has seen. Never edit one that shipped. */
+export const migrations: readonly ((db: Kysely<unknown>) => Promise<void>)[] = [first]

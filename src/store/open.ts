@@ -1,0 +1,104 @@
+/** Opens the store's file: pragmas, version, migrations, and what goes wrong on the way. */
+import { chmodSync, mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { Kysely } from 'kysely'
+import { AppError, messageOf } from '../domain/errors.ts'
+import type { Database } from './schema.ts'
+import { sqliteDialect } from './sqlite-dialect.ts'
+
+/** The number of migrations; kept here as a number so that an up-to-date store loads none of them. */
+export const STORE_VERSION = 1
+
+/** How long a writer waits for another; transactions take milliseconds, a busy disk seconds. */
+const BUSY_TIMEOUT_MS = 10_000
+
+export const STORE_FILE = 'store.db'
+
+export interface OpenedDatabase {
+  readonly raw: DatabaseSync
+  readonly db: Kysely<Database>
+}
+
+/**
+ * Opens the store in a state directory, which is made if it is missing, and brings it up to date.
+ * A commit is on disk when it returns. Refuses with `store_unwritable`, `store_unreadable` or `store_newer`.
+ */
+export async function openDatabase(directory: string): Promise<OpenedDatabase> {
+  const file = join(directory, STORE_FILE)
+  let raw: DatabaseSync
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o700 })
+    raw = new DatabaseSync(file, { timeout: BUSY_TIMEOUT_MS })
+  } catch (error) {
+    throw storeError(error, file)
+  }
+  try {
+    raw.exec('PRAGMA journal_mode = WAL')
+    raw.exec('PRAGMA synchronous = FULL')
+    const db = new Kysely<Database>({ dialect: sqliteDialect(raw) })
+    const version = readVersion(raw)
+    if (version > STORE_VERSION) {
+      throw new AppError('store_newer', `the store ${file} was written by a newer Holdfast`, {
+        hint: 'update this one: npm install --global holdfast',
+      })
+    }
+    if (version < STORE_VERSION) await migrate(raw, db, file)
+    return { raw, db }
+  } catch (error) {
+    raw.close()
+    throw error instanceof AppError ? error : storeError(error, file)
+  }
+}
+
+function readVersion(raw: DatabaseSync): number {
+  const row = raw.prepare('PRAGMA user_version').get() as { user_version: number }
+  return row.user_version
+}
+
+/** A racing peer is tolerated: the version is read again once the write lock is held. */
+async function migrate(raw: DatabaseSync, db: Kysely<Database>, file: string): Promise<void> {
+  const { migrations } = await import('./migrations/index.ts')
+  chmodSync(file, 0o600)
+  await db.transaction().execute(async transaction => {
+    for (const up of migrations.slice(readVersion(raw))) {
+      await up(transaction as unknown as Kysely<unknown>)
+    }
+    raw.exec(`PRAGMA user_version = ${STORE_VERSION}`)
+  })
+}
+
+/** SQLite's primary result codes (sqlite.org/rescode.html). */
+const SQLITE = { readonly: 8, ioerr: 10, corrupt: 11, full: 13, cantopen: 14, notadb: 26 } as const
+
+/** What a failure of the store means to its user; anything unknown is passed on as it is. */
+export function storeError(error: unknown, file: string): unknown {
+  const { errcode, code } = error as { errcode?: number; code?: string }
+  const primary = (errcode ?? 0) & 0xff
+  if (primary === SQLITE.corrupt || primary === SQLITE.notadb) {
+    return new AppError('store_unreadable', `the store ${file} is damaged: ${messageOf(error)}`, {
+      hint: 'run: holdfast doctor',
+      cause: error,
+    })
+  }
+  const unwritable: readonly number[] = [
+    SQLITE.readonly,
+    SQLITE.ioerr,
+    SQLITE.full,
+    SQLITE.cantopen,
+  ]
+  if (
+    unwritable.includes(primary) ||
+    ['EACCES', 'EROFS', 'EPERM', 'ENOTDIR', 'EEXIST', 'ENOSPC'].includes(code ?? '')
+  ) {
+    return new AppError(
+      'store_unwritable',
+      `the store ${file} cannot be written: ${messageOf(error)}`,
+      {
+        hint: 'check the owner, mode and free space of that directory, or set HOLDFAST_HOME to another one',
+        cause: error,
+      },
+    )
+  }
+  return error
+}

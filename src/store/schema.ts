@@ -1,0 +1,73 @@
+/**
+ * The tables as Kysely sees them, for both dialects. Times are milliseconds since 1970; columns
+ * that end in `_json` are checked by the schemas of `columns.ts` when they are read.
+ */
+import type { Generated } from 'kysely'
+
+export interface Database {
+  tasks: {
+    /** Order of submission; what "newest" means. */
+    number: Generated<number>
+    id: string
+    name: string
+    agent: string
+    repository: string
+    created_at: number
+    request_json: string
+    state: string
+    state_since: number
+    state_json: string
+    /** When a wait ends; null in every other state. */
+    wait_until: number | null
+    ended_at: number | null
+    started_at: number | null
+    attempts: number
+    failures_in_row: number
+    session: string | null
+    usage_json: string | null
+    worktree: string | null
+    last_seq: number
+  }
+  attempts: {
+    task: string
+    fence: number
+    mode: 'fresh' | 'resume'
+    started_at: number
+    ended_at: number | null
+    ending: string | null
+    stdout_offset: number
+    translation_json: string | null
+  }
+  events: {
+    task: string
+    seq: number
+    at: number
+    fence: number | null
+    kind: string
+    body_json: string
+  }
+  worktrees: {
+    id: string
+    kind: 'managed' | 'permanent' | 'borrowed'
+    path: string
+    repository: string
+    pinned: number
+    created_at: number
+    /** Null until the worktree stands. */
+    record_json: string | null
+  }
+  leases: {
+    worktree: string
+    task: string
+    fence: number
+    taken_at: number
+  }
+  deliveries: {
+    id: string
+    task: string
+    event: string
+    subscriber_json: string
+    state: 'owed' | 'sent' | 'acknowledged'
+    created_at: number
+  }
+}

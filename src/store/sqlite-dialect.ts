@@ -1,0 +1,119 @@
+/**
+ * Kysely on the SQLite that is built into Node. Two rules hold for every connection: a write
+ * transaction is `BEGIN IMMEDIATE` (a deferred one that reads and then writes is refused at once
+ * when another process wrote in between, and no timeout helps), and statements are prepared once.
+ */
+import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite'
+import {
+  CompiledQuery,
+  type DatabaseConnection,
+  type Dialect,
+  type Driver,
+  type Kysely,
+  type QueryResult,
+  SqliteAdapter,
+  SqliteIntrospector,
+  SqliteQueryCompiler,
+} from 'kysely'
+
+export function sqliteDialect(database: DatabaseSync): Dialect {
+  return {
+    createAdapter: () => new SqliteAdapter(),
+    createDriver: () => new NodeSqliteDriver(database),
+    createIntrospector: (db: Kysely<unknown>) => new SqliteIntrospector(db),
+    createQueryCompiler: () => new SqliteQueryCompiler(),
+  }
+}
+
+/**
+ * Whose turn it is, by file. A transaction yields between its statements, and SQLite waits for a
+ * lock by blocking the whole process: two connections of one process would wait for ever.
+ */
+const turns = new Map<string, Promise<void>>()
+
+/** One connection, lent to one user at a time: transactions of one process never interleave. */
+class NodeSqliteDriver implements Driver {
+  readonly #connection: NodeSqliteConnection
+  readonly #file: string
+  #giveBack: () => void = () => undefined
+
+  constructor(database: DatabaseSync) {
+    this.#connection = new NodeSqliteConnection(database)
+    this.#file = database.location() ?? ''
+  }
+
+  async init(): Promise<void> {
+    // The database was opened by whoever made the dialect.
+  }
+
+  async acquireConnection(): Promise<DatabaseConnection> {
+    const before = turns.get(this.#file)
+    let giveBack: () => void = () => undefined
+    turns.set(
+      this.#file,
+      new Promise(resolve => {
+        giveBack = resolve
+      }),
+    )
+    await before
+    this.#giveBack = giveBack
+    return this.#connection
+  }
+
+  async beginTransaction(connection: DatabaseConnection): Promise<void> {
+    await connection.executeQuery(CompiledQuery.raw('BEGIN IMMEDIATE'))
+  }
+
+  async commitTransaction(connection: DatabaseConnection): Promise<void> {
+    await connection.executeQuery(CompiledQuery.raw('COMMIT'))
+  }
+
+  async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
+    await connection.executeQuery(CompiledQuery.raw('ROLLBACK'))
+  }
+
+  async releaseConnection(): Promise<void> {
+    this.#giveBack()
+  }
+
+  async destroy(): Promise<void> {
+    // Closed by whoever opened it.
+  }
+}
+
+class NodeSqliteConnection implements DatabaseConnection {
+  readonly #database: DatabaseSync
+  readonly #statements = new Map<string, StatementSync>()
+
+  constructor(database: DatabaseSync) {
+    this.#database = database
+  }
+
+  async executeQuery<Row>(query: CompiledQuery): Promise<QueryResult<Row>> {
+    const statement = this.#prepare(query.sql)
+    const parameters = query.parameters as SQLInputValue[]
+    if (statement.columns().length > 0) {
+      return { rows: statement.all(...parameters) as Row[] }
+    }
+    const { changes, lastInsertRowid } = statement.run(...parameters)
+    return {
+      rows: [],
+      numAffectedRows: BigInt(changes),
+      insertId: BigInt(lastInsertRowid),
+    }
+  }
+
+  // biome-ignore lint/correctness/useYield: the interface asks for a generator, and nothing streams.
+  async *streamQuery<Row>(): AsyncIterableIterator<QueryResult<Row>> {
+    throw new Error('streaming is not needed: result sets are bounded')
+  }
+
+  #prepare(sql: string): StatementSync {
+    let statement = this.#statements.get(sql)
+    if (statement === undefined) {
+      statement = this.#database.prepare(sql)
+      this.#statements.set(sql, statement)
+    }
+    return statement
+  }
+}

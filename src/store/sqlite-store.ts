@@ -1,0 +1,97 @@
+/** The embedded store: one SQLite file per user, keyed by task and never by directory. */
+import type { Kysely } from 'kysely'
+import type { Clock } from '../ports/clock.ts'
+import type { Store } from '../ports/store.ts'
+import { claimActive, claimNext, nextWake, transition } from './claims.ts'
+import { insertNote, listEvents } from './events.ts'
+import { openDatabase } from './open.ts'
+import { findProgress, listAttempts, recordProgress } from './progress.ts'
+import type { Database } from './schema.ts'
+import {
+  countTasks,
+  findTask,
+  findTasksNamed,
+  insertTask,
+  listTasks,
+  readTask,
+  selectTasks,
+} from './tasks.ts'
+import {
+  findWorktree,
+  forgetWorktree,
+  leaseWorktree,
+  listWorktrees,
+  recordWorktree,
+} from './worktrees.ts'
+
+/** Opens the store in `directory` (absolute). Refuses as `openDatabase` does. */
+export async function openSqliteStore(directory: string, clock: Clock): Promise<Store> {
+  const { raw, db } = await openDatabase(directory)
+  // Log lines come many times a second and can be derived again: they need not wait for the disk.
+  // A power cut may lose such a commit, and never tears one.
+  const unsynced = <T>(work: (connection: Kysely<Database>) => Promise<T>): Promise<T> =>
+    db.connection().execute(async connection => {
+      raw.exec('PRAGMA synchronous = NORMAL')
+      try {
+        return await work(connection)
+      } finally {
+        raw.exec('PRAGMA synchronous = FULL')
+      }
+    })
+  const dataVersion = raw.prepare('PRAGMA data_version')
+
+  return {
+    async submitTask(request) {
+      return await db.transaction().execute(async transaction => {
+        await insertTask(transaction, request)
+        return readTask(
+          await selectTasks(transaction)
+            .where('tasks.id', '=', request.id)
+            .executeTakeFirstOrThrow(),
+        )
+      })
+    },
+    findTask: id => findTask(db, id),
+    findTasksNamed: reference => findTasksNamed(db, reference),
+    listTasks: filter => listTasks(db, filter),
+    countTasks: states => countTasks(db, states),
+    claimNext: (now, mode) => claimNext(db, now, mode),
+    claimActive: () => claimActive(db),
+    nextWake: () => nextWake(db),
+    transition: (task, fence, event, now) => transition(db, task, fence, event, now),
+    recordProgress: (attempt, progress, events, now) =>
+      unsynced(connection => recordProgress(connection, attempt, progress, events, now)),
+    findProgress: (task, fence) => findProgress(db, task, fence),
+    recordNote: (task, fence, kind, text, now) =>
+      unsynced(connection =>
+        connection
+          .transaction()
+          .execute(transaction => insertNote(transaction, task, fence, kind, text, now)),
+      ),
+    listEvents: (task, after, limit) => listEvents(db, task, after, limit),
+    async lastEvents(task, count) {
+      const row = await db
+        .selectFrom('tasks')
+        .select('last_seq')
+        .where('id', '=', task)
+        .executeTakeFirst()
+      return row === undefined ? [] : await listEvents(db, task, row.last_seq - count, count)
+    },
+    listAttempts: task => listAttempts(db, task),
+    leaseWorktree: (attempt, id, path, commonDir) =>
+      leaseWorktree(db, attempt, id, path, commonDir, clock.now()),
+    recordWorktree: (attempt, record) => recordWorktree(db, attempt, record),
+    findWorktree: id => findWorktree(db, id),
+    listWorktrees: () => listWorktrees(db),
+    forgetWorktree: id => forgetWorktree(db, id),
+    changeCounter: () => (dataVersion.get() as { data_version: number }).data_version,
+    async checkIntegrity() {
+      const rows = raw.prepare('PRAGMA integrity_check').all() as { integrity_check: string }[]
+      const findings = rows.map(row => row.integrity_check).filter(text => text !== 'ok')
+      return findings.length === 0 ? null : findings.join('; ')
+    },
+    async close() {
+      raw.close()
+    },
+  }
+}

@@ -1,0 +1,70 @@
+/** The task directories on disk; `docs/reference/state-directory.md` says what lies where. */
+import { mkdir, open, readFile, rm, unlink } from 'node:fs/promises'
+import { join } from 'node:path'
+import * as z from 'zod/mini'
+import type { TaskFiles } from '../ports/task-files.ts'
+
+const PROMPT = 'prompt'
+const ENVIRONMENT = 'environment.json'
+const PATCH = 'result.patch'
+
+const environmentFile = z.record(z.string(), z.string())
+
+/** `home` is the state directory, absolute. */
+export function makeTaskFiles(home: string): TaskFiles {
+  const tasks = join(home, 'tasks')
+  const directory = (task: string) => join(tasks, task)
+  return {
+    directory,
+    runDirectory: (task, fence) => join(directory(task), 'runs', String(fence)),
+    worktreePath: task => join(home, 'worktrees', task),
+    async create(task) {
+      await mkdir(tasks, { recursive: true, mode: 0o700 })
+      await mkdir(directory(task), { mode: 0o700 })
+    },
+    async writeRequest(task, prompt, environment) {
+      await Promise.all([
+        writeDurably(join(directory(task), PROMPT), prompt),
+        writeDurably(join(directory(task), ENVIRONMENT), JSON.stringify(environment)),
+      ])
+      await syncDirectory(directory(task))
+      await syncDirectory(tasks)
+    },
+    readPrompt: task => readFile(join(directory(task), PROMPT)),
+    async readEnvironment(task) {
+      return environmentFile.parse(
+        JSON.parse(await readFile(join(directory(task), ENVIRONMENT), 'utf8')),
+      )
+    },
+    forgetEnvironment: task => unlink(join(directory(task), ENVIRONMENT)).catch(unlessMissing),
+    readPatch: task => readFile(join(directory(task), PATCH)).catch(unlessMissing),
+    async ensureDirectory(path) {
+      await mkdir(path, { recursive: true })
+    },
+    remove: task => rm(directory(task), { recursive: true, force: true }),
+  }
+}
+
+function unlessMissing(error: unknown): undefined {
+  if ((error as { code?: string }).code !== 'ENOENT') throw error
+  return undefined
+}
+
+async function writeDurably(path: string, content: string | Uint8Array): Promise<void> {
+  const file = await open(path, 'wx', 0o600)
+  try {
+    await file.writeFile(content)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  const directory = await open(path, 'r')
+  try {
+    await directory.sync()
+  } finally {
+    await directory.close()
+  }
+}

@@ -1,0 +1,126 @@
+/** Tasks as rows: writing one, finding it again. */
+import type { Kysely, Selectable, Transaction } from 'kysely'
+import { asFence, type Fence, type SessionId, type TaskId, type WorktreeId } from '../domain/ids.ts'
+import type { Task, TaskRequest, TaskStateName } from '../domain/task.ts'
+import type { TaskFilter } from '../ports/store.ts'
+import { readRequest, readState, readUsage } from './columns.ts'
+import { insertNote } from './events.ts'
+import type { Database } from './schema.ts'
+
+export type Db = Kysely<Database> | Transaction<Database>
+
+type TaskRow = Selectable<Database['tasks']> & {
+  worktree_path: string | null
+  worktree_kind: Database['worktrees']['kind'] | null
+  worktree_pinned: number | null
+}
+
+export function selectTasks(db: Db) {
+  return db
+    .selectFrom('tasks')
+    .leftJoin('worktrees', 'worktrees.id', 'tasks.worktree')
+    .selectAll('tasks')
+    .select([
+      'worktrees.path as worktree_path',
+      'worktrees.kind as worktree_kind',
+      'worktrees.pinned as worktree_pinned',
+    ])
+}
+
+export function readTask(row: TaskRow): Task {
+  return {
+    request: readRequest(row.request_json),
+    state: readState(row.state_json),
+    stateSince: Number(row.state_since),
+    attempts: row.attempts,
+    failuresInRow: row.failures_in_row,
+    session: row.session as SessionId | null,
+    worktree:
+      row.worktree === null || row.worktree_path === null || row.worktree_kind === null
+        ? null
+        : {
+            id: row.worktree as WorktreeId,
+            path: row.worktree_path,
+            kind: row.worktree_kind,
+            pinned: row.worktree_pinned === 1,
+          },
+    usage: row.usage_json === null ? null : readUsage(row.usage_json),
+    startedAt: row.started_at === null ? null : Number(row.started_at),
+  }
+}
+
+export async function insertTask(db: Db, request: TaskRequest): Promise<void> {
+  await db
+    .insertInto('tasks')
+    .values({
+      id: request.id,
+      name: request.name,
+      agent: request.agent,
+      repository: request.repo.commonDir,
+      created_at: request.createdAt,
+      request_json: JSON.stringify(request),
+      state: 'queued',
+      state_since: request.createdAt,
+      state_json: JSON.stringify({ name: 'queued' }),
+      attempts: 0,
+      failures_in_row: 0,
+      last_seq: 0,
+    })
+    .execute()
+  await insertNote(
+    db,
+    request.id,
+    null,
+    'task_queued',
+    `queued for ${request.agent}`,
+    request.createdAt,
+  )
+}
+
+export async function findTask(db: Db, id: TaskId): Promise<Task | undefined> {
+  const row = await selectTasks(db).where('tasks.id', '=', id).executeTakeFirst()
+  return row === undefined ? undefined : readTask(row)
+}
+
+/** An id says exactly one; then a name, the newest that bears it; then the prefix of an id. */
+export async function findTasksNamed(db: Db, reference: string): Promise<readonly Task[]> {
+  const exact = await findTask(db, reference as TaskId)
+  if (exact !== undefined) return [exact]
+  const named = await selectTasks(db)
+    .where('tasks.name', '=', reference)
+    .orderBy('tasks.number', 'desc')
+    .executeTakeFirst()
+  if (named !== undefined) return [readTask(named)]
+  if (!/^[a-z][0-9a-z]*$/.test(reference)) return []
+  const rows = await selectTasks(db)
+    .where('tasks.id', '>=', reference)
+    .where('tasks.id', '<', `${reference}~`)
+    .limit(2)
+    .execute()
+  return rows.map(readTask)
+}
+
+/** Ended ones newest end first, by their own index; the others newest first. */
+export async function listTasks(db: Db, filter: TaskFilter): Promise<readonly Task[]> {
+  let query = selectTasks(db)
+  if (filter.states !== undefined) query = query.where('tasks.state', 'in', filter.states)
+  if (filter.repository !== undefined)
+    query = query.where('tasks.repository', '=', filter.repository)
+  if (filter.endedSince !== undefined) {
+    query = query.where('tasks.ended_at', '>=', filter.endedSince).orderBy('tasks.ended_at', 'desc')
+  }
+  query = query.orderBy('tasks.number', 'desc')
+  if (filter.limit !== undefined) query = query.limit(filter.limit)
+  return (await query.execute()).map(readTask)
+}
+
+export async function countTasks(db: Db, states: readonly TaskStateName[]): Promise<number> {
+  const row = await db
+    .selectFrom('tasks')
+    .select(eb => eb.fn.countAll().as('count'))
+    .where('state', 'in', states)
+    .executeTakeFirstOrThrow()
+  return Number(row.count)
+}
+
+export const fenceOf = (task: Task): Fence => asFence(task.attempts)

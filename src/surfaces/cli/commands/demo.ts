@@ -1,0 +1,31 @@
+import { defineCommand, refuseWords } from '../command.ts'
+import { exitCodes } from '../exit-codes.ts'
+
+export const demo = defineCommand({
+  name: 'demo',
+  group: 'Keep house',
+  summary: 'Watch a task outlive its caller, its agent and the worker; needs no account',
+  usage: 'demo',
+  flags: {},
+  examples: ['holdfast demo'],
+  async run({ words }, { environment, holdfast, output }) {
+    refuseWords(words, 'demo')
+    const { playDemo } = await import('../../../demo/demo.ts')
+    let shown = Promise.resolve()
+    try {
+      await playDemo({
+        holdfast: holdfast.command,
+        environment,
+        say: line => {
+          shown = shown.then(() => output.write(`${line}\n`))
+        },
+      })
+    } catch (error) {
+      await shown
+      output.tell(`the demo failed: ${error instanceof Error ? error.message : error}`)
+      return exitCodes.taskFailed
+    }
+    await shown
+    return exitCodes.done
+  },
+})

@@ -1,0 +1,76 @@
+import { AppError } from '../../../domain/errors.ts'
+import { worktreeIdOf } from '../../../domain/ids.ts'
+import { hasEnded, type Task } from '../../../domain/task.ts'
+import { type CommandContext, defineCommand, jsonFlag } from '../command.ts'
+import { exitCodes } from '../exit-codes.ts'
+import { requireTaskOrNewest } from '../find-task.ts'
+
+export const diff = defineCommand({
+  name: 'diff',
+  group: 'Take',
+  summary: 'What the agent changed, as a patch; while it runs, so far',
+  usage: 'diff [TASK]',
+  flags: { stat: { about: 'only the counts' }, ...jsonFlag },
+  examples: ['holdfast diff fix-the-login', 'holdfast diff k3v9 | git apply --3way'],
+  async run({ flags, words }, context) {
+    const { output } = context
+    const task = await requireTaskOrNewest(words[0], context)
+    const { id } = task.request
+    const patch = await findPatch(task, context)
+    const stat = hasEnded(task.state) ? task.state.result : null
+    if (flags.json === true || flags.stat === true) {
+      const { files, insertions, deletions } = stat ?? countPatch(patch)
+      if (flags.json === true) {
+        const text = Buffer.from(patch).toString('utf8')
+        await output.writeJson({ id, files, insertions, deletions, patch: text })
+      } else {
+        await output.write(
+          `${files} files changed, ${insertions} insertions, ${deletions} deletions\n`,
+        )
+      }
+      return exitCodes.done
+    }
+    if (patch.length === 0)
+      output.tell(`${id} changed nothing${hasEnded(task.state) ? '' : ' yet'}`)
+    else await output.write(patch)
+    return exitCodes.done
+  },
+})
+
+/** The collected patch; of a task that has not ended, one taken from its worktree now. */
+async function findPatch(task: Task, { holdfast }: CommandContext): Promise<Uint8Array> {
+  const { id, base } = task.request
+  const files = await holdfast.files()
+  if (hasEnded(task.state)) {
+    const patch = task.state.result?.commit == null ? undefined : await files.readPatch(id)
+    if (patch !== undefined) return patch
+    throw new AppError('no_result', `${id} ${task.state.name} before anything was collected`, {
+      hint: task.worktree === null ? 'it never had a worktree' : `look in ${task.worktree.path}`,
+    })
+  }
+  const worktree = await (await holdfast.store()).findWorktree(worktreeIdOf(id))
+  if (worktree?.record == null) {
+    throw new AppError('not_finished', `${id} has no worktree yet: it is ${task.state.name}`, {
+      hint: `holdfast wait ${id}`,
+    })
+  }
+  const worktrees = await holdfast.worktrees()
+  return await worktrees.diffNow(worktree.record, base, id, files.directory(id))
+}
+
+/** Counts what a patch of text files says; lines within hunks only. */
+function countPatch(patch: Uint8Array): { files: number; insertions: number; deletions: number } {
+  let files = 0
+  let insertions = 0
+  let deletions = 0
+  let inHunk = false
+  for (const line of Buffer.from(patch).toString('latin1').split('\n')) {
+    if (line.startsWith('diff --git ')) {
+      files++
+      inHunk = false
+    } else if (line.startsWith('@@ ')) inHunk = true
+    else if (inHunk && line.startsWith('+')) insertions++
+    else if (inHunk && line.startsWith('-')) deletions++
+  }
+  return { files, insertions, deletions }
+}

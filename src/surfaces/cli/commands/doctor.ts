@@ -1,0 +1,183 @@
+import { accessSync, constants, existsSync, statfsSync, statSync } from 'node:fs'
+import { AppError, messageOf } from '../../../domain/errors.ts'
+import { hasEnded } from '../../../domain/task.ts'
+import type { DoctorView } from '../../view.ts'
+import { type CommandContext, defineCommand, jsonFlag, refuseWords } from '../command.ts'
+import { exitCodes } from '../exit-codes.ts'
+
+type Finding = DoctorView['findings'][number]
+
+/** Below this much free space new worktrees are likely to fail. */
+const LOW_DISK_BYTES = 1_000_000_000
+
+export const doctor = defineCommand({
+  name: 'doctor',
+  group: 'Keep house',
+  summary: 'Check the store, the worker, the agents and the worktrees',
+  usage: 'doctor',
+  flags: jsonFlag,
+  examples: ['holdfast doctor', 'holdfast doctor --json'],
+  async run({ flags, words }, context) {
+    refuseWords(words, 'doctor')
+    const findings: Finding[] = []
+    for (const check of [
+      checkHome,
+      checkGit,
+      checkStore,
+      checkWorker,
+      checkAgents,
+      checkWorktrees,
+    ]) {
+      findings.push(...(await check(context)))
+    }
+    const ok = findings.every(({ status }) => status !== 'error')
+    if (flags.json === true) await context.output.writeJson({ ok, findings })
+    else await context.output.write(`${findings.map(line => render(line, context)).join('\n')}\n`)
+    return ok ? exitCodes.done : exitCodes.taskFailed
+  },
+})
+
+function render({ check, status, message, hint }: Finding, { output }: CommandContext): string {
+  const style = { ok: 'green', warning: 'yellow', error: 'red' } as const
+  const line = `${output.style(style[status], status.padEnd(7))} ${check}: ${message}`
+  return hint === null ? line : `${line}\n        ${hint}`
+}
+
+const fine = (check: string, message: string): Finding => ({
+  check,
+  status: 'ok',
+  message,
+  hint: null,
+})
+
+function trouble(
+  check: string,
+  status: 'warning' | 'error',
+  error: unknown,
+  hint?: string,
+): Finding {
+  const own = error instanceof AppError ? error.hint : undefined
+  return { check, status, message: messageOf(error), hint: hint ?? own ?? null }
+}
+
+async function checkHome({ holdfast }: CommandContext): Promise<Finding[]> {
+  const { home } = holdfast
+  try {
+    accessSync(home, constants.W_OK)
+    const findings = [fine('state directory', home)]
+    if ((statSync(home).mode & 0o077) !== 0) {
+      const open = `${home} can be read by others`
+      findings.push(trouble('state directory', 'warning', open, `chmod 700 ${home}`))
+    }
+    const { bavail, bsize } = statfsSync(home)
+    if (bavail * bsize < LOW_DISK_BYTES) {
+      const left = `${Math.round((bavail * bsize) / 1e6)} MB are left on its disk`
+      findings.push(trouble('state directory', 'warning', left, 'make room: worktrees need it'))
+    }
+    return findings
+  } catch (error) {
+    return [trouble('state directory', 'error', error, 'set HOLDFAST_HOME to a directory of yours')]
+  }
+}
+
+async function checkGit({ holdfast }: CommandContext): Promise<Finding[]> {
+  try {
+    return [fine('git', await (await holdfast.worktrees()).gitVersion())]
+  } catch (error) {
+    return [trouble('git', 'error', error, 'install git 2.38 or newer')]
+  }
+}
+
+async function checkStore({ holdfast }: CommandContext): Promise<Finding[]> {
+  try {
+    const damage = await (await holdfast.store()).checkIntegrity()
+    if (damage === null) return [fine('store', 'sound')]
+    return [trouble('store', 'error', damage, 'stop the worker and keep a copy of store.db')]
+  } catch (error) {
+    return [trouble('store', 'error', error)]
+  }
+}
+
+async function checkWorker({ holdfast }: CommandContext): Promise<Finding[]> {
+  try {
+    const info = (await holdfast.presence()).look()
+    if (info === undefined) return [fine('worker', 'none is up; the next task starts one')]
+    return [
+      fine('worker', info === 'unnamed' ? 'up' : `up, pid ${info.pid}, version ${info.version}`),
+    ]
+  } catch (error) {
+    return [trouble('worker', 'error', error)]
+  }
+}
+
+async function checkAgents(context: CommandContext): Promise<Finding[]> {
+  const { holdfast, environment, directory } = context
+  const { agentEnvironment } = await import('../../../domain/environment.ts')
+  const findings: Finding[] = []
+  for (const name of await holdfast.agentNames()) {
+    const agent = await holdfast.agent(name)
+    if (!agent.capabilities.takesPrompt) continue
+    try {
+      const found = await agent.findInstallation(agentEnvironment(environment), [], directory)
+      findings.push(
+        fine(`agent ${name}`, `${found.version ?? 'version unknown'}, ${found.program}`),
+      )
+    } catch (error) {
+      findings.push(trouble(`agent ${name}`, 'warning', error))
+    }
+  }
+  return findings
+}
+
+/** Git, store and disk must tell the same of each worktree. */
+async function checkWorktrees({ holdfast }: CommandContext): Promise<Finding[]> {
+  const check = 'worktrees'
+  try {
+    const store = await holdfast.store()
+    const worktrees = await holdfast.worktrees()
+    const known = await store.listWorktrees()
+    const findings: Finding[] = []
+    for (const { id, path, commonDir, record, leasedTo } of known) {
+      const task = leasedTo === null ? undefined : await store.findTask(leasedTo)
+      if (leasedTo !== null && (task === undefined || hasEnded(task.state))) {
+        findings.push(trouble(check, 'error', `${id} is leased to ${leasedTo}, which has ended`))
+      }
+      if (record === null) continue
+      const place = worktrees.lookAtWorktree(record)
+      if (place === 'worktree_lost') {
+        findings.push(trouble(check, 'warning', `${path} was deleted or replaced`))
+      }
+      if (place === 'repository_lost') {
+        const remains = existsSync(path) ? `; ${path} is still there` : ''
+        findings.push(trouble(check, 'warning', `the repository ${commonDir} is gone${remains}`))
+      }
+    }
+    findings.push(...(await findUnknown(holdfast.home, known, worktrees)))
+    return findings.length === 0
+      ? [fine(check, `${known.length} known, all as recorded`)]
+      : findings
+  } catch (error) {
+    return [trouble(check, 'error', error)]
+  }
+}
+
+/** Worktrees under our root that git knows and the store does not. */
+async function findUnknown(
+  home: string,
+  known: readonly { path: string; commonDir: string }[],
+  worktrees: Awaited<ReturnType<CommandContext['holdfast']['worktrees']>>,
+): Promise<Finding[]> {
+  const paths = new Set(known.map(({ path }) => path))
+  const repositories = new Set(known.map(({ commonDir }) => commonDir))
+  const findings: Finding[] = []
+  for (const repository of repositories) {
+    if (!existsSync(repository)) continue
+    for (const { path } of await worktrees.listRegistered(repository)) {
+      if (!path.startsWith(`${home}/worktrees/`) || paths.has(path)) continue
+      findings.push(
+        trouble('worktrees', 'warning', `${path} is registered in ${repository}, and of no task`),
+      )
+    }
+  }
+  return findings
+}

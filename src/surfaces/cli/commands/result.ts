@@ -1,0 +1,76 @@
+import type { TaskEvent } from '../../../domain/agent-events.ts'
+import { AppError } from '../../../domain/errors.ts'
+import { hasEnded, type Task } from '../../../domain/task.ts'
+import type { ResultView } from '../../view.ts'
+import { type CommandContext, defineCommand, jsonFlag } from '../command.ts'
+import { exitCodes } from '../exit-codes.ts'
+import { requireTaskOrNewest } from '../find-task.ts'
+import { lookNow } from '../look.ts'
+
+export const result = defineCommand({
+  name: 'result',
+  group: 'Take',
+  summary: 'The agent’s final answer, verbatim',
+  usage: 'result [TASK]',
+  flags: jsonFlag,
+  examples: ['holdfast result fix-the-login', 'holdfast result --json k3v9 | jq .commands'],
+  async run({ flags, words }, context) {
+    const { output } = context
+    const task = await requireTaskOrNewest(words[0], context)
+    if (flags.json === true) {
+      await output.writeJson(await gatherEvidence(task, context))
+      return hasEnded(task.state) ? exitCodes.done : exitCodes.notFinished
+    }
+    const { id } = task.request
+    const { state } = task
+    if (!hasEnded(state)) {
+      throw new AppError('not_finished', `${id} has not ended yet: it is ${state.name}`, {
+        hint: `holdfast wait ${id}`,
+      })
+    }
+    if (state.name === 'failed') {
+      output.tell(`${id} failed (${state.failure.code}): ${state.failure.message}`)
+      if (state.failure.hint !== undefined) output.tell(`  ${state.failure.hint}`)
+    }
+    const answer = state.result?.answer ?? null
+    if (answer === null) output.tell(`${id} ${state.name} without an answer`)
+    else await output.write(answer)
+    return exitCodes.done
+  },
+})
+
+/** The answer and what speaks for it. */
+async function gatherEvidence(task: Task, context: CommandContext): Promise<ResultView> {
+  const store = await context.holdfast.store()
+  const view = (await lookNow(context)).view(task)
+  const events: TaskEvent[] = []
+  for (let after = 0; ; ) {
+    const page = await store.listEvents(task.request.id, after, 1_000)
+    events.push(...page)
+    const last = page.at(-1)
+    if (last === undefined) break
+    after = last.seq
+  }
+  const commands = events.flatMap(({ body }) =>
+    body.kind === 'command_ended' ? [{ command: body.command, exitCode: body.exitCode }] : [],
+  )
+  const timeline = events.flatMap(({ at, body }) =>
+    'text' in body && /^(?:task|attempt)_/.test(body.kind)
+      ? [{ at: new Date(at).toISOString(), text: body.text }]
+      : [],
+  )
+  const delta = view.result
+  return {
+    task: view,
+    answer: delta?.answer ?? null,
+    commit: delta?.commit ?? null,
+    files: delta?.files ?? 0,
+    insertions: delta?.insertions ?? 0,
+    deletions: delta?.deletions ?? 0,
+    leftOut: delta?.leftOut ?? [],
+    commands,
+    usage: view.usage,
+    timeline,
+    ended: view.endedAt === null ? null : (view.reason ?? view.state),
+  }
+}

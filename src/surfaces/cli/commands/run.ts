@@ -1,0 +1,231 @@
+import { readFile } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import { AppError, messageOf } from '../../../domain/errors.ts'
+import { permissionModes } from '../../../domain/permissions.ts'
+import type { Task } from '../../../domain/task.ts'
+import { planSubmission, submitTask } from '../../../engine/submit.ts'
+import { detectCaller } from '../../caller.ts'
+import { type CommandContext, type CommandInput, defineCommand, jsonFlag } from '../command.ts'
+import { exitCodeOfState, signalExitCode } from '../exit-codes.ts'
+import { parseChoice } from '../flags.ts'
+import { lookNow, ringOrTell } from '../look.ts'
+import { describeBase, describeDelta, renderEvent } from '../render.ts'
+import { waitForTasks } from '../wait-for.ts'
+
+const flags = {
+  agent: {
+    about: 'who does it (default: the first agent that is ready)',
+    value: 'AGENT',
+    short: 'a',
+  },
+  promptFile: { about: 'read the prompt from a file', value: 'FILE' },
+  wait: { about: 'stay until it has ended, and print the answer; an interrupt only detaches' },
+  model: { about: 'the model, as the agent names it', value: 'MODEL', short: 'm' },
+  effort: { about: 'how hard to think, as the agent names it', value: 'EFFORT' },
+  permissions: { about: 'read-only, workspace or full (default: workspace)', value: 'MODE' },
+  retryOnCrash: { about: 'command: run it again if it was killed' },
+  ...jsonFlag,
+} as const
+
+type RunInput = CommandInput<typeof flags>
+
+export const run = defineCommand({
+  name: 'run',
+  group: 'Do',
+  summary: 'Hand a task to an agent, in a worktree of its own',
+  usage: 'run [-a AGENT] PROMPT | run AGENT PROMPT | run command -- PROGRAM [ARGUMENT…]',
+  flags,
+  examples: [
+    'holdfast run "fix the failing test"',
+    'holdfast run codex "fix the failing test" --wait',
+    'holdfast run -a codex --prompt-file task.md',
+    'git diff | holdfast run -a codex -',
+    'holdfast run command -- npm test',
+  ],
+  async run(input, context) {
+    const { holdfast, output } = context
+    const { agentName, prompt, argv } = await readRequest(input, context)
+    const permissions =
+      input.flags.permissions === undefined
+        ? null
+        : parseChoice(input.flags.permissions, 'permissions', permissionModes)
+    const worktrees = await holdfast.worktrees()
+    const submission = {
+      agent: await holdfast.agent(agentName),
+      prompt,
+      argv,
+      retryOnCrash: input.flags.retryOnCrash === true,
+      model: input.flags.model ?? null,
+      effort: input.flags.effort ?? null,
+      permissions,
+      caller: detectCaller(context.environment, context.directory, context.stdin.isTTY === true),
+      callerEnvironment: context.environment,
+    }
+    const plan = await planSubmission(submission, worktrees)
+    const { randomBytes } = await import('node:crypto')
+    const task = await submitTask(plan, {
+      store: await holdfast.store(),
+      files: await holdfast.files(),
+      worktrees,
+      clock: { now: context.now, random: Math.random, sleep: async () => undefined },
+      randomBytes,
+    })
+    await ringOrTell(context)
+    for (const line of task.request.base.changes?.leftOut ?? []) output.tell(`left out: ${line}`)
+    return input.flags.wait === true
+      ? await stay(task, input, context)
+      : await announce(task, input, context)
+  },
+})
+
+async function announce(task: Task, input: RunInput, context: CommandContext): Promise<number> {
+  const { output } = context
+  if (input.flags.json === true) {
+    await output.writeJson((await lookNow(context)).view(task))
+    return 0
+  }
+  const { id, name, base } = task.request
+  await output.write(`${id}\n`)
+  output.tell(`${name}: ${describeBase(base)}`)
+  output.tell(`next: holdfast logs -f ${id} · holdfast wait ${id} · holdfast result ${id}`)
+  return 0
+}
+
+async function stay(task: Task, input: RunInput, context: CommandContext): Promise<number> {
+  const { output } = context
+  const { id, name, base } = task.request
+  output.tell(`${id} ${name}: ${describeBase(base)}`)
+  const { tasks, end } = await waitForTasks(
+    [id],
+    {
+      async onEvents(events) {
+        for (const event of events) {
+          const line = renderEvent(event, output)
+          if (line !== null) output.tell(line)
+        }
+      },
+    },
+    context,
+  )
+  const ended = tasks[0] ?? task
+  if (typeof end === 'object') {
+    output.tell(`detached; the task goes on. Come back with: holdfast wait ${id}`)
+    return signalExitCode(end.interrupted)
+  }
+  const { state } = ended
+  if (input.flags.json === true) {
+    await output.writeJson((await lookNow(context)).view(ended))
+    return exitCodeOfState(state.name)
+  }
+  const result = 'result' in state ? state.result : null
+  if (result?.answer != null) await output.write(withNewline(result.answer))
+  if (state.name === 'failed') {
+    output.tell(`failed (${state.failure.code}): ${state.failure.message}`)
+    if (state.failure.hint !== undefined) output.tell(`  ${state.failure.hint}`)
+  }
+  if (result !== null) output.tell(`${describeDelta(result)}; see it with: holdfast diff ${id}`)
+  return exitCodeOfState(state.name)
+}
+
+const withNewline = (text: string) => (text.endsWith('\n') ? text : `${text}\n`)
+
+/** What is asked of whom: from words, from after `--`, from a file, or from stdin. */
+async function readRequest(
+  { flags: given, words, verbatim }: RunInput,
+  context: CommandContext,
+): Promise<{ agentName: string; prompt: Uint8Array; argv: readonly string[] }> {
+  const names = await context.holdfast.agentNames()
+  const [first, second, ...more] = words
+  const namesAgent =
+    given.agent === undefined &&
+    first !== undefined &&
+    names.includes(first) &&
+    more.length === 0 &&
+    (second !== undefined || verbatim !== undefined || given.promptFile !== undefined)
+  const agentName = namesAgent ? first : given.agent
+  const rest = namesAgent ? words.slice(1) : words
+
+  if (agentName === 'command') {
+    if (rest.length > 0 || given.promptFile !== undefined) {
+      throw new AppError('bad_usage', 'the agent command takes a program after --', {
+        hint: 'holdfast run command -- npm test',
+      })
+    }
+    return { agentName, prompt: new Uint8Array(), argv: verbatim ?? [] }
+  }
+  const sources = [...rest, ...(verbatim === undefined ? [] : [verbatim.join(' ')])]
+  if (sources.length > 1) {
+    throw new AppError('bad_usage', `more than one prompt: "${sources[0]}" and "${sources[1]}"`, {
+      hint: 'quote the prompt: holdfast run "fix the failing test"',
+    })
+  }
+  const [text] = sources
+  if (text !== undefined && given.promptFile !== undefined) {
+    throw new AppError('bad_usage', 'a prompt was given, and --prompt-file too')
+  }
+  const prompt =
+    text !== undefined && text !== '-'
+      ? await argumentBytes(text)
+      : given.promptFile !== undefined
+        ? await readPromptFile(resolve(context.directory, given.promptFile))
+        : await readStdin(context)
+  return { agentName: agentName ?? (await firstReadyAgent(context)), prompt, argv: [] }
+}
+
+/**
+ * Node replaces bytes of an argument that are no UTF-8; where it may have, the bytes themselves
+ * are taken, so that they are refused by name and not passed on changed.
+ */
+async function argumentBytes(text: string): Promise<Uint8Array> {
+  const bytes = new TextEncoder().encode(text)
+  if (!text.includes('\uFFFD')) return bytes
+  const commandLine = await readFile('/proc/self/cmdline').catch(() => undefined)
+  return commandLine === undefined || commandLine.includes(Buffer.from(bytes))
+    ? bytes
+    : new Uint8Array([0xff])
+}
+
+async function readPromptFile(path: string): Promise<Uint8Array> {
+  try {
+    return await readFile(path)
+  } catch (cause) {
+    throw new AppError('bad_usage', `the prompt file cannot be read: ${messageOf(cause)}`, {
+      cause,
+    })
+  }
+}
+
+async function readStdin({ stdin }: CommandContext): Promise<Uint8Array> {
+  if (stdin.isTTY) {
+    throw new AppError('bad_prompt', 'there is no prompt', {
+      hint: 'holdfast run "fix the failing test", or --prompt-file F, or a prompt on stdin',
+    })
+  }
+  const chunks: Buffer[] = []
+  for await (const chunk of stdin) chunks.push(chunk as Buffer)
+  return Buffer.concat(chunks)
+}
+
+/** The first agent that takes prompts and is installed and logged in. */
+async function firstReadyAgent({
+  holdfast,
+  environment,
+  directory,
+}: CommandContext): Promise<string> {
+  const { agentEnvironment } = await import('../../../domain/environment.ts')
+  const problems: string[] = []
+  for (const name of await holdfast.agentNames()) {
+    const agent = await holdfast.agent(name)
+    if (!agent.capabilities.takesPrompt) continue
+    try {
+      await agent.findInstallation(agentEnvironment(environment), [], directory)
+      return name
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error
+      problems.push(`${name}: ${error.message}`)
+    }
+  }
+  throw new AppError('agent_missing', `no agent is ready (${problems.join('; ')})`, {
+    hint: 'install one, for example: npm install --global @openai/codex',
+  })
+}

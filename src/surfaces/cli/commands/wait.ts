@@ -1,0 +1,56 @@
+import { AppError } from '../../../domain/errors.ts'
+import type { Task } from '../../../domain/task.ts'
+import { type CommandContext, defineCommand, jsonFlag } from '../command.ts'
+import { exitCodeOfState, signalExitCode, worstExitCode } from '../exit-codes.ts'
+import { requireTask, requireTaskOrNewest } from '../find-task.ts'
+import { parseDuration } from '../flags.ts'
+import { lookNow } from '../look.ts'
+import { renderTaskLine } from '../render.ts'
+import { waitForTasks } from '../wait-for.ts'
+
+export const wait = defineCommand({
+  name: 'wait',
+  group: 'Look',
+  summary: 'Stay until tasks have ended; exits by the worst outcome',
+  usage: 'wait [TASK…]',
+  flags: {
+    timeout: { about: 'at most this long, then exit 3', value: 'DURATION' },
+    any: { about: 'until the first of them has ended' },
+    ...jsonFlag,
+  },
+  examples: ['holdfast wait fix-the-login', 'holdfast wait --any k3v9 m2x7 --timeout 30m'],
+  async run({ flags, words }, context) {
+    const { output } = context
+    const timeoutMs =
+      flags.timeout === undefined ? undefined : parseDuration(flags.timeout, 'timeout')
+    const ids = (await named(words, context)).map(({ request }) => request.id)
+    const any = flags.any === true
+    const { tasks, end } = await waitForTasks(ids, { timeoutMs, any }, context)
+    if (typeof end === 'object') {
+      output.tell('interrupted; the tasks go on')
+      return signalExitCode(end.interrupted)
+    }
+    const look = await lookNow(context)
+    const views = tasks.map(look.view)
+    if (flags.json === true) {
+      await output.writeJson({ tasks: views, worker: look.worker })
+    } else {
+      const lines = views.map(view => renderTaskLine(view, context.now(), output))
+      await output.write(`${lines.join('\n')}\n`)
+    }
+    const codes = tasks.map(({ state }) => exitCodeOfState(state.name))
+    // Of those that have ended, the worst; that others go on is what was asked for.
+    const ended = codes.filter(code => code !== exitCodeOfState('running'))
+    return worstExitCode(any && ended.length > 0 ? ended : codes)
+  },
+})
+
+async function named(words: readonly string[], context: CommandContext): Promise<readonly Task[]> {
+  if (words.length === 0) return [await requireTaskOrNewest(undefined, context)]
+  if (words.length === 1) return [await requireTaskOrNewest(words[0], context)]
+  if (words.includes('-')) {
+    throw new AppError('bad_usage', '- means the newest task, and stands alone')
+  }
+  const store = await context.holdfast.store()
+  return await Promise.all(words.map(word => requireTask(store, word)))
+}

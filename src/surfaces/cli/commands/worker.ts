@@ -1,0 +1,152 @@
+import { availableParallelism } from 'node:os'
+import { AppError } from '../../../domain/errors.ts'
+import { activeStates } from '../../../domain/task.ts'
+import { viewWorker } from '../../view.ts'
+import { type CommandContext, defineCommand, jsonFlag, requireWord } from '../command.ts'
+import { exitCodes } from '../exit-codes.ts'
+import { parseCount, parseDuration } from '../flags.ts'
+
+const usage = 'worker start|stop|status|run'
+
+/** How long to stay when there is nothing to do: starting anew costs a tenth of a second. */
+const IDLE_MS = 60_000
+/** How long `start` and `stop` wait for what they ask for. */
+const LIMIT_MS = 10_000
+
+export const worker = defineCommand({
+  name: 'worker',
+  group: 'Keep house',
+  summary: 'The background process; stopping it ends no agent',
+  usage,
+  flags: {
+    slots: {
+      about: 'run: how many attempts at once (default: half the cores, 8 at most)',
+      value: 'N',
+    },
+    idle: {
+      about: 'run: leave after this long with nothing to do (default 60s)',
+      value: 'DURATION',
+    },
+    ...jsonFlag,
+  },
+  examples: ['holdfast worker status', 'holdfast worker stop', 'holdfast worker run --slots 4'],
+  async run({ flags, words }, context) {
+    switch (requireWord(words, 'start, stop, status or run', usage)) {
+      case 'status':
+        return await showStatus(flags.json === true, context)
+      case 'start':
+        return await start(flags.json === true, context)
+      case 'stop':
+        return await stop(flags.json === true, context)
+      case 'run':
+        return await runWorker(flags.slots, flags.idle, context)
+      default:
+        throw new AppError('bad_usage', `the worker cannot "${words[0]}"`, {
+          hint: `usage: holdfast ${usage}`,
+        })
+    }
+  },
+})
+
+async function showStatus(json: boolean, context: CommandContext): Promise<number> {
+  const { holdfast, output } = context
+  const tasks = await (await holdfast.store()).countTasks(activeStates)
+  const view = viewWorker((await holdfast.presence()).look(), tasks)
+  if (json) await output.writeJson(view)
+  else {
+    const since = view.startedAt === null ? '' : `, pid ${view.pid}, since ${view.startedAt}`
+    await output.write(`${view.state}${since}, ${view.tasks} under way\n`)
+  }
+  return exitCodes.done
+}
+
+async function start(json: boolean, context: CommandContext): Promise<number> {
+  const presence = await context.holdfast.presence()
+  await presence.ring()
+  await until(() => typeof presence.look() === 'object', 'the worker did not start', context)
+  return await showStatus(json, context)
+}
+
+async function stop(json: boolean, context: CommandContext): Promise<number> {
+  const presence = await context.holdfast.presence()
+  const info = presence.look()
+  // The lock says that it is up, and only its holder writes the card: the pid is the worker's.
+  if (typeof info === 'object') process.kill(info.pid, 'SIGTERM')
+  await until(() => presence.look() === undefined, 'the worker did not stop', context)
+  return await showStatus(json, context)
+}
+
+async function until(
+  condition: () => boolean,
+  otherwise: string,
+  { holdfast, now }: CommandContext,
+): Promise<void> {
+  const { setTimeout: sleep } = await import('node:timers/promises')
+  const deadline = now() + LIMIT_MS
+  while (!condition()) {
+    if (now() > deadline) {
+      throw new AppError('refused_in_state', `${otherwise} within ${LIMIT_MS / 1000} s`, {
+        hint: `see ${holdfast.home}/worker.log`,
+      })
+    }
+    await sleep(20)
+  }
+}
+
+/** The worker itself, in the foreground; others start it through `start`, or by need. */
+async function runWorker(
+  slots: string | undefined,
+  idle: string | undefined,
+  context: CommandContext,
+): Promise<number> {
+  const { holdfast, output, environment, now } = context
+  const { work } = await import('../../../engine/work.ts')
+  const { makeTicker } = await import('../../../engine/ticker.ts')
+  const { systemClock } = await import('../../../system-clock.ts')
+  const presence = await holdfast.presence()
+  const log = (line: string) => output.tell(`${new Date(now()).toISOString()} ${line}`)
+  const idleText = idle ?? environment.HOLDFAST_WORKER_IDLE
+  const order = {
+    slots:
+      slots === undefined
+        ? Math.min(Math.max(1, Math.floor(availableParallelism() / 2)), 8)
+        : parseCount(slots, 'slots'),
+    idleMs: idleText === undefined ? IDLE_MS : parseDuration(idleText, 'idle'),
+    findAgent: (name: string) => holdfast.agent(name),
+    log,
+    leave: context.interrupted,
+  }
+  const store = await holdfast.store()
+  for (;;) {
+    const info = { pid: process.pid, version: context.version, startedAt: now() }
+    const post = await presence.takePost(info)
+    if (post === undefined) {
+      log('another worker is up')
+      return exitCodes.done
+    }
+    log(`worker ${context.version} up, pid ${process.pid}, ${order.slots} slots`)
+    const ticker = makeTicker()
+    const deafen = presence.listen(() => ticker.wake())
+    order.leave.addEventListener('abort', () => ticker.wake())
+    try {
+      const ports = {
+        store,
+        files: await holdfast.files(),
+        host: await holdfast.host(),
+        worktrees: await holdfast.worktrees(),
+        clock: systemClock,
+        ticker,
+      }
+      await work(order, ports)
+    } finally {
+      deafen()
+      ticker.stop()
+      post.release()
+    }
+    // Somebody may have rung between the last look and the release of the post.
+    const missed = (await store.countTasks(['queued', ...activeStates])) > 0
+    if (order.leave.aborted || !missed) break
+  }
+  log('worker leaves')
+  return exitCodes.done
+}

@@ -1,0 +1,69 @@
+/** Which task is meant. */
+import { AppError } from '../../domain/errors.ts'
+import type { Caller, Task } from '../../domain/task.ts'
+import type { Store } from '../../ports/store.ts'
+import { detectCaller } from '../caller.ts'
+import type { CommandContext } from './command.ts'
+
+/** How many of the newest tasks are looked through for one of this caller. */
+const LOOK_BACK = 200
+
+/** The task that a word names. Refuses with `no_such_task` or `ambiguous_task`. */
+export async function requireTask(store: Store, reference: string): Promise<Task> {
+  const [found, another] = await store.findTasksNamed(reference)
+  if (found === undefined) {
+    throw new AppError('no_such_task', `there is no task "${reference}"`, {
+      hint: 'holdfast status --all lists them',
+    })
+  }
+  if (another !== undefined) {
+    throw new AppError('ambiguous_task', `"${reference}" could be more than one task`, {
+      hint: `type more of it: ${found.request.id}, ${another.request.id}, …`,
+    })
+  }
+  return found
+}
+
+/**
+ * The task that a word names; without one, or for `-`, the newest of this caller, else of this
+ * repository. Which one that is, is said on stderr.
+ */
+export async function requireTaskOrNewest(
+  reference: string | undefined,
+  context: CommandContext,
+): Promise<Task> {
+  const store = await context.holdfast.store()
+  if (reference !== undefined && reference !== '-') return await requireTask(store, reference)
+  const newest = await findNewest(store, context)
+  if (newest === undefined) {
+    throw new AppError('no_such_task', 'there is no task of this caller or repository yet', {
+      hint: 'name one: holdfast status --all lists them',
+    })
+  }
+  context.output.tell(`${newest.request.id} ${newest.request.name}`)
+  return newest
+}
+
+async function findNewest(store: Store, context: CommandContext): Promise<Task | undefined> {
+  const caller = detectCaller(context.environment, context.directory, context.stdin.isTTY === true)
+  const recent = await store.listTasks({ limit: LOOK_BACK })
+  const mine = recent.find(({ request }) => isSameCaller(request.caller, caller))
+  if (mine !== undefined) return mine
+  const repository = await findRepository(context)
+  return repository === undefined ? undefined : (await store.listTasks({ repository, limit: 1 }))[0]
+}
+
+function isSameCaller(a: Caller, b: Caller): boolean {
+  return a.kind === b.kind && a.id !== null && a.id === b.id
+}
+
+/** The common git directory of where the caller stands; undefined outside of a repository. */
+export async function findRepository(context: CommandContext): Promise<string | undefined> {
+  const worktrees = await context.holdfast.worktrees()
+  try {
+    return (await worktrees.openCheckout(context.directory)).place.commonDir
+  } catch (error) {
+    if (error instanceof AppError) return undefined
+    throw error
+  }
+}

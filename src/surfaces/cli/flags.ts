@@ -1,0 +1,81 @@
+/** Reads a command's words and flags. */
+import { typeFlag } from 'type-flag'
+import { AppError } from '../../domain/errors.ts'
+import type { Command, CommandInput, Flags, FlagValues } from './command.ts'
+
+/** Refuses unknown flags, and flags without the value that they need. */
+export function parseInput(command: Command, argv: readonly string[]): CommandInput {
+  const dashes = argv.indexOf('--')
+  const before = dashes < 0 ? [...argv] : argv.slice(0, dashes)
+  const parsed = typeFlag(schemaOf(command.flags), before)
+
+  const [unknown] = Object.keys(parsed.unknownFlags)
+  if (unknown !== undefined) {
+    const flag = unknown.length === 1 ? `-${unknown}` : `--${unknown}`
+    throw new AppError('bad_usage', `${command.name} has no flag ${flag}`, {
+      hint: `holdfast ${command.name} --help; text that begins with a dash goes after --`,
+    })
+  }
+  const values: Record<string, string | true> = {}
+  for (const [name, given] of Object.entries(parsed.flags)) {
+    if (given === undefined || given === false) continue
+    if (given === '') {
+      throw new AppError('bad_usage', `--${dashed(name)} needs a value`, {
+        hint: `holdfast ${command.name} --help`,
+      })
+    }
+    values[name] = given as string | true
+  }
+  return {
+    flags: values as FlagValues<Flags>,
+    words: [...parsed._],
+    verbatim: dashes < 0 ? undefined : argv.slice(dashes + 1),
+  }
+}
+
+function schemaOf(flags: Flags) {
+  const schema: Record<string, { type: typeof String | typeof Boolean; alias?: string }> = {}
+  for (const [name, { value, short }] of Object.entries(flags)) {
+    schema[name] = {
+      type: value === undefined ? Boolean : String,
+      ...(short === undefined ? {} : { alias: short }),
+    }
+  }
+  return schema
+}
+
+/** `promptFile` as it is typed: `prompt-file`. */
+export function dashed(name: string): string {
+  return name.replace(/[A-Z]/g, letter => `-${letter.toLowerCase()}`)
+}
+
+/** `90`, `90s`, `15m`, `2h` or `1d`, in milliseconds. */
+export function parseDuration(text: string, flag: string): number {
+  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)?$/.exec(text)
+  const unit = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }[match?.[2] ?? 's']
+  if (match === null || unit === undefined) {
+    throw new AppError('bad_usage', `--${flag} ${text} is no duration`, {
+      hint: 'for example 90s, 15m, 2h or 1d',
+    })
+  }
+  return Number(match[1]) * unit
+}
+
+export function parseCount(text: string, flag: string): number {
+  if (!/^\d{1,9}$/.test(text)) {
+    throw new AppError('bad_usage', `--${flag} ${text} is no whole number`)
+  }
+  return Number(text)
+}
+
+export function parseChoice<T extends string>(
+  text: string,
+  flag: string,
+  choices: readonly T[],
+): T {
+  const found = choices.find(choice => choice === text)
+  if (found === undefined) {
+    throw new AppError('bad_usage', `--${flag} ${text} is none of ${choices.join(', ')}`)
+  }
+  return found
+}

@@ -1,0 +1,127 @@
+/** The command line: finds the command, reads its flags, draws what goes wrong. */
+import { type Composition, compose } from '../../compose.ts'
+import { AppError } from '../../domain/errors.ts'
+import type { Command, CommandContext } from './command.ts'
+import { exitCodeOfRefusal, exitCodes, signalExitCode } from './exit-codes.ts'
+import { makeOutput, type Output, ReaderGone } from './output.ts'
+
+/** Loaded by name, so that a command loads itself and nothing else. In the order of the help. */
+export const commands: Readonly<Record<string, () => Promise<Command>>> = {
+  run: async () => (await import('./commands/run.ts')).run as Command,
+  cancel: async () => (await import('./commands/cancel.ts')).cancel as Command,
+  status: async () => (await import('./commands/status.ts')).status as Command,
+  wait: async () => (await import('./commands/wait.ts')).wait as Command,
+  logs: async () => (await import('./commands/logs.ts')).logs as Command,
+  result: async () => (await import('./commands/result.ts')).result as Command,
+  diff: async () => (await import('./commands/diff.ts')).diff as Command,
+  doctor: async () => (await import('./commands/doctor.ts')).doctor as Command,
+  worker: async () => (await import('./commands/worker.ts')).worker as Command,
+  demo: async () => (await import('./commands/demo.ts')).demo as Command,
+}
+
+const aliases: Readonly<Record<string, string>> = { ls: 'status' }
+
+/** SIGINT, SIGTERM and SIGHUP, by their numbers. */
+const SIGNALS = { SIGINT: 2, SIGTERM: 15, SIGHUP: 1 } as const
+
+const version = process.env.HOLDFAST_VERSION ?? '0.0.0'
+
+/** Runs one command; gives its exit code. `entry` is what starts the program anew. */
+export async function main(process: NodeJS.Process, entry: string): Promise<number> {
+  const argv = process.argv.slice(2)
+  const output = makeOutput(process.stdout, process.stderr, process.env)
+  const wantsJson = argv.includes('--json')
+  let holdfast: Composition | undefined
+  try {
+    const command = await findCommand(argv[0], output)
+    if (typeof command === 'number') return command
+    const { parseInput } = await import('./flags.ts')
+    const rest = argv.slice(1)
+    const dashes = rest.indexOf('--')
+    if (
+      (dashes < 0 ? rest : rest.slice(0, dashes)).some(word => word === '--help' || word === '-h')
+    ) {
+      const { commandHelp } = await import('./help.ts')
+      await output.write(commandHelp(command))
+      return exitCodes.done
+    }
+    const input = parseInput(command, rest)
+    holdfast = compose(process.env, entry)
+    const context: CommandContext = {
+      holdfast,
+      environment: process.env,
+      directory: workingDirectory(process),
+      output,
+      stdin: process.stdin,
+      version,
+      get interrupted() {
+        return listenForSignals(process)
+      },
+      now: () => Date.now(),
+    }
+    return await command.run(input, context)
+  } catch (error) {
+    return await drawError(error, output, wantsJson)
+  } finally {
+    await holdfast?.close()
+  }
+}
+
+let interrupted: AbortController | undefined
+
+/** Only a command that asks for it takes signals over from the system. */
+function listenForSignals(process: NodeJS.Process): AbortSignal {
+  if (interrupted === undefined) {
+    const controller = new AbortController()
+    for (const [name, number] of Object.entries(SIGNALS)) {
+      process.on(name, () => controller.abort(number))
+    }
+    interrupted = controller
+  }
+  return interrupted.signal
+}
+
+async function findCommand(name: string | undefined, output: Output): Promise<Command | number> {
+  if (name === '--version' || name === '-V') {
+    await output.write(`${version}\n`)
+    return exitCodes.done
+  }
+  if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
+    const { overallHelp } = await import('./help.ts')
+    await output.write(overallHelp(await Promise.all(Object.values(commands).map(load => load()))))
+    return name === undefined ? exitCodes.badUsage : exitCodes.done
+  }
+  const load = Object.entries(commands).find(([known]) => known === (aliases[name] ?? name))?.[1]
+  if (load === undefined) {
+    throw new AppError('bad_usage', `there is no command "${name}"`, {
+      hint: 'holdfast --help lists them; to hand in a task: holdfast run "..."',
+    })
+  }
+  return await load()
+}
+
+/** The caller's directory may have been deleted under it; most commands do not need it. */
+function workingDirectory(process: NodeJS.Process): string {
+  try {
+    return process.cwd()
+  } catch {
+    // ENOENT: `$PWD` still says where that was, for the message of a command that needs it.
+    return process.env.PWD ?? '/'
+  }
+}
+
+async function drawError(error: unknown, output: Output, json: boolean): Promise<number> {
+  if (error instanceof ReaderGone) return signalExitCode(13)
+  if (!(error instanceof AppError)) {
+    output.tell(`holdfast: unexpected: ${error instanceof Error ? error.stack : String(error)}`)
+    output.tell('This is a bug in Holdfast. No task is lost by it: holdfast status')
+    return exitCodes.taskFailed
+  }
+  const { code, message, hint } = error
+  if (json) {
+    await output.writeJson({ error: { code, message, hint: hint ?? null } })
+  }
+  output.tell(`holdfast: ${message}`)
+  if (hint !== undefined) output.tell(`  ${hint}`)
+  return exitCodeOfRefusal(code)
+}

@@ -1,0 +1,144 @@
+/** Tasks and their logs as text for people. */
+import type { TaskEvent } from '../../domain/agent-events.ts'
+import type { Base } from '../../domain/task.ts'
+import type { TaskView } from '../view.ts'
+import type { Output, Style } from './output.ts'
+
+const stateStyles: Record<TaskView['state'], Style> = {
+  queued: 'dim',
+  starting: 'cyan',
+  running: 'cyan',
+  needs_input: 'yellow',
+  waiting: 'yellow',
+  cancelling: 'yellow',
+  succeeded: 'green',
+  failed: 'red',
+  cancelled: 'dim',
+}
+
+/** One line a task: id, state, age, agent, name, and why it is where it is. */
+export function renderTaskLine(task: TaskView, now: number, output: Output): string {
+  const state = output.style(stateStyles[task.state], task.state.padEnd(11))
+  const age = describeAge(now - Date.parse(task.endedAt ?? task.createdAt)).padStart(4)
+  const delta = task.result === null ? '' : `  ${describeDelta(task.result)}`
+  const why = task.reason === null ? '' : output.style('dim', `  ${firstLine(task.reason)}`)
+  return `${task.id}  ${state} ${age}  ${task.agent.padEnd(8)} ${task.name}${delta}${why}`
+}
+
+/** All that there is to say of one task. */
+export function renderTask(task: TaskView, now: number, output: Output): string {
+  const rows: [string, string | null][] = [
+    ['task', `${task.id} ${task.name}`],
+    ['state', output.style(stateStyles[task.state], task.state)],
+    ['reason', task.reason],
+    ['agent', [task.agent, task.model, task.effort].filter(part => part !== null).join(' ')],
+    ['try', task.attempt === 0 ? null : String(task.attempt)],
+    ['session', task.session],
+    ['asked by', `${task.caller.kind} in ${task.caller.directory}`],
+    ['repository', task.repo.root],
+    ['base', describeBaseView(task)],
+    ['worktree', task.worktree?.path ?? null],
+    [
+      'permissions',
+      `${task.permissions.effective} (asked ${task.permissions.asked}, enforced by ${task.permissions.enforcedBy})`,
+    ],
+    ['created', `${describeAge(now - Date.parse(task.createdAt))} ago`],
+    ['waits until', task.waitingUntil],
+    ['changed', task.result === null ? null : describeDelta(task.result)],
+    ['left out', task.result?.leftOut.join('; ') || null],
+    ['tokens', describeUsage(task)],
+    ['hint', task.error?.hint ?? null],
+  ]
+  return rows
+    .filter(([, value]) => value !== null)
+    .map(([label, value]) => `${output.style('dim', label.padEnd(12))}${value}`)
+    .join('\n')
+}
+
+/** `base a1b2c3d + 3 modified, 2 untracked`. */
+export function describeBase({ commit, changes }: Base): string {
+  if (changes === null) return `base ${commit.slice(0, 7)}`
+  return `base ${commit.slice(0, 7)} + ${countChanges(changes)}`
+}
+
+function describeBaseView({ base }: TaskView): string {
+  const { commit, changes } = base
+  return changes === null ? commit.slice(0, 7) : `${commit.slice(0, 7)} + ${countChanges(changes)}`
+}
+
+function countChanges(changes: { modified: number; untracked: number; deleted: number }): string {
+  const parts = (['modified', 'untracked', 'deleted'] as const)
+    .filter(kind => changes[kind] > 0)
+    .map(kind => `${changes[kind]} ${kind}`)
+  return parts.length === 0 ? 'staged changes' : parts.join(', ')
+}
+
+export function describeDelta(delta: {
+  files: number
+  insertions: number
+  deletions: number
+}): string {
+  if (delta.files === 0) return 'no changes'
+  const files = delta.files === 1 ? '1 file' : `${delta.files} files`
+  return `${files} +${delta.insertions} -${delta.deletions}`
+}
+
+function describeUsage({ usage }: TaskView): string | null {
+  if (usage === null) return null
+  const cost = usage.costUsd === null ? '' : `, $${usage.costUsd.toFixed(2)}`
+  return `${usage.inputTokens ?? '?'} in, ${usage.outputTokens ?? '?'} out${cost}`
+}
+
+/** `12s`, `3m`, `5h`, `2d`. */
+export function describeAge(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1000))
+  if (seconds < 100) return `${seconds}s`
+  if (seconds < 100 * 60) return `${Math.round(seconds / 60)}m`
+  if (seconds < 48 * 3600) return `${Math.round(seconds / 3600)}h`
+  return `${Math.round(seconds / 86_400)}d`
+}
+
+/** One event as text; null for what only machines read. */
+export function renderEvent(event: TaskEvent, output: Output): string | null {
+  const text = describeEvent(event)
+  if (text === null) return null
+  const time = new Date(event.at).toISOString().slice(11, 19)
+  return `${output.style('dim', time)} ${text}`
+}
+
+function describeEvent({ body }: TaskEvent): string | null {
+  switch (body.kind) {
+    case 'message_ended':
+    case 'output_given':
+    case 'task_queued':
+    case 'task_changed':
+    case 'attempt_started':
+    case 'attempt_ended':
+      return body.text
+    case 'reasoning_ended':
+      return `· ${body.text}`
+    case 'command_started':
+      return `$ ${body.command}`
+    case 'command_ended': {
+      const code = body.exitCode === null ? 'ended' : `exit ${body.exitCode}`
+      const output = body.output.trimEnd()
+      return output === '' ? `  ${code}` : `${indent(output)}\n  ${code}`
+    }
+    case 'files_changed':
+      return `changed ${body.paths.join(', ')}`
+    case 'warning_given':
+      return `warning: ${body.message}`
+    case 'error_given':
+      return `error: ${body.message}`
+    case 'session_started':
+      return `session ${body.session}`
+    case 'turn_started':
+    case 'turn_ended':
+    case 'usage_reported':
+    case 'other':
+      return null
+  }
+}
+
+const indent = (text: string) => text.replace(/^/gm, '  ')
+const firstLine = (text: string) => text.split('\n', 1)[0] ?? ''

@@ -1,0 +1,252 @@
+/**
+ * Every JSON that we print, as zod schemas, and the functions that fill them. Other programs build
+ * on these: a field is added, never renamed. Times are ISO 8601 UTC; null is "none" or "unknown".
+ */
+import * as z from 'zod/mini'
+import type { TaskEvent } from '../domain/agent-events.ts'
+import { hasEnded, type Task } from '../domain/task.ts'
+import type { JudgedState } from '../engine/judge-now.ts'
+import type { WorkerInfo } from '../ports/worker-presence.ts'
+
+export const stateView = z.enum([
+  'queued',
+  'starting',
+  'running',
+  'needs_input',
+  'waiting',
+  'cancelling',
+  'succeeded',
+  'failed',
+  'cancelled',
+])
+
+export const usageView = z.object({
+  inputTokens: z.nullable(z.number()),
+  cachedInputTokens: z.nullable(z.number()),
+  outputTokens: z.nullable(z.number()),
+  costUsd: z.nullable(z.number()),
+})
+
+export const taskView = z.object({
+  id: z.string(),
+  name: z.string(),
+  agent: z.string(),
+  state: stateView,
+  stateAsOf: z.string(),
+  reason: z.nullable(z.string()),
+  attempt: z.number(),
+  session: z.nullable(z.string()),
+  caller: z.object({
+    kind: z.enum(['terminal', 'claude', 'task', 'program']),
+    id: z.nullable(z.string()),
+    directory: z.string(),
+  }),
+  repo: z.object({ root: z.string(), commonDir: z.string(), subdirectory: z.string() }),
+  base: z.object({
+    commit: z.string(),
+    changes: z.nullable(
+      z.object({
+        snapshot: z.string(),
+        modified: z.number(),
+        untracked: z.number(),
+        deleted: z.number(),
+        leftOut: z.array(z.string()),
+      }),
+    ),
+  }),
+  model: z.nullable(z.string()),
+  effort: z.nullable(z.string()),
+  permissions: z.object({
+    asked: z.enum(['read-only', 'workspace', 'full']),
+    effective: z.enum(['read-only', 'workspace', 'full']),
+    enforcedBy: z.enum(['agent', 'system', 'none']),
+  }),
+  follows: z.nullable(z.string()),
+  group: z.nullable(z.string()),
+  worktree: z.nullable(
+    z.object({
+      path: z.string(),
+      kind: z.enum(['managed', 'permanent', 'borrowed']),
+      pinned: z.boolean(),
+    }),
+  ),
+  createdAt: z.string(),
+  startedAt: z.nullable(z.string()),
+  endedAt: z.nullable(z.string()),
+  waitingUntil: z.nullable(z.string()),
+  usage: z.nullable(usageView),
+  result: z.nullable(
+    z.object({
+      answer: z.nullable(z.string()),
+      commit: z.nullable(z.string()),
+      files: z.number(),
+      insertions: z.number(),
+      deletions: z.number(),
+      leftOut: z.array(z.string()),
+    }),
+  ),
+  taken: z.nullable(z.string()),
+  error: z.nullable(
+    z.object({ code: z.string(), message: z.string(), hint: z.nullable(z.string()) }),
+  ),
+})
+
+export const workerView = z.object({
+  state: z.enum(['running', 'stopped']),
+  pid: z.nullable(z.number()),
+  version: z.nullable(z.string()),
+  startedAt: z.nullable(z.string()),
+  /** Attempts under way. */
+  tasks: z.number(),
+})
+
+export const statusView = z.object({ tasks: z.array(taskView), worker: workerView })
+
+export const eventView = z.looseObject({
+  seq: z.number(),
+  at: z.string(),
+  attempt: z.nullable(z.number()),
+  kind: z.string(),
+})
+
+export const resultView = z.object({
+  task: taskView,
+  answer: z.nullable(z.string()),
+  commit: z.nullable(z.string()),
+  files: z.number(),
+  insertions: z.number(),
+  deletions: z.number(),
+  leftOut: z.array(z.string()),
+  commands: z.array(z.object({ command: z.string(), exitCode: z.nullable(z.number()) })),
+  usage: z.nullable(usageView),
+  timeline: z.array(z.object({ at: z.string(), text: z.string() })),
+  ended: z.nullable(z.string()),
+})
+
+export const diffView = z.object({
+  id: z.string(),
+  files: z.number(),
+  insertions: z.number(),
+  deletions: z.number(),
+  /** As text; bytes that are no UTF-8 are replaced, so apply the raw output instead. */
+  patch: z.string(),
+})
+
+export const doctorView = z.object({
+  ok: z.boolean(),
+  findings: z.array(
+    z.object({
+      check: z.string(),
+      status: z.enum(['ok', 'warning', 'error']),
+      message: z.string(),
+      hint: z.nullable(z.string()),
+    }),
+  ),
+})
+
+export const errorView = z.object({
+  error: z.object({ code: z.string(), message: z.string(), hint: z.nullable(z.string()) }),
+})
+
+/** Every document, by the name under which the reference lists it. */
+export const views = {
+  task: taskView,
+  status: statusView,
+  worker: workerView,
+  event: eventView,
+  result: resultView,
+  diff: diffView,
+  doctor: doctorView,
+  error: errorView,
+}
+
+export type TaskView = z.infer<typeof taskView>
+export type WorkerView = z.infer<typeof workerView>
+export type ResultView = z.infer<typeof resultView>
+export type DoctorView = z.infer<typeof doctorView>
+
+const iso = (time: number) => new Date(time).toISOString()
+const isoOrNull = (time: number | null) => (time === null ? null : iso(time))
+
+export function viewTask(task: Task, judged: JudgedState): TaskView {
+  const { request, state } = task
+  const { changes } = request.base
+  const failure = state.name === 'failed' ? state.failure : null
+  const result = 'result' in state ? state.result : null
+  return {
+    id: request.id,
+    name: request.name,
+    agent: request.agent,
+    state: judged.name,
+    stateAsOf: iso(judged.asOf),
+    reason: judged.remark ?? reasonOf(task),
+    attempt: task.attempts,
+    session: task.session,
+    caller: { ...request.caller },
+    repo: { ...request.repo },
+    base: {
+      commit: request.base.commit,
+      changes:
+        changes === null
+          ? null
+          : {
+              snapshot: changes.snapshot,
+              modified: changes.modified,
+              untracked: changes.untracked,
+              deleted: changes.deleted,
+              leftOut: [...changes.leftOut],
+            },
+    },
+    model: request.model,
+    effort: request.effort,
+    permissions: { ...request.permissions },
+    follows: null,
+    group: null,
+    worktree:
+      task.worktree === null
+        ? null
+        : { path: task.worktree.path, kind: task.worktree.kind, pinned: task.worktree.pinned },
+    createdAt: iso(request.createdAt),
+    startedAt: isoOrNull(task.startedAt),
+    endedAt: hasEnded(state) ? iso(state.endedAt) : null,
+    waitingUntil: state.name === 'waiting' ? iso(state.wait.until) : null,
+    usage: task.usage,
+    result: result === null ? null : { ...result, leftOut: [...result.leftOut] },
+    taken: null,
+    error:
+      failure === null
+        ? null
+        : { code: failure.code, message: failure.message, hint: failure.hint ?? null },
+  }
+}
+
+/** Why a task is where it is, in one line; null where the state says it. */
+function reasonOf({ state }: Task): string | null {
+  switch (state.name) {
+    case 'queued':
+      return 'waits for a free slot'
+    case 'waiting':
+      return `${state.wait.reason} after ${state.wait.failure.code}: ${state.wait.failure.message}`
+    case 'needs_input':
+      return state.question
+    case 'failed':
+      return `${state.failure.code}: ${state.failure.message}`
+    default:
+      return null
+  }
+}
+
+export function viewWorker(info: WorkerInfo | 'unnamed' | undefined, tasks: number): WorkerView {
+  if (info === undefined) {
+    return { state: 'stopped', pid: null, version: null, startedAt: null, tasks }
+  }
+  if (info === 'unnamed') {
+    return { state: 'running', pid: null, version: null, startedAt: null, tasks }
+  }
+  const { pid, version, startedAt } = info
+  return { state: 'running', pid, version, startedAt: iso(startedAt), tasks }
+}
+
+export function viewEvent({ seq, at, fence, body }: TaskEvent): z.infer<typeof eventView> {
+  return { seq, at: iso(at), attempt: fence, ...body }
+}

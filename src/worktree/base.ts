@@ -1,0 +1,245 @@
+/** What a task starts from: the caller's commit and uncommitted changes, taken without a trace. */
+import { statfsSync } from 'node:fs'
+import { setImmediate } from 'node:timers/promises'
+import { AppError, messageOf } from '../domain/errors.ts'
+import type { TaskId } from '../domain/ids.ts'
+import type { Base } from '../domain/task.ts'
+import type { CaptureLimits, Checkout } from '../ports/worktrees.ts'
+import { type Change, type Delta, withCapture } from './capture.ts'
+import { makeLook } from './contents.ts'
+import type { Git, GitPlace } from './git.ts'
+import { mayHideEdits } from './index-flags.ts'
+import { type BytePath, shownPath } from './paths.ts'
+import {
+  clearHiddenFlags,
+  copyIndex,
+  hiddenPaths,
+  readIndex,
+  readIndexFacts,
+} from './private-index.ts'
+import { verifyCommit } from './read-back.ts'
+import { dropBase, refOf } from './refs.ts'
+import { GITLINK, isDeletion, readStatus, type StatusReport, type TreeEntry } from './status.ts'
+
+/** Left free for the record of the task itself, whatever the estimate says. */
+const SPARE_BYTES = 16 * 1024 * 1024
+
+export interface BaseCapture {
+  readonly checkout: Checkout
+  readonly task: TaskId
+  /** A private directory that exists. */
+  readonly scratch: string
+  readonly limits: CaptureLimits
+  /** Milliseconds since 1970. */
+  readonly now: number
+  /** Bytes that are free on the file system of a path. */
+  readonly freeBytes: (path: string) => number
+}
+
+export function freeBytesAt(path: string): number {
+  const { bavail, bsize } = statfsSync(path)
+  return bavail * bsize
+}
+
+/** See `Worktrees.captureBase`. Two spawns for a clean checkout, both at once. */
+export async function captureBase(git: Git, capture: BaseCapture): Promise<Base> {
+  const { checkout, task } = capture
+  const { commonDir } = checkout.place
+  const surveying = readSourceStatus(git, capture)
+  // Held at once, beside the look at the files: for a clean checkout this is all there is to do.
+  const holding = git.run(['update-ref', refOf(task, 'base'), checkout.head], {
+    place: { gitDir: commonDir },
+  })
+  await Promise.allSettled([surveying, holding])
+  try {
+    await holding
+    return await captureChanges(git, capture, await surveying)
+  } catch (error) {
+    // A repository that cannot drop a ref could not make one: what failed first is what matters.
+    await dropBase(git, commonDir, task).catch(() => undefined)
+    if (error instanceof AppError) throw error
+    throw new AppError('capture_failed', `the working files were not taken: ${messageOf(error)}`, {
+      cause: error,
+    })
+  }
+}
+
+function placeOf({ gitDir, place }: Checkout): GitPlace & { workTree: string } {
+  return { gitDir, commonDir: place.commonDir, workTree: place.root }
+}
+
+/**
+ * The status of the source, with the edits that index flags hide. Nearly always there are none, so
+ * the flags are looked for beside the first status and not before it. That one reads the original
+ * index, which git does not write to: it is told to take no optional locks.
+ */
+async function readSourceStatus(
+  git: Git,
+  { checkout, scratch, limits }: BaseCapture,
+): Promise<StatusReport> {
+  const place = placeOf(checkout)
+  const options = { ignoreSubmodules: 'none', ignoredFiles: false, limit: limits.maxFiles } as const
+  const reading = readStatus(git, place, options)
+  // Awaited below, after a look at the index that itself may fail.
+  reading.catch(() => undefined)
+  // Git's own answer must have been started before this one: it is what takes the time.
+  await setImmediate()
+  const bytes = readIndex(checkout.gitDir)
+  if (bytes === undefined || !mayHideEdits(bytes, checkout.objectFormat)) return await reading
+
+  const status = await reading
+  using index = copyIndex(checkout.gitDir, scratch)
+  const privately = { ...place, indexFile: index.file }
+  const hidden = await hiddenPaths(git, privately, await readIndexFacts(git, privately))
+  if (hidden.skipped.length + hidden.assumed.length === 0) return status
+  await clearHiddenFlags(git, privately, index, hidden)
+  return await readStatus(git, privately, options)
+}
+
+async function captureChanges(
+  git: Git,
+  { checkout, scratch, limits, task, now, freeBytes }: BaseCapture,
+  status: StatusReport,
+): Promise<Base> {
+  const { place, head } = checkout
+  refuseUnmerged(status)
+  if (status.head !== head) {
+    throw new AppError('capture_failed', 'HEAD moved while the working files were looked at', {
+      hint: 'try again',
+    })
+  }
+  if (status.entries.length === 0 && status.warnings.length === 0) {
+    return { commit: head, changes: null }
+  }
+  const changes = changesAgainstHead(status)
+  const bytes = refuseTooLarge(place.root, changes, status.stopped, limits)
+  if (freeBytes(place.commonDir) < bytes + SPARE_BYTES) {
+    throw new AppError(
+      'no_space',
+      `taking ${shownSize(bytes)} of changes needs more space than is free at ${place.commonDir}`,
+      { hint: 'free some space there, or run it without the changes' },
+    )
+  }
+
+  const target: GitPlace = { gitDir: place.commonDir }
+  using index = copyIndex(checkout.gitDir, scratch)
+  const source = {
+    place: { ...placeOf(checkout), indexFile: index.file },
+    root: place.root,
+    format: checkout.objectFormat,
+  }
+  return await withCapture(git, source, target, changes, async taken => {
+    const staged = stagedDelta(status)
+    const leftOut = [...taken.leftOut, ...status.warnings]
+    if (taken.delta.size === 0 && staged.size === 0 && leftOut.length === 0) {
+      await taken.importer.finish()
+      return { commit: head, changes: null }
+    }
+    const common = { ref: refOf(task, 'base'), from: head, time: Math.floor(now / 1000) }
+    if (staged.size > 0) {
+      const message = `holdfast ${task}: the caller's index\n`
+      await taken.importer.commit({ ...common, message, merge: [], entries: staged })
+    }
+    const message = `holdfast ${task}: the caller's working files\n`
+    const merge = staged.size > 0 ? [0] : []
+    await taken.importer.commit({ ...common, message, merge, entries: taken.delta })
+    const ids = await taken.importer.finish()
+    const snapshot = ids.at(-1)
+    const stagedCommit = ids.length > 1 ? (ids[0] ?? null) : null
+    if (snapshot === undefined) throw new Error('git fast-import named no commit')
+    await Promise.all([
+      verifyCommit(git, target, head, snapshot, taken.delta),
+      stagedCommit === null ? null : verifyCommit(git, target, head, stagedCommit, staged),
+    ])
+    return {
+      commit: head,
+      changes: { snapshot, staged: stagedCommit, ...countChanges(status), leftOut },
+    }
+  })
+}
+
+function changesAgainstHead(status: StatusReport): Change[] {
+  const changes = new Map<BytePath, Change>()
+  for (const entry of status.entries) {
+    const { path } = entry
+    if (entry.kind === 'tracked') {
+      const modes = [entry.head?.mode, entry.index?.mode, entry.diskMode]
+      changes.set(path, {
+        path,
+        before: entry.head,
+        present: !isDeletion(entry),
+        gitlink: entry.submodule || modes.includes(GITLINK),
+        indexMode: entry.index?.mode ?? null,
+      })
+    } else if (entry.kind === 'untracked') {
+      // Staged for deletion, yet on disk: it comes twice.
+      const before = changes.get(path)?.before ?? null
+      const gitlink = changes.get(path)?.gitlink ?? false
+      changes.set(path, { path, before, present: true, gitlink, indexMode: null })
+    }
+  }
+  return [...changes.values()]
+}
+
+function stagedDelta(status: StatusReport): Delta {
+  const staged = new Map<BytePath, TreeEntry | null>()
+  for (const entry of status.entries) {
+    if (entry.kind !== 'tracked' || entry.staged === '.') continue
+    if (entry.head?.mode === GITLINK || entry.index?.mode === GITLINK) continue
+    staged.set(entry.path, entry.index)
+  }
+  return staged
+}
+
+function countChanges(status: StatusReport) {
+  const counts = { modified: 0, untracked: 0, deleted: 0 }
+  for (const entry of status.entries) {
+    if (isDeletion(entry)) counts.deleted++
+    else if (entry.kind === 'tracked') counts.modified++
+    else counts.untracked++
+  }
+  return counts
+}
+
+function refuseUnmerged(status: StatusReport): void {
+  const unmerged = status.entries.filter(entry => entry.kind === 'unmerged')
+  if (unmerged.length === 0) return
+  const paths = unmerged.slice(0, 5).map(entry => shownPath(entry.path))
+  const more = unmerged.length > paths.length ? ` and ${unmerged.length - paths.length} more` : ''
+  throw new AppError('unmerged_index', `unresolved conflicts in ${paths.join(', ')}${more}`, {
+    hint: 'resolve them and `git add` the files, or run it without the changes',
+  })
+}
+
+/** The bytes on disk of all that is carried. */
+function refuseTooLarge(
+  root: string,
+  changes: readonly Change[],
+  stopped: boolean,
+  limits: CaptureLimits,
+): number {
+  const look = makeLook(root)
+  const sizes: { path: BytePath; size: number }[] = []
+  let bytes = 0
+  for (const { path, present } of changes) {
+    const found = present ? look(path) : undefined
+    if (found?.kind !== 'file') continue
+    sizes.push({ path, size: found.size })
+    bytes += found.size
+  }
+  if (!stopped && bytes <= limits.maxBytes) return bytes
+  const largest = sizes.sort((a, b) => b.size - a.size).slice(0, 5)
+  const what = stopped
+    ? `more than ${limits.maxFiles} files are changed or untracked`
+    : `the changed and untracked files are ${shownSize(bytes)}, over ${shownSize(limits.maxBytes)}`
+  const list = largest.map(({ path, size }) => `${shownPath(path)} (${shownSize(size)})`).join(', ')
+  throw new AppError('changes_too_large', `${what}; the largest: ${list}`, {
+    hint: 'name what is not meant to be kept in .gitignore, or commit first',
+  })
+}
+
+function shownSize(bytes: number): string {
+  if (bytes < 1000) return `${bytes} B`
+  if (bytes < 1e6) return `${(bytes / 1e3).toFixed(1)} kB`
+  return `${(bytes / 1e6).toFixed(1)} MB`
+}

@@ -1,0 +1,145 @@
+/**
+ * Makes a worktree. Only its registration is exclusive; the files are written outside of the lock.
+ * A try of the same id that was killed half-way is cleared away first.
+ */
+import { lstatSync, mkdirSync, readdirSync, realpathSync, renameSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+import { AppError, messageOf } from '../domain/errors.ts'
+import type { WorktreeId } from '../domain/ids.ts'
+import { type Base, baseTreeCommit } from '../domain/task.ts'
+import type { Clock } from '../ports/clock.ts'
+import type { Locks } from '../ports/lock.ts'
+import type { WorktreeRecord } from '../ports/worktrees.ts'
+import { discardTree } from './discard.ts'
+import { type Git, GitError, type GitPlace } from './git.ts'
+import {
+  findRegistration,
+  isLockedFor,
+  lockReason,
+  readPointer,
+  unregister,
+  withRepositoryLock,
+} from './registration.ts'
+import { readSettings } from './settings.ts'
+
+/** A git of the user's own may register at the same moment; it is over in milliseconds. */
+const REGISTER_TRIES = 5
+const REGISTER_PAUSE_MS = 20
+
+export interface WorktreeOrder {
+  readonly id: WorktreeId
+  readonly path: string
+  readonly base: Base
+  readonly commonDir: string
+}
+
+/** See `Worktrees.createWorktree`. */
+export async function createWorktree(
+  git: Git,
+  locks: Locks,
+  clock: Clock,
+  asked: WorktreeOrder,
+): Promise<WorktreeRecord> {
+  const parent = dirname(asked.path)
+  mkdirSync(parent, { recursive: true, mode: 0o700 })
+  // As git will write it down: registrations are found by it.
+  const order = { ...asked, path: join(realpathSync(parent), basename(asked.path)) }
+  const { id, path, base, commonDir } = order
+  await withRepositoryLock(locks, commonDir, () => clearKilledTry(git, order))
+  try {
+    const [{ checkoutWorkers }] = await Promise.all([
+      readSettings(git, { gitDir: commonDir }),
+      withRepositoryLock(locks, commonDir, () => register(git, clock, order)),
+    ])
+    const record = recordOf(order)
+    await fillWorktree(git, record, base, checkoutWorkers)
+    return record
+  } catch (error) {
+    // What is left of it must not hide why it failed.
+    await withRepositoryLock(locks, commonDir, () => discardWorktree(git, order)).catch(
+      () => undefined,
+    )
+    throw explained(error, path, id)
+  }
+}
+
+async function register(git: Git, clock: Clock, order: WorktreeOrder): Promise<void> {
+  const { id, path, base, commonDir } = order
+  const options = ['--no-checkout', '--lock', '--reason', lockReason(id), '--detach']
+  for (let tries = 1; ; tries++) {
+    try {
+      await git.run(['worktree', 'add', ...options, path, base.commit], {
+        place: { gitDir: commonDir },
+      })
+      return
+    } catch (error) {
+      // Two `git worktree add` at once: one reads what the other has made but not yet written.
+      const isRace = error instanceof GitError && error.stderr.includes('commondir: Success')
+      if (!isRace || tries === REGISTER_TRIES) throw error
+      await discardWorktree(git, order)
+      await clock.sleep(REGISTER_PAUSE_MS)
+    }
+  }
+}
+
+function recordOf({ id, path, commonDir }: WorktreeOrder): WorktreeRecord {
+  const gitDir = readPointer(path)
+  if (gitDir === undefined || dirname(gitDir) !== join(commonDir, 'worktrees')) {
+    throw new AppError('refused_in_state', `git made no worktree of ${commonDir} at ${path}`)
+  }
+  const { dev, ino } = lstatSync(path)
+  return { id, path, gitDir, commonDir, device: dev, inode: ino }
+}
+
+/** The working files first, with their dirty ones; then the index, which keeps their stat data. */
+async function fillWorktree(
+  git: Git,
+  { gitDir, commonDir, path }: WorktreeRecord,
+  base: Base,
+  checkoutWorkers: string | undefined,
+): Promise<void> {
+  const place: GitPlace = { gitDir, commonDir, workTree: path }
+  // Two writers: a third faster than one at 50,000 files, and more do not pay.
+  const config = checkoutWorkers === undefined ? { 'checkout.workers': '2' } : {}
+  await git.run(['read-tree', '-m', '-u', baseTreeCommit(base)], { place, config })
+  if (base.changes === null) return
+  await git.run(['read-tree', '-m', base.changes.staged ?? base.commit], { place })
+}
+
+/** A worktree of this id that a killed process left at this path is ours to clear away. */
+async function clearKilledTry(git: Git, order: WorktreeOrder): Promise<void> {
+  const { id, path, commonDir } = order
+  const registration = findRegistration(commonDir, path)
+  const isThere = lstatSync(path, { throwIfNoEntry: false }) !== undefined
+  if (registration === undefined && !isThere) return
+  if (registration === undefined || !isLockedFor(registration, id)) {
+    throw new AppError('refused_in_state', `${path} is taken by something else`, {
+      hint: isThere ? 'move it away' : 'git has another worktree registered there',
+    })
+  }
+  await discardWorktree(git, order)
+}
+
+/** Renamed, unregistered, unlinked. Does nothing to what is not locked for this id. */
+async function discardWorktree(git: Git, { id, path, commonDir }: WorktreeOrder): Promise<void> {
+  const registration = findRegistration(commonDir, path)
+  if (registration === undefined || !isLockedFor(registration, id)) return
+  const discarded = `${path}.discarded`
+  const remains = readdirSync(dirname(path)).filter(name => name.startsWith(basename(discarded)))
+  if (lstatSync(path, { throwIfNoEntry: false }) !== undefined) {
+    renameSync(path, `${discarded}-${remains.length}`)
+    remains.push(`${basename(discarded)}-${remains.length}`)
+  }
+  await unregister(git, commonDir, path, id)
+  for (const name of remains) discardTree(join(dirname(path), name))
+}
+
+function explained(error: unknown, path: string, id: WorktreeId): unknown {
+  if (!(error instanceof GitError)) return error
+  const isFull = error.stderr.includes('No space left on device')
+  return new AppError(
+    isFull ? 'no_space' : 'refused_in_state',
+    `the worktree ${id} could not be made at ${path}: ${messageOf(error)}`,
+    { hint: isFull ? 'free some space there' : 'nothing is left of it', cause: error },
+  )
+}

@@ -1,0 +1,26 @@
+import { chmodSync, lstatSync, readdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+
+/**
+ * Unlinks a tree for good, read-only directories too; nothing behind a link is touched. Only what
+ * has been renamed out of its place, and proven or half made, comes here.
+ */
+export function discardTree(path: string): void {
+  try {
+    rmSync(path, { recursive: true, force: true })
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code !== 'EACCES' && code !== 'EPERM') throw error
+    openDirectories(path)
+    rmSync(path, { recursive: true, force: true })
+  }
+}
+
+/** A directory that its owner may not write to keeps its entries. */
+function openDirectories(path: string): void {
+  if (!lstatSync(path).isDirectory()) return
+  chmodSync(path, 0o700)
+  for (const entry of readdirSync(path, { withFileTypes: true })) {
+    if (entry.isDirectory()) openDirectories(join(path, entry.name))
+  }
+}

@@ -1,0 +1,190 @@
+/**
+ * The one place that spawns git. Every call is argv only, with an environment of ours: nothing
+ * inherited that names a repository, no hooks, no fsmonitor, no pager, editor or prompt, and no
+ * lock taken that git itself calls optional. Filters of the user's own configuration do run, as
+ * they would on the user's own `git status`.
+ */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import type { Readable, Writable } from 'node:stream'
+import { AppError } from '../domain/errors.ts'
+
+/** Where a call works. Without one git finds the repository itself, which only `openCheckout` may. */
+export interface GitPlace {
+  readonly gitDir: string
+  /** Of a linked worktree: its own `commondir` file is then not believed. */
+  readonly commonDir?: string
+  readonly workTree?: string
+  readonly indexFile?: string
+  /** Where new objects go, while those of the repository can still be read. */
+  readonly newObjects?: string
+}
+
+export interface GitCall {
+  readonly place?: GitPlace
+  readonly cwd?: string
+  readonly input?: Uint8Array
+  /** Added to the fixed configuration below. */
+  readonly config?: Readonly<Record<string, string>>
+  /** A file descriptor that takes stdout. */
+  readonly outputTo?: number
+  /** Exit statuses besides 0 that are an answer, not a failure. */
+  readonly answers?: readonly number[]
+}
+
+export interface GitOutput {
+  readonly status: number
+  readonly stdout: Buffer
+  readonly stderr: string
+}
+
+/** A git that runs. `ended` rejects with `GitError`, as `run` does. */
+export interface GitProcess {
+  readonly pid: number | undefined
+  readonly stdin: Writable | null
+  readonly stdout: Readable | null
+  readonly ended: Promise<{ readonly status: number; readonly stderr: string }>
+  kill(): void
+}
+
+export interface Git {
+  /** Runs to the end. Rejects with `GitError` unless it exits with 0 or one of `answers`. */
+  run(args: readonly string[], call: GitCall): Promise<GitOutput>
+  /** With pipes on stdin and stdout, for what is too large to hold. */
+  start(args: readonly string[], call: GitCall): GitProcess
+}
+
+/** Git failed: which command, how it ended, and its own words. */
+export class GitError extends Error {
+  override readonly name = 'GitError'
+  /** Null: it died of a signal. */
+  readonly status: number | null
+  readonly signal: string | null
+  readonly stderr: string
+
+  constructor(command: string, status: number | null, signal: string | null, stderr: string) {
+    const how = signal === null ? `exit ${status}` : `killed by ${signal}`
+    super(`git ${command} failed (${how}): ${stderr.trim() || 'it said nothing'}`)
+    this.status = status
+    this.signal = signal
+    this.stderr = stderr.trim()
+  }
+}
+
+/** Objects and refs are on disk when git returns: by default loose objects and refs are not. */
+const FIXED_CONFIG: Readonly<Record<string, string>> = {
+  'core.hooksPath': '/dev/null',
+  'core.fsmonitor': 'false',
+  'core.untrackedCache': 'keep',
+  'core.fsync': 'committed,reference',
+  'gc.auto': '0',
+  'maintenance.auto': 'false',
+  'submodule.recurse': 'false',
+}
+
+/** The end of what git said is what explains a failure. */
+const STDERR_KEPT = 64 * 1024
+
+/** `environment` is the user's: PATH, HOME and what filters need. Its `GIT_*` are not passed on. */
+export function makeGit(environment: Readonly<Record<string, string | undefined>>): Git {
+  const inherited = Object.fromEntries(
+    Object.entries(environment).filter(([name]) => !name.startsWith('GIT_')),
+  )
+
+  const launch = (args: readonly string[], call: GitCall, stdin: 'pipe' | 'ignore') => {
+    const { place } = call
+    const located = place === undefined ? [] : [`--git-dir=${place.gitDir}`]
+    if (place?.workTree !== undefined) located.push(`--work-tree=${place.workTree}`)
+    const cwd = call.cwd ?? place?.workTree ?? place?.gitDir
+    const child = spawn('git', [...located, ...args], {
+      cwd,
+      env: { ...inherited, ...fixedEnvironment(call) },
+      stdio: [stdin, call.outputTo ?? 'pipe', 'pipe'],
+    })
+    return { child, ended: ending(child, args, call.answers ?? [], cwd) }
+  }
+
+  return {
+    start(args, call) {
+      const { child, ended } = launch(args, call, 'pipe')
+      const kill = () => void child.kill('SIGKILL')
+      return { pid: child.pid, stdin: child.stdin, stdout: child.stdout, ended, kill }
+    },
+    async run(args, call) {
+      const { child, ended } = launch(args, call, call.input === undefined ? 'ignore' : 'pipe')
+      const chunks: Buffer[] = []
+      child.stdout?.on('data', (chunk: Buffer) => chunks.push(chunk))
+      child.stdin?.end(call.input)
+      const { status, stderr } = await ended
+      return { status, stdout: Buffer.concat(chunks), stderr }
+    },
+  }
+}
+
+function fixedEnvironment(call: GitCall): Record<string, string> {
+  const { place } = call
+  const set: Record<string, string> = {
+    LC_ALL: 'C',
+    GIT_OPTIONAL_LOCKS: '0',
+    GIT_TERMINAL_PROMPT: '0',
+    // Set but empty: neither core.askPass nor SSH_ASKPASS is asked.
+    GIT_ASKPASS: '',
+    GIT_PAGER: 'cat',
+    GIT_EDITOR: 'false',
+    GIT_SEQUENCE_EDITOR: 'false',
+  }
+  const pairs = Object.entries({ ...FIXED_CONFIG, ...call.config })
+  set.GIT_CONFIG_COUNT = String(pairs.length)
+  for (const [n, [key, value]] of pairs.entries()) {
+    set[`GIT_CONFIG_KEY_${n}`] = key
+    set[`GIT_CONFIG_VALUE_${n}`] = value
+  }
+  if (place?.indexFile !== undefined) set.GIT_INDEX_FILE = place.indexFile
+  const commonDir = place?.commonDir
+  if (commonDir !== undefined) set.GIT_COMMON_DIR = commonDir
+  if (place?.newObjects !== undefined) {
+    set.GIT_OBJECT_DIRECTORY = place.newObjects
+    set.GIT_ALTERNATE_OBJECT_DIRECTORIES = quoteAlternate(`${commonDir ?? place.gitDir}/objects`)
+  }
+  return set
+}
+
+/** The variable is a list with `:` between; a quoted member may contain one. */
+function quoteAlternate(path: string): string {
+  return `"${path.replace(/["\\]/g, '\\$&')}"`
+}
+
+function ending(
+  child: ChildProcess,
+  args: readonly string[],
+  answers: readonly number[],
+  cwd: string | undefined,
+): Promise<{ status: number; stderr: string }> {
+  let stderr = ''
+  child.stderr?.setEncoding('utf8')
+  child.stderr?.on('data', (text: string) => {
+    stderr = (stderr + text).slice(-STDERR_KEPT)
+  })
+  // A git that ends early closes its stdin: how it ended is the news, not the broken pipe.
+  child.stdin?.on('error', () => undefined)
+  const ended = new Promise<{ status: number; stderr: string }>((resolve, reject) => {
+    child.on('error', error => reject(notStarted(error, cwd)))
+    child.on('close', (status, signal) => {
+      if (status !== null && (status === 0 || answers.includes(status))) resolve({ status, stderr })
+      else reject(new GitError(args[0] ?? '', status, signal, stderr))
+    })
+  })
+  // Whoever started it looks at the ending later; until then it is not an unhandled rejection.
+  ended.catch(() => undefined)
+  return ended
+}
+
+function notStarted(cause: Error, cwd: string | undefined): Error {
+  if (cwd !== undefined && !existsSync(cwd)) {
+    return new AppError('refused_in_state', `the directory ${cwd} is gone`, { cause })
+  }
+  return new AppError('refused_in_state', `git could not be started: ${cause.message}`, {
+    hint: 'holdfast needs git on PATH',
+    cause,
+  })
+}

@@ -1,0 +1,146 @@
+/**
+ * A private copy of a checkout's index: what we ask git goes through it, so that the bytes of the
+ * user's own never change. It is never newer than the original, rounded down: git takes a file
+ * that was edited within the second of the index for unchanged unless the index is that old
+ * ("racy git"), and then the last edit before a capture would be lost.
+ */
+import {
+  closeSync,
+  fstatSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import type { Git, GitPlace } from './git.ts'
+import { type BytePath, joinPaths, parsePath } from './paths.ts'
+import { readSettings } from './settings.ts'
+import { GITLINK } from './status.ts'
+
+export interface PrivateIndex {
+  readonly file: string
+  /** Sets the copy's time back, after git has written it. */
+  age(): void
+  [Symbol.dispose](): void
+}
+
+/** Copies the index of `gitDir` below `scratch`; a checkout without one has an empty index. */
+export function copyIndex(gitDir: string, scratch: string): PrivateIndex {
+  const index = emptyIndex(scratch)
+  let original: number
+  try {
+    original = openSync(join(gitDir, 'index'), 'r')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return index
+    index[Symbol.dispose]()
+    throw error
+  }
+  try {
+    // Size, time and bytes of one file, even where git renames a newer one into its place.
+    const second = Math.floor(fstatSync(original).mtimeMs / 1000)
+    writeFileSync(index.file, readFileSync(original), { mode: 0o600 })
+    const age = () => utimesSync(index.file, second, second)
+    age()
+    return { ...index, age }
+  } catch (error) {
+    index[Symbol.dispose]()
+    throw error
+  } finally {
+    closeSync(original)
+  }
+}
+
+/** The bytes of a checkout's index; undefined: it has none. */
+export function readIndex(gitDir: string): Buffer | undefined {
+  try {
+    return readFileSync(join(gitDir, 'index'))
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
+  }
+}
+
+/** An index that git finds missing, and so takes for empty. */
+export function emptyIndex(scratch: string): PrivateIndex {
+  // A directory of its own: a git that is killed leaves `<index>.lock` beside it.
+  const directory = mkdtempSync(join(scratch, 'index-'))
+  return {
+    file: join(directory, 'index'),
+    age: () => undefined,
+    [Symbol.dispose]: () => rmSync(directory, { recursive: true, force: true }),
+  }
+}
+
+/** What an index says beside its entries. */
+export interface IndexFacts {
+  /** `git update-index --skip-worktree`: also what a sparse checkout marks its absent files with. */
+  readonly skipped: readonly BytePath[]
+  /** `git update-index --assume-unchanged`. */
+  readonly assumed: readonly BytePath[]
+  readonly unmerged: readonly BytePath[]
+  readonly gitlinks: readonly BytePath[]
+}
+
+const LOWER_CASE = 0x20
+const S = 'S'.charCodeAt(0)
+const TAB = '\t'.charCodeAt(0)
+
+/** One spawn. */
+export async function readIndexFacts(git: Git, place: GitPlace): Promise<IndexFacts> {
+  const { stdout } = await git.run(['ls-files', '-v', '-s', '-z'], { place })
+  const skipped: BytePath[] = []
+  const assumed: BytePath[] = []
+  const unmerged = new Set<BytePath>()
+  const gitlinks: BytePath[] = []
+  let start = 0
+  for (let end = stdout.indexOf(0); end !== -1; end = stdout.indexOf(0, start)) {
+    // `H 100644 <id> 0<tab><path>`; nearly all are exactly like this, and cost no string.
+    const tag = stdout[start] ?? 0
+    const tab = stdout.indexOf(TAB, start)
+    const isGitlink = stdout.toString('latin1', start + 2, start + 8) === GITLINK
+    const isUnmerged = stdout[tab - 1] !== 0x30
+    const isSkipped = (tag & ~LOWER_CASE) === S
+    if (tag !== 0x48 || isGitlink || isUnmerged) {
+      const path = parsePath(stdout.subarray(tab + 1, end))
+      if (isSkipped) skipped.push(path)
+      if ((tag & LOWER_CASE) !== 0) assumed.push(path)
+      if (isUnmerged) unmerged.add(path)
+      if (isGitlink) gitlinks.push(path)
+    }
+    start = end + 1
+  }
+  return { skipped, assumed, unmerged: [...unmerged], gitlinks }
+}
+
+/** In a sparse checkout `skip-worktree` hides nothing: it marks what is meant to be absent. */
+export async function hiddenPaths(
+  git: Git,
+  place: GitPlace,
+  facts: IndexFacts,
+): Promise<Pick<IndexFacts, 'skipped' | 'assumed'>> {
+  if (facts.skipped.length === 0) return facts
+  const { sparse } = await readSettings(git, place)
+  return sparse ? { ...facts, skipped: [] } : facts
+}
+
+/**
+ * Clears the flags that hide edits from `git status`, in the private copy. In two calls: given
+ * both options, git obeys only the last.
+ */
+export async function clearHiddenFlags(
+  git: Git,
+  place: GitPlace,
+  index: PrivateIndex,
+  hidden: { readonly skipped: readonly BytePath[]; readonly assumed: readonly BytePath[] },
+): Promise<void> {
+  const clear = async (option: string, paths: readonly BytePath[]) => {
+    if (paths.length === 0) return
+    await git.run(['update-index', option, '-z', '--stdin'], { place, input: joinPaths(paths) })
+    index.age()
+  }
+  await clear('--no-skip-worktree', hidden.skipped)
+  await clear('--no-assume-unchanged', hidden.assumed)
+}

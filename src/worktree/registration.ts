@@ -1,0 +1,161 @@
+/**
+ * A worktree's registration: its own git directory below `worktrees/` of the repository. Whether it
+ * is still what was made is seen from a few files, without git.
+ */
+import { createHash } from 'node:crypto'
+import { lstatSync, readdirSync, readFileSync, realpathSync, rmSync, statSync } from 'node:fs'
+import { basename, dirname, join, resolve } from 'node:path'
+import { AppError } from '../domain/errors.ts'
+import type { WorktreeId } from '../domain/ids.ts'
+import type { Locks } from '../ports/lock.ts'
+import type { RegisteredWorktree, WorktreeRecord } from '../ports/worktrees.ts'
+import { splitAtNul } from './conversion.ts'
+import type { Git } from './git.ts'
+
+/** Registering takes 5 ms; a hundred may wait in line, on a loaded machine. */
+const LOCK_LIMIT_MS = 60_000
+
+/**
+ * Alone among all of ours that change the registrations of this repository: git's own
+ * `worktree add` fails when two run at once.
+ */
+export function withRepositoryLock<T>(
+  locks: Locks,
+  commonDir: string,
+  work: () => Promise<T>,
+): Promise<T> {
+  const name = createHash('sha256').update(realpathSync(commonDir)).digest('hex').slice(0, 16)
+  return locks.withLock(`repo-${name}`, LOCK_LIMIT_MS, work)
+}
+
+/** What `git worktree list` shows to people who wonder whose it is. */
+export const lockReason = (id: WorktreeId) => `holdfast ${id}`
+
+/** See `Worktrees.lookAtWorktree`. */
+export function lookAtWorktree(
+  worktree: WorktreeRecord,
+): 'present' | 'worktree_lost' | 'repository_lost' {
+  const { path, gitDir, commonDir, device, inode } = worktree
+  if (!exists(join(commonDir, 'HEAD')) || !exists(join(commonDir, 'objects'))) {
+    return 'repository_lost'
+  }
+  const directory = lstatSync(path, { throwIfNoEntry: false })
+  if (directory?.isDirectory() !== true) return 'worktree_lost'
+  if (directory.dev !== device || directory.ino !== inode) return 'worktree_lost'
+  const isLinked =
+    readPointer(path) === gitDir &&
+    exists(join(gitDir, 'HEAD')) &&
+    readLink(join(gitDir, 'commondir'), gitDir) === commonDir
+  return isLinked ? 'present' : 'worktree_lost'
+}
+
+/** Refuses with `capture_failed` unless the worktree is still what was made. */
+export function requirePresent(worktree: WorktreeRecord): void {
+  const state = lookAtWorktree(worktree)
+  if (state === 'present') return
+  throw new AppError('capture_failed', `${state}: ${worktree.path} is not what it was made as`, {
+    hint: 'nothing in it was touched; look at the directory yourself',
+  })
+}
+
+/** The git directory that `<worktree>/.git` points to; undefined: there is no such plain file. */
+export function readPointer(path: string): string | undefined {
+  const file = join(path, '.git')
+  // A link or a directory in its place is never followed.
+  if (lstatSync(file, { throwIfNoEntry: false })?.isFile() !== true) return undefined
+  return readLink(file, path, 'gitdir: ')
+}
+
+/** The path in a file of one line, which may be relative to `from`. */
+function readLink(file: string, from: string, prefix = ''): string | undefined {
+  const line = readLine(file)
+  return line?.startsWith(prefix) ? resolve(from, line.slice(prefix.length)) : undefined
+}
+
+function readLine(file: string): string | undefined {
+  try {
+    return readFileSync(file, 'utf8').replace(/\n$/, '')
+  } catch {
+    // Not there, or not to be read: either way it says nothing.
+    return undefined
+  }
+}
+
+function exists(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false }) !== undefined
+}
+
+/** The registration of a path, half made ones too; undefined: there is none. */
+export function findRegistration(commonDir: string, path: string): string | undefined {
+  const all = join(commonDir, 'worktrees')
+  let names: string[]
+  try {
+    names = readdirSync(all)
+  } catch {
+    // The repository has no linked worktrees.
+    return undefined
+  }
+  const pointsHere = (name: string) =>
+    readLink(join(all, name, 'gitdir'), join(all, name)) === join(path, '.git')
+  const found = names.find(pointsHere)
+  if (found !== undefined) return join(all, found)
+  // Git writes `locked` first and `gitdir` after it: killed in between, only the name says whose.
+  const halfMade = join(all, basename(path))
+  return names.includes(basename(path)) && !exists(join(halfMade, 'gitdir')) ? halfMade : undefined
+}
+
+export function isLockedFor(registration: string, id: WorktreeId): boolean {
+  return readLine(join(registration, 'locked')) === lockReason(id)
+}
+
+/**
+ * Removes one registration by name, its tree being gone from `path` already. Git does it; what a
+ * killed git left half made, and git therefore does not know, is removed if it bears our lock.
+ * Only under the repository's lock.
+ */
+export async function unregister(
+  git: Git,
+  commonDir: string,
+  path: string,
+  id: WorktreeId,
+): Promise<void> {
+  const registration = findRegistration(commonDir, path)
+  if (registration === undefined) return
+  if (!isLockedFor(registration, id)) {
+    throw new AppError('refused_in_state', `the registration of ${path} is not of ${id}`, {
+      hint: `look at \`git worktree list\`; ${registration} is left as it is`,
+    })
+  }
+  try {
+    await git.run(['worktree', 'remove', '-f', '-f', path], { place: { gitDir: commonDir } })
+  } catch (error) {
+    if (dirname(registration) !== join(commonDir, 'worktrees')) throw error
+    rmSync(registration, { recursive: true, force: true })
+  }
+}
+
+/** See `Worktrees.listRegistered`. */
+export async function listRegistered(git: Git, commonDir: string): Promise<RegisteredWorktree[]> {
+  const { stdout } = await git.run(['worktree', 'list', '--porcelain', '-z'], {
+    place: { gitDir: commonDir },
+  })
+  const worktrees: RegisteredWorktree[] = []
+  let lines: string[] = []
+  for (const field of splitAtNul(stdout)) {
+    if (field.length > 0) {
+      lines.push(field.toString('utf8'))
+      continue
+    }
+    const value = (key: string) => {
+      const line = lines.find(text => text === key || text.startsWith(`${key} `))
+      return line?.slice(key.length + 1)
+    }
+    const path = value('worktree')
+    if (path !== undefined) {
+      const prunable = value('prunable') !== undefined
+      worktrees.push({ path, lockReason: value('locked') ?? null, prunable })
+    }
+    lines = []
+  }
+  return worktrees
+}

@@ -1,0 +1,160 @@
+/**
+ * Removes a worktree, once everything in it is proven to be in the collected result. Each step can
+ * be done again after a crash, and until the last one all is still there.
+ */
+import { lstatSync, mkdirSync, readdirSync, renameSync } from 'node:fs'
+import { join } from 'node:path'
+import { AppError } from '../domain/errors.ts'
+import { type CommitId, parseCommitId } from '../domain/ids.ts'
+import type { Locks } from '../ports/lock.ts'
+import type { UnleasedWorktree, WorktreeRecord } from '../ports/worktrees.ts'
+import { populatedSubmodules } from './collect.ts'
+import { discardTree } from './discard.ts'
+import type { Git, GitPlace } from './git.ts'
+import { shownPath } from './paths.ts'
+import { emptyIndex, readIndexFacts } from './private-index.ts'
+import { refOf } from './refs.ts'
+import {
+  findRegistration,
+  isLockedFor,
+  lookAtWorktree,
+  unregister,
+  withRepositoryLock,
+} from './registration.ts'
+import { readStatus } from './status.ts'
+
+/** Enough to name; one is enough to refuse. */
+const NAMED = 5
+
+/** See `Worktrees.removeWorktree`. */
+export async function removeWorktree(
+  git: Git,
+  locks: Locks,
+  worktree: UnleasedWorktree,
+  collected: CommitId | null,
+  trash: string,
+): Promise<void> {
+  const { id, path, gitDir, commonDir } = worktree
+  mkdirSync(trash, { recursive: true, mode: 0o700 })
+  const trashed = join(trash, id)
+
+  const state = lookAtWorktree(worktree)
+  if (state === 'repository_lost') {
+    throw new AppError('refused_in_state', `${commonDir} is gone: nothing in ${path} can be proven`)
+  }
+  if (state === 'present') {
+    await requireCollected(git, worktree, path, collected, trash)
+    moveAside(path, trashed)
+    // Who had it open could write until the rename: the proof that counts is of what lies there now.
+    try {
+      await requireCollected(git, worktree, trashed, collected, trash)
+    } catch (error) {
+      renameSync(trashed, path)
+      throw error
+    }
+  } else if (isSame(trashed, worktree)) {
+    // A removal that was interrupted after the rename. What it had proven, it proves again.
+    if (findRegistration(commonDir, path) === gitDir) {
+      await requireCollected(git, worktree, trashed, collected, trash)
+    }
+  } else if (lstatSync(path, { throwIfNoEntry: false }) !== undefined) {
+    throw new AppError('refused_in_state', `${path} is no longer the worktree that was made`, {
+      hint: 'nothing in it was touched; look at the directory yourself',
+    })
+  }
+
+  const registration = findRegistration(commonDir, path)
+  if (registration === gitDir && isLockedFor(registration, id)) {
+    await withRepositoryLock(locks, commonDir, () => unregister(git, commonDir, path, id))
+  }
+  if (isSame(trashed, worktree)) discardTree(trashed)
+}
+
+function moveAside(path: string, trashed: string): void {
+  if (lstatSync(trashed, { throwIfNoEntry: false }) !== undefined) {
+    throw new AppError('refused_in_state', `${trashed} is there already`, {
+      hint: 'it is not the worktree that is to be removed; move it away',
+    })
+  }
+  try {
+    renameSync(path, trashed)
+  } catch (error) {
+    throw new AppError('refused_in_state', `${path} could not be moved to the trash`, {
+      hint: 'the trash must lie on the same file system',
+      cause: error,
+    })
+  }
+}
+
+function isSame(path: string, { device, inode }: WorktreeRecord): boolean {
+  const found = lstatSync(path, { throwIfNoEntry: false })
+  return found?.dev === device && found.ino === inode
+}
+
+/**
+ * Refuses with `work_left` unless the files at `tree` are exactly those of `collected`, with no
+ * ignored ones, and HEAD's commits are in its history. Against a fresh index, so that every file
+ * is hashed: what stat data say is no proof.
+ */
+async function requireCollected(
+  git: Git,
+  worktree: WorktreeRecord,
+  tree: string,
+  collected: CommitId | null,
+  scratch: string,
+): Promise<void> {
+  const { id, path, gitDir, commonDir } = worktree
+  const left = (what: string) =>
+    new AppError('work_left', `${path} holds work that was not collected: ${what}`, {
+      hint: 'it is kept as it is',
+    })
+  using index = emptyIndex(scratch)
+  const place: GitPlace = { gitDir, commonDir, workTree: tree, indexFile: index.file }
+  const proof = collected ?? (await originOf(git, worktree))
+  if (proof === undefined) throw left('it is not known what it was made from')
+
+  await git.run(['read-tree', '-m', proof], { place })
+  const facts = await readIndexFacts(git, place)
+  const submodules = populatedSubmodules(tree, facts)
+  if (submodules.length > 0 || hasEntries(join(gitDir, 'modules'))) {
+    throw left(`submodules ${submodules.map(shownPath).join(', ')}`)
+  }
+  const { entries, head, warnings } = await readStatus(git, place, {
+    ignoreSubmodules: 'dirty',
+    ignoredFiles: true,
+    limit: Number.POSITIVE_INFINITY,
+  })
+  const differing = entries.filter(entry => entry.kind !== 'tracked' || entry.unstaged !== '.')
+  if (differing.length > 0 || warnings.length > 0) {
+    const names = differing.slice(0, NAMED).map(entry => shownPath(entry.path))
+    const more = differing.length > NAMED ? [`${differing.length - NAMED} more`] : []
+    throw left([...names, ...more, ...warnings].join(', '))
+  }
+  if (head === null) throw left(`HEAD of ${id} names no commit`)
+  const { status } = await git.run(['merge-base', '--is-ancestor', head, proof], {
+    place: { gitDir: commonDir },
+    answers: [1],
+  })
+  if (status !== 0) throw left(`commit ${head}`)
+}
+
+/** Where nothing was collected, what the worktree was made from is held by the base's ref. */
+async function originOf(
+  git: Git,
+  { id, commonDir }: WorktreeRecord,
+): Promise<CommitId | undefined> {
+  const { stdout } = await git.run(['rev-parse', '--verify', '--quiet', refOf(id, 'base')], {
+    place: { gitDir: commonDir },
+    answers: [1],
+  })
+  return parseCommitId(stdout.toString('latin1').trim())
+}
+
+function hasEntries(directory: string): boolean {
+  try {
+    return readdirSync(directory).length > 0
+  } catch {
+    // There is none: no submodule was ever fetched in this worktree.
+    return false
+  }
+}

@@ -1,0 +1,34 @@
+import type { Git, GitPlace } from './git.ts'
+
+/** The configuration of a repository that changes what we do. */
+export interface Settings {
+  /** False: the disk's exec bit means nothing. */
+  readonly fileMode: boolean
+  /** Line ends of files without attributes are converted. */
+  readonly autocrlf: boolean
+  readonly sparse: boolean
+  /** The user's own `checkout.workers`, if there is one. */
+  readonly checkoutWorkers: string | undefined
+}
+
+/** One spawn. */
+export async function readSettings(git: Git, place: GitPlace): Promise<Settings> {
+  const { stdout } = await git.run(['config', '--list', '-z', '--includes'], { place })
+  const values = new Map<string, string>()
+  for (const record of stdout.toString('utf8').split('\0')) {
+    const end = record.indexOf('\n')
+    // A key without a value means true.
+    if (end === -1) values.set(record, 'true')
+    else values.set(record.slice(0, end), record.slice(end + 1))
+  }
+  const isTrue = (key: string, otherwise: boolean) => {
+    const value = values.get(key)?.toLowerCase()
+    return value === undefined ? otherwise : !['false', 'no', 'off', '0', ''].includes(value)
+  }
+  return {
+    fileMode: isTrue('core.filemode', true),
+    autocrlf: isTrue('core.autocrlf', false),
+    sparse: isTrue('core.sparsecheckout', false),
+    checkoutWorkers: values.get('checkout.workers'),
+  }
+}

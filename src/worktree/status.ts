@@ -1,0 +1,145 @@
+/** `git status --porcelain=v2 -z`, parsed as it streams. */
+import { type CommitId, parseCommitId } from '../domain/ids.ts'
+import type { Git, GitPlace } from './git.ts'
+import { type BytePath, parsePath } from './paths.ts'
+
+/** What a tree or an index has at a path. `mode` as git writes it, six octal digits. */
+export interface TreeEntry {
+  readonly mode: string
+  readonly object: string
+}
+
+export const GITLINK = '160000'
+
+export type StatusEntry =
+  | {
+      readonly kind: 'tracked'
+      readonly path: BytePath
+      /** HEAD → index, one letter; `.`: equal. */
+      readonly staged: string
+      /** Index → working tree, one letter; `.`: equal. */
+      readonly unstaged: string
+      readonly submodule: boolean
+      readonly head: TreeEntry | null
+      readonly index: TreeEntry | null
+      /** As git saw it on disk, with `core.fileMode` respected. */
+      readonly diskMode: string
+    }
+  | { readonly kind: 'unmerged' | 'untracked' | 'ignored'; readonly path: BytePath }
+
+export interface StatusReport {
+  /** The commit that git compared with; null: none yet. */
+  readonly head: CommitId | null
+  readonly entries: readonly StatusEntry[]
+  /** What git could not look into, in its own words. */
+  readonly warnings: readonly string[]
+  /** True: it was stopped at the limit, and `entries` is only the beginning. */
+  readonly stopped: boolean
+}
+
+export interface StatusOptions {
+  /**
+   * `none`: look into submodules. `dirty`: do not, because git would start itself in them, under
+   * a configuration that an agent could have written.
+   */
+  readonly ignoreSubmodules: 'none' | 'dirty'
+  readonly ignoredFiles: boolean
+  /** Stops after so many entries that are more than a deletion. */
+  readonly limit: number
+}
+
+export async function readStatus(
+  git: Git,
+  place: GitPlace,
+  options: StatusOptions,
+): Promise<StatusReport> {
+  const process = git.start(
+    [
+      'status',
+      '--porcelain=v2',
+      '-z',
+      '--branch',
+      '--no-ahead-behind',
+      '--untracked-files=all',
+      '--no-renames',
+      `--ignored=${options.ignoredFiles ? 'traditional' : 'no'}`,
+      `--ignore-submodules=${options.ignoreSubmodules}`,
+    ],
+    { place },
+  )
+  process.stdin?.end()
+  const entries: StatusEntry[] = []
+  let head: CommitId | null = null
+  let counted = 0
+  let rest: Buffer = Buffer.alloc(0)
+  for await (const chunk of process.stdout ?? []) {
+    const data: Buffer = rest.length === 0 ? chunk : Buffer.concat([rest, chunk])
+    let start = 0
+    for (let end = data.indexOf(0); end !== -1; end = data.indexOf(0, start)) {
+      const record = data.subarray(start, end)
+      start = end + 1
+      const text = record.toString('latin1')
+      if (text.startsWith('# branch.oid ')) head = parseCommitId(text.slice(13)) ?? null
+      const entry = parseRecord(record, text)
+      if (entry === undefined) continue
+      entries.push(entry)
+      if (!isDeletion(entry) && ++counted > options.limit) {
+        process.kill()
+        // It died of our own signal.
+        await process.ended.catch(() => undefined)
+        return { head, entries, warnings: [], stopped: true }
+      }
+    }
+    rest = data.subarray(start)
+  }
+  const { stderr } = await process.ended
+  const warnings = stderr.split('\n').filter(line => line.startsWith('warning: could not open'))
+  return { head, entries, warnings, stopped: false }
+}
+
+/** Whether the path is gone from the working tree, as far as this entry says. */
+export function isDeletion(entry: StatusEntry): boolean {
+  if (entry.kind !== 'tracked') return false
+  return entry.unstaged === 'D' || (entry.staged === 'D' && entry.unstaged === '.')
+}
+
+/** The record's header has a fixed number of fields; the path is the rest, spaces and all. */
+function parseRecord(record: Buffer, text: string): StatusEntry | undefined {
+  switch (text[0]) {
+    case '1': {
+      const [, letters = '', sub = '', head, index, disk, headId, indexId] = text.split(' ', 8)
+      return {
+        kind: 'tracked',
+        path: parsePath(record.subarray(fieldsEnd(text, 8))),
+        staged: letters.charAt(0),
+        unstaged: letters.charAt(1),
+        submodule: sub.startsWith('S'),
+        head: treeEntry(head, headId),
+        index: treeEntry(index, indexId),
+        diskMode: disk ?? '',
+      }
+    }
+    case 'u':
+      return { kind: 'unmerged', path: parsePath(record.subarray(fieldsEnd(text, 10))) }
+    case '?':
+      return { kind: 'untracked', path: parsePath(record.subarray(2)) }
+    case '!':
+      return { kind: 'ignored', path: parsePath(record.subarray(2)) }
+    default:
+      return undefined
+  }
+}
+
+function fieldsEnd(text: string, count: number): number {
+  let at = 0
+  for (let n = 0; n < count; n++) at = text.indexOf(' ', at) + 1
+  return at
+}
+
+export function treeEntry(mode = '000000', object = ''): TreeEntry | null {
+  return mode === '000000' ? null : { mode, object }
+}
+
+export function sameEntry(a: TreeEntry | null, b: TreeEntry | null): boolean {
+  return a?.mode === b?.mode && a?.object === b?.object
+}

@@ -1,0 +1,161 @@
+import type { CaptureSource, Change } from './capture.ts'
+import {
+  blobId,
+  type FileReading,
+  type Other,
+  READ_TRIES,
+  readFileOnce,
+  readLink,
+  stampOf,
+  streamFile,
+} from './contents.ts'
+import { type Conversion, storeConverted } from './conversion.ts'
+import type { FastImport } from './fast-import.ts'
+import type { Git } from './git.ts'
+import { type BytePath, shownPath } from './paths.ts'
+import { sameEntry, type TreeEntry } from './status.ts'
+
+/** The taking of one working tree's changes: what is found at each path, and what is left out. */
+export class Taking {
+  readonly delta = new Map<BytePath, TreeEntry | null>()
+  readonly leftOut: string[] = []
+  readonly #source: CaptureSource
+  readonly #importer: FastImport
+  readonly #fileMode: boolean
+  /** Blobs that are in the stream already. */
+  readonly #given = new Set<string>()
+
+  /** `fileMode` false: the exec bits on disk mean nothing. */
+  constructor(source: CaptureSource, importer: FastImport, fileMode: boolean) {
+    this.#source = source
+    this.#importer = importer
+    this.#fileMode = fileMode
+  }
+
+  leaveOut(path: BytePath, why: string): void {
+    this.leftOut.push(`${shownPath(path)}: ${why}`)
+  }
+
+  /** Takes what is there instead of a regular file. */
+  async takeOther(change: Change, found: Other): Promise<void> {
+    const { path } = change
+    switch (found.kind) {
+      case 'gone':
+      // The files of a directory, if it has any, are changes of their own.
+      case 'directory':
+        return this.#put(change, null)
+      case 'special':
+        this.leaveOut(path, `not taken: it is ${found.what}`)
+        return this.#put(change, null)
+      case 'unreadable':
+        return this.leaveOut(path, `not taken: it cannot be read (${found.why})`)
+      case 'link': {
+        if (/(?:^|\/)\.gitmodules$/i.test(path)) {
+          return this.leaveOut(path, 'not taken: git refuses a link of this name')
+        }
+        const target = readLink(this.#source.root, path)
+        if ('kind' in target) return this.leaveOut(path, 'not taken: it keeps being replaced')
+        return this.#put(change, { mode: '120000', object: await this.#storeBlob(change, target) })
+      }
+    }
+  }
+
+  /**
+   * Takes a regular file, byte for byte, and again if it changed meanwhile; unless git would store
+   * it in another form (`needs git`).
+   */
+  async takeFile(change: Change, conversion: Conversion): Promise<'taken' | 'needs git'> {
+    const { path } = change
+    for (let tries = 1; ; tries++) {
+      const reading = readFileOnce(this.#source.root, path)
+      if ('kind' in reading) {
+        await this.takeOther(change, reading)
+        return 'taken'
+      }
+      if (conversion.always || (conversion.lineEnds && mayHaveCrlf(reading))) return 'needs git'
+      const { entry, steady } = await this.#storeRaw(change, reading)
+      if (!steady && tries < READ_TRIES) continue
+      this.#putRead(change, entry, steady)
+      return 'taken'
+    }
+  }
+
+  /** Takes files in the form that git gives them; one whose filter fails, as it is on disk. */
+  async takeConverted(git: Git, changes: readonly Change[]): Promise<void> {
+    let left = changes
+    for (let tries = 1; left.length > 0; tries++) {
+      const stamp = ({ path }: Change) => stampOf(this.#source.root, path)
+      const before = left.map(stamp)
+      const paths = left.map(({ path }) => path)
+      const stored = await storeConverted(git, this.#source.place, paths)
+      const steady = left.map((change, n) => stamp(change) === before[n])
+      for (const [n, change] of left.entries()) {
+        if (steady[n] !== true && tries < READ_TRIES) continue
+        await this.#takeStored(change, stored.get(change.path), steady[n] === true)
+      }
+      left = tries < READ_TRIES ? left.filter((_, n) => steady[n] !== true) : []
+    }
+  }
+
+  async #takeStored(change: Change, object: string | undefined, steady: boolean): Promise<void> {
+    const reading = readFileOnce(this.#source.root, change.path)
+    if ('kind' in reading) return await this.takeOther(change, reading)
+    if (object !== undefined) {
+      const mode = this.#modeOf(change, reading.executable)
+      return this.#putRead(change, { mode, object }, steady)
+    }
+    this.leaveOut(change.path, 'taken as it is on disk: its filter failed')
+    const raw = await this.#storeRaw(change, reading)
+    this.#putRead(change, raw.entry, steady && raw.steady)
+  }
+
+  /** Null: the file shrank while it was read. */
+  async #storeRaw(
+    change: Change,
+    { content, size, executable, steady }: FileReading,
+  ): Promise<{ entry: TreeEntry | null; steady: boolean }> {
+    const mode = this.#modeOf(change, executable)
+    if (content !== null) {
+      return { entry: { mode, object: await this.#storeBlob(change, content) }, steady }
+    }
+    const { root, format } = this.#source
+    const streamed = await this.#importer.largeBlob(size, take =>
+      streamFile(root, change.path, size, format, take),
+    )
+    if (streamed.kind === 'torn') return { entry: null, steady: false }
+    return { entry: { mode, object: streamed.object }, steady: streamed.steady }
+  }
+
+  async #storeBlob(change: Change, content: Uint8Array): Promise<string> {
+    const object = blobId(content, this.#source.format)
+    if (object !== change.before?.object && !this.#given.has(object)) {
+      this.#given.add(object)
+      await this.#importer.blob(content)
+    }
+    return object
+  }
+
+  #putRead(change: Change, entry: TreeEntry | null, steady: boolean): void {
+    const { path } = change
+    if (entry === null) {
+      this.leaveOut(path, 'not taken: it shrinks while it is read')
+    } else {
+      if (!steady) this.leaveOut(path, 'taken while it changed: it may be torn')
+      this.#put(change, entry)
+    }
+  }
+
+  #put(change: Change, entry: TreeEntry | null): void {
+    if (!sameEntry(change.before, entry)) this.delta.set(change.path, entry)
+  }
+
+  #modeOf({ indexMode }: Change, executable: boolean): string {
+    if (this.#fileMode) return executable ? '100755' : '100644'
+    return indexMode?.startsWith('100') ? indexMode : '100644'
+  }
+}
+
+/** Too large to look through at once counts as having some: git will look. */
+function mayHaveCrlf({ content }: FileReading): boolean {
+  return content?.includes('\r\n') ?? true
+}

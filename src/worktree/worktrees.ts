@@ -1,0 +1,49 @@
+import type { Clock } from '../ports/clock.ts'
+import type { Locks } from '../ports/lock.ts'
+import type { Worktrees } from '../ports/worktrees.ts'
+import { captureBase, freeBytesAt } from './base.ts'
+import { openCheckout } from './checkout.ts'
+import { collectResult, diffNow } from './collect.ts'
+import { createWorktree } from './create.ts'
+import { makeGit } from './git.ts'
+import { dropBase, dropRefs } from './refs.ts'
+import { listRegistered, lookAtWorktree } from './registration.ts'
+import { removeWorktree } from './remove.ts'
+import { gitVersion } from './version.ts'
+
+export interface WorktreesNeeds {
+  readonly locks: Locks
+  readonly clock: Clock
+  /** The environment that git runs in, less its `GIT_*`: PATH, HOME and what filters need. */
+  readonly environment: Readonly<Record<string, string | undefined>>
+  /** Bytes free on the file system of a path; the system's own answer unless given. */
+  readonly freeBytes?: (path: string) => number
+}
+
+/** The port `Worktrees` on plain `git`. */
+export function makeWorktrees({
+  locks,
+  clock,
+  environment,
+  freeBytes = freeBytesAt,
+}: WorktreesNeeds): Worktrees {
+  const git = makeGit(environment)
+  return {
+    openCheckout: directory => openCheckout(git, directory),
+    captureBase: (checkout, task, scratch, limits) =>
+      captureBase(git, { checkout, task, scratch, limits, now: clock.now(), freeBytes }),
+    dropBase: (commonDir, task) => dropBase(git, commonDir, task),
+    createWorktree: (id, path, base, commonDir) =>
+      createWorktree(git, locks, clock, { id, path, base, commonDir }),
+    lookAtWorktree,
+    collectResult: (worktree, base, task, directory) =>
+      collectResult(git, { worktree, base, task, now: clock.now() }, directory),
+    diffNow: (worktree, base, task, scratch) =>
+      diffNow(git, { worktree, base, task, now: clock.now() }, scratch),
+    removeWorktree: (worktree, collected, trash) =>
+      removeWorktree(git, locks, worktree, collected, trash),
+    dropRefs: (commonDir, task) => dropRefs(git, commonDir, task),
+    gitVersion: () => gitVersion(git),
+    listRegistered: commonDir => listRegistered(git, commonDir),
+  }
+}

@@ -1,0 +1,63 @@
+/** Runs the real Codex as Holdfast would, but as a plain child: only the adapter is under test. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { codex } from '../../src/agents/codex/agent.ts'
+import type { AgentEvent } from '../../src/domain/agent-events.ts'
+import type { AgentExit, AttemptOutcome } from '../../src/domain/outcome.ts'
+import type { AgentLaunch, Translation } from '../../src/ports/agent.ts'
+
+export interface CodexRun {
+  readonly child: ChildProcess
+  /** What was understood so far; grows while Codex runs. */
+  readonly events: readonly AgentEvent[]
+  readonly ended: Promise<CodexEnd>
+}
+
+export interface CodexEnd {
+  readonly exit: AgentExit
+  readonly outcome: AttemptOutcome
+  readonly translation: Translation
+  readonly events: readonly AgentEvent[]
+  readonly stderr: string
+}
+
+const SIGNALS: Readonly<Record<string, number>> = { SIGINT: 2, SIGKILL: 9, SIGTERM: 15 }
+
+export function startCodex(launch: AgentLaunch, directory: string): CodexRun {
+  const [program, ...args] = launch.argv
+  const child = spawn(program, args, { cwd: directory, env: launch.environment })
+  const events: AgentEvent[] = []
+  let translation = codex.translator.initial
+  let rest = ''
+  let stderr = ''
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    const lines = (rest + text).split('\n')
+    rest = lines.pop() ?? ''
+    for (const line of lines) {
+      const translated = codex.translator.translate(translation, line)
+      translation = translated.state
+      events.push(...translated.events)
+    }
+  })
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text
+  })
+  child.stdin.end(launch.stdin)
+
+  // Not `close`: a tool that outlives a killed Codex may hold stdout open.
+  const ended = once(child, 'exit').then(async ([code, signal]: (number | string | null)[]) => {
+    if (signal === null) await once(child, 'close')
+    const exit: AgentExit =
+      typeof code === 'number'
+        ? { kind: 'exited', code }
+        : { kind: 'signalled', signal: SIGNALS[String(signal)] ?? 0 }
+    return {
+      exit,
+      outcome: codex.judge(translation, exit, stderr),
+      translation,
+      events,
+      stderr,
+    }
+  })
+  return { child, events, ended }
+}

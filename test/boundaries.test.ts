@@ -1,0 +1,103 @@
+/** The walls of the house: which layer may import which. Each ban has its reason. */
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, relative, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { expect, test } from 'vitest'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const source = join(root, 'src')
+
+interface Layer {
+  readonly mayImport: readonly string[]
+  readonly because: string
+}
+
+/** A layer is the first folder under `src/`, or a file that stands there alone. */
+const layers: Record<string, Layer> = {
+  domain: { mayImport: [], because: 'decisions are pure, and tested as tables' },
+  ports: { mayImport: ['domain'], because: 'a contract knows no implementation' },
+  engine: {
+    mayImport: ['domain', 'ports'],
+    because: 'what we do must not depend on how it is done',
+  },
+  store: { mayImport: ['domain', 'ports'], because: 'adapters know nothing of each other' },
+  process: { mayImport: ['domain', 'ports'], because: 'adapters know nothing of each other' },
+  worktree: { mayImport: ['domain', 'ports'], because: 'adapters know nothing of each other' },
+  agents: { mayImport: ['domain', 'ports'], because: 'an agent is one folder and one line' },
+  demo: { mayImport: [], because: 'it uses Holdfast from outside, as anybody would' },
+  surfaces: {
+    mayImport: ['domain', 'engine', 'ports', 'compose.ts', 'demo', 'system-clock.ts'],
+    because: 'a surface asks for what it needs, and never builds it',
+  },
+  'compose.ts': {
+    mayImport: ['domain', 'ports', 'store', 'process', 'worktree', 'agents', 'system-clock.ts'],
+    because: 'the one file that knows every implementation',
+  },
+  'system-clock.ts': { mayImport: ['ports'], because: 'it is an adapter' },
+  'start.ts': { mayImport: ['compose.ts', 'surfaces'], because: 'it only starts' },
+}
+
+const files = readdirSync(source, { recursive: true, encoding: 'utf8' }).filter(name =>
+  name.endsWith('.ts'),
+)
+const layerOf = (file: string) => file.split('/')[0] ?? ''
+
+function importsOf(file: string): readonly string[] {
+  const text = readFileSync(join(source, file), 'utf8')
+  const found = text.matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)
+  return [...found].map(match => match[1] ?? '')
+}
+
+test('every layer is known', () => {
+  expect(files.map(layerOf).filter(layer => layers[layer] === undefined)).toEqual([])
+})
+
+test('imports point down only', () => {
+  const broken: string[] = []
+  for (const file of files) {
+    const layer = layerOf(file)
+    for (const target of importsOf(file)) {
+      if (!target.startsWith('.')) continue
+      const to = layerOf(relative(source, resolve(source, dirname(file), target)))
+      if (to === layer || layers[layer]?.mayImport.includes(to)) continue
+      broken.push(`${file} imports ${target}: ${layers[layer]?.because}`)
+    }
+  }
+  expect(broken).toEqual([])
+})
+
+test('one agent does not import another', () => {
+  const broken: string[] = []
+  for (const file of files.filter(name => /^agents\/[^/]+\//.test(name))) {
+    const own = file.split('/').slice(0, 2).join('/')
+    for (const target of importsOf(file).filter(name => name.startsWith('.'))) {
+      const to = relative(source, resolve(source, dirname(file), target))
+      if (to.startsWith('agents/') && !to.startsWith(`${own}/`)) broken.push(`${file} → ${to}`)
+    }
+  }
+  expect(broken).toEqual([])
+})
+
+test('the domain and the ports need no package and no part of Node', () => {
+  const broken = files
+    .filter(file => ['domain', 'ports', 'engine'].includes(layerOf(file)))
+    .flatMap(file =>
+      importsOf(file)
+        .filter(target => !target.startsWith('.'))
+        .map(target => `${file} imports ${target}`),
+    )
+  expect(broken).toEqual([])
+})
+
+test('only four places start a program', () => {
+  const starters = files.filter(file =>
+    importsOf(file).some(target => target === 'node:child_process'),
+  )
+  const allowed = [
+    'agents/codex/', // asks `codex login status` where the files leave a doubt
+    'demo/', // plays a user
+    'process/', // agents and the worker
+    'worktree/git.ts', // git
+  ]
+  expect(starters.filter(file => !allowed.some(place => file.startsWith(place)))).toEqual([])
+})

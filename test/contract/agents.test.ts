@@ -1,0 +1,179 @@
+/** What every agent in `src/agents/index.ts` must hold to, whatever its program says. */
+import { describe, expect, it } from 'vitest'
+import { agents } from '../../src/agents/index.ts'
+import { asSessionId } from '../../src/domain/ids.ts'
+import type { AgentExit } from '../../src/domain/outcome.ts'
+import { permissionModes } from '../../src/domain/permissions.ts'
+import type { LaunchRequest, Translation } from '../../src/ports/agent.ts'
+
+const GARBAGE = [
+  '',
+  ' ',
+  '\r',
+  '\0',
+  '\ufffd\ufffd',
+  '\u001b[31mred\u001b[0m',
+  'null',
+  '17',
+  '"text"',
+  '[]',
+  '{}',
+  '{"type":null}',
+  '{"type":{"type":"x"}}',
+  '{"type":"__proto__"}',
+  '{"__proto__":{"type":"turn.completed"}}',
+  '{"type":"item.completed"}',
+  '{"type":"item.completed","item":null}',
+  '{"type":"item.completed","item":{"type":7}}',
+  '{"type":"turn.failed"}',
+  '{"type":"result","is_error":"maybe"}',
+  '{"type":"thread.started","thread_id":{}}',
+  '['.repeat(100_000),
+  '{"a":'.repeat(100_000),
+]
+
+const EXITS: readonly AgentExit[] = [
+  ...[0, 1, 2, 101, 126, 127, 255].map(code => ({ kind: 'exited', code }) as const),
+  ...[1, 2, 9, 15].map(signal => ({ kind: 'signalled', signal }) as const),
+  { kind: 'unknown' },
+]
+
+const STDERRS = ['', '\n\n', 'Error: no rollout found for thread id x\n', '\ufffd'.repeat(1_000)]
+
+function freeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null) {
+    for (const part of Object.values(value)) freeze(part)
+    Object.freeze(value)
+  }
+  return value
+}
+
+for (const [name, load] of Object.entries(agents)) {
+  describe(`the agent ${name}`, async () => {
+    const agent = await load()
+    const prompt = Buffer.from('Fix “it”, $HOME `x` \\ -- --json\n\ud83d\ude80 \n\n')
+    const request: LaunchRequest = {
+      installation: {
+        program: '/opt/agent/bin/agent',
+        leadingArguments: [],
+        version: '1.2.3',
+        environment: { ADDED: 'yes', SHARED: 'installation' },
+      },
+      mode: { kind: 'fresh' },
+      prompt: agent.capabilities.takesPrompt ? prompt : new Uint8Array(),
+      argv: agent.capabilities.takesPrompt ? [] : ['agent', 'one', 'two words'],
+      model: null,
+      effort: null,
+      permissions: { asked: 'full', effective: 'full', enforcedBy: 'none' },
+      worktree: '/work trees/a',
+      workingDirectory: '/work trees/a/sub',
+      environment: { PATH: '/usr/bin', KEPT: 'yes', SHARED: 'caller' },
+    }
+    const resume: LaunchRequest = {
+      ...request,
+      mode: { kind: 'resume', session: asSessionId('session-1'), why: 'killed\nby signal 9' },
+    }
+
+    it('bears the name that it is listed under', () => {
+      expect(agent.name).toBe(name)
+    })
+
+    it('says nothing that contradicts itself about what it can do', () => {
+      const { continues, takesPrompt } = agent.capabilities
+      if (continues === 'session') expect(takesPrompt).toBe(true)
+      expect(agent.translator.initial).toEqual({
+        session: null,
+        answer: null,
+        usage: null,
+        turn: null,
+      })
+    })
+
+    it('throws on no line, changes no state that it was given, and always answers alike', () => {
+      let state: Translation = freeze(agent.translator.initial)
+      for (const line of GARBAGE) {
+        const first = agent.translator.translate(state, line)
+        const second = agent.translator.translate(JSON.parse(JSON.stringify(state)), line)
+        expect(second).toEqual(first)
+        expect(JSON.parse(JSON.stringify(first))).toEqual(first)
+        state = freeze(first.state)
+      }
+    })
+
+    it('takes no garbage for a success', () => {
+      for (const line of GARBAGE) {
+        const { state } = agent.translator.translate(agent.translator.initial, line)
+        expect(state.turn?.ok ?? false).toBe(false)
+      }
+    })
+
+    it('keeps its state small, and its time linear, over much output', () => {
+      let state = agent.translator.initial
+      for (let i = 0; i < 50_000; i++) {
+        state = agent.translator.translate(state, `line ${i} ${'x'.repeat(100)}`).state
+      }
+      expect(JSON.stringify(state).length).toBeLessThan(256 * 1024)
+    })
+
+    it('judges every exit, as one outcome and always the same', () => {
+      const { initial } = agent.translator
+      const translations: Translation[] = [
+        initial,
+        { ...initial, turn: { ok: true }, answer: 'Done.' },
+        { ...initial, turn: { ok: false, message: 'no' }, session: asSessionId('s') },
+      ]
+      for (const translation of translations) {
+        for (const exit of EXITS) {
+          for (const stderr of STDERRS) {
+            const outcome = agent.judge(freeze(translation), exit, stderr)
+            expect(['succeeded', 'failed', 'interrupted']).toContain(outcome.kind)
+            if ('failure' in outcome) expect(outcome.failure.message).not.toBe('')
+            expect(agent.judge(translation, exit, stderr)).toEqual(outcome)
+          }
+        }
+      }
+    })
+
+    it('never takes a death by signal, or an end that nobody saw, for a proof', () => {
+      for (const exit of EXITS.filter(({ kind }) => kind !== 'exited')) {
+        expect(agent.judge(agent.translator.initial, exit, '').kind).not.toBe('succeeded')
+      }
+    })
+
+    it.each(permissionModes)('is launched by absolute path, with %s permissions', effective => {
+      const permissions = { asked: effective, effective, enforcedBy: 'agent' } as const
+      for (const one of [request, resume]) {
+        const { argv, environment } = agent.planLaunch({ ...one, permissions })
+        expect(argv[0]).toBe('/opt/agent/bin/agent')
+        expect(environment).toMatchObject({ PATH: '/usr/bin', KEPT: 'yes', ADDED: 'yes' })
+        expect(environment.SHARED).toBe('installation')
+      }
+    })
+
+    it('finds nothing on an empty PATH, and says so', async () => {
+      const finding = agent.findInstallation({ PATH: '' }, ['no-such-program'], '/')
+      await expect(finding).rejects.toMatchObject({ code: 'agent_missing' })
+    })
+
+    it.runIf(agent.capabilities.takesPrompt)('gets the prompt byte for byte, by stdin', () => {
+      const { argv, stdin } = agent.planLaunch(request)
+      expect(Buffer.from(stdin).subarray(-prompt.length)).toEqual(prompt)
+      expect(argv.join(' ')).not.toContain('Fix')
+    })
+
+    it.runIf(!agent.capabilities.takesPrompt)('gets its argv as it was given', () => {
+      const { argv, stdin } = agent.planLaunch(request)
+      expect(argv.slice(1)).toEqual(['one', 'two words'])
+      expect(stdin).toHaveLength(0)
+    })
+
+    it.runIf(agent.capabilities.continues === 'session')('is told to go on in its session', () => {
+      const { argv, stdin } = agent.planLaunch(resume)
+      expect(argv).toContain('session-1')
+      const words = Buffer.from(stdin).toString()
+      expect(words).toContain('killed by signal 9')
+      expect(words).not.toContain('Fix')
+      expect(agent.planLaunch(request).argv).not.toContain('session-1')
+    })
+  })
+}

@@ -1,0 +1,226 @@
+/** What every store must do. Run against each implementation. */
+import { afterEach, describe, expect, test } from 'vitest'
+import type { AgentEvent } from '../../src/domain/agent-events.ts'
+import {
+  asFence,
+  asSessionId,
+  type CommitId,
+  makeTaskId,
+  type TaskId,
+  worktreeIdOf,
+} from '../../src/domain/ids.ts'
+import type { TaskRequest } from '../../src/domain/task.ts'
+import type { ClaimedAttempt, Store } from '../../src/ports/store.ts'
+import { openSqliteStore } from '../../src/store/sqlite-store.ts'
+import { systemClock } from '../../src/system-clock.ts'
+import { scratchDirectory } from '../scratch.ts'
+
+const stores: Record<string, (directory: string) => Promise<Store>> = {
+  sqlite: directory => openSqliteStore(directory, systemClock),
+}
+
+let counter = 0
+const open: Store[] = []
+afterEach(async () => {
+  for (const store of open.splice(0)) await store.close()
+})
+
+function request(facts: Partial<TaskRequest> = {}): TaskRequest {
+  const id = makeTaskId(new TextEncoder().encode(`${counter++}${Math.random()}`.padEnd(16, 'x')))
+  return {
+    id,
+    name: 'fix-it',
+    agent: 'codex',
+    model: null,
+    effort: null,
+    permissions: { asked: 'workspace', effective: 'workspace', enforcedBy: 'agent' },
+    argv: [],
+    retryOnCrash: false,
+    repo: { root: '/r', commonDir: '/r/.git', subdirectory: '' },
+    base: { commit: 'c'.repeat(40) as CommitId, changes: null },
+    caller: { kind: 'program', id: null, directory: '/r' },
+    createdAt: 1_000,
+    ...facts,
+  }
+}
+
+const result = {
+  answer: 'done',
+  commit: null,
+  files: 1,
+  insertions: 2,
+  deletions: 3,
+  leftOut: [],
+}
+const failure = { code: 'agent_crashed', message: 'killed' } as const
+const translation = { session: asSessionId('s-1'), answer: null, usage: null, turn: null }
+const message: AgentEvent = { kind: 'message_ended', text: 'hello' }
+const fresh = () => 'fresh' as const
+
+async function claim(store: Store, now = 2_000) {
+  const claimed = await store.claimNext(now, fresh)
+  if (claimed === undefined) throw new Error('there was nothing to claim')
+  return claimed
+}
+
+describe.each(Object.entries(stores))('the %s store', (_, openStore) => {
+  const make = async (directory = scratchDirectory()) => {
+    const store = await openStore(directory)
+    open.push(store)
+    return store
+  }
+
+  test('finds a submitted task by id, name and prefix, also from another connection', async () => {
+    const directory = scratchDirectory()
+    const store = await make(directory)
+    const asked = request()
+    const task = await store.submitTask(asked)
+    expect(task.request).toEqual(asked)
+    expect(task.state).toEqual({ name: 'queued' })
+    const other = await make(directory)
+    for (const reference of [asked.id, asked.name, asked.id.slice(0, 9)]) {
+      expect((await other.findTasksNamed(reference))[0]?.request.id).toBe(asked.id)
+    }
+    expect(await other.findTasksNamed('nothing')).toEqual([])
+  })
+
+  test('a name means the newest task that bears it, an ambiguous prefix is two', async () => {
+    const store = await make()
+    await store.submitTask(request({ id: 'aaaaaaaaa1' as TaskId }))
+    await store.submitTask(request({ id: 'aaaaaaaaa2' as TaskId }))
+    expect((await store.findTasksNamed('fix-it')).map(t => t.request.id)).toEqual(['aaaaaaaaa2'])
+    expect(await store.findTasksNamed('aaaaaaaa')).toHaveLength(2)
+  })
+
+  test('claims in the order of submission, each once, with a growing fence', async () => {
+    const store = await make()
+    const [a, b] = [request(), request()]
+    await store.submitTask(a)
+    await store.submitTask(b)
+    expect((await claim(store)).attempt).toMatchObject({ task: a.id, fence: 1, mode: 'fresh' })
+    expect((await claim(store)).task.state).toEqual({ name: 'starting', fence: 1 })
+    expect(await store.claimNext(2_000, fresh)).toBeUndefined()
+  })
+
+  test('a waiting task is claimed when its time has come, and tells what interrupted it', async () => {
+    const store = await make()
+    await store.submitTask(request())
+    const { attempt } = await claim(store)
+    const wait = { reason: 'backoff', until: 5_000, failure } as const
+    const event = { kind: 'attempt_interrupted', wait, failuresInRow: 1 } as const
+    const task = await store.transition(attempt.task, attempt.fence, event, 3_000)
+    expect(task?.state).toEqual({ name: 'waiting', wait })
+    expect(await store.nextWake()).toBe(5_000)
+    expect(await store.claimNext(4_999, fresh)).toBeUndefined()
+    const again = await claim(store, 5_000)
+    expect(again.attempt.fence).toBe(2)
+    expect(again.interruptedBy).toEqual(failure)
+    expect(again.task.failuresInRow).toBe(1)
+    expect(await store.nextWake()).toBeUndefined()
+  })
+
+  test('a stale fence writes nothing', async () => {
+    const store = await make()
+    await store.submitTask(request())
+    const { attempt: stale } = await claim(store)
+    const wait = { reason: 'backoff', until: 0, failure } as const
+    const event = { kind: 'attempt_interrupted', wait, failuresInRow: 1 } as const
+    await store.transition(stale.task, stale.fence, event, 0)
+    await claim(store)
+    const end = { kind: 'attempt_succeeded', result } as const
+    expect(await store.transition(stale.task, stale.fence, end, 0)).toBeUndefined()
+    expect(await store.recordProgress(stale, { offset: 1, translation }, [message], 0)).toBe(false)
+    expect(await store.leaseWorktree(stale, worktreeIdOf(stale.task), '/w', '/r/.git')).toBe(false)
+    expect((await store.findTask(stale.task))?.state.name).toBe('starting')
+    expect((await store.findTask(stale.task))?.session).toBeNull()
+  })
+
+  test('log lines are numbered without gaps, and taken with the offset that they reach to', async () => {
+    const store = await make()
+    const { id } = (await store.submitTask(request())).request
+    const { attempt } = await claim(store)
+    const many = Array.from({ length: 1_200 }, () => message)
+    expect(await store.recordProgress(attempt, { offset: 77, translation }, many, 9)).toBe(true)
+    await store.recordNote(id, attempt.fence, 'attempt_ended', 'over', 10)
+    const events = await store.listEvents(id, 0, 5_000)
+    expect(events.map(({ seq }) => seq)).toEqual(events.map((_, index) => index + 1))
+    expect(events.filter(({ body }) => body.kind === 'message_ended')).toHaveLength(1_200)
+    expect(await store.lastEvents(id, 1)).toMatchObject([{ at: 10, body: { text: 'over' } }])
+    expect(await store.findProgress(id, attempt.fence)).toEqual({ offset: 77, translation })
+    expect((await store.findTask(id))?.session).toBe('s-1')
+  })
+
+  test('an end releases the lease, closes the attempt, and owes one delivery', async () => {
+    const store = await make()
+    const { id } = (await store.submitTask(request())).request
+    const { attempt } = await claim(store)
+    const worktree = worktreeIdOf(id)
+    expect(await store.leaseWorktree(attempt, worktree, '/w', '/r/.git')).toBe(true)
+    expect((await store.findWorktree(worktree))?.leasedTo).toBe(id)
+    expect(await store.forgetWorktree(worktree)).toBe(false)
+    const end = { kind: 'attempt_succeeded', result } as const
+    const task = await store.transition(id, attempt.fence, end, 8_000)
+    expect(task?.state).toEqual({ name: 'succeeded', endedAt: 8_000, result })
+    expect((await store.findWorktree(worktree))?.leasedTo).toBeNull()
+    expect(await store.listAttempts(id)).toMatchObject([{ endedAt: 8_000, ending: 'succeeded' }])
+    expect((await store.findTask(id))?.worktree?.path).toBe('/w')
+    expect(await store.forgetWorktree(worktree)).toBe(true)
+  })
+
+  test('a worktree is leased to one task', async () => {
+    const store = await make()
+    await store.submitTask(request())
+    await store.submitTask(request())
+    const [first, second] = [await claim(store), await claim(store)]
+    const id = worktreeIdOf(first.attempt.task)
+    expect(await store.leaseWorktree(first.attempt, id, '/w', '/r/.git')).toBe(true)
+    expect(await store.leaseWorktree(first.attempt, id, '/w', '/r/.git')).toBe(true)
+    expect(await store.leaseWorktree(second.attempt, id, '/w', '/r/.git')).toBe(false)
+  })
+
+  test('what is under way is found with its newest attempt', async () => {
+    const store = await make()
+    await store.submitTask(request())
+    await store.submitTask(request())
+    const { attempt } = await claim(store)
+    await store.transition(attempt.task, attempt.fence, { kind: 'agent_started' }, 3_000)
+    const active = await store.claimActive()
+    expect(active.map(({ attempt: a, task }) => [a.task, a.fence, task.state.name])).toEqual([
+      [attempt.task, 1, 'running'],
+    ])
+  })
+
+  test('a queued task is cancelled at once, an ended one no more', async () => {
+    const store = await make()
+    const { id } = (await store.submitTask(request())).request
+    const cancel = { kind: 'cancel_requested' } as const
+    expect((await store.transition(id, null, cancel, 1))?.state.name).toBe('cancelled')
+    expect(await store.transition(id, null, cancel, 2)).toBeUndefined()
+    expect(await store.claimNext(9_999, fresh)).toBeUndefined()
+  })
+
+  test('twenty writers at once lose nothing', async () => {
+    const directory = scratchDirectory()
+    await make(directory)
+    const writers = await Promise.all(Array.from({ length: 20 }, () => make(directory)))
+    await Promise.all(writers.map(store => store.submitTask(request())))
+    const claimed = await Promise.all(writers.map(store => claim(store)))
+    expect(new Set(claimed.map(({ attempt }) => attempt.task)).size).toBe(20)
+  })
+
+  test('a write of another process shows in the change counter', async () => {
+    const directory = scratchDirectory()
+    const [store, other] = [await make(directory), await make(directory)]
+    const before = store.changeCounter()
+    expect(store.changeCounter()).toBe(before)
+    await other.submitTask(request())
+    expect(store.changeCounter()).not.toBe(before)
+  })
+
+  test('the log of a claimed attempt refuses a fence that never was', async () => {
+    const store = await make()
+    const { id } = (await store.submitTask(request())).request
+    const forged = { task: id, fence: asFence(7), mode: 'fresh', startedAt: 0 } as ClaimedAttempt
+    expect(await store.recordProgress(forged, { offset: 1, translation }, [message], 0)).toBe(false)
+  })
+})

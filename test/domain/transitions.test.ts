@@ -1,0 +1,101 @@
+import { expect, test } from 'vitest'
+import { asFence } from '../../src/domain/ids.ts'
+import type { Result } from '../../src/domain/outcome.ts'
+import type { TaskState, TaskStateName } from '../../src/domain/task.ts'
+import {
+  nextState,
+  owesDelivery,
+  type Transition,
+  type TransitionKind,
+  transitions,
+} from '../../src/domain/transitions.ts'
+
+const result: Result = {
+  answer: 'done',
+  commit: null,
+  files: 0,
+  insertions: 0,
+  deletions: 0,
+  leftOut: [],
+}
+const failure = { code: 'agent_crashed', message: 'gone' } as const
+const wait = { reason: 'backoff', until: 9, failure } as const
+const fence = asFence(3)
+
+const states: Record<TaskStateName, TaskState> = {
+  queued: { name: 'queued' },
+  starting: { name: 'starting', fence },
+  running: { name: 'running', fence },
+  needs_input: { name: 'needs_input', fence, question: 'which?' },
+  waiting: { name: 'waiting', wait },
+  cancelling: { name: 'cancelling', fence },
+  succeeded: { name: 'succeeded', endedAt: 1, result },
+  failed: { name: 'failed', endedAt: 1, failure, result: null },
+  cancelled: { name: 'cancelled', endedAt: 1, result: null },
+}
+
+const events: Record<TransitionKind, Transition> = {
+  attempt_claimed: { kind: 'attempt_claimed', fence: asFence(4) },
+  agent_started: { kind: 'agent_started' },
+  input_requested: { kind: 'input_requested', question: 'what?' },
+  input_answered: { kind: 'input_answered' },
+  attempt_interrupted: { kind: 'attempt_interrupted', wait, failuresInRow: 1 },
+  cancel_requested: { kind: 'cancel_requested' },
+  attempt_succeeded: { kind: 'attempt_succeeded', result },
+  attempt_failed: { kind: 'attempt_failed', failure, result },
+  attempt_cancelled: { kind: 'attempt_cancelled', result },
+}
+
+const names = Object.keys(states) as TaskStateName[]
+const kinds = Object.keys(events) as TransitionKind[]
+
+test('every state answers every event with the state that its table names', () => {
+  for (const from of names) {
+    for (const kind of kinds) {
+      const to = transitions[from][kind]
+      const next = nextState(states[from], events[kind], fence, 77)
+      const expected = to === 'stay' ? from : to
+      expect([from, kind, next === 'refused' ? next : next.name]).toEqual([from, kind, expected])
+    }
+  }
+})
+
+test('an end is final', () => {
+  for (const from of ['succeeded', 'failed', 'cancelled'] as const) {
+    for (const kind of kinds) {
+      expect(nextState(states[from], events[kind], fence, 0)).toBe('refused')
+    }
+  }
+})
+
+test('a task whose end was asked for is cancelled, however its attempt ends, and keeps the work', () => {
+  for (const kind of ['attempt_succeeded', 'attempt_failed', 'attempt_cancelled'] as const) {
+    expect(nextState(states.cancelling, events[kind], fence, 5)).toEqual({
+      name: 'cancelled',
+      endedAt: 5,
+      result,
+    })
+  }
+})
+
+test('a claim carries the new fence, and no other event changes it', () => {
+  expect(nextState(states.waiting, events.attempt_claimed, fence, 0)).toEqual({
+    name: 'starting',
+    fence: 4,
+  })
+  expect(nextState(states.starting, events.agent_started, fence, 0)).toEqual({
+    name: 'running',
+    fence: 3,
+  })
+})
+
+test('each end owes one delivery, and nothing else does', () => {
+  for (const from of names) {
+    for (const kind of kinds) {
+      const next = nextState(states[from], events[kind], fence, 0)
+      if (next === 'refused') continue
+      const owed = ['succeeded', 'failed', 'cancelled'].includes(next.name)
+      expect(owesDelivery(states[from], next)).toBe(owed)
+    }
+  }
+})

@@ -1,0 +1,22 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+
+/** How long a test waits for a condition on a machine that is busy with all other tests. */
+const LIMIT_MS = 20_000
+
+/**
+ * Waits until `look` gives something other than undefined, null or false, and returns it. Fails
+ * with `what` in words when it does not come.
+ */
+export async function eventually<T>(
+  what: string,
+  look: () => T | undefined | null | false | Promise<T | undefined | null | false>,
+  limitMs = LIMIT_MS,
+): Promise<T> {
+  const deadline = performance.now() + limitMs
+  for (;;) {
+    const value = await look()
+    if (value !== undefined && value !== null && value !== false) return value
+    if (performance.now() > deadline) throw new Error(`it never came that ${what}`)
+    await sleep(5)
+  }
+}

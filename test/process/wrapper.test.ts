@@ -1,0 +1,113 @@
+/** The wrapper's text in each shell that it may meet as `/bin/sh`. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { isAlive } from '../../src/process/identity.ts'
+import { loadExit, loadIdentity } from '../../src/process/run-directory.ts'
+import { wrapperArgv } from '../../src/process/wrapper.ts'
+import { eventually } from '../eventually.ts'
+import { fixture } from './attempts.ts'
+
+const find = (name: string) => ['/bin', '/usr/bin'].map(at => join(at, name)).find(existsSync)
+
+/** Its pid, as the leader of its own group. A signal to -0 would be one to ourselves. */
+function groupOf(child: ChildProcess): number {
+  if (child.pid === undefined) throw new Error('the wrapper did not start')
+  return child.pid
+}
+
+let root = ''
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'holdfast-wrapper-'))
+})
+afterEach(() => rmSync(root, { recursive: true, force: true }))
+
+describe.each(['dash', 'bash', 'busybox'])('in %s', name => {
+  const program = find(name)
+  // Each of them is a plain POSIX shell when it is called `sh`.
+  const shellTest = program === undefined ? test.skip : test
+
+  const start = (argv: string[], options: { cwd?: string; env?: Record<string, string> } = {}) => {
+    symlinkSync(program ?? '', join(root, 'sh'))
+    for (const file of ['stdin', 'stdout', 'stderr', 'wrapper', 'pid']) {
+      writeFileSync(join(root, file), '')
+    }
+    const [command, ...args] = wrapperArgv(
+      join(root, 'sh'),
+      root,
+      options.cwd ?? root,
+      '/usr/bin:/bin',
+      argv,
+    )
+    const env = { PATH: '/nowhere', ...options.env }
+    const child = spawn(command, args, { env, stdio: 'ignore', detached: true })
+    return { child, ended: once(child, 'exit') }
+  }
+  const started = () =>
+    eventually('the agent has written itself down', () => loadIdentity(root, 'pid'))
+
+  shellTest('keeps the exit code', async () => {
+    await start(['/bin/sh', '-c', 'exit 7']).ended
+    expect(loadExit(root)).toEqual({ kind: 'ended', exit: { kind: 'exited', code: 7 } })
+  })
+
+  shellTest('keeps the signal', async () => {
+    await start(['/bin/sh', '-c', 'kill -s SEGV $$']).ended
+    expect(loadExit(root)).toEqual({ kind: 'ended', exit: { kind: 'signalled', signal: 11 } })
+  })
+
+  shellTest('writes both down by pid and start time, and the agent keeps its pid', async () => {
+    const { child, ended } = start(['/bin/sh', '-c', 'echo $$; exec /bin/sleep 1000'])
+    const agent = await started()
+    await eventually('the agent speaks', () => readFileSync(join(root, 'stdout'), 'utf8') !== '')
+    expect(readFileSync(join(root, 'stdout'), 'utf8')).toBe(`${agent.pid}\n`)
+    expect(isAlive(agent)).toBe(true)
+    const wrapper = loadIdentity(root, 'wrapper')
+    expect(wrapper?.pid).toBe(child.pid)
+    expect(wrapper && isAlive(wrapper)).toBe(true)
+    process.kill(agent.pid, 'SIGKILL')
+    await ended
+    expect(loadExit(root)).toEqual({ kind: 'ended', exit: { kind: 'signalled', signal: 9 } })
+  })
+
+  shellTest(
+    'outlives hang-up and polite signals, and still tells how the agent ended',
+    async () => {
+      const { child, ended } = start([fixture('deaf.sh')], { env: { PATH: '/usr/bin:/bin' } })
+      const agent = await started()
+      await eventually('the agent is deaf', () => readFileSync(join(root, 'stdout'), 'utf8') !== '')
+      // To the whole group, as a terminal does.
+      for (const name of ['SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGTERM'] as const) {
+        process.kill(-groupOf(child), name)
+      }
+      expect(isAlive(agent)).toBe(true)
+      process.kill(agent.pid, 'SIGKILL')
+      await ended
+      // Its tool is an orphan now, in the same group, and deaf as well.
+      process.kill(-groupOf(child), 'SIGKILL')
+      expect(loadExit(root)).toEqual({ kind: 'ended', exit: { kind: 'signalled', signal: 9 } })
+    },
+  )
+
+  shellTest('tells that it could not enter the working directory', async () => {
+    await start(['/bin/true'], { cwd: join(root, 'gone') }).ended
+    expect(loadExit(root)).toEqual({ kind: 'not_started', failure: 'cwd' })
+    expect(loadIdentity(root, 'pid')).toBeUndefined()
+  })
+
+  shellTest('tells that the agent never started when its files are gone', async () => {
+    const run = start(['/bin/true'])
+    rmSync(join(root, 'stdin'))
+    await run.ended
+    expect(loadExit(root)).toEqual({ kind: 'not_started', failure: 'start' })
+  })
+
+  shellTest("is not misled by shell options in the caller's environment", async () => {
+    await start(['/bin/sh', '-c', 'exit 3'], { env: { SHELLOPTS: 'errexit:nounset', ENV: '/x' } })
+      .ended
+    expect(loadExit(root)).toEqual({ kind: 'ended', exit: { kind: 'exited', code: 3 } })
+  })
+})

@@ -1,0 +1,30 @@
+import { join } from 'node:path'
+import { makeTaskId } from '../../src/domain/ids.ts'
+import { makeLocks } from '../../src/store/locks.ts'
+import { systemClock } from '../../src/system-clock.ts'
+import { discardTree } from '../../src/worktree/discard.ts'
+import { makeWorktrees } from '../../src/worktree/worktrees.ts'
+
+const [top = '', act = '', place = ''] = process.argv.slice(2)
+
+const acts: Record<string, () => Promise<unknown>> = {
+  async capture() {
+    const locks = makeLocks(join(top, 'locks'), systemClock)
+    const worktrees = makeWorktrees({ locks, clock: systemClock, environment: process.env })
+    const checkout = await worktrees.openCheckout(place)
+    const task = makeTaskId(new Uint8Array(10))
+    const limits = { maxBytes: 1e6, maxFiles: 100 }
+    return await worktrees.captureBase(checkout, task, join(top, 'scratch'), limits)
+  },
+  async open() {
+    const locks = makeLocks(join(top, 'locks'), systemClock)
+    const worktrees = makeWorktrees({ locks, clock: systemClock, environment: process.env })
+    return await worktrees.openCheckout(place).catch(({ code, message }) => ({ code, message }))
+  },
+  async discard() {
+    discardTree(place)
+    return 'discarded'
+  },
+}
+
+process.stdout.write(JSON.stringify(await acts[act]?.()))

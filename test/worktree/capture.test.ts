@@ -1,0 +1,428 @@
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import type { Base, BaseChanges } from '../../src/domain/task.ts'
+import { makeWorktrees } from '../../src/worktree/worktrees.ts'
+import { runAsNobody } from './as-nobody.ts'
+import {
+  filesOf,
+  fingerprint,
+  leftovers,
+  limits,
+  makeLinked,
+  makePayload,
+  makeRepository,
+  makeScene,
+  nextTask,
+  Repository,
+  STATUS,
+  treeByGit,
+} from './scene.ts'
+import { sources } from './sources.ts'
+
+async function capture(repository: Repository, task = nextTask()): Promise<Base> {
+  const { worktrees, scratch } = repository.scene
+  return await worktrees.captureBase(await repository.open(), task, scratch, limits)
+}
+
+async function captureChanges(repository: Repository): Promise<BaseChanges> {
+  const { changes } = await capture(repository)
+  if (changes === null) throw new Error('it found no changes')
+  return changes
+}
+
+describe.each(['main', 'linked'])('the changes of a %s worktree', kind => {
+  it.each(sources)('come along and leave no trace: $name', async ({ prepare, statusDiffers }) => {
+    const scene = makeScene()
+    const main = makeRepository(scene)
+    const repository = kind === 'main' ? main : makeLinked(main)
+    prepare(repository)
+    const before = fingerprint(repository)
+    const task = nextTask()
+
+    const base = await capture(repository, task)
+
+    expect(fingerprint(repository)).toEqual(before)
+    expect(readdirSync(scene.scratch)).toEqual([])
+    expect(base.commit).toBe(repository.head())
+    expect(base.changes?.leftOut).toEqual([])
+    const snapshot = base.changes?.snapshot ?? base.commit
+    expect(repository.git('rev-parse', `refs/holdfast/${task}/base`)).toBe(snapshot)
+    expect(repository.tree(snapshot)).toBe(treeByGit(repository))
+    const staged = base.changes?.staged ?? base.commit
+    expect(repository.tree(staged)).toBe(repository.git('write-tree'))
+
+    const { commonDir } = (await repository.open()).place
+    const path = join(scene.top, 'made')
+    await scene.worktrees.createWorktree(task as never, path, base, commonDir)
+    const made = new Repository(scene, path)
+    expect(filesOf(made)).toEqual(filesOf(repository))
+    if (statusDiffers !== true) {
+      expect(made.gitBytes(STATUS).toString('latin1')).toBe(
+        repository.gitBytes(STATUS, { GIT_OPTIONAL_LOCKS: '0' }).toString('latin1'),
+      )
+    }
+    made.git('fsck', '--strict', '--no-dangling')
+  })
+})
+
+describe('a base', () => {
+  it('of a clean checkout is its commit, held by a ref, for three spawns in all', async () => {
+    const scene = makeScene()
+    const repository = makeRepository(scene)
+    const bin = join(scene.top, 'bin')
+    const log = join(scene.top, 'spawned')
+    const real = execFileSync('which', ['git'], { encoding: 'utf8' }).trim()
+    mkdirSync(bin)
+    writeFileSync(join(bin, 'git'), `#!/bin/sh\necho x >> '${log}'\nexec '${real}' "$@"\n`, {
+      mode: 0o755,
+    })
+    const environment = { ...scene.environment, PATH: `${bin}:${scene.environment.PATH}` }
+    const counted = makeWorktrees({ locks: never, clock: never, environment })
+    const task = nextTask()
+
+    const checkout = await counted.openCheckout(repository.root)
+    const base = await counted.captureBase(checkout, task, scene.scratch, limits)
+
+    expect(base).toEqual({ commit: repository.head(), changes: null })
+    expect(repository.git('rev-parse', `refs/holdfast/${task}/base`)).toBe(base.commit)
+    expect(execFileSync('cat', [log], { encoding: 'utf8' })).toBe('x\n'.repeat(3))
+  })
+
+  it('is dropped when the submission fails after it', async () => {
+    const repository = makeRepository(makeScene())
+    const task = nextTask()
+    await capture(repository, task)
+    const { worktrees } = repository.scene
+    await worktrees.dropBase((await repository.open()).place.commonDir, task)
+    expect(leftovers(repository)).toEqual([])
+    await worktrees.dropBase((await repository.open()).place.commonDir, task)
+  })
+
+  it('says how much it took', async () => {
+    const repository = makeRepository(makeScene())
+    repository.write('edited.txt', 'edited\n')
+    repository.write('new-1.txt', 'new\n')
+    repository.write('new-2.txt', 'new\n')
+    repository.remove('removed.txt')
+    expect(await captureChanges(repository)).toMatchObject({
+      modified: 1,
+      untracked: 2,
+      deleted: 1,
+      staged: null,
+    })
+  })
+
+  it.each([
+    { hidden: 'nothing', option: undefined },
+    { hidden: 'another file', option: '--assume-unchanged' },
+  ])('has an edit of the second of the index, with flags that hide $hidden', async ({ option }) => {
+    const repository = makeRepository(makeScene())
+    if (option !== undefined) repository.git('update-index', option, 'kept.txt')
+    for (let n = 0; n < 6; n++) {
+      repository.write('edited.txt', `staged ${n}`)
+      repository.git('add', 'edited.txt')
+      // As long as the staged one, within its second: only a racy index gives it away.
+      repository.write('edited.txt', `edited ${n}`)
+      const { snapshot } = await captureChanges(repository)
+      expect(repository.git('show', `${snapshot}:edited.txt`)).toBe(`edited ${n}`)
+    }
+  })
+
+  it.each(['--skip-worktree', '--assume-unchanged'])('has edits that %s hides', async option => {
+    const repository = makeRepository(makeScene())
+    repository.git('update-index', option, 'edited.txt', 'kept.txt')
+    repository.write('edited.txt', 'a hidden edit\n')
+    const before = fingerprint(repository)
+    expect(repository.git('status', '--porcelain')).toBe('')
+    const { snapshot, staged } = await captureChanges(repository)
+    expect(repository.git('show', `${snapshot}:edited.txt`)).toBe('a hidden edit')
+    expect(staged).toBeNull()
+    expect(fingerprint(repository)).toEqual(before)
+  })
+
+  it('has edits that both flags hide at once', async () => {
+    const repository = makeRepository(makeScene())
+    repository.git('update-index', '--skip-worktree', 'edited.txt')
+    repository.git('update-index', '--assume-unchanged', 'edited.txt')
+    repository.write('edited.txt', 'twice hidden\n')
+    const { snapshot } = await captureChanges(repository)
+    expect(repository.git('show', `${snapshot}:edited.txt`)).toBe('twice hidden')
+  })
+
+  it('of a sparse checkout has the files that are not checked out', async () => {
+    const repository = makeRepository(makeScene())
+    repository.git('sparse-checkout', 'set', '--no-cone', '/*', '!/directory/')
+    repository.write('edited.txt', 'edited\n')
+    const { snapshot } = await captureChanges(repository)
+    expect(repository.git('show', `${snapshot}:directory/a.txt`)).toBe('a')
+    expect(repository.git('diff', '--name-only', 'HEAD', snapshot)).toBe('edited.txt')
+  })
+
+  it('ignores the exec bits of a disk that has none', async () => {
+    const repository = makeRepository(makeScene())
+    repository.git('config', 'core.fileMode', 'false')
+    execFileSync('chmod', ['755', repository.at('edited.txt').toString()])
+    repository.write('edited.txt', 'edited\n')
+    repository.write('new.txt', 'new\n')
+    execFileSync('chmod', ['755', repository.at('new.txt').toString()])
+    const { snapshot } = await captureChanges(repository)
+    expect(repository.git('ls-tree', snapshot, 'edited.txt', 'new.txt')).not.toContain('100755')
+  })
+
+  it('of a CRLF file under autocrlf is a small delta', async () => {
+    const repository = makeRepository(makeScene())
+    repository.git('config', 'core.autocrlf', 'true')
+    repository.write('windows.txt', 'one\r\ntwo\r\nthree\r\n')
+    repository.commit()
+    repository.write('windows.txt', 'one\r\ntwo\r\nthree\r\nfour\r\n')
+    const { snapshot } = await captureChanges(repository)
+    expect(repository.git('diff', '--numstat', 'HEAD', snapshot)).toBe('1\t0\twindows.txt')
+  })
+
+  it('of a file with CRLF in the index keeps it, as `git add` does', async () => {
+    const repository = makeRepository(makeScene())
+    repository.write('windows.txt', 'one\r\ntwo\r\n')
+    repository.commit()
+    repository.git('config', 'core.autocrlf', 'true')
+    repository.write('windows.txt', 'one\r\ntwo\r\nthree\r\n')
+    const { snapshot } = await captureChanges(repository)
+    expect(repository.git('diff', '--numstat', 'HEAD', snapshot)).toBe('1\t0\twindows.txt')
+  })
+
+  it('of a filtered file is what the filter makes of it', async () => {
+    const repository = makeRepository(makeScene())
+    repository.git('config', 'filter.upper.clean', 'tr a-z A-Z')
+    repository.write('.gitattributes', '*.up filter=upper\n')
+    repository.write('x.up', 'shout\n')
+    const { snapshot, leftOut } = await captureChanges(repository)
+    expect(repository.git('show', `${snapshot}:x.up`)).toBe('SHOUT')
+    expect(leftOut).toEqual([])
+  })
+
+  it('has the raw bytes of the files whose required filter fails, and names them', async () => {
+    const repository = makeRepository(makeScene())
+    // Fails for two files of eight, as a real one does for what it cannot read.
+    repository.git('config', 'filter.picky.clean', 'grep -v poison')
+    repository.git('config', 'filter.picky.required', 'true')
+    repository.write('.gitattributes', '*.dat filter=picky\n')
+    for (let n = 0; n < 8; n++) repository.write(`${n}.dat`, n % 4 === 1 ? 'poison\n' : 'good\n')
+    const { snapshot, leftOut } = await captureChanges(repository)
+    expect(leftOut).toEqual([
+      '1.dat: taken as it is on disk: its filter failed',
+      '5.dat: taken as it is on disk: its filter failed',
+    ])
+    expect(repository.git('show', `${snapshot}:1.dat`)).toBe('poison')
+    expect(repository.git('show', `${snapshot}:6.dat`)).toBe('good')
+  })
+
+  it('leaves out by name: nested repositories, submodule changes, FIFOs, sockets, odd names', async () => {
+    const scene = makeScene()
+    const repository = makeRepository(scene)
+    const other = makeRepository(scene, { name: 'other' })
+    repository.git('-c', 'protocol.file.allow=always', 'submodule', '-q', 'add', other.root, 'sub')
+    repository.commit()
+    repository.write('sub/dirty.txt', 'inside of the submodule\n')
+    makeRepository(scene, { name: 'repo/nested' })
+    repository.write('empty-nested/.git/HEAD', 'ref: refs/heads/main\n')
+    mkdirSync(repository.at('empty-nested/.git/objects'))
+    mkdirSync(repository.at('empty-nested/.git/refs'))
+    repository.remove('edited.txt')
+    execFileSync('mkfifo', [repository.at('edited.txt').toString()])
+    repository.remove('removed.txt')
+    const server = createServer()
+    await new Promise<void>(resolve => server.listen(`${repository.root}/removed.txt`, resolve))
+    repository.write('git~1', 'a disguise\n')
+    symlinkSync('kept.txt', repository.at('directory/.gitmodules'))
+    repository.write('fine.txt', 'fine\n')
+
+    const { snapshot, leftOut } = await captureChanges(repository)
+    server.close()
+
+    expect([...leftOut].sort()).toEqual([
+      'directory/.gitmodules: not taken: git refuses a link of this name',
+      'edited.txt: not taken: it is a FIFO',
+      'empty-nested/: not taken: a repository inside the repository',
+      'git~1: not taken: git refuses this name',
+      'nested/: not taken: a repository inside the repository',
+      'removed.txt: not taken: it is a socket',
+      'sub: not taken: a change of a submodule',
+    ])
+    const changed = repository.git('diff', '--name-status', 'HEAD', snapshot).split('\n')
+    expect(changed).toEqual(['D\tedited.txt', 'A\tfine.txt', 'D\tremoved.txt'])
+  })
+
+  it('keeps going past files and directories that cannot be read', async () => {
+    const scene = makeScene()
+    const repository = makeRepository(scene)
+    repository.write('locked.txt', 'unreadable\n')
+    repository.write('locked/inside.txt', 'unreachable\n')
+    repository.write('edited.txt', 'unreadable edit\n')
+    repository.write('fine.txt', 'fine\n')
+    const closed = ['locked.txt', 'edited.txt', 'locked'].map(path =>
+      repository.at(path).toString(),
+    )
+    const { changes } = (await runAsNobody(scene, ['capture', repository.root], closed)) as Base
+    expect(changes?.leftOut).toEqual([
+      'edited.txt: not taken: it cannot be read (EACCES)',
+      'locked.txt: not taken: it cannot be read (EACCES)',
+      "warning: could not open directory 'locked/': Permission denied",
+    ])
+    const diff = repository.git('diff', '--name-only', 'HEAD', changes?.snapshot ?? '')
+    expect(diff).toBe('fine.txt')
+  })
+
+  it('works with SHA-256', async () => {
+    const repository = makeRepository(makeScene(), { format: 'sha256' })
+    repository.write('edited.txt', 'edited\n')
+    repository.write('new.txt', 'new\n')
+    const { snapshot } = await captureChanges(repository)
+    expect(snapshot).toHaveLength(64)
+    expect(repository.tree(snapshot)).toBe(treeByGit(repository))
+  })
+
+  it('is taken without running hooks, fsmonitor or an external diff', async () => {
+    const scene = makeScene()
+    const repository = makeRepository(scene)
+    const payload = makePayload(scene)
+    repository.git('config', 'core.fsmonitor', payload.program)
+    repository.git('config', 'diff.external', payload.program)
+    const hooks = repository.git('rev-parse', '--git-path', 'hooks')
+    for (const hook of ['reference-transaction', 'post-index-change', 'post-checkout']) {
+      repository.remove(`${hooks}/${hook}`)
+      symlinkSync(payload.program, repository.at(`${hooks}/${hook}`))
+    }
+    repository.write('edited.txt', 'edited\n')
+    const base = await capture(repository)
+    const { commonDir } = (await repository.open()).place
+    const path = join(scene.top, 'made')
+    const worktree = await scene.worktrees.createWorktree(
+      nextTask() as never,
+      path,
+      base,
+      commonDir,
+    )
+    await scene.worktrees.collectResult(worktree, base, nextTask(), scene.scratch)
+    expect(payload.hasRun()).toBe(false)
+    // The trap is a real one: plain git walks into it.
+    repository.gitBytes(['status'])
+    expect(payload.hasRun()).toBe(true)
+  })
+
+  it('is taken twenty times at once, each under its own ref', async () => {
+    const repository = makeRepository(makeScene())
+    repository.write('edited.txt', 'edited\n')
+    for (let n = 0; n < 20; n++) repository.write(`new/${n}.txt`, `${n}\n`)
+    repository.git('add', 'edited.txt')
+    const tasks = Array.from({ length: 20 }, nextTask)
+    const bases = await Promise.all(tasks.map(task => capture(repository, task)))
+    const trees = bases.map(base => repository.tree(base.changes?.snapshot ?? ''))
+    expect(new Set(trees)).toEqual(new Set([treeByGit(repository)]))
+    const refs = repository.git('for-each-ref', '--format=%(refname)', 'refs/holdfast/')
+    expect(refs.split('\n')).toHaveLength(20)
+    repository.git('fsck', '--strict')
+  })
+
+  it('survives the harshest gc of the user', async () => {
+    const repository = makeRepository(makeScene())
+    repository.write('edited.txt', 'staged\n')
+    repository.git('add', '.')
+    repository.write('edited.txt', 'edited\n')
+    const { snapshot, staged } = await captureChanges(repository)
+    repository.git('reset', '-q', '--hard')
+    repository.git('reflog', 'expire', '--expire=now', '--all')
+    repository.git('gc', '-q', '--prune=now')
+    expect(repository.git('show', `${snapshot}:edited.txt`)).toBe('edited')
+    expect(repository.git('show', `${staged}:edited.txt`)).toBe('staged')
+  })
+})
+
+describe('a refused capture leaves nothing', () => {
+  const refused = async (repository: Repository, over = limits) => {
+    const { worktrees, scratch } = repository.scene
+    const before = fingerprint(repository)
+    const packs = leftovers(repository)
+    const checkout = await repository.open()
+    const error = await worktrees
+      .captureBase(checkout, nextTask(), scratch, over)
+      .catch((thrown: unknown) => thrown)
+    expect(fingerprint(repository)).toEqual(before)
+    expect(leftovers(repository)).toEqual(packs)
+    return error
+  }
+
+  it('when there are too many files, naming the largest', async () => {
+    const repository = makeRepository(makeScene())
+    for (let n = 0; n < 30; n++) repository.write(`many/${n}`, 'x'.repeat(n))
+    const error = await refused(repository, { maxBytes: 1e9, maxFiles: 29 })
+    expect(error).toMatchObject({
+      code: 'changes_too_large',
+      message: expect.stringContaining('more than 29 files'),
+      hint: expect.stringContaining('.gitignore'),
+    })
+  })
+
+  it('when they are too large, naming the five largest with their sizes', async () => {
+    const repository = makeRepository(makeScene())
+    for (let n = 1; n <= 7; n++) repository.write(`big-${n}`, Buffer.alloc(n * 100_000))
+    const error = await refused(repository, { maxBytes: 1e6, maxFiles: 100 })
+    const named = [7, 6, 5, 4, 3].map(n => `big-${n} (${n}00.0 kB)`).join(', ')
+    expect(error).toMatchObject({
+      code: 'changes_too_large',
+      message: `the changed and untracked files are 2.8 MB, over 1.0 MB; the largest: ${named}`,
+    })
+  })
+
+  it('when the disk is full', async () => {
+    const repository = makeRepository(makeScene({ freeBytes: () => 17e6 }))
+    repository.write('new.txt', Buffer.alloc(2_000_000))
+    expect(await refused(repository)).toMatchObject({ code: 'no_space' })
+  })
+
+  it('when the index has conflicts, naming their paths', async () => {
+    const repository = makeRepository(makeScene())
+    repository.git('checkout', '-q', '-b', 'other')
+    repository.write('edited.txt', 'theirs\n')
+    repository.commit()
+    repository.git('checkout', '-q', '-')
+    repository.write('edited.txt', 'ours\n')
+    repository.commit()
+    expect(() => repository.git('merge', 'other')).toThrow()
+    expect(await refused(repository)).toMatchObject({
+      code: 'unmerged_index',
+      message: 'unresolved conflicts in edited.txt',
+    })
+  })
+
+  it('when the index is no index, with git’s own words', async () => {
+    const repository = makeRepository(makeScene())
+    const { worktrees, scratch } = repository.scene
+    const checkout = await repository.open()
+    writeFileSync(join(checkout.gitDir, 'index'), 'garbage')
+    const capturing = worktrees.captureBase(checkout, nextTask(), scratch, limits)
+    await expect(capturing).rejects.toMatchObject({
+      code: 'capture_failed',
+      message: expect.stringContaining('index file smaller than expected'),
+    })
+    expect(leftovers(repository)).toEqual([])
+  })
+
+  it('when HEAD moved since the checkout was opened', async () => {
+    const repository = makeRepository(makeScene())
+    const { worktrees, scratch } = repository.scene
+    const checkout = await repository.open()
+    repository.commit('another')
+    const capturing = worktrees.captureBase(checkout, nextTask(), scratch, limits)
+    await expect(capturing).rejects.toMatchObject({ code: 'capture_failed' })
+    expect(leftovers(repository)).toEqual([])
+  })
+})
+
+/** For what is never used in a test. */
+const never = new Proxy({} as never, {
+  get() {
+    throw new Error('not meant to be used')
+  },
+})

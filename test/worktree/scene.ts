@@ -1,0 +1,252 @@
+/** Real repositories in a temporary directory, apart from the user's own git configuration. */
+import { execFileSync } from 'node:child_process'
+import {
+  copyFileSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { onTestFinished } from 'vitest'
+import { type CommitId, parseCommitId, parseTaskId, type TaskId } from '../../src/domain/ids.ts'
+import type { Checkout, UnleasedWorktree, WorktreeRecord } from '../../src/ports/worktrees.ts'
+import { makeLocks } from '../../src/store/locks.ts'
+import { systemClock } from '../../src/system-clock.ts'
+import { makeWorktrees } from '../../src/worktree/worktrees.ts'
+
+export const limits = { maxBytes: 50e6, maxFiles: 2000 }
+
+export interface Scene {
+  /** The temporary directory itself. */
+  readonly top: string
+  readonly home: string
+  readonly scratch: string
+  readonly trash: string
+  readonly environment: Readonly<Record<string, string>>
+  readonly worktrees: ReturnType<typeof makeWorktrees>
+}
+
+export function makeScene(options: { freeBytes?: (path: string) => number } = {}): Scene {
+  const top = realpathSync(mkdtempSync(join(tmpdir(), 'holdfast-worktree-')))
+  onTestFinished(() => rmSync(top, { recursive: true, force: true }))
+  const inside = (name: string) => {
+    mkdirSync(join(top, name))
+    return join(top, name)
+  }
+  const home = inside('home')
+  const environment = { PATH: process.env.PATH ?? '', HOME: home }
+  writeFileSync(join(home, '.gitconfig'), '[user]\n\tname = Tess\n\temail = tess@example.com\n')
+  const locks = makeLocks(join(top, 'locks'), systemClock)
+  return {
+    top,
+    home,
+    scratch: inside('scratch'),
+    trash: inside('trash'),
+    environment,
+    worktrees: makeWorktrees({ locks, clock: systemClock, environment, ...options }),
+  }
+}
+
+/** A checkout that tests write to. Paths may be bytes, as git's are. */
+export class Repository {
+  readonly scene: Scene
+  readonly root: string
+
+  constructor(scene: Scene, root: string) {
+    this.scene = scene
+    this.root = root
+  }
+
+  /** What git prints, as text without the last line's end. */
+  git(...args: string[]): string {
+    return this.gitBytes(args).toString('utf8').replace(/\n$/, '')
+  }
+
+  gitBytes(args: readonly string[], more: Record<string, string> = {}, input?: Buffer): Buffer {
+    return execFileSync('git', [...args], {
+      cwd: this.root,
+      env: { ...this.scene.environment, GIT_CONFIG_NOSYSTEM: '1', ...more },
+      stdio: ['pipe', 'pipe', 'pipe'],
+      ...(input === undefined ? {} : { input }),
+    })
+  }
+
+  at(path: string | Buffer): Buffer {
+    return Buffer.concat([Buffer.from(`${this.root}/`), Buffer.from(path)])
+  }
+
+  write(path: string | Buffer, content: string | Uint8Array): void {
+    const place = this.at(path)
+    mkdirSync(place.subarray(0, place.lastIndexOf('/')), { recursive: true })
+    writeFileSync(place, content)
+  }
+
+  remove(path: string | Buffer): void {
+    rmSync(this.at(path), { recursive: true, force: true })
+  }
+
+  commit(message = 'change'): CommitId {
+    this.git('add', '-A')
+    this.git('commit', '-q', '--allow-empty', '-m', message)
+    return this.head()
+  }
+
+  head(): CommitId {
+    return requireCommit(this.git('rev-parse', 'HEAD'))
+  }
+
+  tree(revision: string): string {
+    return this.git('rev-parse', `${revision}^{tree}`)
+  }
+
+  async open(): Promise<Checkout> {
+    return await this.scene.worktrees.openCheckout(this.root)
+  }
+}
+
+export function makeRepository(
+  scene: Scene,
+  { name = 'repo', format = 'sha1' }: { name?: string; format?: 'sha1' | 'sha256' } = {},
+): Repository {
+  const root = join(scene.top, name)
+  mkdirSync(root, { recursive: true })
+  const repository = new Repository(scene, root)
+  repository.git(
+    'init',
+    '-q',
+    '-b',
+    'trunk/odd name'.replace(' ', '-'),
+    `--object-format=${format}`,
+  )
+  repository.write('kept.txt', 'kept\n')
+  repository.write('edited.txt', 'one\ntwo\nthree\n')
+  repository.write('removed.txt', 'soon gone\n')
+  repository.write('script.sh', '#!/bin/sh\n')
+  repository.write('directory/a.txt', 'a\n')
+  repository.write('directory/b.txt', 'b\n')
+  repository.write('.gitignore', '*.ignored\n')
+  repository.commit('first')
+  return repository
+}
+
+export function makeLinked(main: Repository, name = 'linked tree'): Repository {
+  const root = join(main.scene.top, name)
+  main.git('worktree', 'add', '-q', '--detach', root)
+  return new Repository(main.scene, root)
+}
+
+let tasks = 0
+export function nextTask(): TaskId {
+  const id = parseTaskId(`t${String(tasks++).padStart(9, '0')}`)
+  if (id === undefined) throw new Error('not a task id')
+  return id
+}
+
+export function requireCommit(text: string): CommitId {
+  const id = parseCommitId(text)
+  if (id === undefined) throw new Error(`not a commit: ${text}`)
+  return id
+}
+
+/** As `engine/retire.ts` makes one; here nobody leases anything. */
+export const unleased = (worktree: WorktreeRecord) => worktree as UnleasedWorktree
+
+/** Everything below a directory but `.git` and what git ignores: its kind, exec bit and bytes. */
+export function filesOf({ root }: Repository): Map<string, string> {
+  const found = new Map<string, string>()
+  const walk = (prefix: Buffer) => {
+    const directory = Buffer.concat([Buffer.from(`${root}/`), prefix])
+    for (const entry of readdirSync(directory, { encoding: 'buffer', withFileTypes: true })) {
+      const path = Buffer.concat([prefix, entry.name])
+      const place = Buffer.concat([Buffer.from(`${root}/`), path])
+      const name = path.toString('latin1')
+      if (name === '.git' || name.endsWith('.ignored')) continue
+      if (entry.isDirectory()) walk(Buffer.concat([path, Buffer.from('/')]))
+      else if (entry.isSymbolicLink()) {
+        found.set(name, `link ${readlinkSync(place, { encoding: 'latin1' })}`)
+      } else if (entry.isFile()) {
+        const kind = (lstatSync(place).mode & 0o100) === 0 ? 'file' : 'program'
+        found.set(name, `${kind} ${readFileSync(place).toString('latin1')}`)
+      }
+    }
+  }
+  walk(Buffer.alloc(0))
+  return new Map([...found].sort())
+}
+
+/** All of a source that a capture must leave alone. */
+export function fingerprint(repository: Repository) {
+  const gitDir = repository.git('rev-parse', '--absolute-git-dir')
+  const index = join(gitDir, 'index')
+  const stats = existsSync(index) ? lstatSync(index, { bigint: true }) : undefined
+  const untouched = { GIT_OPTIONAL_LOCKS: '0' }
+  const refs = repository.git('for-each-ref', '--format=%(refname) %(objectname)').split('\n')
+  return {
+    index: stats === undefined ? 'none' : readFileSync(index).toString('hex'),
+    inode: stats?.ino,
+    written: stats?.mtimeNs,
+    changed: stats?.ctimeNs,
+    refs: refs.filter(line => !line.startsWith('refs/holdfast/')),
+    stashes: repository.git('stash', 'list'),
+    head: readFileSync(join(gitDir, 'HEAD'), 'utf8'),
+    log: repository.git('reflog', 'HEAD'),
+    status: repository.gitBytes(STATUS, untouched).toString('hex'),
+    files: filesOf(repository),
+  }
+}
+
+export const STATUS = ['status', '--porcelain=v1', '-z', '-uall', '--no-renames']
+
+/** What git itself would commit with `add -A`, found with an index and objects apart. */
+export function treeByGit(repository: Repository): string {
+  const apart = mkdtempSync(join(repository.scene.top, 'oracle-'))
+  const gitDir = repository.git('rev-parse', '--absolute-git-dir')
+  const commonDir = repository.git('rev-parse', '--path-format=absolute', '--git-common-dir')
+  const index = join(apart, 'index')
+  if (existsSync(join(gitDir, 'index'))) {
+    copyFileSync(join(gitDir, 'index'), index)
+    const { atime, mtime } = lstatSync(join(gitDir, 'index'))
+    utimesSync(index, atime, new Date(Math.floor(mtime.getTime() / 1000) * 1000))
+  }
+  mkdirSync(join(apart, 'objects'))
+  const environment = {
+    GIT_INDEX_FILE: index,
+    GIT_OBJECT_DIRECTORY: join(apart, 'objects'),
+    GIT_ALTERNATE_OBJECT_DIRECTORIES: join(commonDir, 'objects'),
+  }
+  repository.gitBytes(['add', '-A'], environment)
+  const tree = repository.gitBytes(['write-tree'], environment).toString().trim()
+  rmSync(apart, { recursive: true, force: true })
+  return tree
+}
+
+/** What a refusal must not leave in a repository. */
+export function leftovers(repository: Repository): string[] {
+  const commonDir = repository.git('rev-parse', '--path-format=absolute', '--git-common-dir')
+  const names = (directory: string) => (existsSync(directory) ? readdirSync(directory) : [])
+  return [
+    ...repository.git('for-each-ref', 'refs/holdfast/').split('\n').filter(Boolean),
+    ...names(commonDir).filter(name => name.startsWith('fast_import_crash')),
+    ...names(join(commonDir, 'objects', 'pack')),
+    ...names(repository.scene.scratch),
+  ]
+}
+
+/** The program that a payload of an attacker runs: it leaves a mark. */
+export function makePayload(scene: Scene): { program: string; hasRun(): boolean } {
+  const program = join(scene.top, 'payload.sh')
+  const mark = join(scene.top, 'payload-has-run')
+  writeFileSync(program, `#!/bin/sh\necho "$0 $*" >> '${mark}'\nexit 1\n`, { mode: 0o755 })
+  return { program, hasRun: () => existsSync(mark) }
+}
+
+export const parentOf = (path: string) => readdirSync(dirname(path)).sort()
