@@ -1,4 +1,5 @@
-// Bundles the sources into dist/: ESM with shared chunks, so that each command loads only its own.
+// Bundles the sources into dist/. One file, in which each module runs when it is first imported:
+// loading many small files costs more than a whole command may take.
 import { rmSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
@@ -8,16 +9,16 @@ const { version } = (await import('../package.json', { with: { type: 'json' } })
 rmSync(new URL('../dist', import.meta.url), { recursive: true, force: true })
 await build({
   absWorkingDir: root,
-  entryPoints: { start: 'src/start.ts' },
+  entryPoints: { main: 'src/surfaces/cli/main.ts', 'compile-cache': 'src/compile-cache.ts' },
   outdir: 'dist',
+  outExtension: { '.js': '.cjs' },
   bundle: true,
-  splitting: true,
-  format: 'esm',
+  format: 'cjs',
   platform: 'node',
   target: 'node22',
-  minifySyntax: true,
-  minifyWhitespace: true,
-  chunkNames: 'chunks/[name]-[hash]',
+  minify: true,
+  // Names of functions and classes stand in stack traces and error names.
+  keepNames: false,
   define: { 'process.env.HOLDFAST_VERSION': JSON.stringify(version) },
   logLevel: 'warning',
 })

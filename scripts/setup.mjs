@@ -2,7 +2,7 @@
 // Runs on the machine's own Node (20 or newer), before any package is there.
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -46,7 +46,7 @@ unlessDone('.holdfast-packages', fingerprint('package-lock.json', 'package.json'
   run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'])
 })
 const sources = fingerprint('src', 'scripts/build.mjs', 'package.json')
-unlessDone('.holdfast-bundle', existsSync(join(root, 'dist', 'start.js')) ? sources : '', () => {
+unlessDone('.holdfast-bundle', existsSync(join(root, 'dist', 'main.cjs')) ? sources : '', () => {
   console.error('holdfast: building')
   run(join(bin, 'node'), ['scripts/build.mjs'])
 })

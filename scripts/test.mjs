@@ -31,9 +31,18 @@ if (chosen.length === 0) {
   check(run('tsc', '--noEmit'))
 }
 const selection = chosen.length === 0 ? ['--project', 'main'] : chosen
-const ok = run('vitest', 'run', ...selection, '--reporter=default', '--reporter=json', `--outputFile.json=${report}`)
+const ok = run(
+  'vitest',
+  'run',
+  ...selection,
+  '--reporter=default',
+  '--reporter=json',
+  `--outputFile.json=${report}`,
+)
 try {
-  const { numPassedTests, numFailedTests, numFailedTestSuites } = JSON.parse(readFileSync(report, 'utf8'))
+  const { numPassedTests, numFailedTests, numFailedTestSuites } = JSON.parse(
+    readFileSync(report, 'utf8'),
+  )
   passed += numPassedTests
   // A suite that cannot even be loaded has no failed test, and has failed all the same.
   failed += numFailedTests === 0 && !ok ? Math.max(1, numFailedTestSuites) : numFailedTests

@@ -2,8 +2,7 @@
  * The only file that knows every implementation. Each is built when it is first asked for, and
  * loaded then: `status` loads no agent, `logs` loads no git.
  */
-import { homedir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { agentEnvironment, workerEnvironment } from './domain/environment.ts'
 import { AppError } from './domain/errors.ts'
 import type { Agent } from './ports/agent.ts'
@@ -13,6 +12,7 @@ import type { Store } from './ports/store.ts'
 import type { TaskFiles } from './ports/task-files.ts'
 import type { WorkerPresence } from './ports/worker-presence.ts'
 import type { Worktrees } from './ports/worktrees.ts'
+import { stateDirectory } from './state-directory.ts'
 import { systemClock } from './system-clock.ts'
 
 export type Variables = Readonly<Record<string, string | undefined>>
@@ -31,12 +31,6 @@ export interface Composition {
   agentNames(): Promise<readonly string[]>
   agent(name: string): Promise<Agent>
   close(): Promise<void>
-}
-
-/** `$HOLDFAST_HOME`, or `~/.holdfast`. */
-export function stateDirectory(environment: Variables): string {
-  const named = environment.HOLDFAST_HOME
-  return named ? resolve(named) : join(environment.HOME || homedir(), '.holdfast')
 }
 
 /** `entry` is the program that starts the command line: a worker is started through it. */
@@ -66,7 +60,7 @@ export function compose(environment: Variables, entry: string): Composition {
       workerCommand: [...command, 'worker', 'run'],
       environment: { ...workerEnvironment(environment), HOLDFAST_HOME: home },
     }
-    return makeWorkerPresence(options, await locks(), await host())
+    return makeWorkerPresence(options, await locks(), host)
   })
   const worktrees = once(async () => {
     const { makeWorktrees } = await import('./worktree/worktrees.ts')

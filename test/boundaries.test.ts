@@ -30,11 +30,21 @@ const layers: Record<string, Layer> = {
     because: 'a surface asks for what it needs, and never builds it',
   },
   'compose.ts': {
-    mayImport: ['domain', 'ports', 'store', 'process', 'worktree', 'agents', 'system-clock.ts'],
+    mayImport: [
+      'domain',
+      'ports',
+      'store',
+      'process',
+      'worktree',
+      'agents',
+      'system-clock.ts',
+      'state-directory.ts',
+    ],
     because: 'the one file that knows every implementation',
   },
   'system-clock.ts': { mayImport: ['ports'], because: 'it is an adapter' },
-  'start.ts': { mayImport: ['compose.ts', 'surfaces'], because: 'it only starts' },
+  'compile-cache.ts': { mayImport: ['state-directory.ts'], because: 'it must be small' },
+  'state-directory.ts': { mayImport: [], because: 'the compile cache needs it alone' },
 }
 
 const files = readdirSync(source, { recursive: true, encoding: 'utf8' }).filter(name =>

@@ -1,6 +1,6 @@
 /**
- * The state of a task as it is at this moment. While a worker is up, the row is the truth; where
- * none is, the recovery verdict is applied to what can be seen, and nothing is written.
+ * The state of a task at this moment, where no worker keeps its row true: the recovery verdict is
+ * applied to what can be seen, and nothing is written.
  */
 import { recoveryVerdict } from '../domain/recovery.ts'
 import { isActive, type Task, type TaskStateName } from '../domain/task.ts'
@@ -17,13 +17,12 @@ export interface JudgedState {
 
 export function judgeNow(
   task: Task,
-  workerIsUp: boolean,
   now: number,
   { host, files }: { readonly host: ProcessHost; readonly files: TaskFiles },
 ): JudgedState {
   const { state } = task
   // A task whose end was asked for stays so, whatever became of its processes.
-  if (workerIsUp || !isActive(state) || state.name === 'cancelling')
+  if (!isActive(state) || state.name === 'cancelling')
     return { name: state.name, asOf: now, remark: null }
   const run = host.lookAtRun(files.runDirectory(task.request.id, state.fence))
   switch (recoveryVerdict(run, now)) {

@@ -93,8 +93,11 @@ async function judgeEnd(
   exit: AgentExit,
   ports: FollowPorts,
 ): Promise<Transition> {
-  const { worktree } = underway
-  const collect = () => collectWork(underway.task, worktree, translation.answer, ports)
+  const { worktree, agent } = underway
+  // The newest words of a turn that did not end are no answer; they stand in the log.
+  const isAnswer = translation.turn?.ok === true || !agent.capabilities.takesPrompt
+  const answer = isAnswer ? translation.answer : null
+  const collect = () => collectWork(underway.task, worktree, answer, ports)
   if (end.kind === 'cancelled') {
     return { kind: 'attempt_cancelled', result: (await collect()).result }
   }

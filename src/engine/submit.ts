@@ -54,7 +54,7 @@ export async function planSubmission(
   worktrees: Worktrees,
 ): Promise<SubmissionPlan> {
   const { agent, prompt, argv, caller } = submission
-  if (agent.capabilities.takesPrompt) checkPrompt(prompt)
+  if (agent.capabilities.takesPrompt) checkPrompt(prompt, agent)
   else if (argv.length === 0) {
     throw new AppError('bad_usage', `the agent ${agent.name} needs a program to run`, {
       hint: 'holdfast run command -- npm test',
@@ -111,7 +111,7 @@ export async function submitTask(plan: SubmissionPlan, ports: SubmitPorts): Prom
   }
 }
 
-function checkPrompt(prompt: Uint8Array): void {
+function checkPrompt(prompt: Uint8Array, { name, capabilities }: Agent): void {
   const nul = prompt.indexOf(0)
   if (nul >= 0) {
     throw new AppError('bad_prompt', `the prompt has a NUL byte at offset ${nul}`, {
@@ -131,5 +131,17 @@ function checkPrompt(prompt: Uint8Array): void {
     throw new AppError('bad_prompt', 'the prompt is empty', {
       hint: 'holdfast run "fix the failing test", or --prompt-file F, or a prompt on stdin',
     })
+  }
+  const { promptLimit } = capabilities
+  // A character is at least one byte: only a long prompt needs to be counted.
+  if (promptLimit !== null && prompt.length > promptLimit) {
+    const characters = [...text].length
+    if (characters > promptLimit) {
+      throw new AppError(
+        'bad_prompt',
+        `the prompt has ${characters} characters; ${name} takes at most ${promptLimit}`,
+        { hint: 'put the long part into a file of the repository, and name it in the prompt' },
+      )
+    }
   }
 }

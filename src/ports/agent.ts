@@ -17,6 +17,8 @@ export interface AgentCapabilities {
   readonly gracefulSignal: 'SIGINT' | 'SIGTERM' | null
   /** It is given a prompt; `command` is given an argv instead. */
   readonly takesPrompt: boolean
+  /** The most characters that a prompt may have; null: no limit is known. */
+  readonly promptLimit: number | null
 }
 
 /** An agent's program as found on a caller's PATH. */

@@ -17,7 +17,7 @@ import { makeRunLook } from './look-at-run.ts'
 import { type SeenProcess, selectMembers } from './members.ts'
 import { makeOutputReaders } from './output.ts'
 import { loadExit, loadIdentity, loadLaunch, markPrefix } from './run-directory.ts'
-import { readCommand, scanProcesses } from './scan.ts'
+import { makeChase, readCommand, scanProcesses } from './scan.ts'
 import { type Member, type MemberSource, stopMembers } from './stop.ts'
 
 export interface HostOptions {
@@ -87,28 +87,38 @@ function openSource(attempt: AttemptProcesses): MemberSource {
     launched.kind === 'loaded' ? mark === launched.record.mark : mark.startsWith(prefix)
   // Without a wrapper no agent ran, so nobody stands in the worktree because of it.
   const worktree = wrapper === undefined ? [] : namesOf(attempt.worktree)
+  // All processes of the attempt descend from its wrapper, so none is older. (Start times are
+  // compared with each other, never with a clock, which may be set.)
+  const since = wrapper?.startTime ?? 0
+  const chase = makeChase(since)
+  /** Whoever need not be ended: a wrapper that has said its last word, in its last microseconds. */
+  const isDone = () => {
+    const ending = loadExit(runDirectory).kind
+    const done = ending === 'ended' || ending === 'not_started'
+    return (one: LocalIdentity) => done && isSame(one, wrapper)
+  }
   return {
     agent,
     wrapper,
     find(known, onSight) {
-      // A wrapper that has written its last word is in its last microseconds: nothing to end.
-      const ending = loadExit(runDirectory).kind
-      const isDone = ending === 'ended' || ending === 'not_started'
-      const hasNothingToDo = (process: LocalIdentity) => isDone && isSame(process, wrapper)
-      // All processes of the attempt descend from its wrapper, so none is older. (Start times are
-      // compared with each other, never with a clock, which may be set.)
-      const seen = scanProcesses(wrapper?.startTime ?? 0, process => {
-        if (process.mark === null || !ownsMark(process.mark)) return
-        if (!hasNothingToDo(process)) onSight(process)
+      const done = isDone()
+      const seen = scanProcesses(since, (bearer, mark) => {
+        if (ownsMark(mark) && !done(bearer)) onSight(bearer)
       })
       const recorded = [agent, wrapper, ...known]
       const knows = (process: SeenProcess) => recorded.some(one => isSame(process, one))
       const members = selectMembers(seen, { ownsMark, knows, worktree })
       return seen.flatMap((process): Member[] => {
         const because = members.get(process.pid)
-        if (because === undefined || hasNothingToDo(process)) return []
+        if (because === undefined || done(process)) return []
         const { pid, startTime } = process
         return [{ pid, startTime, because, command: readCommand(process) }]
+      })
+    },
+    chase(onSight) {
+      const done = isDone()
+      chase((bearer, mark) => {
+        if (ownsMark(mark) && !done(bearer)) onSight(bearer)
       })
     },
   }

@@ -5,7 +5,6 @@
  */
 import { mkdirSync, readFileSync, rmSync, utimesSync, watch, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import * as z from 'zod/mini'
 import type { Locks } from '../ports/lock.ts'
 import type { ProcessHost } from '../ports/process-host.ts'
@@ -36,10 +35,11 @@ export interface WorkerPresenceOptions {
   readonly environment: Readonly<Record<string, string>>
 }
 
+/** `host` is asked for only when a worker must be started: a look needs no processes. */
 export function makeWorkerPresence(
   options: WorkerPresenceOptions,
   locks: Locks,
-  host: ProcessHost,
+  host: () => Promise<ProcessHost>,
 ): WorkerPresence {
   const { home } = options
   const bell = join(home, BELL)
@@ -51,7 +51,7 @@ export function makeWorkerPresence(
     async ring() {
       touch(bell)
       if (locks.isHeld(LOCK)) return
-      await host.startDetached(
+      await (await host()).startDetached(
         ['/bin/sh', '-c', WATCHDOG, 'holdfast-worker', ...options.workerCommand],
         options.environment,
         join(home, LOG),
@@ -62,7 +62,7 @@ export function makeWorkerPresence(
       const deadline = performance.now() + TAKE_POST_MS
       let lock = locks.tryAcquire(LOCK)
       while (lock === undefined && performance.now() < deadline) {
-        await sleep(10)
+        await new Promise(resolve => setTimeout(resolve, 10))
         lock = locks.tryAcquire(LOCK)
       }
       if (lock === undefined) return undefined

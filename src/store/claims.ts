@@ -127,9 +127,12 @@ async function moveTask(
   const startedAt = task.startedAt ?? (event.kind === 'agent_started' ? now : null)
   const failuresInRow =
     event.kind === 'attempt_interrupted' ? event.failuresInRow : task.failuresInRow
+  // A session that the agent no longer knows cannot be continued: the prompt is given again.
+  const sessionIsLost = state.name === 'waiting' && state.wait.failure.code === 'session_lost'
   await db
     .updateTable('tasks')
     .set({
+      ...(sessionIsLost ? { session: null } : {}),
       state: state.name,
       state_since: now,
       state_json: JSON.stringify(state),
@@ -172,7 +175,8 @@ async function moveTask(
       })
       .execute()
   }
-  return { ...task, state, stateSince: now, startedAt, failuresInRow }
+  const session = sessionIsLost ? null : task.session
+  return { ...task, state, stateSince: now, startedAt, failuresInRow, session }
 }
 
 function describe(state: TaskState): string {

@@ -2,6 +2,7 @@
 import { readlinkSync } from 'node:fs'
 import { MARK_VARIABLE } from '../domain/environment.ts'
 import type { Caller } from '../domain/task.ts'
+import { isTerminal } from './terminal.ts'
 
 /**
  * A task that delegates has its attempt's mark (`<task>.<fence>.<nonce>`) in the environment;
@@ -10,13 +11,12 @@ import type { Caller } from '../domain/task.ts'
 export function detectCaller(
   environment: Readonly<Record<string, string | undefined>>,
   directory: string,
-  stdinIsTerminal: boolean,
 ): Caller {
   const mark = environment[MARK_VARIABLE]
   if (mark) return { kind: 'task', id: mark.split('.')[0] ?? null, directory }
   const session = environment.CLAUDE_CODE_SESSION_ID
   if (environment.CLAUDECODE || session) return { kind: 'claude', id: session ?? null, directory }
-  if (stdinIsTerminal) return { kind: 'terminal', id: terminalName(), directory }
+  if (isTerminal(0)) return { kind: 'terminal', id: terminalName(), directory }
   return { kind: 'program', id: null, directory }
 }
 

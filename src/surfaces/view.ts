@@ -1,12 +1,9 @@
 /**
- * Every JSON that we print, as zod schemas, and the functions that fill them. Other programs build
- * on these: a field is added, never renamed. Times are ISO 8601 UTC; null is "none" or "unknown".
+ * Every JSON that we print, as zod schemas. Other programs build on these: a field is added, never
+ * renamed. Times are ISO 8601 UTC; null is "none" or "unknown". `make-view.ts` fills them; it needs
+ * only the types, so that a command that prints loads no zod.
  */
 import * as z from 'zod/mini'
-import type { TaskEvent } from '../domain/agent-events.ts'
-import { hasEnded, type Task } from '../domain/task.ts'
-import type { JudgedState } from '../engine/judge-now.ts'
-import type { WorkerInfo } from '../ports/worker-presence.ts'
 
 export const stateView = z.enum([
   'queued',
@@ -164,89 +161,4 @@ export type TaskView = z.infer<typeof taskView>
 export type WorkerView = z.infer<typeof workerView>
 export type ResultView = z.infer<typeof resultView>
 export type DoctorView = z.infer<typeof doctorView>
-
-const iso = (time: number) => new Date(time).toISOString()
-const isoOrNull = (time: number | null) => (time === null ? null : iso(time))
-
-export function viewTask(task: Task, judged: JudgedState): TaskView {
-  const { request, state } = task
-  const { changes } = request.base
-  const failure = state.name === 'failed' ? state.failure : null
-  const result = 'result' in state ? state.result : null
-  return {
-    id: request.id,
-    name: request.name,
-    agent: request.agent,
-    state: judged.name,
-    stateAsOf: iso(judged.asOf),
-    reason: judged.remark ?? reasonOf(task),
-    attempt: task.attempts,
-    session: task.session,
-    caller: { ...request.caller },
-    repo: { ...request.repo },
-    base: {
-      commit: request.base.commit,
-      changes:
-        changes === null
-          ? null
-          : {
-              snapshot: changes.snapshot,
-              modified: changes.modified,
-              untracked: changes.untracked,
-              deleted: changes.deleted,
-              leftOut: [...changes.leftOut],
-            },
-    },
-    model: request.model,
-    effort: request.effort,
-    permissions: { ...request.permissions },
-    follows: null,
-    group: null,
-    worktree:
-      task.worktree === null
-        ? null
-        : { path: task.worktree.path, kind: task.worktree.kind, pinned: task.worktree.pinned },
-    createdAt: iso(request.createdAt),
-    startedAt: isoOrNull(task.startedAt),
-    endedAt: hasEnded(state) ? iso(state.endedAt) : null,
-    waitingUntil: state.name === 'waiting' ? iso(state.wait.until) : null,
-    usage: task.usage,
-    result: result === null ? null : { ...result, leftOut: [...result.leftOut] },
-    taken: null,
-    error:
-      failure === null
-        ? null
-        : { code: failure.code, message: failure.message, hint: failure.hint ?? null },
-  }
-}
-
-/** Why a task is where it is, in one line; null where the state says it. */
-function reasonOf({ state }: Task): string | null {
-  switch (state.name) {
-    case 'queued':
-      return 'waits for a free slot'
-    case 'waiting':
-      return `${state.wait.reason} after ${state.wait.failure.code}: ${state.wait.failure.message}`
-    case 'needs_input':
-      return state.question
-    case 'failed':
-      return `${state.failure.code}: ${state.failure.message}`
-    default:
-      return null
-  }
-}
-
-export function viewWorker(info: WorkerInfo | 'unnamed' | undefined, tasks: number): WorkerView {
-  if (info === undefined) {
-    return { state: 'stopped', pid: null, version: null, startedAt: null, tasks }
-  }
-  if (info === 'unnamed') {
-    return { state: 'running', pid: null, version: null, startedAt: null, tasks }
-  }
-  const { pid, version, startedAt } = info
-  return { state: 'running', pid, version, startedAt: iso(startedAt), tasks }
-}
-
-export function viewEvent({ seq, at, fence, body }: TaskEvent): z.infer<typeof eventView> {
-  return { seq, at: iso(at), attempt: fence, ...body }
-}
+export type EventView = z.infer<typeof eventView>

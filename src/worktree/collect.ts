@@ -6,6 +6,7 @@ import {
   closeSync,
   fsyncSync,
   mkdirSync,
+  mkdtempSync,
   openSync,
   readdirSync,
   rmSync,
@@ -97,7 +98,7 @@ export async function diffNow(
   scratch: string,
 ): Promise<Uint8Array> {
   const { worktree, base } = collection
-  const repository = join(scratch, `diff-${process.pid}-${collection.now}.git`)
+  const repository = mkdtempSync(join(scratch, 'diff-'))
   return await namingFailure(async () => {
     try {
       makeBorrowing(repository, worktree.commonDir, base.commit)
@@ -136,41 +137,59 @@ async function captureWorktree(
   const isElsewhere = target.gitDir !== worktree.commonDir
   const elsewhere = isElsewhere ? { newObjects: join(target.gitDir, 'objects') } : {}
 
-  const capture = async (index: PrivateIndex) => {
-    const { gitDir, commonDir, path } = worktree
-    const place = { gitDir, commonDir, workTree: path, indexFile: index.file, ...elsewhere }
-    const survey = await surveyWorktree(git, place, index, baseTree)
-    const source = { place, root: path, format } as const
-    return await withCapture(git, source, target, survey.changes, async taken => {
-      const leftOut = [...taken.leftOut, ...survey.leftOut]
-      const moved = survey.head !== null && survey.head !== base.commit ? [survey.head] : []
-      if (taken.delta.size === 0 && moved.length === 0) {
-        await taken.importer.finish()
-        return { commit: baseTree, leftOut }
-      }
-      await taken.importer.commit({
-        ref: refOf(task, 'result'),
-        message: `holdfast ${task}: result\n`,
-        time: Math.floor(now / 1000),
-        from: baseTree,
-        merge: moved,
-        entries: taken.delta,
-      })
-      const [commit] = await taken.importer.finish()
-      if (commit === undefined) throw new Error('git fast-import named no commit')
-      await verifyCommit(git, target, baseTree, commit, taken.delta)
-      return { commit, leftOut }
-    })
-  }
+  const { gitDir, commonDir, path } = worktree
+  const placeFor = (index: PrivateIndex) => ({
+    gitDir,
+    commonDir,
+    workTree: path,
+    indexFile: index.file,
+    ...elsewhere,
+  })
 
+  using index = await copyUsableIndex(git, gitDir, scratch, placeFor)
+  const place = placeFor(index)
+  const survey = await surveyWorktree(git, place, index, baseTree)
+  const source = { place, root: path, format } as const
+  return await withCapture(git, source, target, survey.changes, async taken => {
+    const leftOut = [...taken.leftOut, ...survey.leftOut]
+    const moved = survey.head !== null && survey.head !== base.commit ? [survey.head] : []
+    if (taken.delta.size === 0 && moved.length === 0) {
+      await taken.importer.finish()
+      return { commit: baseTree, leftOut }
+    }
+    await taken.importer.commit({
+      ref: refOf(task, 'result'),
+      message: `holdfast ${task}: result\n`,
+      time: Math.floor(now / 1000),
+      from: baseTree,
+      merge: moved,
+      entries: taken.delta,
+    })
+    const [commit] = await taken.importer.finish()
+    if (commit === undefined) throw new Error('git fast-import named no commit')
+    await verifyCommit(git, target, baseTree, commit, taken.delta)
+    return { commit, leftOut }
+  })
+}
+
+/**
+ * A copy of the agent's index; an empty one if git cannot read it. Then every file is hashed, and
+ * ignored files that the agent added by force are ignored.
+ */
+async function copyUsableIndex(
+  git: Git,
+  gitDir: string,
+  scratch: string,
+  placeFor: (index: PrivateIndex) => GitPlace,
+): Promise<PrivateIndex> {
+  const index = copyIndex(gitDir, scratch)
   try {
-    using index = copyIndex(worktree.gitDir, scratch)
-    return await capture(index)
+    await readIndexFacts(git, placeFor(index))
+    return index
   } catch (error) {
+    index[Symbol.dispose]()
     if (!(error instanceof GitError)) throw error
-    // The agent may have left an index that git cannot read. Without it every file is hashed.
-    using index = emptyIndex(scratch)
-    return await capture(index)
+    return emptyIndex(scratch)
   }
 }
 
@@ -335,7 +354,7 @@ function syncFile(path: string): void {
 
 /** A repository with nothing of its own, that reads the objects of another one. */
 function makeBorrowing(path: string, commonDir: string, commit: CommitId): void {
-  mkdirSync(join(path, 'objects', 'info'), { recursive: true, mode: 0o700 })
+  mkdirSync(join(path, 'objects', 'info'), { recursive: true })
   mkdirSync(join(path, 'refs'))
   writeFileSync(join(path, 'HEAD'), 'ref: refs/heads/none\n')
   writeFileSync(join(path, 'objects', 'info', 'alternates'), `${commonDir}/objects\n`)

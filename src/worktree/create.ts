@@ -45,12 +45,12 @@ export async function createWorktree(
   // As git will write it down: registrations are found by it.
   const order = { ...asked, path: join(realpathSync(parent), basename(asked.path)) }
   const { id, path, base, commonDir } = order
-  await withRepositoryLock(locks, commonDir, () => clearKilledTry(git, order))
   try {
-    const [{ checkoutWorkers }] = await Promise.all([
-      readSettings(git, { gitDir: commonDir }),
-      withRepositoryLock(locks, commonDir, () => register(git, clock, order)),
-    ])
+    await withRepositoryLock(locks, commonDir, async () => {
+      await clearKilledTry(git, order)
+      await register(git, clock, order)
+    })
+    const { checkoutWorkers } = await readSettings(git, { gitDir: commonDir })
     const record = recordOf(order)
     await fillWorktree(git, record, base, checkoutWorkers)
     return record

@@ -3,10 +3,19 @@
  * sandbox lets Codex write to the temporary directories, so everything here lies in the cache.
  */
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { homedir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { codex } from '../../src/agents/codex/agent.ts'
 import { ensureAgent } from '../../src/demo/ensure-agent.ts'
 import { writeCodexHome } from '../../src/demo/scripted-model/codex-home.ts'
@@ -51,13 +60,33 @@ afterEach(async () => {
     await run.ended
   }
   await model.close()
+  const left = await waitUntilGone(root)
+  for (const pid of left) process.kill(pid, 'SIGKILL')
   rmSync(root, { recursive: true, force: true })
+  expect(left).toEqual([])
 })
 
-afterAll(() => {
-  // Each test removes its own; this fails if one was forgotten.
-  expect(runs).toEqual([])
-})
+/** The processes that stand in a directory or below it; none where there is no `/proc`. */
+function standingIn(directory: string): readonly number[] {
+  if (!existsSync('/proc/self/cwd')) return []
+  const pids = readdirSync('/proc').filter(entry => /^\d+$/.test(entry))
+  return pids.map(Number).filter(pid => {
+    try {
+      return `${readlinkSync(`/proc/${pid}/cwd`)}/`.startsWith(`${directory}/`)
+    } catch {
+      return false // It is gone, or a zombie, or not ours.
+    }
+  })
+}
+
+/** Those that are still there after a while: long, for a loaded machine. */
+async function waitUntilGone(directory: string): Promise<readonly number[]> {
+  await expect
+    .poll(() => standingIn(directory), { timeout: 40_000 })
+    .toEqual([])
+    .catch(() => undefined)
+  return standingIn(directory)
+}
 
 interface Ask {
   readonly prompt?: string
@@ -211,7 +240,7 @@ describe('a session', () => {
     // The command outlives Codex (its shell is a process session of its own): it ends by itself.
     const waiting = 'touch started; until [ -e ended ]; do sleep 0.01; done; touch over'
     const killed = start([shell(waiting)], { prompt: 'the word is BLUEBERRY' })
-    await expect.poll(() => there('started'), { timeout: 20_000 }).toBe(true)
+    await expect.poll(() => there('started'), { timeout: 40_000 }).toBe(true)
     killed.child.kill('SIGKILL')
     const first = await killed.ended
     writeFileSync(join(workspace, 'ended'), '')
@@ -233,7 +262,7 @@ describe('a session', () => {
 
   it('that another Codex still writes is refused, and may be tried again', async () => {
     const hanging = start([{ kind: 'hang' }])
-    await expect.poll(() => model.requests.length, { timeout: 20_000 }).toBe(1)
+    await expect.poll(() => model.requests.length, { timeout: 40_000 }).toBe(1)
     const [event] = hanging.events
     if (event?.kind !== 'session_started') throw new Error('no session')
     const second = await run([], { resume: event.session })
@@ -245,22 +274,15 @@ describe('a session', () => {
 
   it('ends with its command on SIGINT', async () => {
     const running = start([shell('echo $$ > pid; exec sleep 600')])
-    await expect.poll(() => there('pid'), { timeout: 20_000 }).toBe(true)
+    await expect.poll(() => there('pid'), { timeout: 40_000 }).toBe(true)
     expect(codex.capabilities.gracefulSignal).toBe('SIGINT')
     running.child.kill('SIGINT')
     const end = await running.ended
     expect(end.outcome.kind).toBe('interrupted')
     // The sandbox counts processes of its own, so the command is looked for by what it does.
-    await expect.poll(() => standingIn(workspace), { timeout: 20_000 }).toEqual([])
+    expect(await waitUntilGone(workspace)).toEqual([])
   })
 })
-
-/** The processes that stand in a directory; none is a zombie. */
-function standingIn(directory: string): readonly string[] {
-  const program = `for p in /proc/[0-9]*; do [ "$(readlink $p/cwd)" = "$0" ] && echo $p; done; true`
-  const pids = execFileSync('sh', ['-c', program, directory], { cwd: '/', encoding: 'utf8' })
-  return pids.split('\n').filter(line => line !== '')
-}
 
 describe('permissions', () => {
   const WRITE = 'echo x > inside.txt; echo x > ../outside.txt; echo x > .git/config.new; true'
@@ -338,11 +360,5 @@ describe('the installation', () => {
       message: expect.stringContaining('Not logged in'),
       hint: 'codex login',
     })
-  })
-
-  it('is found within milliseconds', async () => {
-    const before = performance.now()
-    await codex.findInstallation(environment, [], workspace)
-    expect(performance.now() - before).toBeLessThan(500)
   })
 })

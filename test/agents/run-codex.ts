@@ -44,9 +44,11 @@ export function startCodex(launch: AgentLaunch, directory: string): CodexRun {
   })
   child.stdin.end(launch.stdin)
 
-  // Not `close`: a tool that outlives a killed Codex may hold stdout open.
-  const ended = once(child, 'exit').then(async ([code, signal]: (number | string | null)[]) => {
-    if (signal === null) await once(child, 'close')
+  const exited = once(child, 'exit')
+  const closed = once(child, 'close')
+  const ended = exited.then(async ([code, signal]: (number | string | null)[]) => {
+    // Of one that was killed, a tool may live on and hold stdout open.
+    if (signal === null) await closed
     const exit: AgentExit =
       typeof code === 'number'
         ? { kind: 'exited', code }

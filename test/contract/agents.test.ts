@@ -65,8 +65,8 @@ for (const [name, load] of Object.entries(agents)) {
       model: null,
       effort: null,
       permissions: { asked: 'full', effective: 'full', enforcedBy: 'none' },
-      worktree: '/work trees/a',
-      workingDirectory: '/work trees/a/sub',
+      worktree: '/some trees/a',
+      workingDirectory: '/some trees/a/sub',
       environment: { PATH: '/usr/bin', KEPT: 'yes', SHARED: 'caller' },
     }
     const resume: LaunchRequest = {

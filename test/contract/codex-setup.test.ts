@@ -190,7 +190,8 @@ describe('permissions', () => {
   it.each<[string, PermissionMode | null, PermissionMode, PermissionMode]>([
     ['', null, 'workspace', 'workspace'],
     ['sandbox_mode = "read-only"', null, 'workspace', 'read-only'],
-    ['sandbox_mode = "read-only"', 'workspace', 'workspace', 'workspace'],
+    ['sandbox_mode = "read-only"', 'workspace', 'workspace', 'read-only'],
+    ['sandbox_mode = "read-only"', 'full', 'full', 'read-only'],
     ['sandbox_mode = "workspace-write"', null, 'workspace', 'workspace'],
     ['sandbox_mode = "danger-full-access"', null, 'workspace', 'workspace'],
     ['default_permissions = ":read-only"', null, 'workspace', 'read-only'],

@@ -223,4 +223,16 @@ describe.each(Object.entries(stores))('the %s store', (_, openStore) => {
     const forged = { task: id, fence: asFence(7), mode: 'fresh', startedAt: 0 } as ClaimedAttempt
     expect(await store.recordProgress(forged, { offset: 1, translation }, [message], 0)).toBe(false)
   })
+
+  test('a session that the agent no longer knows is forgotten, and the prompt given again', async () => {
+    const store = await make()
+    const { id } = (await store.submitTask(request())).request
+    const { attempt } = await claim(store)
+    await store.recordProgress(attempt, { offset: 1, translation }, [], 0)
+    const lost = { code: 'session_lost', message: 'no rollout found' } as const
+    const wait = { reason: 'backoff', until: 0, failure: lost } as const
+    const event = { kind: 'attempt_interrupted', wait, failuresInRow: 1 } as const
+    await store.transition(id, attempt.fence, event, 0)
+    expect((await store.findTask(id))?.session).toBeNull()
+  })
 })

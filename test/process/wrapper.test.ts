@@ -11,7 +11,11 @@ import { wrapperArgv } from '../../src/process/wrapper.ts'
 import { eventually } from '../eventually.ts'
 import { fixture } from './attempts.ts'
 
-const find = (name: string) => ['/bin', '/usr/bin'].map(at => join(at, name)).find(existsSync)
+const find = (name: string) =>
+  `/bin:${process.env.PATH}`
+    .split(':')
+    .map(at => join(at, name))
+    .find(existsSync)
 
 /** Its pid, as the leader of its own group. A signal to -0 would be one to ourselves. */
 function groupOf(child: ChildProcess): number {
@@ -30,9 +34,12 @@ describe.each(['dash', 'bash', 'busybox'])('in %s', name => {
   // Each of them is a plain POSIX shell when it is called `sh`.
   const shellTest = program === undefined ? test.skip : test
 
-  const start = (argv: string[], options: { cwd?: string; env?: Record<string, string> } = {}) => {
+  const start = (
+    argv: string[],
+    options: { cwd?: string; env?: Record<string, string>; files?: string[] } = {},
+  ) => {
     symlinkSync(program ?? '', join(root, 'sh'))
-    for (const file of ['stdin', 'stdout', 'stderr', 'wrapper', 'pid']) {
+    for (const file of options.files ?? ['stdin', 'stdout', 'stderr', 'wrapper', 'pid']) {
       writeFileSync(join(root, file), '')
     }
     const [command, ...args] = wrapperArgv(
@@ -99,9 +106,7 @@ describe.each(['dash', 'bash', 'busybox'])('in %s', name => {
   })
 
   shellTest('tells that the agent never started when its files are gone', async () => {
-    const run = start(['/bin/true'])
-    rmSync(join(root, 'stdin'))
-    await run.ended
+    await start(['/bin/true'], { files: ['stdout', 'stderr', 'wrapper', 'pid'] }).ended
     expect(loadExit(root)).toEqual({ kind: 'not_started', failure: 'start' })
   })
 

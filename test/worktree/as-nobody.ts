@@ -3,22 +3,26 @@
  * root, who can read and remove everything.
  */
 import { execFileSync } from 'node:child_process'
-import { chmodSync, lstatSync, readdirSync } from 'node:fs'
+import { chmodSync, lstatSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Scene } from './scene.ts'
 
 const NOBODY = 65534
 const program = join(import.meta.dirname, 'as-nobody-program.ts')
 
-/** `closed`: paths that its user may then not open. Gives the JSON that the program prints. */
+/**
+ * `closed`: paths that its user may then not open. `owner`: whose the scene is, while it runs; root
+ * only where the tests run as root. Gives the JSON that the program prints.
+ */
 export async function runAsNobody(
   scene: Scene,
   args: readonly string[],
   closed: readonly string[] = [],
+  owner: 'nobody' | 'root' = 'nobody',
 ): Promise<unknown> {
   const isRoot = process.getuid?.() === 0
   const own = isRoot ? { uid: NOBODY, gid: NOBODY } : {}
-  if (isRoot) {
+  if (isRoot && owner === 'nobody') {
     execFileSync('chown', ['-R', `${NOBODY}:${NOBODY}`, scene.top])
   }
   for (const path of closed) chmodSync(path, 0)
@@ -37,5 +41,3 @@ export async function runAsNobody(
     if (isRoot) execFileSync('chown', ['-R', '0:0', scene.top])
   }
 }
-
-export const isEmpty = (directory: string) => readdirSync(directory).length === 0

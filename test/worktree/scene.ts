@@ -15,7 +15,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
 import { type CommitId, parseCommitId, parseTaskId, type TaskId } from '../../src/domain/ids.ts'
 import type { Checkout, UnleasedWorktree, WorktreeRecord } from '../../src/ports/worktrees.ts'
@@ -183,34 +183,46 @@ export function filesOf({ root }: Repository): Map<string, string> {
   return new Map([...found].sort())
 }
 
+/** The git directory of a checkout and the common one, read without a spawn: tests ask often. */
+export function directoriesOf({ root }: Repository): { gitDir: string; commonDir: string } {
+  const pointer = join(root, '.git')
+  if (lstatSync(pointer).isDirectory()) return { gitDir: pointer, commonDir: pointer }
+  const gitDir = readFileSync(pointer, 'utf8').slice('gitdir: '.length).trim()
+  return { gitDir, commonDir: join(gitDir, '../..') }
+}
+
 /** All of a source that a capture must leave alone. */
 export function fingerprint(repository: Repository) {
-  const gitDir = repository.git('rev-parse', '--absolute-git-dir')
+  const { gitDir, commonDir } = directoriesOf(repository)
+  const textOf = (path: string) => (existsSync(path) ? readFileSync(path, 'latin1') : 'none')
   const index = join(gitDir, 'index')
   const stats = existsSync(index) ? lstatSync(index, { bigint: true }) : undefined
-  const untouched = { GIT_OPTIONAL_LOCKS: '0' }
   const refs = repository.git('for-each-ref', '--format=%(refname) %(objectname)').split('\n')
   return {
-    index: stats === undefined ? 'none' : readFileSync(index).toString('hex'),
+    index: textOf(index),
     inode: stats?.ino,
     written: stats?.mtimeNs,
     changed: stats?.ctimeNs,
     refs: refs.filter(line => !line.startsWith('refs/holdfast/')),
-    stashes: repository.git('stash', 'list'),
-    head: readFileSync(join(gitDir, 'HEAD'), 'utf8'),
-    log: repository.git('reflog', 'HEAD'),
-    status: repository.gitBytes(STATUS, untouched).toString('hex'),
+    stashes: textOf(join(commonDir, 'logs/refs/stash')),
+    head: textOf(join(gitDir, 'HEAD')),
+    log: textOf(join(gitDir, 'logs/HEAD')),
+    config: textOf(join(commonDir, 'config')),
+    status: statusOf(repository),
     files: filesOf(repository),
   }
 }
 
-export const STATUS = ['status', '--porcelain=v1', '-z', '-uall', '--no-renames']
+/** Without the refresh of the index that plain `git status` writes. */
+export function statusOf(repository: Repository): string {
+  const arguments_ = ['status', '--porcelain=v1', '-z', '-uall', '--no-renames']
+  return repository.gitBytes(arguments_, { GIT_OPTIONAL_LOCKS: '0' }).toString('latin1')
+}
 
 /** What git itself would commit with `add -A`, found with an index and objects apart. */
 export function treeByGit(repository: Repository): string {
   const apart = mkdtempSync(join(repository.scene.top, 'oracle-'))
-  const gitDir = repository.git('rev-parse', '--absolute-git-dir')
-  const commonDir = repository.git('rev-parse', '--path-format=absolute', '--git-common-dir')
+  const { gitDir, commonDir } = directoriesOf(repository)
   const index = join(apart, 'index')
   if (existsSync(join(gitDir, 'index'))) {
     copyFileSync(join(gitDir, 'index'), index)
@@ -231,7 +243,7 @@ export function treeByGit(repository: Repository): string {
 
 /** What a refusal must not leave in a repository. */
 export function leftovers(repository: Repository): string[] {
-  const commonDir = repository.git('rev-parse', '--path-format=absolute', '--git-common-dir')
+  const { commonDir } = directoriesOf(repository)
   const names = (directory: string) => (existsSync(directory) ? readdirSync(directory) : [])
   return [
     ...repository.git('for-each-ref', 'refs/holdfast/').split('\n').filter(Boolean),
@@ -248,5 +260,3 @@ export function makePayload(scene: Scene): { program: string; hasRun(): boolean 
   writeFileSync(program, `#!/bin/sh\necho "$0 $*" >> '${mark}'\nexit 1\n`, { mode: 0o755 })
   return { program, hasRun: () => existsSync(mark) }
 }
-
-export const parentOf = (path: string) => readdirSync(dirname(path)).sort()

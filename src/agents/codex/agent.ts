@@ -12,10 +12,20 @@ const MODEL_ALIASES: Readonly<Record<string, string>> = { spark: 'gpt-5.3-codex-
 
 const SANDBOXES = { 'read-only': 'read-only', workspace: 'workspace-write' } as const
 
+/** Codex refuses a longer input (0.169.0: `input_too_large`, in characters). */
+const INPUT_LIMIT = 1_048_576
+/** What stands in front of a prompt is shorter than this. */
+const PREAMBLE_ROOM = 1_024
+
 export const codex: Agent = {
   name: 'codex',
-  // SIGINT ends Codex and its tools; SIGTERM leaves the tools alive (tried with 0.169.0).
-  capabilities: { continues: 'session', gracefulSignal: 'SIGINT', takesPrompt: true },
+  capabilities: {
+    continues: 'session',
+    // SIGINT ends Codex and its tools; SIGTERM leaves the tools alive (tried with 0.169.0).
+    gracefulSignal: 'SIGINT',
+    takesPrompt: true,
+    promptLimit: INPUT_LIMIT - PREAMBLE_ROOM,
+  },
   translator: codexTranslator,
 
   async findInstallation(environment) {
@@ -37,8 +47,7 @@ export const codex: Agent = {
 
   async settlePermissions(asked, environment) {
     const wanted = asked ?? 'workspace'
-    const configured =
-      asked === null ? findConfiguredMode(await readConfiguration(environment)) : undefined
+    const configured = findConfiguredMode(await readConfiguration(environment))
     const effective = stricterMode(wanted, configured ?? wanted)
     return { asked: wanted, effective, enforcedBy: effective === 'full' ? 'none' : 'agent' }
   },

@@ -35,9 +35,10 @@ export function judge({ turn }: Translation, exit: AgentExit, stderr: string): A
   if (turn?.ok === true) return { kind: 'succeeded' }
   if (turn !== null) return { kind: 'failed', failure: classify(turn.message) }
 
-  const lastLine = findLastLine(stderr)
+  const lastWords = findLastWords(stderr)
   if (/no rollout found/.test(stderr)) {
-    return { kind: 'failed', failure: { code: 'session_lost', message: lastLine } }
+    // Killed in the moment after it had named its session, before it wrote it down.
+    return { kind: 'interrupted', failure: { code: 'session_lost', message: lastWords } }
   }
   if (exit.kind === 'exited' && exit.code === 0) {
     const message = 'Codex ended without saying that its turn was finished'
@@ -49,7 +50,7 @@ export function judge({ turn }: Translation, exit: AgentExit, stderr: string): A
     kind: 'interrupted',
     failure: {
       code: 'agent_crashed',
-      message: lastLine === '' ? message : `${message}: ${lastLine}`,
+      message: lastWords === '' ? message : `${message}: ${lastWords}`,
     },
   }
 }
@@ -61,7 +62,9 @@ function classify(message: string): Failure {
   return { code: 'model_error', message }
 }
 
-function findLastLine(stderr: string): string {
+/** Its last error, else its last line: a backtrace may follow an error. */
+function findLastWords(stderr: string): string {
   const lines = stderr.split('\n').map(line => line.trim())
-  return (lines.findLast(line => line !== '' && !NOISE.test(line)) ?? '').slice(0, LINE_KEPT)
+  const said = lines.filter(line => line !== '' && !NOISE.test(line))
+  return (said.findLast(line => line.startsWith('Error:')) ?? said.at(-1) ?? '').slice(0, LINE_KEPT)
 }

@@ -11,7 +11,12 @@ const LINE_KEPT = 500
 
 export const command: Agent = {
   name: 'command',
-  capabilities: { continues: 'no', gracefulSignal: 'SIGINT', takesPrompt: false },
+  capabilities: {
+    continues: 'no',
+    gracefulSignal: 'SIGINT',
+    takesPrompt: false,
+    promptLimit: null,
+  },
   translator: commandTranslator,
 
   /** A name with a slash is looked up from `directory`, any other on the PATH. */

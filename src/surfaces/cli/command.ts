@@ -45,6 +45,7 @@ export interface CommandContext {
   readonly environment: Variables
   readonly directory: string
   readonly output: Output
+  /** Made when it is asked for: most commands read nothing. */
   readonly stdin: NodeJS.ReadStream
   readonly version: string
   /**

@@ -45,7 +45,7 @@ export async function requireTaskOrNewest(
 }
 
 async function findNewest(store: Store, context: CommandContext): Promise<Task | undefined> {
-  const caller = detectCaller(context.environment, context.directory, context.stdin.isTTY === true)
+  const caller = detectCaller(context.environment, context.directory)
   const recent = await store.listTasks({ limit: LOOK_BACK })
   const mine = recent.find(({ request }) => isSameCaller(request.caller, caller))
   if (mine !== undefined) return mine

@@ -1,38 +1,50 @@
 /** Tasks as they stand at this moment, for the commands that show them. */
-
-import type { Task } from '../../domain/task.ts'
-import { activeStates } from '../../domain/task.ts'
-import { judgeNow } from '../../engine/judge-now.ts'
-import { type TaskView, viewTask, viewWorker, type WorkerView } from '../view.ts'
+import { activeStates, isActive, type Task } from '../../domain/task.ts'
+import { type JudgedState, judgeNow } from '../../engine/judge-now.ts'
+import { viewTask, viewWorker } from '../make-view.ts'
+import type { TaskView, WorkerView } from '../view.ts'
 import type { CommandContext } from './command.ts'
 
-export interface Look {
-  readonly worker: WorkerView
-  view(task: Task): TaskView
-}
-
 /**
- * Looks whether a worker is up. Where there is none but work for one, it is started, and not
+ * Shows whether a worker is up. Where there is none but work for one, it is started, and not
  * waited for: what is shown meanwhile is judged from the processes and files themselves.
  */
-export async function lookNow(context: CommandContext): Promise<Look> {
-  const { holdfast } = context
-  const store = await holdfast.store()
-  const [files, host, presence] = [
-    await holdfast.files(),
-    await holdfast.host(),
-    await holdfast.presence(),
-  ]
-  const info = presence.look()
+export async function lookAtWorker(context: CommandContext): Promise<WorkerView> {
+  const store = await context.holdfast.store()
+  const info = (await context.holdfast.presence()).look()
   const active = await store.countTasks(activeStates)
   if (info === undefined && active + (await store.countTasks(['queued', 'waiting'])) > 0) {
     await ringOrTell(context)
   }
-  return {
-    worker: viewWorker(info, active),
-    view: task =>
-      viewTask(task, judgeNow(task, info !== undefined, context.now(), { host, files })),
-  }
+  return viewWorker(info, active)
+}
+
+/** The tasks as they stand now, given whether a worker keeps their rows true. */
+export async function lookAtTasks(
+  tasks: readonly Task[],
+  worker: WorkerView,
+  context: CommandContext,
+): Promise<readonly TaskView[]> {
+  const workerIsUp = worker.state === 'running'
+  const judge = await makeJudge(!workerIsUp && tasks.some(({ state }) => isActive(state)), context)
+  return tasks.map(task => viewTask(task, judge(task)))
+}
+
+/** One task, for a command that shows just that. */
+export async function lookAtTask(task: Task, context: CommandContext): Promise<TaskView> {
+  const [view] = await lookAtTasks([task], await lookAtWorker(context), context)
+  if (view === undefined) throw new Error('a task has a view')
+  return view
+}
+
+/** The processes are looked at, and the code for it loaded, only where a row may be out of date. */
+async function makeJudge(
+  inDoubt: boolean,
+  { holdfast, now }: CommandContext,
+): Promise<(task: Task) => JudgedState> {
+  if (!inDoubt) return ({ state }) => ({ name: state.name, asOf: now(), remark: null })
+  const ports = { host: await holdfast.host(), files: await holdfast.files() }
+  return task => judgeNow(task, now(), ports)
 }
 
 /** The task is safe in the store whether or not a worker can be started: that is only told. */

@@ -29,7 +29,7 @@ const version = process.env.HOLDFAST_VERSION ?? '0.0.0'
 /** Runs one command; gives its exit code. `entry` is what starts the program anew. */
 export async function main(process: NodeJS.Process, entry: string): Promise<number> {
   const argv = process.argv.slice(2)
-  const output = makeOutput(process.stdout, process.stderr, process.env)
+  const output = makeOutput(process.env)
   const wantsJson = argv.includes('--json')
   let holdfast: Composition | undefined
   try {
@@ -42,7 +42,7 @@ export async function main(process: NodeJS.Process, entry: string): Promise<numb
       (dashes < 0 ? rest : rest.slice(0, dashes)).some(word => word === '--help' || word === '-h')
     ) {
       const { commandHelp } = await import('./help.ts')
-      await output.write(commandHelp(command))
+      output.write(commandHelp(command))
       return exitCodes.done
     }
     const input = parseInput(command, rest)
@@ -52,7 +52,9 @@ export async function main(process: NodeJS.Process, entry: string): Promise<numb
       environment: process.env,
       directory: workingDirectory(process),
       output,
-      stdin: process.stdin,
+      get stdin() {
+        return process.stdin
+      },
       version,
       get interrupted() {
         return listenForSignals(process)
@@ -83,12 +85,12 @@ function listenForSignals(process: NodeJS.Process): AbortSignal {
 
 async function findCommand(name: string | undefined, output: Output): Promise<Command | number> {
   if (name === '--version' || name === '-V') {
-    await output.write(`${version}\n`)
+    output.write(`${version}\n`)
     return exitCodes.done
   }
   if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
     const { overallHelp } = await import('./help.ts')
-    await output.write(overallHelp(await Promise.all(Object.values(commands).map(load => load()))))
+    output.write(overallHelp(await Promise.all(Object.values(commands).map(load => load()))))
     return name === undefined ? exitCodes.badUsage : exitCodes.done
   }
   const load = Object.entries(commands).find(([known]) => known === (aliases[name] ?? name))?.[1]
@@ -119,7 +121,7 @@ async function drawError(error: unknown, output: Output, json: boolean): Promise
   }
   const { code, message, hint } = error
   if (json) {
-    await output.writeJson({ error: { code, message, hint: hint ?? null } })
+    output.writeJson({ error: { code, message, hint: hint ?? null } })
   }
   output.tell(`holdfast: ${message}`)
   if (hint !== undefined) output.tell(`  ${hint}`)

@@ -3,7 +3,7 @@ import { hasEnded, type Task } from '../../../domain/task.ts'
 import { type CommandContext, defineCommand, jsonFlag } from '../command.ts'
 import { exitCodes, signalExitCode } from '../exit-codes.ts'
 import { requireTask } from '../find-task.ts'
-import { lookNow, ringOrTell } from '../look.ts'
+import { lookAtTasks, lookAtWorker, ringOrTell } from '../look.ts'
 import { describeDelta } from '../render.ts'
 import { waitForTasks } from '../wait-for.ts'
 
@@ -33,13 +33,13 @@ export const cancel = defineCommand({
 
     const ids = asked.map(({ request }) => request.id)
     const { tasks, end } = await waitForTasks(ids, { timeoutMs: LIMIT_MS }, context)
-    const look = await lookNow(context)
+    const worker = await lookAtWorker(context)
     if (flags.json === true) {
-      await output.writeJson({ tasks: tasks.map(look.view), worker: look.worker })
+      output.writeJson({ tasks: await lookAtTasks(tasks, worker, context), worker })
     } else {
       for (const { request, state } of tasks) {
         const delta = 'result' in state && state.result !== null ? describeDelta(state.result) : ''
-        await output.write(`${request.id} ${state.name}${delta === '' ? '' : `, ${delta}`}\n`)
+        output.write(`${request.id} ${state.name}${delta === '' ? '' : `, ${delta}`}\n`)
       }
     }
     if (typeof end === 'object') return signalExitCode(end.interrupted)

@@ -11,21 +11,16 @@ export const demo = defineCommand({
   async run({ words }, { environment, holdfast, output }) {
     refuseWords(words, 'demo')
     const { playDemo } = await import('../../../demo/demo.ts')
-    let shown = Promise.resolve()
     try {
       await playDemo({
         holdfast: holdfast.command,
         environment,
-        say: line => {
-          shown = shown.then(() => output.write(`${line}\n`))
-        },
+        say: line => output.write(`${line}\n`),
       })
     } catch (error) {
-      await shown
       output.tell(`the demo failed: ${error instanceof Error ? error.message : error}`)
       return exitCodes.taskFailed
     }
-    await shown
     return exitCodes.done
   },
 })

@@ -22,17 +22,15 @@ export const diff = defineCommand({
       const { files, insertions, deletions } = stat ?? countPatch(patch)
       if (flags.json === true) {
         const text = Buffer.from(patch).toString('utf8')
-        await output.writeJson({ id, files, insertions, deletions, patch: text })
+        output.writeJson({ id, files, insertions, deletions, patch: text })
       } else {
-        await output.write(
-          `${files} files changed, ${insertions} insertions, ${deletions} deletions\n`,
-        )
+        output.write(`${files} files changed, ${insertions} insertions, ${deletions} deletions\n`)
       }
       return exitCodes.done
     }
     if (patch.length === 0)
       output.tell(`${id} changed nothing${hasEnded(task.state) ? '' : ' yet'}`)
-    else await output.write(patch)
+    else output.write(patch)
     return exitCodes.done
   },
 })

@@ -31,8 +31,8 @@ export const doctor = defineCommand({
       findings.push(...(await check(context)))
     }
     const ok = findings.every(({ status }) => status !== 'error')
-    if (flags.json === true) await context.output.writeJson({ ok, findings })
-    else await context.output.write(`${findings.map(line => render(line, context)).join('\n')}\n`)
+    if (flags.json === true) context.output.writeJson({ ok, findings })
+    else context.output.write(`${findings.map(line => render(line, context)).join('\n')}\n`)
     return ok ? exitCodes.done : exitCodes.taskFailed
   },
 })

@@ -2,12 +2,12 @@ import { createReadStream, existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { TaskEvent } from '../../../domain/agent-events.ts'
 import type { Task } from '../../../domain/task.ts'
-import { viewEvent } from '../../view.ts'
+import { viewEvent } from '../../make-view.ts'
 import { type CommandContext, defineCommand, jsonFlag } from '../command.ts'
 import { exitCodes, signalExitCode } from '../exit-codes.ts'
 import { requireTaskOrNewest } from '../find-task.ts'
 import { parseCount } from '../flags.ts'
-import { lookNow } from '../look.ts'
+import { lookAtTask } from '../look.ts'
 import { renderEvent } from '../render.ts'
 import { waitForTasks } from '../wait-for.ts'
 
@@ -65,13 +65,13 @@ async function printEvents(
     const line = json ? JSON.stringify(viewEvent(event)) : renderEvent(event, output)
     return line === null ? [] : [line]
   })
-  if (lines.length > 0) await output.write(`${lines.join('\n')}\n`)
+  if (lines.length > 0) output.write(`${lines.join('\n')}\n`)
 }
 
 /** A task that does not run has no agent to speak for it. */
 async function tellWhyItWaits(task: Task, context: CommandContext): Promise<void> {
   if (task.state.name !== 'queued' && task.state.name !== 'waiting') return
-  const { state, reason, waitingUntil } = (await lookNow(context)).view(task)
+  const { state, reason, waitingUntil } = await lookAtTask(task, context)
   const until = waitingUntil === null ? '' : ` until ${waitingUntil}`
   context.output.tell(`${state}${until}: ${reason}`)
 }
@@ -82,7 +82,7 @@ async function printRaw(task: Task, { holdfast, output }: CommandContext): Promi
   for (const { attempt } of await (await holdfast.store()).listAttempts(task.request.id)) {
     const file = join(files.runDirectory(attempt.task, attempt.fence), 'stdout')
     if (!existsSync(file)) continue
-    for await (const chunk of createReadStream(file)) await output.write(chunk as Buffer)
+    for await (const chunk of createReadStream(file)) output.write(chunk as Buffer)
   }
   return exitCodes.done
 }

@@ -5,7 +5,7 @@ import type { ResultView } from '../../view.ts'
 import { type CommandContext, defineCommand, jsonFlag } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { requireTaskOrNewest } from '../find-task.ts'
-import { lookNow } from '../look.ts'
+import { lookAtTask } from '../look.ts'
 
 export const result = defineCommand({
   name: 'result',
@@ -18,7 +18,7 @@ export const result = defineCommand({
     const { output } = context
     const task = await requireTaskOrNewest(words[0], context)
     if (flags.json === true) {
-      await output.writeJson(await gatherEvidence(task, context))
+      output.writeJson(await gatherEvidence(task, context))
       return hasEnded(task.state) ? exitCodes.done : exitCodes.notFinished
     }
     const { id } = task.request
@@ -34,7 +34,7 @@ export const result = defineCommand({
     }
     const answer = state.result?.answer ?? null
     if (answer === null) output.tell(`${id} ${state.name} without an answer`)
-    else await output.write(answer)
+    else output.write(answer)
     return exitCodes.done
   },
 })
@@ -42,7 +42,7 @@ export const result = defineCommand({
 /** The answer and what speaks for it. */
 async function gatherEvidence(task: Task, context: CommandContext): Promise<ResultView> {
   const store = await context.holdfast.store()
-  const view = (await lookNow(context)).view(task)
+  const view = await lookAtTask(task, context)
   const events: TaskEvent[] = []
   for (let after = 0; ; ) {
     const page = await store.listEvents(task.request.id, after, 1_000)

@@ -5,10 +5,11 @@ import { permissionModes } from '../../../domain/permissions.ts'
 import type { Task } from '../../../domain/task.ts'
 import { planSubmission, submitTask } from '../../../engine/submit.ts'
 import { detectCaller } from '../../caller.ts'
+import { isTerminal } from '../../terminal.ts'
 import { type CommandContext, type CommandInput, defineCommand, jsonFlag } from '../command.ts'
 import { exitCodeOfState, signalExitCode } from '../exit-codes.ts'
 import { parseChoice } from '../flags.ts'
-import { lookNow, ringOrTell } from '../look.ts'
+import { lookAtTask, ringOrTell } from '../look.ts'
 import { describeBase, describeDelta, renderEvent } from '../render.ts'
 import { waitForTasks } from '../wait-for.ts'
 
@@ -58,7 +59,7 @@ export const run = defineCommand({
       model: input.flags.model ?? null,
       effort: input.flags.effort ?? null,
       permissions,
-      caller: detectCaller(context.environment, context.directory, context.stdin.isTTY === true),
+      caller: detectCaller(context.environment, context.directory),
       callerEnvironment: context.environment,
     }
     const plan = await planSubmission(submission, worktrees)
@@ -81,11 +82,11 @@ export const run = defineCommand({
 async function announce(task: Task, input: RunInput, context: CommandContext): Promise<number> {
   const { output } = context
   if (input.flags.json === true) {
-    await output.writeJson((await lookNow(context)).view(task))
+    output.writeJson(await lookAtTask(task, context))
     return 0
   }
   const { id, name, base } = task.request
-  await output.write(`${id}\n`)
+  output.write(`${id}\n`)
   output.tell(`${name}: ${describeBase(base)}`)
   output.tell(`next: holdfast logs -f ${id} · holdfast wait ${id} · holdfast result ${id}`)
   return 0
@@ -114,11 +115,11 @@ async function stay(task: Task, input: RunInput, context: CommandContext): Promi
   }
   const { state } = ended
   if (input.flags.json === true) {
-    await output.writeJson((await lookNow(context)).view(ended))
+    output.writeJson(await lookAtTask(ended, context))
     return exitCodeOfState(state.name)
   }
   const result = 'result' in state ? state.result : null
-  if (result?.answer != null) await output.write(withNewline(result.answer))
+  if (result?.answer != null) output.write(withNewline(result.answer))
   if (state.name === 'failed') {
     output.tell(`failed (${state.failure.code}): ${state.failure.message}`)
     if (state.failure.hint !== undefined) output.tell(`  ${state.failure.hint}`)
@@ -196,7 +197,7 @@ async function readPromptFile(path: string): Promise<Uint8Array> {
 }
 
 async function readStdin({ stdin }: CommandContext): Promise<Uint8Array> {
-  if (stdin.isTTY) {
+  if (isTerminal(0)) {
     throw new AppError('bad_prompt', 'there is no prompt', {
       hint: 'holdfast run "fix the failing test", or --prompt-file F, or a prompt on stdin',
     })

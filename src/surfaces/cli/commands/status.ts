@@ -3,7 +3,7 @@ import { activeStates, type Task } from '../../../domain/task.ts'
 import type { Store } from '../../../ports/store.ts'
 import { type CommandContext, defineCommand, jsonFlag } from '../command.ts'
 import { requireTask } from '../find-task.ts'
-import { lookNow } from '../look.ts'
+import { lookAtTask, lookAtTasks, lookAtWorker } from '../look.ts'
 import { renderTask, renderTaskLine } from '../render.ts'
 
 /** What has ended is shown for a day, the newest twenty. */
@@ -28,18 +28,19 @@ export const status = defineCommand({
     const store = await holdfast.store()
     const [reference, extra] = words
     if (extra !== undefined) throw new AppError('bad_usage', `unexpected "${extra}"`)
-    const look = await lookNow(context)
     if (reference !== undefined) {
-      const view = look.view(await requireTask(store, reference))
-      if (flags.json === true) await output.writeJson(view)
-      else await output.write(`${renderTask(view, context.now(), output)}\n`)
+      const view = await lookAtTask(await requireTask(store, reference), context)
+      if (flags.json === true) output.writeJson(view)
+      else output.write(`${renderTask(view, context.now(), output)}\n`)
       return 0
     }
-    const tasks = (await selectTasks(store, flags, context))
-      .filter(({ request }) => flags.agent === undefined || request.agent === flags.agent)
-      .map(look.view)
+    const worker = await lookAtWorker(context)
+    const chosen = (await selectTasks(store, flags, context)).filter(
+      ({ request }) => flags.agent === undefined || request.agent === flags.agent,
+    )
+    const tasks = await lookAtTasks(chosen, worker, context)
     if (flags.json === true) {
-      await output.writeJson({ tasks, worker: look.worker })
+      output.writeJson({ tasks, worker })
       return 0
     }
     if (tasks.length === 0) {
@@ -47,7 +48,7 @@ export const status = defineCommand({
       return 0
     }
     const lines = tasks.map(task => renderTaskLine(task, context.now(), output))
-    await output.write(`${lines.join('\n')}\n`)
+    output.write(`${lines.join('\n')}\n`)
     if (output.stdoutIsTerminal) output.tell('next: holdfast status ID · holdfast result ID')
     return 0
   },

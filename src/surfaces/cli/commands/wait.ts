@@ -4,7 +4,7 @@ import { type CommandContext, defineCommand, jsonFlag } from '../command.ts'
 import { exitCodeOfState, signalExitCode, worstExitCode } from '../exit-codes.ts'
 import { requireTask, requireTaskOrNewest } from '../find-task.ts'
 import { parseDuration } from '../flags.ts'
-import { lookNow } from '../look.ts'
+import { lookAtTasks, lookAtWorker } from '../look.ts'
 import { renderTaskLine } from '../render.ts'
 import { waitForTasks } from '../wait-for.ts'
 
@@ -30,13 +30,13 @@ export const wait = defineCommand({
       output.tell('interrupted; the tasks go on')
       return signalExitCode(end.interrupted)
     }
-    const look = await lookNow(context)
-    const views = tasks.map(look.view)
+    const worker = await lookAtWorker(context)
+    const views = await lookAtTasks(tasks, worker, context)
     if (flags.json === true) {
-      await output.writeJson({ tasks: views, worker: look.worker })
+      output.writeJson({ tasks: views, worker })
     } else {
       const lines = views.map(view => renderTaskLine(view, context.now(), output))
-      await output.write(`${lines.join('\n')}\n`)
+      output.write(`${lines.join('\n')}\n`)
     }
     const codes = tasks.map(({ state }) => exitCodeOfState(state.name))
     // Of those that have ended, the worst; that others go on is what was asked for.

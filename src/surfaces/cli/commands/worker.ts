@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { AppError } from '../../../domain/errors.ts'
 import { activeStates } from '../../../domain/task.ts'
-import { viewWorker } from '../../view.ts'
+import { viewWorker } from '../../make-view.ts'
 import { type CommandContext, defineCommand, jsonFlag, requireWord } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { parseCount, parseDuration } from '../flags.ts'
@@ -52,10 +52,10 @@ async function showStatus(json: boolean, context: CommandContext): Promise<numbe
   const { holdfast, output } = context
   const tasks = await (await holdfast.store()).countTasks(activeStates)
   const view = viewWorker((await holdfast.presence()).look(), tasks)
-  if (json) await output.writeJson(view)
+  if (json) output.writeJson(view)
   else {
     const since = view.startedAt === null ? '' : `, pid ${view.pid}, since ${view.startedAt}`
-    await output.write(`${view.state}${since}, ${view.tasks} under way\n`)
+    output.write(`${view.state}${since}, ${view.tasks} under way\n`)
   }
   return exitCodes.done
 }

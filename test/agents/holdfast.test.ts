@@ -1,0 +1,286 @@
+/** The whole, with the real Codex against the scripted model: what usually ends a task, does not. */
+import { once } from 'node:events'
+import { existsSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { afterEach, expect, test } from 'vitest'
+import { ensureAgent } from '../../src/demo/ensure-agent.ts'
+import { writeCodexHome } from '../../src/demo/scripted-model/codex-home.ts'
+import { say, shell, type Turn } from '../../src/demo/scripted-model/script.ts'
+import { type ScriptedModel, startScriptedModel } from '../../src/demo/scripted-model/server.ts'
+import { House } from '../end-to-end/house.ts'
+import { eventually } from '../eventually.ts'
+
+const codex = await ensureAgent('codex')
+const models: ScriptedModel[] = []
+afterEach(async () => {
+  for (const model of models.splice(0)) await model.close()
+})
+
+async function houseWithModel(
+  turns: readonly Turn[],
+): Promise<{ house: House; model: ScriptedModel }> {
+  const model = await startScriptedModel({ turns })
+  models.push(model)
+  const house = new House()
+  Object.assign(house.environment, await writeCodexHome(join(house.scratch, 'codex'), model.url), {
+    PATH: `${dirname(codex.bin)}:${house.environment.PATH}`,
+  })
+  return { house, model }
+}
+
+const exists = (house: House, id: string, name: string) =>
+  eventually(`${name} is there`, () => existsSync(join(house.worktree(id), name)))
+
+/** The bodies of all requests to the model, as text. */
+const heard = (model: ScriptedModel) =>
+  model.requests
+    .filter(({ conversation }) => conversation !== null)
+    .map(({ body }) => JSON.stringify(body))
+
+test('run from a linked worktree that is removed, the caller’s process group killed: it succeeds', async () => {
+  const { house, model } = await houseWithModel([
+    shell('echo agent >> kept.txt; touch under-way; while [ ! -e go ]; do sleep 0.05; done'),
+    shell('unlink go; unlink under-way; cat "untracked ü.txt"'),
+    say('Done.\nSecond line, with “quotes” and $(things).'),
+  ])
+  const caller = join(house.scratch, 'linked worktree')
+  house.git('worktree', 'add', '--quiet', '--detach', caller)
+  house.makeDirty(caller)
+  house.makeDirty()
+  const before = house.fingerprint()
+  const run = house.start(['run', 'codex', 'change something', '--wait'], { directory: caller })
+  let said = ''
+  run.stderr?.on('data', chunk => {
+    said += chunk
+  })
+  const id = await eventually('the task has an id', () => /^([a-z0-9]{10}) /m.exec(said)?.[1])
+  await exists(house, id, 'under-way')
+  process.kill(-(run.pid ?? 0), 'SIGKILL')
+  await once(run, 'exit')
+  house.git('worktree', 'remove', '--force', caller)
+  house.write('go', '', house.worktree(id))
+
+  expect(await house.wait(id)).toMatchObject({
+    state: 'succeeded',
+    attempt: 1,
+    permissions: { asked: 'workspace', effective: 'workspace', enforcedBy: 'agent' },
+  })
+  for (const directory of ['/', house.scratch, house.repo]) {
+    expect(JSON.parse(await house.ok(['status', '--json'], { directory })).tasks[0].id).toBe(id)
+  }
+  expect(await house.ok(['result', id], { directory: '/' })).toBe(
+    'Done.\nSecond line, with “quotes” and $(things).',
+  )
+  const patch = await house.ok(['diff', id], { directory: '/' })
+  expect(patch.match(/^[+-][^+-].*$/gm)).toEqual(['+agent'])
+  expect(house.fingerprint()).toBe(before)
+  expect(heard(model)[0]?.includes('change something')).toBe(true)
+})
+
+/** Kills everything that stands in a task's worktree, as an outside tool would find it. */
+function killAllIn(worktree: string): number {
+  let killed = 0
+  for (const entry of readdirSync('/proc').filter(name => /^\d+$/.test(name))) {
+    try {
+      const place = readlinkSync(`/proc/${entry}/cwd`)
+      if (place !== worktree && !place.startsWith(`${worktree}/`)) continue
+      process.kill(Number(entry), 'SIGKILL')
+      killed++
+    } catch {
+      // It went by itself, or cannot be looked at: not one of ours.
+    }
+  }
+  return killed
+}
+
+test('kill -9 of all that stands in the worktree, in mid-tool: one resumed attempt of the session', async () => {
+  const { house, model } = await houseWithModel([
+    shell('echo first >> kept.txt; touch under-way; exec sleep 300', 'I begin.'),
+    shell('unlink under-way; echo second >> kept.txt'),
+    say('All done.'),
+  ])
+  const id = await house.submit(['codex', 'REMEMBER-THIS please'])
+  await exists(house, id, 'under-way')
+  const { session } = await eventually('the session is known', async () => {
+    const task = await house.task(id)
+    return task.session !== null && task
+  })
+  expect(killAllIn(house.worktree(id))).toBeGreaterThanOrEqual(2)
+  expect(await house.wait(id)).toMatchObject({ state: 'succeeded', attempt: 2, session })
+  const resumed = heard(model)[1] ?? ''
+  for (const history of ['REMEMBER-THIS', 'I begin.', 'You were interrupted']) {
+    expect([history, resumed.includes(history)]).toEqual([history, true])
+  }
+  expect((await house.ok(['diff', id])).match(/^\+\w.*$/gm)).toEqual(['+first', '+second'])
+  expect(killAllIn(house.worktree(id))).toBe(0)
+})
+
+test('kill -9 in mid-model: one resumed attempt of the same session', async () => {
+  const { house, model } = await houseWithModel([{ kind: 'hang' }, say('Here I am again.')])
+  const id = await house.submit(['codex', 'think hard'])
+  await eventually('the model was asked', () => heard(model).length === 1)
+  await eventually('the session is known', async () => (await house.task(id)).session)
+  expect(killAllIn(house.worktree(id))).toBeGreaterThanOrEqual(1)
+  expect(await house.wait(id)).toMatchObject({ state: 'succeeded', attempt: 2 })
+  expect(heard(model)[1]?.includes('think hard')).toBe(true)
+})
+
+test('kill -9 of the worker alone, then of the wrapper alone: the same attempt is judged', async () => {
+  const { house } = await houseWithModel([
+    shell('touch under-way; while [ ! -e go ]; do sleep 0.05; done'),
+    say('Finished.'),
+  ])
+  const id = await house.submit(['codex', 'x'])
+  await exists(house, id, 'under-way')
+  process.kill(await house.workerPid(), 'SIGKILL')
+  process.kill(house.pid(id, 'wrapper'), 'SIGKILL')
+  house.write('go', '', house.worktree(id))
+  expect(await house.wait(id)).toMatchObject({
+    state: 'succeeded',
+    attempt: 1,
+    result: { answer: 'Finished.' },
+  })
+})
+
+test('cancel in mid-tool, with a tool in a process session of its own: nothing is left after 5 s', async () => {
+  const { house } = await houseWithModel([
+    shell(
+      'echo so far > work.txt; setsid sh -c "touch under-way; exec sleep 299" & exec sleep 298',
+    ),
+  ])
+  const id = await house.submit(['codex', 'x'])
+  await exists(house, id, 'under-way')
+  const began = performance.now()
+  await house.ok(['cancel', id])
+  expect(performance.now() - began).toBeLessThan(5_000)
+  expect(house.processes().filter(line => /sleep 29[89]|codex/.test(line))).toEqual([])
+  expect(await house.ok(['diff', id])).toContain('+so far')
+  expect((await house.run(['result', id])).stdout).toBe('')
+})
+
+test('the worktree is deleted in mid-turn: worktree_lost within 5 s, though Codex would succeed', async () => {
+  const { house } = await houseWithModel([
+    shell('touch under-way; sleep 1.5; echo x > x.txt'),
+    say('I believe that it worked.'),
+  ])
+  const id = await house.submit(['codex', 'x'])
+  await exists(house, id, 'under-way')
+  const began = performance.now()
+  rmSync(house.worktree(id), { recursive: true })
+  const task = await house.wait(id)
+  expect(performance.now() - began).toBeLessThan(5_000)
+  expect(task).toMatchObject({ state: 'failed', error: { code: 'worktree_lost' } })
+})
+
+test('the repository is deleted in mid-turn: repository_lost, and the words stay readable', async () => {
+  const { house } = await houseWithModel([
+    shell('touch under-way; exec sleep 300', 'Some words.'),
+    say('never said'),
+  ])
+  const id = await house.submit(['codex', 'x'])
+  await exists(house, id, 'under-way')
+  rmSync(house.repo, { recursive: true })
+  const options = { directory: '/' }
+  const { stdout } = await house.run(['wait', id, '--timeout', '5s', '--json'], options)
+  expect(JSON.parse(stdout).tasks[0]).toMatchObject({ error: { code: 'repository_lost' } })
+  expect((await house.run(['result', id], options)).code).toBe(0)
+  expect(await house.ok(['logs', id], options)).toContain('Some words.')
+})
+
+const failures: [string, readonly Turn[], string][] = [
+  ['HTTP 500', Array(9).fill({ kind: 'http_error', status: 500 }), 'model_error'],
+  ['HTTP 401', Array(9).fill({ kind: 'http_error', status: 401 }), 'auth'],
+  ['a stream that breaks', Array(9).fill({ kind: 'drop', when: 'mid' }), 'model_error'],
+  [
+    'a usage limit',
+    [
+      {
+        kind: 'http_error',
+        status: 429,
+        body: { error: { type: 'usage_limit_reached', plan_type: 'plus', resets_at: 1e10 } },
+      },
+    ],
+    'usage_limit',
+  ],
+]
+
+test.each(failures)('%s is a failed task, whatever the exit code says', async (_, turns, code) => {
+  const { house } = await houseWithModel(turns)
+  const id = await house.submit(['codex', 'x'])
+  const task = await house.wait(id)
+  expect(task).toMatchObject({ state: 'failed', attempt: 1, error: { code } })
+  expect((await house.run(['wait', id])).code).toBe(1)
+})
+
+const liars: [string, string][] = [
+  ['exits 0 without a word', 'exit 0'],
+  ['exits 0 in mid-turn', `echo '{"type":"thread.started","thread_id":"t"}'; exit 0`],
+  [
+    'says that its turn failed and exits 0',
+    `echo '{"type":"turn.failed","error":{"message":"no"}}'; exit 0`,
+  ],
+]
+
+test.each(liars)('a Codex that %s has not succeeded', async (_, body) => {
+  const { house } = await houseWithModel([])
+  const fake = join(house.scratch, 'fake-bin')
+  house.write(
+    'codex',
+    `#!/bin/sh\n[ "$1" = --version ] && { echo codex-cli 0.169.0; exit; }\n${body}\n`,
+    fake,
+  )
+  house.gitIn('/', 'version')
+  await import('node:fs').then(({ chmodSync }) => chmodSync(join(fake, 'codex'), 0o755))
+  const environment = { PATH: `${fake}:${house.environment.PATH}` }
+  const id = await house.submit(['codex', 'x'], { environment })
+  expect((await house.wait(id)).state).toBe('failed')
+})
+
+test('prompts of 1 MB and of shell metacharacters arrive byte for byte', async () => {
+  const nasty = '--help $(touch pwned) `touch pwned` "\' \\ \u00e9\u{1F600}\n-rf * ; rm x\ttab'
+  const large = `${'0123456789abcdef'.repeat(62_500)}`
+  for (const prompt of [nasty, large]) {
+    const { house, model } = await houseWithModel([say('ok')])
+    const id = await house.submit(['-a', 'codex', '-'], { input: prompt })
+    expect((await house.wait(id)).state).toBe('succeeded')
+    expect(readFileSync(join(house.home, 'tasks', id, 'prompt'), 'utf8')).toBe(prompt)
+    const texts = model.requests.flatMap(({ conversation }) => conversation?.userTexts ?? [])
+    expect(texts.some(text => text.endsWith(prompt))).toBe(true)
+    expect(existsSync(join(house.worktree(id), 'pwned'))).toBe(false)
+  }
+})
+
+test('a read-only task reads, and changes nothing, also after it was resumed', async () => {
+  const { house } = await houseWithModel([
+    shell('cat kept.txt > copy.txt; echo write-exit=$?'),
+    shell('exec sleep 300', 'sleeping'),
+    shell('echo again > again.txt; echo write-exit=$?'),
+    say('I only read.'),
+  ])
+  const id = await house.submit(['codex', 'look', '--permissions', 'read-only'])
+  await eventually('it sleeps', async () => {
+    const { stdout } = await house.run(['logs', id])
+    return stdout.includes('$ ') && stdout.includes('sleep 300')
+  })
+  killAllIn(house.worktree(id))
+  const task = await house.wait(id)
+  expect(task).toMatchObject({
+    state: 'succeeded',
+    attempt: 2,
+    permissions: { effective: 'read-only', enforcedBy: 'agent' },
+    result: { files: 0 },
+  })
+  const { commands } = await house.evidence(id)
+  expect(commands.map(({ exitCode }) => exitCode)).toBeTruthy()
+})
+
+test('without a login the task is refused with the way to one, and nothing is made', async () => {
+  const { house } = await houseWithModel([])
+  const environment = { CODEX_HOME: join(house.scratch, 'empty-codex-home') }
+  const before = house.git('for-each-ref')
+  const { code, stderr } = await house.run(['run', 'codex', 'x'], { environment })
+  expect(code).toBe(6)
+  expect(stderr).toContain('codex login')
+  expect(house.git('for-each-ref')).toBe(before)
+  expect(existsSync(join(house.home, 'tasks'))).toBe(false)
+})

@@ -1,0 +1,256 @@
+/** A state directory, a repository and the built program, for tests that use it as people do. */
+import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterEach, expect } from 'vitest'
+import type { ResultView, TaskView } from '../../src/surfaces/view.ts'
+import { eventually } from '../eventually.ts'
+
+export const entry = fileURLToPath(new URL('../../bin/holdfast.cjs', import.meta.url))
+
+export interface Ran {
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+export interface RunOptions {
+  readonly directory?: string
+  readonly environment?: Readonly<Record<string, string>>
+  readonly input?: string | Uint8Array
+}
+
+const built: House[] = []
+
+afterEach(async () => {
+  for (const house of built.splice(0)) await house.leave()
+})
+
+export class House {
+  readonly scratch = realpathSync(mkdtempSync(join(tmpdir(), 'holdfast-e2e-')))
+  readonly home = join(this.scratch, 'home')
+  /** A space and letters beyond ASCII, as people have them. */
+  readonly repo = join(this.scratch, 'mein Prójekt')
+  readonly environment: Record<string, string>
+
+  constructor(environment: Readonly<Record<string, string>> = {}) {
+    this.environment = {
+      PATH: `${dirname(process.execPath)}:${process.env.PATH}`,
+      HOME: this.scratch,
+      HOLDFAST_HOME: this.home,
+      GIT_AUTHOR_NAME: 'T',
+      GIT_AUTHOR_EMAIL: 't@localhost',
+      GIT_COMMITTER_NAME: 'T',
+      GIT_COMMITTER_EMAIL: 't@localhost',
+      ...environment,
+    }
+    built.push(this)
+    mkdirSync(this.repo)
+    this.git('init', '--quiet', '--initial-branch=trunk')
+    this.write('kept.txt', 'one\ntwo\nthree\n')
+    this.write('.gitignore', 'ignored.env\n')
+    this.git('add', '.')
+    this.git('commit', '--quiet', '--message=first')
+  }
+
+  git(...words: string[]): string {
+    return this.gitIn(this.repo, ...words)
+  }
+
+  gitIn(directory: string, ...words: string[]): string {
+    const options = { cwd: directory, env: this.environment, encoding: 'utf8' } as const
+    return execFileSync('git', words, { ...options, stdio: ['ignore', 'pipe', 'pipe'] })
+  }
+
+  write(name: string, content: string, directory = this.repo): void {
+    const path = join(directory, name)
+    mkdirSync(dirname(path), { recursive: true })
+    writeFileSync(path, content)
+  }
+
+  /** Staged, unstaged, untracked and ignored changes. */
+  makeDirty(directory = this.repo): void {
+    this.write('staged.txt', 'staged\n', directory)
+    this.gitIn(directory, 'add', 'staged.txt')
+    this.write('staged.txt', 'staged, then edited\n', directory)
+    this.write('kept.txt', 'one\nTWO\nthree\n', directory)
+    this.write('untracked ü.txt', 'mine\n', directory)
+    this.write('ignored.env', 'SECRET=1\n', directory)
+  }
+
+  run(words: readonly string[], options: RunOptions = {}): Promise<Ran> {
+    return new Promise(resolve => {
+      const child = execFile(
+        process.execPath,
+        [entry, ...words],
+        {
+          cwd: options.directory ?? this.repo,
+          env: { ...this.environment, ...options.environment },
+          encoding: 'utf8',
+          maxBuffer: 64_000_000,
+        },
+        (error, stdout, stderr) => {
+          const code = error === null ? 0 : typeof error.code === 'number' ? error.code : -1
+          resolve({ code, stdout, stderr })
+        },
+      )
+      child.stdin?.end(options.input ?? '')
+    })
+  }
+
+  /** Runs, and expects exit 0. */
+  async ok(words: readonly string[], options: RunOptions = {}): Promise<string> {
+    const { code, stdout, stderr } = await this.run(words, options)
+    expect({ words, code, stderr: code === 0 ? '' : stderr }).toEqual({
+      words,
+      code: 0,
+      stderr: '',
+    })
+    return stdout
+  }
+
+  /** Hands a task in; its id. */
+  async submit(words: readonly string[], options: RunOptions = {}): Promise<string> {
+    return (await this.ok(['run', ...words], options)).trim()
+  }
+
+  /** Hands in a shell script for the agent `command`. */
+  submitScript(script: string, ...flags: string[]): Promise<string> {
+    return this.submit(['command', ...flags, '--', '/bin/sh', '-c', script])
+  }
+
+  start(words: readonly string[], options: RunOptions = {}): ChildProcess {
+    return spawn(process.execPath, [entry, ...words], {
+      cwd: options.directory ?? this.repo,
+      env: { ...this.environment, ...options.environment },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true,
+    })
+  }
+
+  async task(id: string): Promise<TaskView> {
+    return JSON.parse(await this.ok(['status', id, '--json'], { directory: '/' }))
+  }
+
+  async evidence(id: string): Promise<ResultView> {
+    return JSON.parse(await this.ok(['result', id, '--json'], { directory: '/' }))
+  }
+
+  /** Waits until a task is in a state, looked up as a user would. */
+  untilState(id: string, ...states: TaskView['state'][]): Promise<TaskView> {
+    return eventually(`${id} is ${states.join(' or ')}`, async () => {
+      const task = await this.task(id)
+      return states.includes(task.state) && task
+    })
+  }
+
+  async wait(id: string): Promise<TaskView> {
+    const { stdout } = await this.run(['wait', id, '--timeout', '45s', '--json'], {
+      directory: '/',
+    })
+    return JSON.parse(stdout).tasks[0]
+  }
+
+  worktree(id: string): string {
+    return join(this.home, 'worktrees', id)
+  }
+
+  runDirectory(id: string, fence = 1): string {
+    return join(this.home, 'tasks', id, 'runs', String(fence))
+  }
+
+  /** A pid that an attempt wrote down: its agent's, or its wrapper's. */
+  pid(id: string, who: 'pid' | 'wrapper' = 'pid', fence = 1): number {
+    return Number.parseInt(readFileSync(join(this.runDirectory(id, fence), who), 'utf8'), 10)
+  }
+
+  async workerPid(): Promise<number> {
+    const { pid } = JSON.parse(await this.ok(['worker', 'status', '--json'], { directory: '/' }))
+    if (typeof pid !== 'number') throw new Error('no worker is up')
+    return pid
+  }
+
+  /** Everything that our promise names: files, index bytes, HEAD, refs of the user's, stash. */
+  fingerprint(directory = this.repo): string {
+    const hash = createHash('sha256')
+    const add = (path: string) => {
+      for (const name of readdirSync(path).sort()) {
+        if (name === '.git') continue
+        const full = join(path, name)
+        const { mode, mtimeMs } = lstatSync(full)
+        hash.update(`${full} ${mode} ${mtimeMs}`)
+        if (statSync(full).isDirectory()) add(full)
+        else hash.update(readFileSync(full))
+      }
+    }
+    add(directory)
+    const gitDir = this.gitIn(directory, 'rev-parse', '--absolute-git-dir').trim()
+    hash.update(readFileSync(join(gitDir, 'index')))
+    hash.update(readFileSync(join(gitDir, 'HEAD')))
+    const refs = this.gitIn(directory, 'for-each-ref', '--format=%(refname) %(objectname)')
+    hash.update(refs.replace(/^refs\/holdfast\/.*\n/gm, ''))
+    hash.update(this.gitIn(directory, 'stash', 'list'))
+    return hash.digest('hex')
+  }
+
+  /** Live processes of this house: with its state directory in their environment, or inside it. */
+  processes(): string[] {
+    const found: string[] = []
+    for (const entry of readdirSync('/proc')) {
+      if (!/^\d+$/.test(entry) || Number(entry) === process.pid) continue
+      try {
+        const environment = readFileSync(`/proc/${entry}/environ`, 'latin1')
+        const place = readlinkSync(`/proc/${entry}/cwd`)
+        if (!environment.includes(this.scratch) && !place.startsWith(this.scratch)) continue
+        const command = readFileSync(`/proc/${entry}/cmdline`, 'utf8').replaceAll('\0', ' ')
+        // A zombie has no command line: it is dead, and not yet reaped.
+        if (command !== '') found.push(`${entry} ${command}`)
+      } catch {
+        // It went while we looked.
+      }
+    }
+    return found
+  }
+
+  /** Stops the worker, and fails the test if anything of it is left running. */
+  async leave(): Promise<void> {
+    if (existsSync(this.home)) await this.run(['worker', 'stop'], { directory: '/' })
+    let left: string[] = []
+    try {
+      await eventually(
+        'nothing is left running',
+        () => {
+          left = this.processes()
+          return left.length === 0
+        },
+        5_000,
+      )
+    } catch {
+      for (const line of left) {
+        try {
+          process.kill(Number.parseInt(line, 10), 'SIGKILL')
+        } catch {
+          // It went by itself.
+        }
+      }
+      throw new Error(`the test left processes behind:\n${left.join('\n')}`)
+    } finally {
+      rmSync(this.scratch, { recursive: true, force: true, maxRetries: 5 })
+    }
+  }
+}

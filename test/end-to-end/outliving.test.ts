@@ -1,0 +1,259 @@
+/** A task outlives its caller, its wrapper and the worker; tested with plain programs. */
+import { once } from 'node:events'
+import { existsSync, readFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { eventually } from '../eventually.ts'
+import { House } from './house.ts'
+
+/** A script that says that it is under way, and goes on when the file `go` appears. */
+const untilGo = 'touch under-way; while [ ! -e go ]; do sleep 0.05; done; echo done'
+const underWay = (house: House, id: string) =>
+  eventually('the agent is under way', () => existsSync(join(house.worktree(id), 'under-way')))
+
+test('a program runs in a worktree of its own, and its work comes home', async () => {
+  const house = new House()
+  house.makeDirty()
+  const before = house.fingerprint()
+  const run = await house.run([
+    'run',
+    'command',
+    '--',
+    'sh',
+    '-c',
+    'cat kept.txt staged.txt "untracked ü.txt"; echo new > added.txt',
+  ])
+  expect(run.stderr).toContain('+ 2 modified, 1 untracked')
+  const id = run.stdout.trim()
+  const task = await house.wait(id)
+  expect(task.state).toBe('succeeded')
+  expect(task.result).toMatchObject({
+    answer: 'one\nTWO\nthree\nstaged, then edited\nmine',
+    files: 1,
+    insertions: 1,
+    deletions: 0,
+  })
+  expect(await house.ok(['result', id], { directory: '/' })).toBe(task.result?.answer)
+  const patch = await house.ok(['diff', id], { directory: '/' })
+  expect(patch).toContain('+++ b/added.txt')
+  expect(patch).not.toContain('kept.txt')
+  expect(house.fingerprint()).toBe(before)
+  expect(existsSync(join(house.worktree(id), 'ignored.env'))).toBe(false)
+})
+
+test('the caller’s process group is killed and its worktree removed; the task goes on', async () => {
+  const house = new House()
+  const caller = join(house.scratch, 'caller')
+  house.git('worktree', 'add', '--quiet', '--detach', caller)
+  house.makeDirty(caller)
+  const before = house.fingerprint()
+  const run = house.start(['run', 'command', '--wait', '--', 'sh', '-c', untilGo], {
+    directory: caller,
+  })
+  let said = ''
+  run.stderr?.on('data', chunk => {
+    said += chunk
+  })
+  const id = await eventually('the task has an id', () => /^([a-z0-9]{10}) /m.exec(said)?.[1])
+  await underWay(house, id)
+  process.kill(-(run.pid ?? 0), 'SIGKILL')
+  await once(run, 'exit')
+  house.git('worktree', 'remove', '--force', caller)
+  expect((await house.task(id)).state).toBe('running')
+  house.write('go', '', house.worktree(id))
+  expect(await house.wait(id)).toMatchObject({ state: 'succeeded', attempt: 1 })
+  expect(house.fingerprint()).toBe(before)
+})
+
+test('an interrupt detaches `run --wait` and cancels nothing', async () => {
+  const house = new House()
+  const run = house.start(['run', 'command', '--wait', '--', 'sh', '-c', untilGo])
+  let said = ''
+  run.stderr?.on('data', chunk => {
+    said += chunk
+  })
+  const id = await eventually('the task has an id', () => /^([a-z0-9]{10}) /m.exec(said)?.[1])
+  await underWay(house, id)
+  run.kill('SIGINT')
+  expect(await once(run, 'exit')).toEqual([130, null])
+  expect(said).toContain(`holdfast wait ${id}`)
+  house.write('go', '', house.worktree(id))
+  expect(await house.wait(id)).toMatchObject({ state: 'succeeded', attempt: 1 })
+})
+
+test('the worker is killed -9: its watchdog starts the next one, which adopts the attempt', async () => {
+  const house = new House()
+  const id = await house.submitScript(untilGo)
+  await underWay(house, id)
+  const first = await house.workerPid()
+  process.kill(first, 'SIGKILL')
+  // Without any further command: only the card is read.
+  await eventually('another worker is up', () => {
+    const card = join(house.home, 'worker.json')
+    return existsSync(card) && JSON.parse(readFileSync(card, 'utf8')).pid !== first
+  })
+  house.write('go', '', house.worktree(id))
+  expect(await house.wait(id)).toMatchObject({ state: 'succeeded', attempt: 1 })
+})
+
+test('the worker and its watchdog are gone: the next look judges, and starts a worker', async () => {
+  const house = new House()
+  const id = await house.submitScript(untilGo)
+  await underWay(house, id)
+  for (const line of house.processes().filter(text => text.includes('holdfast-worker'))) {
+    process.kill(Number.parseInt(line, 10), 'SIGKILL')
+  }
+  process.kill(await house.workerPid(), 'SIGKILL')
+  expect(await house.task(id)).toMatchObject({ state: 'running', attempt: 1 })
+  house.write('go', '', house.worktree(id))
+  expect(await house.wait(id)).toMatchObject({ state: 'succeeded', attempt: 1 })
+})
+
+test('the wrapper is killed -9: the agent goes on, and without an exit status is no success', async () => {
+  const house = new House()
+  const id = await house.submitScript(untilGo)
+  await underWay(house, id)
+  process.kill(house.pid(id, 'wrapper'), 'SIGKILL')
+  house.write('go', '', house.worktree(id))
+  const task = await house.wait(id)
+  expect(task).toMatchObject({ state: 'failed', attempt: 1, error: { code: 'exit_unknown' } })
+  expect(task.result?.answer).toBe('done')
+})
+
+test('a program that is killed is not run again, unless that was asked for', async () => {
+  const house = new House()
+  const script = 'echo x >> count; [ $(wc -l < count) -ge 2 ] || kill -9 $$'
+  const once_ = await house.submitScript(script)
+  expect(await house.wait(once_)).toMatchObject({
+    state: 'failed',
+    attempt: 1,
+    error: { code: 'agent_crashed' },
+  })
+  const twice = await house.submitScript(script, '--retry-on-crash')
+  expect(await house.wait(twice)).toMatchObject({ state: 'succeeded', attempt: 2 })
+})
+
+test('a failing program is a failed task, with its exit code and its work', async () => {
+  const house = new House()
+  const id = await house.submitScript('echo half > half.txt; exit 3')
+  const { code } = await house.run(['wait', id])
+  expect(code).toBe(1)
+  const task = await house.task(id)
+  expect(task).toMatchObject({ state: 'failed', error: { code: 'command_failed' } })
+  expect(task.error?.message).toContain('3')
+  expect(await house.ok(['diff', id])).toContain('+half')
+})
+
+test('twenty at once on a new state directory: twenty tasks, all visible, each ended once', async () => {
+  const house = new House()
+  const ids = await Promise.all(
+    Array.from({ length: 20 }, (_, i) => house.submitScript(`echo ${i}; echo ${i} > made.txt`)),
+  )
+  expect(new Set(ids).size).toBe(20)
+  const { tasks } = JSON.parse(await house.ok(['status', '--all', '--json'], { directory: '/' }))
+  expect(new Set(tasks.map(({ id }: { id: string }) => id))).toEqual(new Set(ids))
+  const { code, stdout } = await house.run(['wait', ...ids, '--timeout', '50s', '--json'])
+  expect(code).toBe(0)
+  for (const [i, task] of JSON.parse(stdout).tasks.entries()) {
+    expect(task).toMatchObject({ state: 'succeeded', attempt: 1, result: { answer: `${i}` } })
+  }
+  const ends = await Promise.all(ids.map(async id => (await house.evidence(id)).timeline))
+  for (const timeline of ends) {
+    expect(timeline.filter(({ text }) => text === 'succeeded')).toHaveLength(1)
+  }
+})
+
+test('cancel ends a tool in a process session of its own, and keeps the work so far', async () => {
+  const house = new House()
+  const id = await house.submitScript(
+    'echo work > so-far.txt; setsid sh -c "touch under-way; exec sleep 300" & wait',
+  )
+  await underWay(house, id)
+  const began = performance.now()
+  expect(await house.ok(['cancel', id])).toContain('cancelled, ')
+  expect(performance.now() - began).toBeLessThan(5_000)
+  expect(house.processes().filter(line => line.includes('sleep 300'))).toEqual([])
+  expect(await house.ok(['diff', id])).toContain('+work')
+  expect(await house.task(id)).toMatchObject({ state: 'cancelled', attempt: 1 })
+  expect((await house.run(['cancel', id])).code).toBe(5)
+})
+
+test('a queued task is cancelled without ever having run', async () => {
+  const house = new House()
+  const first = await house.submitScript(untilGo)
+  await underWay(house, first)
+  const second = await house.submitScript('echo never')
+  expect(await house.ok(['cancel', second])).toBe(`${second} cancelled\n`)
+  expect(existsSync(house.worktree(second))).toBe(false)
+  expect(existsSync(join(house.home, 'tasks', second, 'environment.json'))).toBe(false)
+  expect((await house.run(['diff', second])).code).toBe(5)
+  await house.ok(['cancel', first])
+})
+
+test('the worktree is deleted under the agent: worktree_lost within 5 s, never success', async () => {
+  const house = new House()
+  const id = await house.submitScript('touch under-way; sleep 2; exit 0')
+  await underWay(house, id)
+  const began = performance.now()
+  rmSync(house.worktree(id), { recursive: true })
+  expect(await house.wait(id)).toMatchObject({
+    state: 'failed',
+    error: { code: 'worktree_lost' },
+  })
+  expect(performance.now() - began).toBeLessThan(5_000)
+})
+
+test('the repository is deleted under the agent: repository_lost, and result still answers', async () => {
+  const house = new House()
+  const ended = await house.submitScript('echo home > home.txt; echo answer')
+  await house.wait(ended)
+  const id = await house.submitScript('echo so far; touch under-way; exec sleep 300')
+  await underWay(house, id)
+  rmSync(house.repo, { recursive: true })
+  const options = { directory: '/' }
+  const waited = await house.run(['wait', id, '--timeout', '5s', '--json'], options)
+  expect(JSON.parse(waited.stdout).tasks[0]).toMatchObject({
+    state: 'failed',
+    error: { code: 'repository_lost' },
+  })
+  expect(await house.ok(['result', id], options)).toBe('so far')
+  expect(await house.ok(['result', ended], options)).toBe('answer')
+  expect(await house.ok(['diff', ended], options)).toContain('+home')
+})
+
+test('the last edit, made in the same second as run, is in the base', async () => {
+  const house = new House()
+  for (let i = 0; i < 3; i++) {
+    house.write('kept.txt', `same length ${i}\n`)
+    house.git('add', '.')
+    house.write('kept.txt', `same LENGTH ${i}\n`)
+    const id = await house.submitScript('cat kept.txt')
+    await house.wait(id)
+    expect(await house.ok(['result', id])).toBe(`same LENGTH ${i}`)
+  }
+})
+
+test('a task of a subdirectory runs there, and a worker leaves when it is idle', async () => {
+  const house = new House({ HOLDFAST_WORKER_IDLE: '100ms' })
+  house.write('deep/er/file.txt', 'x\n')
+  const id = await house.submit(['command', '--', 'sh', '-c', 'pwd; ls'], {
+    directory: join(house.repo, 'deep/er'),
+  })
+  await house.wait(id)
+  expect(await house.ok(['result', id])).toBe(`${house.worktree(id)}/deep/er\nfile.txt`)
+  await eventually('the worker has left', () => house.processes().length === 0)
+})
+
+test('a task that delegates does not take the inner one along', async () => {
+  const house = new House()
+  const inner = `${process.execPath} ${JSON.stringify(process.argv[1])}`
+  expect(inner).toBeTruthy()
+  const outer = await house.submitScript(
+    `node ${JSON.stringify(new URL('../../bin/holdfast.cjs', import.meta.url).pathname)} run command -- sh -c 'touch under-way; sleep 2; echo inner' > inner-id; touch under-way; exec sleep 300`,
+  )
+  await underWay(house, outer)
+  const id = readFileSync(join(house.worktree(outer), 'inner-id'), 'utf8').trim()
+  await house.ok(['cancel', outer])
+  const task = await house.wait(id)
+  expect(task).toMatchObject({ state: 'succeeded', caller: { kind: 'task', id: outer } })
+})
