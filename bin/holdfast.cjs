@@ -10,10 +10,11 @@ if (process.platform === 'win32') {
   console.error(`Holdfast needs Node.js 22.18 or newer; this is ${process.version}.`)
   process.exitCode = 5
 } else {
-  require('../dist/compile-cache.cjs')
-  require('../dist/main.cjs')
+  require('../dist/load.cjs')
+    .load(require('node:path').join(__dirname, '../dist/main.cjs'))
     .main(process, __filename)
     .then(code => {
-      process.exitCode = code
+      // All is written when a command returns; waiting for Node to tidy up would only take time.
+      process.exit(code)
     })
 }

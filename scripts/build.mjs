@@ -7,9 +7,8 @@ import { build } from 'esbuild'
 const root = fileURLToPath(new URL('..', import.meta.url))
 const { version } = (await import('../package.json', { with: { type: 'json' } })).default
 rmSync(new URL('../dist', import.meta.url), { recursive: true, force: true })
-await build({
+const common = {
   absWorkingDir: root,
-  entryPoints: { main: 'src/surfaces/cli/main.ts', 'compile-cache': 'src/compile-cache.ts' },
   outdir: 'dist',
   outExtension: { '.js': '.cjs' },
   bundle: true,
@@ -17,8 +16,16 @@ await build({
   platform: 'node',
   target: 'node22',
   minify: true,
-  // Names of functions and classes stand in stack traces and error names.
-  keepNames: false,
   define: { 'process.env.HOLDFAST_VERSION': JSON.stringify(version) },
   logLevel: 'warning',
+}
+await build({ ...common, entryPoints: { load: 'src/load.ts' } })
+await build({
+  ...common,
+  entryPoints: { main: 'src/surfaces/cli/main.ts' },
+  // `src/load.ts` gives it what Node gives to a module.
+  banner: { js: '(function (exports, require, module) {' },
+  footer: { js: '})' },
+  // A script that is loaded from V8's cache has no `import()`; a bundle needs none.
+  supported: { 'dynamic-import': false },
 })

@@ -12,7 +12,10 @@ import type { Store } from './ports/store.ts'
 import type { TaskFiles } from './ports/task-files.ts'
 import type { WorkerPresence } from './ports/worker-presence.ts'
 import type { Worktrees } from './ports/worktrees.ts'
+import { makeWorkerPresence } from './process/worker-presence.ts'
 import { stateDirectory } from './state-directory.ts'
+import { makeLocks } from './store/locks.ts'
+import { openSqliteStore } from './store/sqlite-store.ts'
 import { systemClock } from './system-clock.ts'
 
 export type Variables = Readonly<Record<string, string | undefined>>
@@ -38,7 +41,6 @@ export function compose(environment: Variables, entry: string): Composition {
   const home = stateDirectory(environment)
   const command = [process.execPath, entry] as const
   const store = once(async () => {
-    const { openSqliteStore } = await import('./store/sqlite-store.ts')
     return await openSqliteStore(home, systemClock)
   })
   const files = once(async () => {
@@ -50,11 +52,9 @@ export function compose(environment: Variables, entry: string): Composition {
     return makeProcessHost()
   })
   const locks = once(async () => {
-    const { makeLocks } = await import('./store/locks.ts')
     return makeLocks(join(home, 'locks'), systemClock)
   })
   const presence = once(async () => {
-    const { makeWorkerPresence } = await import('./process/worker-presence.ts')
     const options = {
       home,
       workerCommand: [...command, 'worker', 'run'],

@@ -43,8 +43,8 @@ const layers: Record<string, Layer> = {
     because: 'the one file that knows every implementation',
   },
   'system-clock.ts': { mayImport: ['ports'], because: 'it is an adapter' },
-  'compile-cache.ts': { mayImport: ['state-directory.ts'], because: 'it must be small' },
-  'state-directory.ts': { mayImport: [], because: 'the compile cache needs it alone' },
+  'load.ts': { mayImport: ['state-directory.ts'], because: 'it must be small' },
+  'state-directory.ts': { mayImport: [], because: 'the loader needs it alone' },
 }
 
 const files = readdirSync(source, { recursive: true, encoding: 'utf8' }).filter(name =>

@@ -5,7 +5,6 @@
  */
 import { mkdirSync, readFileSync, rmSync, utimesSync, watch, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import * as z from 'zod/mini'
 import type { Locks } from '../ports/lock.ts'
 import type { ProcessHost } from '../ports/process-host.ts'
 import type { WorkerInfo, WorkerPresence } from '../ports/worker-presence.ts'
@@ -24,8 +23,6 @@ const TAKE_POST_MS = 1_000
  * not burn the machine, and after ten in a row the next command has to try.
  */
 const WATCHDOG = 'n=0; until "$@"; do n=$((n+1)); [ "$n" -ge 10 ] && exit 1; sleep "$n"; done'
-
-const card = z.object({ pid: z.number(), version: z.string(), startedAt: z.number() })
 
 export interface WorkerPresenceOptions {
   /** The state directory, absolute. */
@@ -95,12 +92,18 @@ function touch(path: string): void {
   }
 }
 
-/** A card that is being written counts as none. */
+/** A card that is being written, or that is none of ours, counts as none. */
 function readCard(path: string): WorkerInfo | undefined {
+  let card: Partial<WorkerInfo> | null
   try {
-    return card.parse(JSON.parse(readFileSync(path, 'utf8')))
+    card = JSON.parse(readFileSync(path, 'utf8'))
   } catch {
     // Missing or half-written: whoever asks learns that a worker is up, and not yet which.
     return undefined
   }
+  // By hand: `status` reads this, and does without zod.
+  const { pid, version, startedAt } = card ?? {}
+  return typeof pid === 'number' && typeof version === 'string' && typeof startedAt === 'number'
+    ? { pid, version, startedAt }
+    : undefined
 }

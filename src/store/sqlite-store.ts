@@ -86,9 +86,8 @@ export async function openSqliteStore(directory: string, clock: Clock): Promise<
     forgetWorktree: id => forgetWorktree(db, id),
     changeCounter: () => (dataVersion.get() as { data_version: number }).data_version,
     async checkIntegrity() {
-      const rows = raw.prepare('PRAGMA integrity_check').all() as { integrity_check: string }[]
-      const findings = rows.map(row => row.integrity_check).filter(text => text !== 'ok')
-      return findings.length === 0 ? null : findings.join('; ')
+      const { findDamage } = await import('./integrity.ts')
+      return findDamage(raw)
     },
     async close() {
       raw.close()

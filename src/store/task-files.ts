@@ -32,9 +32,8 @@ export function makeTaskFiles(home: string): TaskFiles {
     },
     readPrompt: task => readFile(join(directory(task), PROMPT)),
     async readEnvironment(task) {
-      return environmentFile.parse(
-        JSON.parse(await readFile(join(directory(task), ENVIRONMENT), 'utf8')),
-      )
+      const text = await readFile(join(directory(task), ENVIRONMENT), 'utf8')
+      return environmentFile.parse(JSON.parse(text))
     },
     forgetEnvironment: task => unlink(join(directory(task), ENVIRONMENT)).catch(unlessMissing),
     readPatch: task => readFile(join(directory(task), PATCH)).catch(unlessMissing),

@@ -1,9 +1,13 @@
 import { fstatSync } from 'node:fs'
 
-/** A terminal is a character device; so is /dev/null, which has no size. */
+/** The major number of Linux's memory devices, `/dev/null` among them. */
+const MEMORY_DEVICES = 1
+
+/** Whether a descriptor is a terminal. Most are not, and that is found without loading `node:tty`. */
 export function isTerminal(descriptor: number): boolean {
   try {
-    if (!fstatSync(descriptor).isCharacterDevice()) return false
+    const stat = fstatSync(descriptor)
+    if (!stat.isCharacterDevice() || stat.rdev >> 8 === MEMORY_DEVICES) return false
   } catch {
     return false // closed
   }

@@ -7,7 +7,7 @@ import type { Base } from '../domain/task.ts'
 import type { CaptureLimits, Checkout } from '../ports/worktrees.ts'
 import { type Change, type Delta, withCapture } from './capture.ts'
 import { makeLook } from './contents.ts'
-import type { Git, GitPlace } from './git.ts'
+import { type Git, GitError, type GitPlace } from './git.ts'
 import { mayHideEdits } from './index-flags.ts'
 import { type BytePath, shownPath } from './paths.ts'
 import {
@@ -58,7 +58,8 @@ export async function captureBase(git: Git, capture: BaseCapture): Promise<Base>
     // A repository that cannot drop a ref could not make one: what failed first is what matters.
     await dropBase(git, commonDir, task).catch(() => undefined)
     if (error instanceof AppError) throw error
-    throw new AppError('capture_failed', `the working files were not taken: ${messageOf(error)}`, {
+    const code = error instanceof GitError && error.isFull ? 'no_space' : 'capture_failed'
+    throw new AppError(code, `the working files were not taken: ${messageOf(error)}`, {
       cause: error,
     })
   }

@@ -74,7 +74,7 @@ async function register(git: Git, clock: Clock, order: WorktreeOrder): Promise<v
       return
     } catch (error) {
       // Two `git worktree add` at once: one reads what the other has made but not yet written.
-      const isRace = error instanceof GitError && error.stderr.includes('commondir: Success')
+      const isRace = error instanceof GitError && /commondir'?: Success/.test(error.stderr)
       if (!isRace || tries === REGISTER_TRIES) throw error
       await discardWorktree(git, order)
       await clock.sleep(REGISTER_PAUSE_MS)
@@ -136,7 +136,7 @@ async function discardWorktree(git: Git, { id, path, commonDir }: WorktreeOrder)
 
 function explained(error: unknown, path: string, id: WorktreeId): unknown {
   if (!(error instanceof GitError)) return error
-  const isFull = error.stderr.includes('No space left on device')
+  const { isFull } = error
   return new AppError(
     isFull ? 'no_space' : 'refused_in_state',
     `the worktree ${id} could not be made at ${path}: ${messageOf(error)}`,

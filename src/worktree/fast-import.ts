@@ -7,7 +7,7 @@ import { once } from 'node:events'
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { type CommitId, parseCommitId } from '../domain/ids.ts'
-import type { Git, GitPlace } from './git.ts'
+import { type Git, GitError, type GitPlace } from './git.ts'
 import { type BytePath, quotePath } from './paths.ts'
 import type { TreeEntry } from './status.ts'
 
@@ -123,10 +123,12 @@ export function startFastImport(git: Git, place: GitPlace): FastImport {
     async abort() {
       // Without `done` it finds its input too short, closes its pack in order and gives up.
       stdin.end()
-      await process.ended.catch(() => undefined)
-      if (process.pid !== undefined) {
-        rmSync(join(place.gitDir, `fast_import_crash_${process.pid}`), { force: true })
-      }
+      const error: unknown = await process.ended.catch((thrown: unknown) => thrown)
+      const remove = (...names: string[]) => rmSync(join(place.gitDir, ...names), { force: true })
+      if (process.pid !== undefined) remove(`fast_import_crash_${process.pid}`)
+      // On a full disk, of all times, it leaves its half-written pack, and names it.
+      const pack = error instanceof GitError && /\/pack\/(tmp_pack_\w+)/.exec(error.stderr)?.[1]
+      if (pack) remove('objects', 'pack', pack)
     },
   }
 }

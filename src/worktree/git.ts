@@ -69,6 +69,11 @@ export class GitError extends Error {
     this.signal = signal
     this.stderr = stderr.trim()
   }
+
+  /** The disk is full: there is no other sign of it than git's words. */
+  get isFull(): boolean {
+    return /No space left on device|Out of diskspace/.test(this.stderr)
+  }
 }
 
 /** Objects and refs are on disk when git returns: by default loose objects and refs are not. */

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { expect, test } from 'vitest'
 import { AppError } from '../../src/domain/errors.ts'
+import { findDamage } from '../../src/store/integrity.ts'
 import { migrations } from '../../src/store/migrations/index.ts'
 import { openDatabase, STORE_FILE, STORE_VERSION } from '../../src/store/open.ts'
 import { scratchDirectory } from '../scratch.ts'
@@ -73,4 +74,16 @@ test('ten openers of a new store at once all find it ready', async () => {
     expect(raw.prepare('SELECT count(*) AS n FROM tasks').get()).toEqual({ n: 0 })
     raw.close()
   }
+})
+
+test('a JSON column of the wrong shape is found by the integrity check', async () => {
+  const directory = scratchDirectory()
+  const { raw } = await openDatabase(directory)
+  expect(findDamage(raw)).toBeNull()
+  raw.exec(`INSERT INTO tasks (id, name, agent, repository, created_at, request_json, state,
+    state_since, state_json) VALUES ('a', 'a', 'a', 'a', 0, '{}', 'queued', 0, '{"name":"queued"}')`)
+  expect(findDamage(raw)).toContain('tasks.request_json of row 1')
+  raw.exec("UPDATE tasks SET state_json = '{'")
+  expect(findDamage(raw)).toContain('tasks.state_json of row 1: no JSON')
+  raw.close()
 })

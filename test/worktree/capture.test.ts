@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
@@ -21,6 +21,7 @@ import {
   makeScene,
   nextTask,
   Repository,
+  type Scene,
   statusOf,
   treeByGit,
 } from './scene.ts'
@@ -35,6 +36,20 @@ async function captureChanges(repository: Repository): Promise<BaseChanges> {
   const { changes } = await capture(repository)
   if (changes === null) throw new Error('it found no changes')
   return changes
+}
+
+const realGit = () => execFileSync('which', ['git'], { encoding: 'utf8' }).trim()
+
+/** With a script in the place of git. */
+function withGitScript(scene: Scene, script: string) {
+  const bin = join(scene.top, 'bin')
+  mkdirSync(bin)
+  writeFileSync(join(bin, 'git'), script, { mode: 0o755 })
+  return makeWorktrees({
+    locks: makeLocks(join(scene.top, 'locks'), systemClock),
+    clock: systemClock,
+    environment: { ...scene.environment, PATH: `${bin}:${scene.environment.PATH}` },
+  })
 }
 
 describe.each(['main', 'linked'])('the changes of a %s worktree', kind => {
@@ -74,19 +89,9 @@ describe('a base', () => {
   it('of a clean checkout is its commit, held by a ref, for three spawns in all', async () => {
     const scene = makeScene()
     const repository = makeRepository(scene)
-    const bin = join(scene.top, 'bin')
     const log = join(scene.top, 'spawned')
-    const real = execFileSync('which', ['git'], { encoding: 'utf8' }).trim()
-    mkdirSync(bin)
-    writeFileSync(join(bin, 'git'), `#!/bin/sh\necho x >> '${log}'\nexec '${real}' "$@"\n`, {
-      mode: 0o755,
-    })
-    const environment = { ...scene.environment, PATH: `${bin}:${scene.environment.PATH}` }
-    const counted = makeWorktrees({
-      locks: makeLocks(join(scene.top, 'locks'), systemClock),
-      clock: systemClock,
-      environment,
-    })
+    const script = `#!/bin/sh\necho x >> '${log}'\nexec '${realGit()}' "$@"\n`
+    const counted = withGitScript(scene, script)
     const task = nextTask()
 
     const checkout = await counted.openCheckout(repository.root)
@@ -94,7 +99,7 @@ describe('a base', () => {
 
     expect(base).toEqual({ commit: repository.head(), changes: null })
     expect(repository.git('rev-parse', `refs/holdfast/${task}/base`)).toBe(base.commit)
-    expect(execFileSync('cat', [log], { encoding: 'utf8' })).toBe('x\n'.repeat(3))
+    expect(readFileSync(log, 'utf8')).toBe('x\n'.repeat(3))
   })
 
   it('is dropped when the submission fails after it', async () => {
@@ -128,9 +133,9 @@ describe('a base', () => {
     const repository = makeRepository(makeScene())
     if (option !== undefined) repository.git('update-index', option, 'kept.txt')
     for (let n = 0; n < 6; n++) {
-      repository.write('edited.txt', `staged ${n}`)
-      repository.git('add', 'edited.txt')
-      // As long as the staged one, within its second: only a racy index gives it away.
+      repository.write('edited.txt', `before ${n}`)
+      repository.git('commit', '-q', '-a', '-m', 'before')
+      // As long as the one before, within its second: only a racy index gives it away.
       repository.write('edited.txt', `edited ${n}`)
       const { snapshot } = await captureChanges(repository)
       expect(repository.git('show', `${snapshot}:edited.txt`)).toBe(`edited ${n}`)
@@ -331,6 +336,16 @@ describe('a base', () => {
     repository.git('fsck', '--strict')
   })
 
+  it('is written as one pack, and no loose object', async () => {
+    const repository = makeRepository(makeScene())
+    for (let n = 0; n < 5; n++) repository.write(`new/${n}.txt`, `${n}\n`)
+    const loose = () => /count: (\d+)/.exec(repository.git('count-objects', '-v'))?.[1]
+    const before = loose()
+    await captureChanges(repository)
+    expect(loose()).toBe(before)
+    expect(repository.git('count-objects', '-v')).toContain('packs: 1\n')
+  })
+
   it('survives the harshest gc of the user', async () => {
     const repository = makeRepository(makeScene())
     repository.write('edited.txt', 'staged\n')
@@ -387,6 +402,28 @@ describe('a refused capture leaves nothing', () => {
     expect(await refused(repository)).toMatchObject({ code: 'no_space' })
   })
 
+  it('when the disk fills up while git writes', async () => {
+    const scene = makeScene()
+    const repository = makeRepository(scene)
+    repository.write('new.txt', 'new\n')
+    const task = nextTask()
+    // What git does then, as seen on a full disk.
+    const script = `#!/bin/sh
+      case "$*" in
+        *fast-import*)
+          pack='${repository.root}/.git/objects/pack/tmp_pack_HWR8bc'
+          echo half > "$pack"
+          echo crash > '${repository.root}/.git/fast_import_crash_'$$
+          echo "fatal: sha1 file '$pack' write error. Out of diskspace" >&2
+          exit 128 ;;
+      esac
+      exec '${realGit()}' "$@"`
+    const worktrees = withGitScript(scene, script)
+    const capturing = worktrees.captureBase(await repository.open(), task, scene.scratch, limits)
+    await expect(capturing).rejects.toMatchObject({ code: 'no_space' })
+    expect(leftovers(repository)).toEqual([])
+  })
+
   it('when the index has conflicts, naming their paths', async () => {
     const repository = makeRepository(makeScene())
     repository.git('checkout', '-q', '-b', 'other')
@@ -413,6 +450,25 @@ describe('a refused capture leaves nothing', () => {
       message: expect.stringContaining('index file smaller than expected'),
     })
     expect(leftovers(repository)).toEqual([])
+  })
+
+  it('when what git stored is not what was read', async () => {
+    const scene = makeScene()
+    const repository = makeRepository(scene)
+    repository.write('new.txt', 'new\n')
+    const task = nextTask()
+    // Says of every snapshot that it equals its parent.
+    const script = `#!/bin/sh
+      case "$*" in *diff-tree*) exit 0 ;; esac
+      exec '${realGit()}' "$@"`
+    const worktrees = withGitScript(scene, script)
+    const capturing = worktrees.captureBase(await repository.open(), task, scene.scratch, limits)
+    await expect(capturing).rejects.toMatchObject({
+      code: 'capture_failed',
+      message: expect.stringContaining('new.txt'),
+    })
+    expect(repository.git('for-each-ref', 'refs/holdfast/')).toBe('')
+    expect(readdirSync(scene.scratch)).toEqual([])
   })
 
   it('when HEAD moved since the checkout was opened', async () => {

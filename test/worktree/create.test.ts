@@ -3,6 +3,10 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { type TaskId, worktreeIdOf } from '../../src/domain/ids.ts'
 import type { Base } from '../../src/domain/task.ts'
+import { makeLocks } from '../../src/store/locks.ts'
+import { systemClock } from '../../src/system-clock.ts'
+import { createWorktree } from '../../src/worktree/create.ts'
+import { GitError, makeGit } from '../../src/worktree/git.ts'
 import {
   limits,
   makeLinked,
@@ -80,6 +84,59 @@ describe('a new worktree', () => {
       expect(readFileSync(join(record.path, 'new.txt'), 'utf8')).toBe('new\n')
     }
     expect(await registered(ready)).toHaveLength(18)
+  })
+
+  it('is registered alone in its repository, and filled beside others', async () => {
+    const ready = await makeReady()
+    const events: string[] = []
+    const git = makeGit(ready.scene.environment)
+    const watched: typeof git = {
+      ...git,
+      run: async (args, call) => {
+        events.push(args.slice(0, 2).join(' '))
+        return await git.run(args, call)
+      },
+    }
+    const locks = {
+      tryAcquire: () => undefined,
+      isHeld: () => false,
+      withLock: async <T>(name: string, _limit: number, work: () => Promise<T>) => {
+        expect(name).toMatch(/^repo-[0-9a-f]{16}$/)
+        events.push('lock')
+        const result = await work()
+        events.push('unlock')
+        return result
+      },
+    }
+    const { base, commonDir, path, task } = ready
+    const order = { id: worktreeIdOf(task), path, base, commonDir }
+    await createWorktree(watched, locks, systemClock, order)
+    const alone = events.slice(events.indexOf('lock') + 1, events.indexOf('unlock'))
+    expect(alone).toEqual(['worktree add'])
+    expect(events.slice(events.indexOf('unlock'))).toContain('read-tree -m')
+  })
+
+  it('is tried again, and only then, when git meets another one half made', async () => {
+    const ready = await makeReady()
+    const git = makeGit(ready.scene.environment)
+    let adds = 0
+    const racing = (stderr: string): typeof git => ({
+      ...git,
+      run: async (args, call) => {
+        if (args[1] === 'add' && ++adds < 3) throw new GitError('worktree', 128, null, stderr)
+        return await git.run(args, call)
+      },
+    })
+    const locks = makeLocks(join(ready.scene.top, 'locks'), systemClock)
+    const { base, commonDir, path, task } = ready
+    const order = { id: worktreeIdOf(task), path, base, commonDir }
+    const other = 'fatal: something else'
+    await expect(createWorktree(racing(other), locks, systemClock, order)).rejects.toThrow(other)
+    expect(adds).toBe(1)
+    adds = 0
+    const race = 'fatal: failed to read .git/worktrees/x/commondir: Success'
+    await createWorktree(racing(race), locks, systemClock, order)
+    expect(adds).toBe(3)
   })
 
   it('is refused at a path where something is, which stays', async () => {

@@ -1,0 +1,78 @@
+/**
+ * Loads the program from what V8 made of it the last time: two thirds of the time that a command
+ * takes would go into compiling. (Node's own compile cache keeps only what a file runs while it is
+ * loaded; here almost everything runs later.)
+ *
+ * What is kept is code that will be run, so it lies in the private state directory. It is named by
+ * the bundle's size and time, the version of Node, and the command: each command runs a part of its
+ * own. Whatever goes wrong costs speed and nothing else.
+ */
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  writeSync,
+} from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import { Script } from 'node:vm'
+import { stateDirectory } from './state-directory.ts'
+
+const FREQUENT = ['run', 'status', 'wait', 'result', 'logs', 'diff', 'worker']
+
+/** The exports of the bundle, an absolute path. */
+export function load(bundle: string): unknown {
+  const cache = cacheFile(bundle)
+  const cachedData = readIfThere(cache)
+  // Its only statement is a function of (exports, require, module); see `scripts/build.mjs`.
+  const script = new Script(readFileSync(bundle, 'latin1'), {
+    filename: bundle,
+    ...(cachedData === undefined ? {} : { cachedData }),
+  })
+  if (cachedData === undefined || script.cachedDataRejected === true) {
+    // At the end, when all that this command runs has been compiled.
+    process.once('exit', () => keep(cache, script))
+  }
+  const module = { exports: {} }
+  script.runInThisContext()(module.exports, createRequire(bundle), module)
+  return module.exports
+}
+
+function cacheFile(bundle: string): string {
+  const { size, mtimeMs } = statSync(bundle)
+  const command = process.argv[2] ?? ''
+  const shelf = FREQUENT.includes(command) ? command : 'other'
+  const name = `${process.version}-${process.arch}-${size}-${mtimeMs}-${shelf}`
+  return join(stateDirectory(process.env), 'cache', 'code', name)
+}
+
+function readIfThere(path: string): Buffer | undefined {
+  try {
+    return readFileSync(path)
+  } catch {
+    // Missing: this run makes it. Unreadable: no worse than missing.
+    return undefined
+  }
+}
+
+function keep(path: string, script: Script): void {
+  const scratch = `${path}.${process.pid}`
+  try {
+    const directory = dirname(path)
+    // The state directory first, so that it is private however it came to be.
+    mkdirSync(dirname(dirname(directory)), { recursive: true, mode: 0o700 })
+    mkdirSync(directory, { recursive: true, mode: 0o700 })
+    const file = openSync(scratch, 'wx', 0o600)
+    writeSync(file, script.createCachedData())
+    // V8 trusts what it is given: a half-written file may not survive a power cut.
+    fsyncSync(file)
+    closeSync(file)
+    renameSync(scratch, path)
+  } catch {
+    // A state directory that cannot be written: a command that needs it says what is wrong.
+  }
+}

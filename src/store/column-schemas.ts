@@ -1,0 +1,126 @@
+/**
+ * What must stand in the JSON columns of the store. `checkIntegrity` holds every row against them;
+ * ordinary reads trust what only we have written (loading zod would cost `status` a sixth of its
+ * time).
+ */
+import * as z from 'zod/mini'
+import type { CommitId, Fence, SessionId, TaskId, WorktreeId } from '../domain/ids.ts'
+import type { FailureCode } from '../domain/outcome.ts'
+
+/** A string that was branded when it was written. */
+const branded = <T extends string>() =>
+  z.pipe(
+    z.string(),
+    z.transform(text => text as T),
+  )
+const fence = z.pipe(
+  z.number(),
+  z.transform(count => count as Fence),
+)
+const commit = branded<CommitId>()
+
+const usage = z.object({
+  inputTokens: z.nullable(z.number()),
+  cachedInputTokens: z.nullable(z.number()),
+  outputTokens: z.nullable(z.number()),
+  costUsd: z.nullable(z.number()),
+})
+
+const failure = z.object({
+  code: branded<FailureCode>(),
+  message: z.string(),
+  hint: z.optional(z.string()),
+})
+
+const result = z.object({
+  answer: z.nullable(z.string()),
+  commit: z.nullable(commit),
+  files: z.number(),
+  insertions: z.number(),
+  deletions: z.number(),
+  leftOut: z.array(z.string()),
+})
+
+const mode = z.enum(['read-only', 'workspace', 'full'])
+
+const request = z.object({
+  id: branded<TaskId>(),
+  name: z.string(),
+  agent: z.string(),
+  model: z.nullable(z.string()),
+  effort: z.nullable(z.string()),
+  permissions: z.object({
+    asked: mode,
+    effective: mode,
+    enforcedBy: z.enum(['agent', 'system', 'none']),
+  }),
+  argv: z.array(z.string()),
+  retryOnCrash: z.boolean(),
+  repo: z.object({ root: z.string(), commonDir: z.string(), subdirectory: z.string() }),
+  base: z.object({
+    commit,
+    changes: z.nullable(
+      z.object({
+        snapshot: commit,
+        staged: z.nullable(commit),
+        modified: z.number(),
+        untracked: z.number(),
+        deleted: z.number(),
+        leftOut: z.array(z.string()),
+      }),
+    ),
+  }),
+  caller: z.object({
+    kind: z.enum(['terminal', 'claude', 'task', 'program']),
+    id: z.nullable(z.string()),
+    directory: z.string(),
+  }),
+  createdAt: z.number(),
+})
+
+const state = z.discriminatedUnion('name', [
+  z.object({ name: z.literal('queued') }),
+  z.object({ name: z.literal('starting'), fence }),
+  z.object({ name: z.literal('running'), fence }),
+  z.object({ name: z.literal('needs_input'), fence, question: z.string() }),
+  z.object({
+    name: z.literal('waiting'),
+    wait: z.object({ reason: z.literal('backoff'), until: z.number(), failure }),
+  }),
+  z.object({ name: z.literal('cancelling'), fence }),
+  z.object({ name: z.literal('succeeded'), endedAt: z.number(), result }),
+  z.object({ name: z.literal('failed'), endedAt: z.number(), failure, result: z.nullable(result) }),
+  z.object({ name: z.literal('cancelled'), endedAt: z.number(), result: z.nullable(result) }),
+])
+
+const translation = z.object({
+  session: z.nullable(branded<SessionId>()),
+  answer: z.nullable(z.string()),
+  usage: z.nullable(usage),
+  turn: z.nullable(
+    z.discriminatedUnion('ok', [
+      z.object({ ok: z.literal(true) }),
+      z.object({ ok: z.literal(false), message: z.string() }),
+    ]),
+  ),
+})
+
+const worktreeRecord = z.object({
+  id: branded<WorktreeId>(),
+  path: z.string(),
+  gitDir: z.string(),
+  commonDir: z.string(),
+  device: z.number(),
+  inode: z.number(),
+})
+
+/** What a log line says; its kinds are open, so only that it has one is checked. */
+const eventBody = z.looseObject({ kind: z.string() })
+
+/** By table and column. */
+export const columnSchemas = {
+  tasks: { request_json: request, state_json: state, usage_json: z.nullable(usage) },
+  attempts: { translation_json: z.nullable(translation) },
+  worktrees: { record_json: z.nullable(worktreeRecord) },
+  events: { body_json: eventBody },
+} as const
