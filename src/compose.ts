@@ -94,7 +94,9 @@ export function compose(environment: Variables, entry: string): Composition {
       return await load()
     },
     async close() {
-      if (store.isMade()) await (await store()).close()
+      if (!store.isMade()) return
+      const opened = await store().catch(() => undefined) // Whoever asked for it was told why.
+      await opened?.close()
     },
   }
 }

@@ -12,7 +12,7 @@ export interface TaskFiles {
   runDirectory(task: TaskId, fence: Fence): string
   /** Where the managed worktree of a task stands. */
   worktreePath(task: TaskId): string
-  /** Makes the task directory; nothing in it is durable yet. */
+  /** Makes the task directory; nothing in it is durable yet. Refuses with `store_unwritable`. */
   create(task: TaskId): Promise<void>
   /** Writes prompt and environment; both and their directories are on disk when it returns. */
   writeRequest(task: TaskId, prompt: Uint8Array, environment: Environment): Promise<void>

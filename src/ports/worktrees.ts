@@ -71,7 +71,8 @@ export interface Worktrees {
   /**
    * Makes a worktree at `path`, which must not exist, born locked with `holdfast <task>` in its
    * reason, with the base's working tree and index. If it fails half-way nothing is left of it.
-   * Registration is exclusive per repository, across processes.
+   * Registration is exclusive per repository, across processes. Refuses with `not_a_repository`
+   * where the repository is gone.
    */
   createWorktree(
     id: WorktreeId,

@@ -14,7 +14,7 @@ const CARD = 'worker.json'
 const BELL = 'bell'
 const LOG = 'worker.log'
 
-/** Lookers hold the lock for well under a millisecond; a post that is free is had at once. */
+/** Lookers share the lock for well under a millisecond; a post that is free is had at once. */
 const TAKE_POST_MS = 1_000
 
 /**
@@ -58,7 +58,8 @@ export function makeWorkerPresence(
       mkdirSync(home, { recursive: true, mode: 0o700 })
       const deadline = performance.now() + TAKE_POST_MS
       let lock = locks.tryAcquire(LOCK)
-      while (lock === undefined && performance.now() < deadline) {
+      // Held by lookers alone: worth a moment. Held by a worker: waiting would make a second one.
+      while (lock === undefined && !locks.isHeld(LOCK) && performance.now() < deadline) {
         await new Promise(resolve => setTimeout(resolve, 10))
         lock = locks.tryAcquire(LOCK)
       }

@@ -2,7 +2,7 @@
  * Locks that die with their holder: an exclusive SQLite transaction on a file of their own, which
  * the kernel ends together with the process. They hold across processes and within one.
  */
-import { mkdirSync } from 'node:fs'
+import { closeSync, mkdirSync, openSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { AppError } from '../domain/errors.ts'
@@ -19,8 +19,10 @@ const RETRY_MS = 10
 /** `directory` is absolute; it is made if it is missing. */
 export function makeLocks(directory: string, clock: Clock): Locks {
   const open = (name: string) => {
+    const file = join(directory, `${name}.lock`)
     mkdirSync(directory, { recursive: true, mode: 0o700 })
-    return new DatabaseSync(join(directory, `${name}.lock`), { timeout: 0 })
+    makePrivate(file)
+    return new DatabaseSync(file, { timeout: 0 })
   }
 
   const tryAcquire = (name: string): Lock | undefined => {
@@ -61,6 +63,19 @@ export function makeLocks(directory: string, clock: Clock): Locks {
         lock.release()
       }
     },
+  }
+}
+
+/**
+ * SQLite would make the file as the umask says; its journal takes the mode over. An existing file
+ * may not be opened here: closing it again would end the locks that this process holds on it
+ * (POSIX locks belong to the process, not to the descriptor).
+ */
+function makePrivate(file: string): void {
+  try {
+    closeSync(openSync(file, 'wx', 0o600))
+  } catch (error) {
+    if ((error as { code?: string }).code !== 'EEXIST') throw error
   }
 }
 

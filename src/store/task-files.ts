@@ -3,6 +3,7 @@ import { mkdir, open, readFile, rm, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as z from 'zod/mini'
 import type { TaskFiles } from '../ports/task-files.ts'
+import { storeError } from './open.ts'
 
 const PROMPT = 'prompt'
 const ENVIRONMENT = 'environment.json'
@@ -18,18 +19,20 @@ export function makeTaskFiles(home: string): TaskFiles {
     directory,
     runDirectory: (task, fence) => join(directory(task), 'runs', String(fence)),
     worktreePath: task => join(home, 'worktrees', task),
-    async create(task) {
-      await mkdir(tasks, { recursive: true, mode: 0o700 })
-      await mkdir(directory(task), { mode: 0o700 })
-    },
-    async writeRequest(task, prompt, environment) {
-      await Promise.all([
-        writeDurably(join(directory(task), PROMPT), prompt),
-        writeDurably(join(directory(task), ENVIRONMENT), JSON.stringify(environment)),
-      ])
-      await syncDirectory(directory(task))
-      await syncDirectory(tasks)
-    },
+    create: task =>
+      explained(tasks, async () => {
+        await mkdir(tasks, { recursive: true, mode: 0o700 })
+        await mkdir(directory(task), { mode: 0o700 })
+      }),
+    writeRequest: (task, prompt, environment) =>
+      explained(directory(task), async () => {
+        await Promise.all([
+          writeDurably(join(directory(task), PROMPT), prompt),
+          writeDurably(join(directory(task), ENVIRONMENT), JSON.stringify(environment)),
+        ])
+        await syncDirectory(directory(task))
+        await syncDirectory(tasks)
+      }),
     readPrompt: task => readFile(join(directory(task), PROMPT)),
     async readEnvironment(task) {
       const text = await readFile(join(directory(task), ENVIRONMENT), 'utf8')
@@ -41,6 +44,15 @@ export function makeTaskFiles(home: string): TaskFiles {
       await mkdir(path, { recursive: true })
     },
     remove: task => rm(directory(task), { recursive: true, force: true }),
+  }
+}
+
+/** A directory that cannot be written, or a full disk, is told as trouble with the store. */
+async function explained(path: string, write: () => Promise<void>): Promise<void> {
+  try {
+    await write()
+  } catch (error) {
+    throw storeError(error, path)
   }
 }
 

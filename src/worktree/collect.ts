@@ -3,6 +3,7 @@
  * lies in the worktree is believed: not its `.git`, not its index, not its submodules.
  */
 import {
+  chmodSync,
   closeSync,
   fsyncSync,
   mkdirSync,
@@ -331,6 +332,8 @@ async function writeDurably(
   const file = openSync(beside, 'w', 0o600)
   try {
     await write(beside, file)
+    // Git may have made a file of its own in its place, as the umask says.
+    chmodSync(beside, 0o600)
     syncFile(beside)
     await rename(beside, join(directory, name))
     syncFile(directory)

@@ -2,7 +2,7 @@
  * Makes a worktree. Only its registration is exclusive; the files are written outside of the lock.
  * A try of the same id that was killed half-way is cleared away first.
  */
-import { lstatSync, mkdirSync, readdirSync, realpathSync, renameSync } from 'node:fs'
+import { existsSync, lstatSync, mkdirSync, readdirSync, realpathSync, renameSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { AppError, messageOf } from '../domain/errors.ts'
 import type { WorktreeId } from '../domain/ids.ts'
@@ -40,6 +40,9 @@ export async function createWorktree(
   clock: Clock,
   asked: WorktreeOrder,
 ): Promise<WorktreeRecord> {
+  if (!existsSync(join(asked.commonDir, 'HEAD'))) {
+    throw new AppError('not_a_repository', `the repository ${asked.commonDir} is gone`)
+  }
   const parent = dirname(asked.path)
   mkdirSync(parent, { recursive: true, mode: 0o700 })
   // As git will write it down: registrations are found by it.

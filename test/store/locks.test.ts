@@ -64,3 +64,18 @@ test('who waits too long is told so, and a failing section gives the lock back',
   await expect(failing).rejects.toThrow('no')
   expect(locks.isHeld('a')).toBe(false)
 })
+
+test('looking at a lock that this process holds does not end it', async () => {
+  const directory = scratchDirectory()
+  const lock = make(directory).tryAcquire('a')
+  expect(make(directory).isHeld('a')).toBe(true)
+  expect(make(directory).tryAcquire('a')).toBeUndefined()
+  const source = new URL('../../src/store/locks.ts', import.meta.url).href
+  const program = `
+    const { makeLocks } = await import(${JSON.stringify(source)})
+    process.exit(makeLocks(${JSON.stringify(directory)}, { now: Date.now }).isHeld('a') ? 7 : 0)
+  `
+  const looker = spawn(process.execPath, ['--input-type=module', '-e', program])
+  expect(await once(looker, 'exit')).toEqual([7, null])
+  lock?.release()
+})

@@ -1,0 +1,214 @@
+/** What is refused: a clear message, the right exit code, the next step, and nothing half made. */
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { House, type RunOptions } from './house.ts'
+
+/** What a refusal may leave: nothing in the repository, no task directory. */
+async function expectRefused(
+  house: House,
+  words: readonly string[],
+  code: number,
+  says: RegExp,
+  options: RunOptions = {},
+): Promise<void> {
+  const refs = existsSync(house.repo) ? house.git('for-each-ref') : ''
+  const run = await house.run(words, options)
+  expect({ words, code: run.code, stdout: run.stdout, stderr: run.stderr }).toEqual({
+    words,
+    code,
+    stdout: '',
+    stderr: expect.stringMatching(says),
+  })
+  expect(run.stderr).not.toContain('unexpected:')
+  const tasks = join(house.home, 'tasks')
+  expect(existsSync(tasks) ? readdirSync(tasks) : []).toEqual([])
+  if (existsSync(house.repo)) expect(house.git('for-each-ref')).toBe(refs)
+}
+
+const program = ['run', 'command', '--', 'true']
+
+test('a directory that is no repository', async () => {
+  const house = new House()
+  await expectRefused(house, program, 5, /not a git repository/, { directory: house.scratch })
+})
+
+test('a repository without a commit', async () => {
+  const house = new House()
+  const empty = join(house.scratch, 'empty')
+  mkdirSync(empty)
+  house.gitIn(empty, 'init', '--quiet')
+  await expectRefused(house, program, 5, /no commit/, { directory: empty })
+})
+
+test('a directory that was deleted under the caller', async () => {
+  const house = new House()
+  const gone = join(house.scratch, 'gone')
+  mkdirSync(gone)
+  const script = `cd ${gone}; rmdir ${gone}; exec ${process.execPath} "$0" run command -- true`
+  const { entry } = await import('./house.ts')
+  const { execFile } = await import('node:child_process')
+  const run = await new Promise<{ code: unknown; stderr: string }>(resolve => {
+    execFile('/bin/sh', ['-c', script, entry], { env: house.environment }, (error, _, stderr) =>
+      resolve({ code: error?.code, stderr }),
+    )
+  })
+  expect(run.code).toBe(5)
+  expect(run.stderr).toMatch(/gone|deleted|not a git repository/)
+})
+
+test('an agent that is missing, and one that nobody knows', async () => {
+  const house = new House()
+  const environment = { PATH: '/usr/bin:/bin' }
+  await expectRefused(house, ['run', 'codex', 'x'], 6, /codex.*\n.*npm install/s, { environment })
+  await expectRefused(house, ['run', 'x'], 6, /no agent is ready/, { environment })
+  await expectRefused(house, ['run', '-a', 'nobody', 'x'], 2, /no agent "nobody"/)
+  await expectRefused(house, ['run', 'command', '--', 'no-such-program'], 6, /no-such-program/)
+})
+
+test('an agent that is too old', async () => {
+  const house = new House()
+  const bin = join(house.scratch, 'bin')
+  house.write('codex', '#!/bin/sh\necho codex-cli 0.20.0\n', bin)
+  chmodSync(join(bin, 'codex'), 0o755)
+  const environment = { PATH: `${bin}:/usr/bin:/bin` }
+  await expectRefused(house, ['run', 'codex', 'x'], 6, /0\.20\.0/, { environment })
+})
+
+/** A Codex that is found, new enough and logged in, and never run: what is refused comes before. */
+function withCodex(house: House): RunOptions {
+  const bin = join(house.scratch, 'bin')
+  house.write('codex', '#!/bin/sh\necho codex-cli 0.169.0\n', bin)
+  chmodSync(join(bin, 'codex'), 0o755)
+  return { environment: { PATH: `${bin}:/usr/bin:/bin`, CODEX_API_KEY: 'k' } }
+}
+
+test('prompts that are none', async () => {
+  const house = new House()
+  const options = withCodex(house)
+  const stdin = (input: string | Uint8Array) => ({ ...options, input })
+  await expectRefused(house, ['run', 'codex', ''], 2, /prompt is empty/, options)
+  await expectRefused(house, ['run', 'codex', '-'], 2, /prompt is empty/, stdin(' \n '))
+  await expectRefused(house, ['run', '-a', 'codex', '-'], 2, /NUL byte at offset 2/, stdin('ab\0c'))
+  const latin = new Uint8Array([0x66, 0xfc, 0x72])
+  await expectRefused(house, ['run', '-a', 'codex', '-'], 2, /not valid UTF-8/, stdin(latin))
+  const long = 'x'.repeat(1_048_576)
+  await expectRefused(house, ['run', '-a', 'codex', '-'], 2, /takes at most \d+/, stdin(long))
+  const file = ['run', 'codex', '--prompt-file', 'no-such-file']
+  await expectRefused(house, file, 2, /prompt file cannot be read/, options)
+  await expectRefused(house, ['run', 'codex', 'two', 'words'], 2, /quote the prompt/, options)
+  await expectRefused(house, ['run', 'codex', '--model'], 2, /--model needs a value/, options)
+  await expectRefused(house, ['run', 'codex', '--fix it'], 2, /after --/, options)
+  await expectRefused(house, ['run', 'codex', 'x', '--permissions', 'all'], 2, /none of/, options)
+})
+
+test('a program without its dashes, and permissions that nothing can hold', async () => {
+  const house = new House()
+  await expectRefused(house, ['run', 'command', 'true'], 2, /run command -- npm test/)
+  await expectRefused(house, ['run', 'command', '--'], 2, /needs a program/)
+  const confined = ['run', 'command', '--permissions', 'read-only', '--', 'true']
+  await expectRefused(house, confined, 6, /--permissions full/)
+})
+
+test('commands and flags that do not exist', async () => {
+  const house = new House()
+  await expectRefused(house, ['fix', 'it'], 2, /no command "fix"/)
+  await expectRefused(house, ['status', '--nothing'], 2, /no flag --nothing/)
+  await expectRefused(house, ['run', '--in-place', 'x'], 2, /no flag --in-place/)
+  await expectRefused(house, ['wait', '--timeout', 'soon'], 2, /no duration/)
+  await expectRefused(house, ['cancel'], 2, /needs a task/)
+})
+
+test('tasks that are not there, and a prefix that fits two', async () => {
+  const house = new House()
+  for (const command of ['status', 'wait', 'result', 'logs', 'diff', 'cancel']) {
+    await expectRefused(house, [command, 'nowhere'], 4, /no task "nowhere"/, { directory: '/' })
+  }
+  await expectRefused(house, ['result'], 4, /no task of this caller/)
+  const ids: string[] = []
+  const firsts = new Set<string>()
+  // Ids are random: some two of 23 begin with the same letter.
+  for (;;) {
+    const id = await house.submitScript('true')
+    ids.push(id)
+    if (firsts.has(id.charAt(0))) break
+    firsts.add(id.charAt(0))
+  }
+  const twice = ids.at(-1)?.charAt(0) ?? ''
+  const run = await house.run(['status', twice])
+  expect(run.code).toBe(2)
+  expect(run.stderr).toMatch(/could be more than one task\n.*type more of it/)
+  expect((await house.run(['wait', ...ids, '--timeout', '50s'])).code).toBe(0)
+}, 120_000)
+
+test('changes that are too many are refused, with the largest named', async () => {
+  const house = new House()
+  for (let i = 0; i < 20_001; i++) writeFileSync(join(house.repo, `f${i}`), '')
+  house.write('big.bin', 'x'.repeat(3_000_000))
+  await expectRefused(house, program, 5, /20,?000[\s\S]*big\.bin[\s\S]*\.gitignore/)
+})
+
+test('a state directory that cannot be written', async () => {
+  const house = new House()
+  const file = join(house.scratch, 'a-file')
+  writeFileSync(file, '')
+  const environment = { HOLDFAST_HOME: join(file, 'home') }
+  await expectRefused(house, program, 7, /HOLDFAST_HOME/, { environment })
+  await expectRefused(house, ['status'], 7, /HOLDFAST_HOME/, { environment })
+})
+
+test('a store that is damaged, or newer, is refused and left alone', async () => {
+  const house = new House()
+  mkdirSync(house.home, { mode: 0o700 })
+  writeFileSync(join(house.home, 'store.db'), 'no database '.repeat(500))
+  await expectRefused(house, program, 7, /damaged/)
+  await expectRefused(house, ['status'], 7, /damaged/)
+  const doctor = await house.run(['doctor', '--json'])
+  expect(doctor.code).toBe(1)
+  expect(JSON.parse(doctor.stdout).findings).toContainEqual(
+    expect.objectContaining({ check: 'store', status: 'error' }),
+  )
+  rmSync(join(house.home, 'store.db'))
+})
+
+test('with --json a refusal is a document on stdout, and the same exit code', async () => {
+  const house = new House()
+  const { code, stdout } = await house.run(['status', 'nowhere', '--json'])
+  expect(code).toBe(4)
+  expect(JSON.parse(stdout)).toEqual({
+    error: { code: 'no_such_task', message: expect.any(String), hint: expect.any(String) },
+  })
+})
+
+test('a merge in progress is refused by name', async () => {
+  const house = new House()
+  house.git('checkout', '--quiet', '-b', 'other')
+  house.write('kept.txt', 'theirs\n')
+  house.git('commit', '--quiet', '--all', '--message=theirs')
+  house.git('checkout', '--quiet', 'trunk')
+  house.write('kept.txt', 'ours\n')
+  house.git('commit', '--quiet', '--all', '--message=ours')
+  expect(() => house.git('merge', '--quiet', 'other')).toThrow()
+  await expectRefused(house, program, 5, /kept\.txt/)
+})
+
+test('what cannot be carried is said before the task starts', async () => {
+  const house = new House()
+  const nested = join(house.repo, 'nested')
+  mkdirSync(nested)
+  house.gitIn(nested, 'init', '--quiet')
+  house.write('file', 'x', nested)
+  symlinkSync('/nowhere', join(house.repo, 'dangling'))
+  const { code, stdout, stderr } = await house.run(['run', 'command', '--', 'readlink', 'dangling'])
+  expect(code).toBe(0)
+  expect(stderr).toMatch(/left out: .*nested/)
+  expect((await house.wait(stdout.trim())).result?.answer).toBe('/nowhere')
+})

@@ -1,0 +1,192 @@
+/** The contract that other programs build on: documents, streams, what a command loads. */
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { expect, test } from 'vitest'
+import { views } from '../../src/surfaces/view.ts'
+import { eventually } from '../eventually.ts'
+import { entry, House } from './house.ts'
+
+test('every document is as its schema says', async () => {
+  const house = new House()
+  house.makeDirty()
+  const run = await house.ok(['run', 'command', '--json', '--', 'sh', '-c', 'echo hi; echo x > y'])
+  const { id } = views.task.parse(JSON.parse(run))
+  await house.wait(id)
+  views.status.parse(JSON.parse(await house.ok(['status', '--json'])))
+  const task = views.task.parse(JSON.parse(await house.ok(['status', id, '--json'])))
+  expect(task).toMatchObject({ state: 'succeeded', attempt: 1, error: null, waitingUntil: null })
+  expect(task.base.changes).toMatchObject({ modified: 2, untracked: 1, deleted: 0 })
+  for (const time of [task.createdAt, task.startedAt, task.endedAt, task.stateAsOf]) {
+    expect(new Date(time ?? '').toISOString()).toBe(time)
+  }
+  views.status.parse(JSON.parse(await house.ok(['wait', id, '--json'])))
+  views.result.parse(JSON.parse(await house.ok(['result', id, '--json'])))
+  views.diff.parse(JSON.parse(await house.ok(['diff', id, '--json'])))
+  views.worker.parse(JSON.parse(await house.ok(['worker', 'status', '--json'])))
+  const doctor = views.doctor.parse(JSON.parse(await house.ok(['doctor', '--json'])))
+  expect(doctor.ok).toBe(true)
+  const lines = (await house.ok(['logs', id, '--json'])).trim().split('\n')
+  const events = lines.map(line => views.event.parse(JSON.parse(line)))
+  expect(events.map(({ seq }) => seq)).toEqual(events.map((_, i) => i + 1))
+})
+
+test('result, logs --raw and diff put nothing but data on stdout', async () => {
+  const house = new House()
+  const id = await house.submitScript('printf "a\\n\\nb"; echo change > kept.txt')
+  await house.wait(id)
+  expect(await house.ok(['result', id])).toBe('a\n\nb')
+  expect(await house.ok(['logs', id, '--raw'])).toBe('a\n\nb')
+  const patch = await house.ok(['diff', id])
+  execFileSync('git', ['apply', '--check', '-'], { cwd: house.repo, input: patch })
+  expect(await house.ok(['diff', id, '--stat'])).toBe(
+    '1 files changed, 1 insertions, 3 deletions\n',
+  )
+})
+
+test('without a name the newest of this repository is meant, and stderr says which', async () => {
+  const house = new House()
+  const id = await house.submitScript('echo newest')
+  await house.wait(id)
+  const run = await house.run(['result'])
+  expect(run).toMatchObject({ code: 0, stdout: 'newest' })
+  expect(run.stderr).toContain(id)
+})
+
+test('logs -f follows to the end, and since goes on where it stopped', async () => {
+  const house = new House()
+  const id = await house.submitScript('echo one; while [ ! -e go ]; do sleep 0.05; done; echo two')
+  const follow = house.start(['logs', id, '-f', '--json'])
+  let said = ''
+  follow.stdout?.on('data', chunk => {
+    said += chunk
+  })
+  await eventually('one is followed', () => said.includes('"one"'))
+  house.write('go', '', house.worktree(id))
+  expect(await once(follow, 'exit')).toEqual([0, null])
+  const events = said
+    .trim()
+    .split('\n')
+    .map(line => JSON.parse(line))
+  expect(events.at(-1)).toMatchObject({ kind: 'task_changed', text: 'succeeded' })
+  const middle = events[2].seq
+  const rest = await house.ok(['logs', id, '--since', String(middle), '--json'])
+  expect(
+    rest
+      .trim()
+      .split('\n')
+      .map(line => JSON.parse(line)),
+  ).toEqual(events.slice(3))
+})
+
+test('a reader that goes away ends a command quietly', async () => {
+  const house = new House()
+  const id = await house.submitScript('seq 1 200000')
+  await house.wait(id)
+  const logs = spawn(process.execPath, [entry, 'logs', id, '--raw'], { env: house.environment })
+  let said = ''
+  logs.stderr.on('data', chunk => {
+    said += chunk
+  })
+  await once(logs.stdout, 'data')
+  logs.stdout.destroy()
+  expect(await once(logs, 'exit')).toEqual([141, null])
+  expect(said).toBe('')
+})
+
+test('a status without a worker is judged from what can be seen', async () => {
+  const house = new House()
+  const id = await house.submitScript('touch under-way; exec sleep 300')
+  await eventually('it is under way', () => existsSync(join(house.worktree(id), 'under-way')))
+  for (const line of house.processes().filter(text => text.includes('holdfast-worker'))) {
+    process.kill(Number.parseInt(line, 10), 'SIGKILL')
+  }
+  const worker = await house.workerPid()
+  process.kill(worker, 'SIGKILL')
+  process.kill(house.pid(id, 'wrapper'), 'SIGKILL')
+  process.kill(house.pid(id), 'SIGKILL')
+  await eventually('they are gone', () => house.processes().length === 0)
+  const [first] = JSON.parse(await house.ok(['status', '--json'], { directory: '/' })).tasks
+  expect(['waiting', 'failed']).toContain(first.state)
+  expect((await house.wait(id)).state).toBe('failed')
+})
+
+test('everything under the state directory is private, whatever the umask', async () => {
+  const house = new House({ TOP_SECRET: 'hunter2' })
+  const { entry: program } = await import('./house.ts')
+  const script = 'umask 000; exec "$@"'
+  const words = [process.execPath, program, 'run', 'command', '--', 'sh', '-c', 'umask; echo x > f']
+  const options = { cwd: house.repo, env: house.environment, encoding: 'utf8' } as const
+  const id = execFileSync('/bin/sh', ['-c', script, 'sh', ...words], options).trim()
+  const task = await house.wait(id)
+  expect(statSync(house.home).mode & 0o777).toBe(0o700)
+  const open: string[] = []
+  for (const name of readdirSync(house.home, { recursive: true, encoding: 'utf8' })) {
+    if (name.startsWith('worktrees/')) continue
+    const path = join(house.home, name)
+    if ((statSync(path).mode & 0o077) !== 0 && statSync(path).isFile()) open.push(name)
+  }
+  expect(open).toEqual([])
+  const kept = readdirSync(join(house.home, 'tasks', id), { recursive: true, encoding: 'utf8' })
+  for (const name of kept) {
+    const path = join(house.home, 'tasks', id, name)
+    if (statSync(path).isFile()) expect(readFileSync(path, 'utf8')).not.toContain('hunter2')
+  }
+  expect(task.state).toBe('succeeded')
+})
+
+/** Runs the sources themselves, and lists which of them a command loads. */
+function loadedBy(house: House, ...words: string[]): string[] {
+  const root = fileURLToPath(new URL('../..', import.meta.url))
+  const program = `
+    const { registerHooks } = await import('node:module')
+    registerHooks({ load(url, context, next) { console.error('LOADED ' + url); return next(url, context) } })
+    const { main } = await import(${JSON.stringify(`${root}src/surfaces/cli/main.ts`)})
+    process.exit(await main(process, ${JSON.stringify(entry)}))
+  `
+  const child = execFileSync(
+    '/bin/sh',
+    [
+      '-c',
+      '"$@" 2>&1 >/dev/null',
+      'sh',
+      process.execPath,
+      '--input-type=module',
+      '-e',
+      program,
+      'x',
+      ...words,
+    ],
+    { cwd: house.repo, env: house.environment, encoding: 'utf8' },
+  )
+  return [...child.matchAll(/LOADED file:\/\/(\S+)/g)].map(match =>
+    (match[1] ?? '').replace(root, ''),
+  )
+}
+
+test('a command loads itself and nothing else', async () => {
+  const house = new House()
+  const id = await house.submitScript('true')
+  await house.wait(id)
+  const status = loadedBy(house, 'status', '--json')
+  expect(status).toContain('src/store/sqlite-store.ts')
+  const heavy =
+    /src\/(?:agents|worktree|demo|process\/(?!worker-presence))|node_modules\/(?:zod|smol-toml)/
+  expect(status.filter(path => heavy.test(path))).toEqual([])
+  for (const words of [
+    ['result', id],
+    ['logs', id],
+    ['wait', id],
+  ]) {
+    const loaded = loadedBy(house, ...words)
+    expect([words[0], loaded.filter(path => /src\/(?:agents|worktree|demo)/.test(path))]).toEqual([
+      words[0],
+      [],
+    ])
+  }
+  const run = loadedBy(house, 'run', 'command', '--', 'true')
+  expect(run.filter(path => /src\/(?:demo|agents\/codex)|commands\/(?!run)/.test(path))).toEqual([])
+  await house.run(['wait', '--timeout', '20s'])
+})
