@@ -6,8 +6,8 @@ import { type Attempt, activeStates, hasEnded, type Task, type TaskState } from 
 import { nextState, owesDelivery, type Transition } from '../domain/transitions.ts'
 import type { ClaimedAttempt } from '../ports/store.ts'
 import { insertNote } from './events.ts'
-import type { Database } from './schema.ts'
-import { type Db, fenceOf, findTask, readTask, selectTasks } from './tasks.ts'
+import type { Database, Db } from './schema.ts'
+import { fenceOf, findTask, readTask, selectTasks } from './tasks.ts'
 
 export async function claimNext(
   db: Kysely<Database>,

@@ -2,7 +2,7 @@
 import type { AgentEvent, TaskEvent, TaskNote } from '../domain/agent-events.ts'
 import type { Fence, TaskId } from '../domain/ids.ts'
 import { readEventBody } from './columns.ts'
-import type { Db } from './tasks.ts'
+import type { Db } from './schema.ts'
 
 /** SQLite binds at most 32,766 values in one statement; six are bound for a line. */
 const LINES_PER_INSERT = 500

@@ -5,8 +5,7 @@ import { asFence, type Fence, type TaskId } from '../domain/ids.ts'
 import type { AttemptRecord, ClaimedAttempt, Progress } from '../ports/store.ts'
 import { readTranslation } from './columns.ts'
 import { insertEvents } from './events.ts'
-import type { Database } from './schema.ts'
-import type { Db } from './tasks.ts'
+import type { Database, Db } from './schema.ts'
 
 export async function recordProgress(
   db: Kysely<Database>,

@@ -2,7 +2,7 @@
  * The tables as Kysely sees them, for both dialects. Times are milliseconds since 1970; columns
  * that end in `_json` are checked by the schemas of `columns.ts` when they are read.
  */
-import type { Generated } from 'kysely'
+import type { Generated, Kysely, Transaction } from 'kysely'
 
 export interface Database {
   tasks: {
@@ -71,3 +71,6 @@ export interface Database {
     created_at: number
   }
 }
+
+/** The database, or a transaction on it. */
+export type Db = Kysely<Database> | Transaction<Database>

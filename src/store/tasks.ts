@@ -1,13 +1,11 @@
 /** Tasks as rows: writing one, finding it again. */
-import type { Kysely, Selectable, Transaction } from 'kysely'
+import type { Selectable } from 'kysely'
 import { asFence, type Fence, type SessionId, type TaskId, type WorktreeId } from '../domain/ids.ts'
 import type { Task, TaskRequest, TaskStateName } from '../domain/task.ts'
 import type { TaskFilter } from '../ports/store.ts'
 import { readRequest, readState, readUsage } from './columns.ts'
 import { insertNote } from './events.ts'
-import type { Database } from './schema.ts'
-
-export type Db = Kysely<Database> | Transaction<Database>
+import type { Database, Db } from './schema.ts'
 
 type TaskRow = Selectable<Database['tasks']> & {
   worktree_path: string | null

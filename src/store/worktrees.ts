@@ -4,8 +4,7 @@ import type { TaskId, WorktreeId } from '../domain/ids.ts'
 import type { ClaimedAttempt, StoredWorktree } from '../ports/store.ts'
 import type { WorktreeRecord } from '../ports/worktrees.ts'
 import { readWorktreeRecord } from './columns.ts'
-import type { Database } from './schema.ts'
-import type { Db } from './tasks.ts'
+import type { Database, Db } from './schema.ts'
 
 export async function leaseWorktree(
   db: Kysely<Database>,

@@ -3,7 +3,8 @@
  * so that one bad file costs that file and not the capture, and names in words what it could not
  * take. What git then says it stored is compared with what was read: `read-back.ts`.
  */
-import { type Found, makeLook, type ObjectFormat } from './contents.ts'
+import type { CaptureSource, Change } from './change.ts'
+import { type Found, makeLook } from './contents.ts'
 import { readConversions } from './conversion.ts'
 import { type FastImport, startFastImport } from './fast-import.ts'
 import type { Git, GitPlace } from './git.ts'
@@ -11,27 +12,6 @@ import { type BytePath, isForbiddenPath } from './paths.ts'
 import { readSettings } from './settings.ts'
 import type { TreeEntry } from './status.ts'
 import { Taking } from './taking.ts'
-
-/** A path where the working tree may differ from the commit that it is captured against. */
-export interface Change {
-  readonly path: BytePath
-  /** What that commit has there. */
-  readonly before: TreeEntry | null
-  /** False: git saw that it is gone from disk. */
-  readonly present: boolean
-  /** It is, or was, a submodule. */
-  readonly gitlink: boolean
-  /** The index's mode of a tracked file: it holds where the disk's exec bit means nothing. */
-  readonly indexMode: string | null
-}
-
-/** Where changes are read from. */
-export interface CaptureSource {
-  /** With a private index, which is used up. */
-  readonly place: GitPlace
-  readonly root: string
-  readonly format: ObjectFormat
-}
 
 /** What the working tree has instead; null: it is gone. */
 export type Delta = ReadonlyMap<BytePath, TreeEntry | null>

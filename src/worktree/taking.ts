@@ -1,4 +1,4 @@
-import type { CaptureSource, Change } from './capture.ts'
+import type { CaptureSource, Change } from './change.ts'
 import {
   blobId,
   type FileReading,

@@ -248,7 +248,9 @@ export class House {
           // It went by itself.
         }
       }
-      const log = existsSync(join(this.home, 'worker.log')) ? readFileSync(join(this.home, 'worker.log'), 'utf8') : ''
+      const log = existsSync(join(this.home, 'worker.log'))
+        ? readFileSync(join(this.home, 'worker.log'), 'utf8')
+        : ''
       throw new Error(`${log}the test left processes behind:\n${left.join('\n')}`)
     } finally {
       rmSync(this.scratch, { recursive: true, force: true, maxRetries: 5 })

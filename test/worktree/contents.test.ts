@@ -1,7 +1,7 @@
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import type { Change } from '../../src/worktree/capture.ts'
+import type { Change } from '../../src/worktree/change.ts'
 import { makeLook, readFileOnce, streamFile } from '../../src/worktree/contents.ts'
 import type { FastImport } from '../../src/worktree/fast-import.ts'
 import { isForbiddenPath, parsePath, quotePath } from '../../src/worktree/paths.ts'

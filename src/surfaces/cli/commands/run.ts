@@ -5,6 +5,7 @@ import { permissionModes } from '../../../domain/permissions.ts'
 import type { Task } from '../../../domain/task.ts'
 import { planSubmission, submitTask } from '../../../engine/submit.ts'
 import { detectCaller } from '../../caller.ts'
+import { viewTask } from '../../make-view.ts'
 import { isTerminal } from '../../terminal.ts'
 import { type CommandContext, type CommandInput, defineCommand, jsonFlag } from '../command.ts'
 import { exitCodeOfState, signalExitCode } from '../exit-codes.ts'
@@ -75,14 +76,15 @@ export const run = defineCommand({
     for (const line of task.request.base.changes?.leftOut ?? []) output.tell(`left out: ${line}`)
     return input.flags.wait === true
       ? await stay(task, input, context)
-      : await announce(task, input, context)
+      : announce(task, input, context)
   },
 })
 
-async function announce(task: Task, input: RunInput, context: CommandContext): Promise<number> {
+function announce(task: Task, input: RunInput, context: CommandContext): number {
   const { output } = context
   if (input.flags.json === true) {
-    output.writeJson(await lookAtTask(task, context))
+    const judged = { name: task.state.name, asOf: context.now(), remark: null }
+    output.writeJson(viewTask(task, judged))
     return 0
   }
   const { id, name, base } = task.request

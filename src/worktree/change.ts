@@ -1,0 +1,26 @@
+/** What a capture takes: which paths, and from where. */
+import type { ObjectFormat } from './contents.ts'
+import type { GitPlace } from './git.ts'
+import type { BytePath } from './paths.ts'
+import type { TreeEntry } from './status.ts'
+
+/** A path where the working tree may differ from the commit that it is captured against. */
+export interface Change {
+  readonly path: BytePath
+  /** What that commit has there. */
+  readonly before: TreeEntry | null
+  /** False: git saw that it is gone from disk. */
+  readonly present: boolean
+  /** It is, or was, a submodule. */
+  readonly gitlink: boolean
+  /** The index's mode of a tracked file: it holds where the disk's exec bit means nothing. */
+  readonly indexMode: string | null
+}
+
+/** Where changes are read from. */
+export interface CaptureSource {
+  /** With a private index, which is used up. */
+  readonly place: GitPlace
+  readonly root: string
+  readonly format: ObjectFormat
+}
