@@ -110,7 +110,9 @@ async function play(
   tell(
     `\nOne task, ${task.attempt} tries of one session, ${history} requests to the model. Nothing is left behind.`,
   )
-  tell('\nNow with your own agent, in a repository of yours:')
+  if (findOnPath('holdfast', environment) === undefined) {
+    tell('\nPut it on your PATH (npm install --global .), and then, in a repository of yours:')
+  } else tell('\nNow with your own agent, in a repository of yours:')
   tell('  holdfast run "fix the failing test"')
   tell('  holdfast status')
 }
@@ -130,13 +132,15 @@ const script = [
   say('Added farewell() to greeter.js and a test for it in farewell.test.js.'),
 ]
 
-async function findCodex(
-  environment: Readonly<Record<string, string | undefined>>,
-): Promise<string> {
-  for (const directory of (environment.PATH ?? '').split(delimiter)) {
-    if (directory !== '' && existsSync(join(directory, 'codex'))) return join(directory, 'codex')
-  }
-  return (await ensureAgent('codex')).bin
+type Variables = Readonly<Record<string, string | undefined>>
+
+async function findCodex(environment: Variables): Promise<string> {
+  return findOnPath('codex', environment) ?? (await ensureAgent('codex')).bin
+}
+
+function findOnPath(name: string, { PATH = '' }: Variables): string | undefined {
+  const places = PATH.split(delimiter).filter(directory => directory !== '')
+  return places.map(directory => join(directory, name)).find(existsSync)
 }
 
 async function git(directory: string, ...words: string[]): Promise<string> {

@@ -1,5 +1,5 @@
 /** The contract that other programs build on: documents, streams, what a command loads. */
-import { execFileSync, spawn } from 'node:child_process'
+import { execFileSync, type StdioOptions, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
@@ -118,7 +118,8 @@ test('everything under the state directory is private, whatever the umask', asyn
   const { entry: program } = await import('./house.ts')
   const script = 'umask 000; exec "$@"'
   const words = [process.execPath, program, 'run', 'command', '--', 'sh', '-c', 'umask; echo x > f']
-  const options = { cwd: house.repo, env: house.environment, encoding: 'utf8' } as const
+  const stdio: StdioOptions = ['ignore', 'pipe', 'ignore']
+  const options = { cwd: house.repo, env: house.environment, encoding: 'utf8', stdio } as const
   const id = execFileSync('/bin/sh', ['-c', script, 'sh', ...words], options).trim()
   const task = await house.wait(id)
   expect(statSync(house.home).mode & 0o777).toBe(0o700)
