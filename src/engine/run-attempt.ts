@@ -5,6 +5,7 @@ import type { Failure } from '../domain/outcome.ts'
 import type { WorktreeRecord } from '../ports/worktrees.ts'
 import { describeLoss } from './collect.ts'
 import { type FollowPorts, followAttempt, type Underway, type Wishes } from './follow-attempt.ts'
+import { retireWorktree } from './retire.ts'
 import { finish, settleAttempt } from './settle-attempt.ts'
 
 /** Starts the agent for a fresh claim, then attends to it. `interruptedBy`: what a resume tells. */
@@ -30,7 +31,10 @@ export async function runAttempt(
     return await settleAttempt(underway, end, ports)
   }
   if (failure !== null) {
-    return await finish(underway, { kind: 'attempt_failed', failure, result: null }, ports)
+    await finish(underway, { kind: 'attempt_failed', failure, result: null }, ports)
+    // No agent ran in it, ever: there is nothing to keep.
+    if (attempt.fence === 1) await retireWorktree(place.worktree.id, null, ports)
+    return
   }
   const now = ports.clock.now()
   await ports.store.transition(attempt.task, attempt.fence, { kind: 'agent_started' }, now)

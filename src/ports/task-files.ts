@@ -12,6 +12,8 @@ export interface TaskFiles {
   runDirectory(task: TaskId, fence: Fence): string
   /** Where the managed worktree of a task stands. */
   worktreePath(task: TaskId): string
+  /** Where retired worktrees are renamed to before they are unlinked; on their file system. */
+  trash(): string
   /** Makes the task directory; nothing in it is durable yet. Refuses with `store_unwritable`. */
   create(task: TaskId): Promise<void>
   /** Writes prompt and environment; both and their directories are on disk when it returns. */

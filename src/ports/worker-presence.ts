@@ -3,9 +3,11 @@
  * hint and may be lost: the store stays the truth.
  */
 import type { Lock } from './lock.ts'
+import type { ProcessIdentity } from './process-host.ts'
 
 export interface WorkerInfo {
-  readonly pid: number
+  /** By which it can be told from a later process of the same pid. */
+  readonly identity: ProcessIdentity
   readonly version: string
   /** Milliseconds since 1970. */
   readonly startedAt: number
@@ -16,6 +18,8 @@ export interface WorkerPresence {
   look(): WorkerInfo | 'unnamed' | undefined
   /** Tells a worker that there is work, and starts one, without waiting for it, where none is up. */
   ring(): Promise<void>
+  /** Lets no watchdog start another worker in place of one that is stopped. */
+  dismissWatchdog(): void
   /** Becomes the worker; undefined if another one is. Released when it leaves, however that is. */
   takePost(info: WorkerInfo): Promise<Lock | undefined>
   /** In the worker: calls `onRing` whenever somebody rings; returns what stops that. */

@@ -3,7 +3,15 @@
  * listens to the file `bell`. It is started through a few lines of `sh` that start it again when
  * it is killed: its own watchdog.
  */
-import { mkdirSync, readFileSync, rmSync, utimesSync, watch, writeFileSync } from 'node:fs'
+import {
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  utimesSync,
+  watch,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import type { Locks } from '../ports/lock.ts'
 import type { ProcessHost } from '../ports/process-host.ts'
@@ -13,16 +21,30 @@ const LOCK = 'worker'
 const CARD = 'worker.json'
 const BELL = 'bell'
 const LOG = 'worker.log'
+const CHARGE = 'watchdog'
 
 /** Lookers share the lock for well under a millisecond; a post that is free is had at once. */
 const TAKE_POST_MS = 1_000
 
 /**
- * Exit 0 is a worker that has nothing left to do, or that found another one at work: the watchdog
- * ends with it. Anything else is a death; the pauses grow, so that a worker that cannot start does
- * not burn the machine, and after ten in a row the next command has to try.
+ * $1 is the file that names the watchdog in charge, the rest what starts a worker. Exit 0 is a
+ * worker that has nothing left to do, or that found another one at work: the watchdog ends with it.
+ * Anything else is a death; the pauses grow, so that a worker that cannot start does not burn the
+ * machine, and after ten in a row the next command has to try. A watchdog that wakes to find another
+ * one in charge, or none (`worker stop`), ends.
  */
-const WATCHDOG = 'n=0; until "$@"; do n=$((n+1)); [ "$n" -ge 10 ] && exit 1; sleep "$n"; done'
+const WATCHDOG = `charge=$1; shift
+(umask 077; echo $$ >"$charge")
+deaths=0
+born=$(date +%s)
+until "$@"; do
+  [ $(($(date +%s) - born)) -lt 60 ] || deaths=0
+  deaths=$((deaths + 1))
+  [ "$deaths" -lt 10 ] || exit 1
+  sleep "$deaths"
+  read -r other <"$charge" && [ "$other" = $$ ] || exit 0
+  born=$(date +%s)
+done`
 
 export interface WorkerPresenceOptions {
   /** The state directory, absolute. */
@@ -49,11 +71,19 @@ export function makeWorkerPresence(
       touch(bell)
       if (locks.isHeld(LOCK)) return
       await (await host()).startDetached(
-        ['/bin/sh', '-c', WATCHDOG, 'holdfast-worker', ...options.workerCommand],
+        [
+          '/bin/sh',
+          '-c',
+          WATCHDOG,
+          'holdfast-worker',
+          join(home, CHARGE),
+          ...options.workerCommand,
+        ],
         options.environment,
         join(home, LOG),
       )
     },
+    dismissWatchdog: () => rmSync(join(home, CHARGE), { force: true }),
     async takePost(info) {
       mkdirSync(home, { recursive: true, mode: 0o700 })
       const deadline = performance.now() + TAKE_POST_MS
@@ -65,7 +95,8 @@ export function makeWorkerPresence(
       }
       if (lock === undefined) return undefined
       const held = lock
-      writeFileSync(join(home, CARD), JSON.stringify(info), { mode: 0o600 })
+      writeFileSync(join(home, `${CARD}.new`), JSON.stringify(info), { mode: 0o600 })
+      renameSync(join(home, `${CARD}.new`), join(home, CARD))
       return {
         release() {
           rmSync(join(home, CARD), { force: true })
@@ -93,18 +124,20 @@ function touch(path: string): void {
   }
 }
 
-/** A card that is being written, or that is none of ours, counts as none. */
+/** A card that is none of ours counts as none. */
 function readCard(path: string): WorkerInfo | undefined {
   let card: Partial<WorkerInfo> | null
   try {
     card = JSON.parse(readFileSync(path, 'utf8'))
   } catch {
-    // Missing or half-written: whoever asks learns that a worker is up, and not yet which.
+    // Missing: whoever asks learns that a worker is up, and not yet which.
     return undefined
   }
   // By hand: `status` reads this, and does without zod.
-  const { pid, version, startedAt } = card ?? {}
-  return typeof pid === 'number' && typeof version === 'string' && typeof startedAt === 'number'
-    ? { pid, version, startedAt }
+  const { identity, version, startedAt } = card ?? {}
+  return typeof identity?.pid === 'number' &&
+    typeof version === 'string' &&
+    typeof startedAt === 'number'
+    ? { identity, version, startedAt }
     : undefined
 }

@@ -19,6 +19,7 @@ export function makeTaskFiles(home: string): TaskFiles {
     directory,
     runDirectory: (task, fence) => join(directory(task), 'runs', String(fence)),
     worktreePath: task => join(home, 'worktrees', task),
+    trash: () => join(home, 'trash'),
     create: task =>
       explained(tasks, async () => {
         await mkdir(tasks, { recursive: true, mode: 0o700 })

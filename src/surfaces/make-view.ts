@@ -83,8 +83,8 @@ export function viewWorker(info: WorkerInfo | 'unnamed' | undefined, tasks: numb
   if (info === 'unnamed') {
     return { state: 'running', pid: null, version: null, startedAt: null, tasks }
   }
-  const { pid, version, startedAt } = info
-  return { state: 'running', pid, version, startedAt: iso(startedAt), tasks }
+  const { identity, version, startedAt } = info
+  return { state: 'running', pid: identity.pid, version, startedAt: iso(startedAt), tasks }
 }
 
 export function viewEvent({ seq, at, fence, body }: TaskEvent): EventView {

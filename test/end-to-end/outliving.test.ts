@@ -1,6 +1,6 @@
 /** A task outlives its caller, its wrapper and the worker; tested with plain programs. */
 import { once } from 'node:events'
-import { existsSync, readFileSync, rmSync } from 'node:fs'
+import { chmodSync, existsSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { eventually } from '../eventually.ts'
@@ -90,7 +90,7 @@ test('the worker is killed -9: its watchdog starts the next one, which adopts th
   // Without any further command: only the card is read.
   await eventually('another worker is up', () => {
     const card = join(house.home, 'worker.json')
-    return existsSync(card) && JSON.parse(readFileSync(card, 'utf8')).pid !== first
+    return existsSync(card) && JSON.parse(readFileSync(card, 'utf8')).identity.pid !== first
   })
   house.write('go', '', house.worktree(id))
   expect(await house.wait(id)).toMatchObject({ state: 'succeeded', attempt: 1 })
@@ -256,4 +256,60 @@ test('a task that delegates does not take the inner one along', async () => {
   await house.ok(['cancel', outer])
   const task = await house.wait(id)
   expect(task).toMatchObject({ state: 'succeeded', caller: { kind: 'task', id: outer } })
+})
+
+test('a killed worker loses no line of output, and reads none twice', async () => {
+  const house = new House()
+  const id = await house.submitScript(
+    'i=0; while [ $i -lt 3000 ]; do i=$((i+1)); echo $i; [ $((i % 100)) -ne 0 ] || sleep 0.05; done',
+  )
+  for (let kills = 0; kills < 3; kills++) {
+    const worker = await eventually('a worker is up', () =>
+      house.workerPid().catch(() => undefined),
+    )
+    await eventually('it has read something', async () => {
+      const { stdout } = await house.run(['logs', id, '-n', '1', '--json'])
+      return stdout.includes('output_given')
+    })
+    process.kill(worker, 'SIGKILL')
+  }
+  expect((await house.wait(id)).state).toBe('succeeded')
+  const lines = (await house.ok(['logs', id, '-n', '9999', '--json'])).trim().split('\n')
+  const said = lines.map(line => JSON.parse(line)).filter(({ kind }) => kind === 'output_given')
+  expect(said.map(({ text }) => Number(text))).toEqual(
+    Array.from({ length: 3000 }, (_, i) => i + 1),
+  )
+})
+
+test('a repository that is gone before its queued task starts: repository_lost', async () => {
+  const house = new House()
+  const first = await house.submitScript(untilGo)
+  await underWay(house, first)
+  const other = join(house.scratch, 'other')
+  house.git('clone', '--quiet', house.repo, other)
+  const second = await house.submit(['command', '--', 'true'], { directory: other })
+  rmSync(other, { recursive: true })
+  house.write('go', '', house.worktree(first))
+  expect(await house.wait(second)).toMatchObject({
+    state: 'failed',
+    error: { code: 'repository_lost' },
+  })
+})
+
+test('an agent that is gone before its queued task starts fails it by name, and keeps no worktree', async () => {
+  const house = new House()
+  const first = await house.submitScript(untilGo)
+  await underWay(house, first)
+  const program = join(house.scratch, 'program')
+  house.write('program', '#!/bin/sh\n', house.scratch)
+  chmodSync(program, 0o755)
+  const second = await house.submit(['command', '--', program])
+  rmSync(program)
+  house.write('go', '', house.worktree(first))
+  expect(await house.wait(second)).toMatchObject({
+    state: 'failed',
+    error: { code: 'agent_missing' },
+  })
+  await eventually('its worktree is gone', () => !existsSync(house.worktree(second)))
+  await eventually('git has forgotten it', () => !house.git('worktree', 'list').includes(second))
 })

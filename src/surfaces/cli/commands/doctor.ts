@@ -103,7 +103,10 @@ async function checkWorker({ holdfast }: CommandContext): Promise<Finding[]> {
     const info = (await holdfast.presence()).look()
     if (info === undefined) return [fine('worker', 'none is up; the next task starts one')]
     return [
-      fine('worker', info === 'unnamed' ? 'up' : `up, pid ${info.pid}, version ${info.version}`),
+      fine(
+        'worker',
+        info === 'unnamed' ? 'up' : `up, pid ${info.identity.pid}, version ${info.version}`,
+      ),
     ]
   } catch (error) {
     return [trouble('worker', 'error', error)]

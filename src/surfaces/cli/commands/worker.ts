@@ -69,9 +69,15 @@ async function start(json: boolean, context: CommandContext): Promise<number> {
 
 async function stop(json: boolean, context: CommandContext): Promise<number> {
   const presence = await context.holdfast.presence()
+  presence.dismissWatchdog()
   const info = presence.look()
-  // The lock says that it is up, and only its holder writes the card: the pid is the worker's.
-  if (typeof info === 'object') process.kill(info.pid, 'SIGTERM')
+  // The card may be of a worker that was killed, and its pid anybody's by now.
+  if (
+    typeof info === 'object' &&
+    (await context.holdfast.host()).liveness(info.identity) === 'alive'
+  ) {
+    process.kill(info.identity.pid, 'SIGTERM')
+  }
   await until(() => presence.look() === undefined, 'the worker did not stop', context)
   return await showStatus(json, context)
 }
@@ -118,7 +124,8 @@ async function runWorker(
   }
   const store = await holdfast.store()
   for (;;) {
-    const info = { pid: process.pid, version: context.version, startedAt: now() }
+    const identity = (await holdfast.host()).self()
+    const info = { identity, version: context.version, startedAt: now() }
     const post = await presence.takePost(info)
     if (post === undefined) {
       log('another worker is up')

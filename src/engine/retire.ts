@@ -1,0 +1,44 @@
+/**
+ * Takes a worktree away. Only one that no task claims, and only what is proven to be in the
+ * collected result; then it is renamed, its registration removed by name, and unlinked.
+ */
+import { AppError } from '../domain/errors.ts'
+import type { CommitId, WorktreeId } from '../domain/ids.ts'
+import type { Store } from '../ports/store.ts'
+import type { TaskFiles } from '../ports/task-files.ts'
+import type { UnleasedWorktree, Worktrees } from '../ports/worktrees.ts'
+
+export interface RetirePorts {
+  readonly store: Store
+  readonly files: TaskFiles
+  readonly worktrees: Worktrees
+}
+
+/**
+ * `collected`: the commit that its work was collected as; null where no agent ever ran in it.
+ * Refuses with `leased` while a task claims it, and with `work_left`, naming it, if anything in it
+ * is not in the collected commit. One that was never made is only forgotten.
+ */
+export async function retireWorktree(
+  id: WorktreeId,
+  collected: CommitId | null,
+  { store, files, worktrees }: RetirePorts,
+): Promise<void> {
+  const worktree = await requireUnleased(id, store)
+  if (worktree !== null) await worktrees.removeWorktree(worktree, collected, files.trash())
+  // Asked again in the same statement that forgets it: nobody can have leased it meanwhile unseen.
+  if (!(await store.forgetWorktree(id))) throw leased(id)
+}
+
+async function requireUnleased(id: WorktreeId, store: Store): Promise<UnleasedWorktree | null> {
+  const stored = await store.findWorktree(id)
+  if (stored === undefined) throw new AppError('no_such_task', `there is no worktree ${id}`)
+  if (stored.leasedTo !== null) throw leased(id)
+  return stored.record as UnleasedWorktree | null
+}
+
+function leased(id: WorktreeId): AppError {
+  return new AppError('leased', `the worktree ${id} is in use by a task`, {
+    hint: 'wait for it, or cancel it',
+  })
+}
