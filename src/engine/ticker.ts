@@ -3,8 +3,8 @@
  * 200 attempts cost one timer. A hint (`wake`) brings the next tick forward.
  */
 export interface Ticker {
-  /** Resolves at the next tick. */
-  next(): Promise<void>
+  /** Resolves at the next tick, which comes at the latest after `withinMs`. */
+  next(withinMs?: number): Promise<void>
   wake(): void
   stop(): void
 }
@@ -27,7 +27,10 @@ export function makeTicker(): Ticker {
   }
   const timer = setInterval(tick, LOOK_EVERY_MS)
   return {
-    next: () => new Promise(resolve => waiting.push(resolve)),
+    next(withinMs = LOOK_EVERY_MS) {
+      if (withinMs < LOOK_EVERY_MS) setTimeout(tick, Math.max(0, withinMs))
+      return new Promise(resolve => waiting.push(resolve))
+    },
     wake() {
       hinted ??= setTimeout(tick, Math.max(0, REST_MS - (performance.now() - lastTick)))
     },

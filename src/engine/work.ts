@@ -92,11 +92,20 @@ export async function work(order: WorkOrder, ports: FollowPorts): Promise<void> 
     }
     if (attended.size > 0 || wakeAt !== undefined) idleSince = clock.now()
     if (clock.now() - idleSince >= order.idleMs) return
-    await ticker.next()
+    await ticker.next(untilNextWake(wakeAt, attended.size < order.slots, clock.now()))
   }
   for (const { wishes } of attended.values()) wishes.release = true
   ticker.wake()
   await Promise.all([...attended.values()].map(({ over }) => over))
+}
+
+/** A wait that ends between two ticks is not kept waiting; without a free slot it has to be. */
+function untilNextWake(
+  wakeAt: number | undefined,
+  slotIsFree: boolean,
+  now: number,
+): number | undefined {
+  return wakeAt === undefined || !slotIsFree ? undefined : wakeAt - now
 }
 
 /** A cancelled task that nobody attends to was waiting: it is adopted, to be collected and ended. */
