@@ -156,6 +156,7 @@ function makePastTask(number: number, endedAt: number, home: string, root: strin
       ended_at: endedAt,
       ending: state.name,
       stdout_offset: 8_000,
+      stdout_lines: 0,
       translation_json: null,
     },
     events: Array.from({ length: EVENTS_PER_TASK }, (_, seq) => ({

@@ -9,16 +9,19 @@
  */
 import {
   closeSync,
+  existsSync,
   fsyncSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
   renameSync,
   statSync,
+  unlinkSync,
   writeSync,
 } from 'node:fs'
 import { createRequire } from 'node:module'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { Script } from 'node:vm'
 import { stateDirectory } from './state-directory.ts'
 
@@ -60,19 +63,40 @@ function readIfThere(path: string): Buffer | undefined {
 }
 
 function keep(path: string, script: Script): void {
+  const directory = dirname(path)
   const scratch = `${path}.${process.pid}`
   try {
-    const directory = dirname(path)
-    // The state directory first, so that it is private however it came to be.
-    mkdirSync(dirname(dirname(directory)), { recursive: true, mode: 0o700 })
-    mkdirSync(directory, { recursive: true, mode: 0o700 })
+    // A command that needs the state directory has made it, private; another need not.
+    if (!existsSync(dirname(dirname(directory)))) return
+    for (const missing of [dirname(directory), directory]) {
+      if (!existsSync(missing)) mkdirSync(missing, { mode: 0o700 })
+    }
     const file = openSync(scratch, 'wx', 0o600)
     writeSync(file, script.createCachedData())
     // V8 trusts what it is given: a half-written file may not survive a power cut.
     fsyncSync(file)
     closeSync(file)
     renameSync(scratch, path)
+    dropOlder(directory, basename(path))
   } catch {
     // A state directory that cannot be written: a command that needs it says what is wrong.
+    removeQuietly(scratch)
+  }
+}
+
+/** What an older bundle left on the shelf, and scratch files of commands that were killed. */
+function dropOlder(directory: string, kept: string): void {
+  const shelf = kept.slice(kept.lastIndexOf('-'))
+  const belongs = new RegExp(`${shelf}(?:\\.\\d+)?$`)
+  for (const name of readdirSync(directory)) {
+    if (name !== kept && belongs.test(name)) removeQuietly(join(directory, name))
+  }
+}
+
+function removeQuietly(path: string): void {
+  try {
+    unlinkSync(path)
+  } catch {
+    // It was never made, or another command was quicker; else it only takes up room.
   }
 }

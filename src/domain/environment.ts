@@ -26,20 +26,33 @@ const DROPPED = new Set([
   'CODEX_SESSION_ID',
   'CODEX_TOOL_CALL_ID',
   'CODEX_CI',
+  // All that `git rev-parse --local-env-vars` lists: git sets them for a hook or an alias.
+  'GIT_ALTERNATE_OBJECT_DIRECTORIES',
+  'GIT_CONFIG',
+  'GIT_CONFIG_PARAMETERS',
+  'GIT_CONFIG_COUNT',
+  'GIT_OBJECT_DIRECTORY',
   'GIT_DIR',
   'GIT_WORK_TREE',
+  'GIT_IMPLICIT_WORK_TREE',
+  'GIT_GRAFT_FILE',
   'GIT_INDEX_FILE',
+  'GIT_NO_REPLACE_OBJECTS',
+  'GIT_REPLACE_REF_BASE',
+  'GIT_PREFIX',
+  'GIT_SHALLOW_FILE',
   'GIT_COMMON_DIR',
-  'GIT_OBJECT_DIRECTORY',
-  'GIT_ALTERNATE_OBJECT_DIRECTORIES',
+  // And two that it does not list.
   'GIT_QUARANTINE_PATH',
   'GIT_NAMESPACE',
-  'GIT_PREFIX',
 ])
+
+/** What `GIT_CONFIG_COUNT` counts. */
+const GIT_CONFIG_ENTRY = /^GIT_CONFIG_(?:KEY|VALUE)_\d+$/
 
 function belongsToCaller(name: string): boolean {
   if (DROPPED.has(name)) return true
-  if (name.startsWith('CODEX_SANDBOX')) return true
+  if (name.startsWith('CODEX_SANDBOX') || GIT_CONFIG_ENTRY.test(name)) return true
   return name.startsWith('CLAUDE_CODE_') && !CLAUDE_CHOICES.test(name)
 }
 

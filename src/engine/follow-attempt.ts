@@ -2,6 +2,7 @@
  * Follows a live attempt until it ends: reads what it says, and waits for every way in which the
  * wait can end. The first cause is the one that counts.
  */
+import type { AgentEvent } from '../domain/agent-events.ts'
 import type { AgentExit } from '../domain/outcome.ts'
 import { recoveryVerdict } from '../domain/recovery.ts'
 import type { Task } from '../domain/task.ts'
@@ -36,6 +37,8 @@ export type AttemptEnd =
 export interface Wishes {
   cancel: boolean
   release: boolean
+  /** Said back: its processes cannot be seen from here, so it takes none of our slots. */
+  unseen: boolean
 }
 
 export interface FollowPorts {
@@ -57,18 +60,26 @@ export async function followAttempt(
   const { host, files, worktrees, clock, ticker } = ports
   const runDirectory = files.runDirectory(attempt.task, attempt.fence)
   let progress = await loadProgress(underway, ports.store)
+  let starting = underway.task.state.name === 'starting'
   for (;;) {
     // Looked at before reading: what an agent wrote before its end is then surely read below.
     const run = host.lookAtRun(runDirectory)
-    const read = await takeLines(underway, progress, false, ports)
-    if (read === 'superseded') return 'hands_off'
-    progress = read
+    if (starting && run.agent !== null) {
+      starting = false
+      const started = { kind: 'agent_started' } as const
+      await ports.store.transition(attempt.task, attempt.fence, started, clock.now())
+    }
+    const step = await takeStep(underway, progress, false, ports)
+    if (step === 'superseded') return 'hands_off'
+    progress = step.progress
 
     if (wishes.release) return 'hands_off'
     if (wishes.cancel) return { kind: 'cancelled' }
     const place = worktree === null ? 'present' : worktrees.lookAtWorktree(worktree)
     if (place !== 'present') return { kind: place }
-    switch (recoveryVerdict(run, clock.now())) {
+    const verdict = recoveryVerdict(run, clock.now())
+    wishes.unseen = verdict === 'wait' && run.agent === 'unknown'
+    switch (verdict) {
       case 'collect':
         return { kind: 'exited', exit: run.exit ?? { kind: 'unknown' } }
       case 'reap':
@@ -77,7 +88,7 @@ export async function followAttempt(
         return { kind: 'never_started', why: 'nothing of a launch was found' }
       case 'adopt':
       case 'wait':
-        await ticker.next()
+        if (!step.more) await ticker.next()
     }
   }
 }
@@ -87,33 +98,59 @@ export async function loadProgress({ attempt, agent }: Underway, store: Store): 
   return (
     (await store.findProgress(attempt.task, attempt.fence)) ?? {
       offset: 0,
+      lines: 0,
       translation: agent.translator.initial,
     }
   )
 }
 
-/** Reads on to the end of what is there; `ended`: also takes a last line without an end. */
-export async function takeLines(
+/**
+ * Of a program that only prints, so many lines go into the log; the rest is in the raw output. (An
+ * agent's own events are always kept.)
+ */
+const OUTPUT_LINES_KEPT = 20_000
+
+/** Reads to the end of what is there, also a last line without an end: nobody writes any more. */
+export async function takeRest(
+  underway: Underway,
+  from: Progress,
+  ports: FollowPorts,
+): Promise<Progress | 'superseded'> {
+  for (let progress = from; ; ) {
+    const step = await takeStep(underway, progress, true, ports)
+    if (step === 'superseded' || !step.more) return step === 'superseded' ? step : step.progress
+    progress = step.progress
+  }
+}
+
+/** Takes the next lines, if there are any. `more`: there are further ones already. */
+async function takeStep(
   { attempt, agent }: Underway,
   from: Progress,
   ended: boolean,
-  ports: FollowPorts,
-): Promise<Progress | 'superseded'> {
-  const runDirectory = ports.files.runDirectory(attempt.task, attempt.fence)
-  let progress = from
-  for (;;) {
-    const { lines, offset } = ports.host.readLines(runDirectory, progress.offset, ended)
-    if (offset === progress.offset) return progress
-    let { translation } = progress
-    const events = []
-    for (const line of lines) {
-      const step = agent.translator.translate(translation, line)
-      translation = step.state
-      events.push(...step.events)
-    }
-    progress = { offset, translation }
-    if (!(await ports.store.recordProgress(attempt, progress, events, ports.clock.now()))) {
-      return 'superseded'
+  { store, files, host, clock }: FollowPorts,
+): Promise<{ progress: Progress; more: boolean } | 'superseded'> {
+  const runDirectory = files.runDirectory(attempt.task, attempt.fence)
+  const { lines, offset, atEnd } = host.readLines(runDirectory, from.offset, ended)
+  if (offset === from.offset) return { progress: from, more: false }
+  let { translation } = from
+  let count = from.lines
+  const events: AgentEvent[] = []
+  for (const line of lines) {
+    const step = agent.translator.translate(translation, line)
+    translation = step.state
+    count++
+    events.push(...step.events.filter(({ kind }) => isKept(kind, count)))
+    if (count === OUTPUT_LINES_KEPT + 1 && step.events.some(({ kind }) => !isKept(kind, count))) {
+      events.push({ kind: 'warning_given', message: 'further output is in `logs --raw` only' })
     }
   }
+  const progress = { offset, lines: count, translation }
+  return (await store.recordProgress(attempt, progress, events, clock.now()))
+    ? { progress, more: !atEnd }
+    : 'superseded'
+}
+
+function isKept(kind: AgentEvent['kind'], line: number): boolean {
+  return kind !== 'output_given' || line <= OUTPUT_LINES_KEPT
 }

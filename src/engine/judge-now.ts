@@ -35,7 +35,7 @@ export function judgeNow(
         remark: 'the agent has ended; a worker will collect it',
       }
     case 'reap':
-      return { name: 'waiting', asOf: now, remark: 'the agent died; a worker will continue it' }
+      return { name: 'waiting', asOf: now, remark: 'the agent died; a worker will see to it' }
     case 'relaunch':
       return { name: 'waiting', asOf: now, remark: 'not started yet; a worker will start it' }
     case 'wait':

@@ -6,11 +6,14 @@ import type { WorktreeRecord } from '../ports/worktrees.ts'
 import { describeLoss } from './collect.ts'
 import { type FollowPorts, followAttempt, type Underway, type Wishes } from './follow-attempt.ts'
 import { retireWorktree } from './retire.ts'
-import { finish, settleAttempt } from './settle-attempt.ts'
+import { recordEnd, settleAttempt } from './settle-attempt.ts'
+
+/** An attempt whose agent is known; its worktree is not, yet. */
+export type Claimed = Omit<Underway, 'worktree'>
 
 /** Starts the agent for a fresh claim, then attends to it. `interruptedBy`: what a resume tells. */
 export async function runAttempt(
-  claim: Omit<Underway, 'worktree'>,
+  claim: Claimed,
   interruptedBy: Failure | null,
   wishes: Wishes,
   ports: FollowPorts,
@@ -20,30 +23,27 @@ export async function runAttempt(
   const underway: Underway = { ...claim, worktree: place.worktree }
   if (place.failure !== null) {
     const { failure } = place
-    return await finish(underway, { kind: 'attempt_failed', failure, result: null }, ports)
+    return await recordEnd(underway, { kind: 'attempt_failed', failure, result: null }, ports)
   }
   // Asked for before anything was started: nothing needs to be.
-  if (wishes.cancel) return await settleAttempt(underway, { kind: 'cancelled' }, ports)
+  if (wishes.cancel) return await settleAttempt(underway, { kind: 'cancelled' }, wishes, ports)
 
   const failure = await launchAgent(underway, place.worktree, interruptedBy, ports)
   if (failure?.code === 'launch_failed') {
     const end = { kind: 'never_started', why: failure.message } as const
-    return await settleAttempt(underway, end, ports)
+    return await settleAttempt(underway, end, wishes, ports)
   }
   if (failure !== null) {
-    await finish(underway, { kind: 'attempt_failed', failure, result: null }, ports)
-    // No agent ran in it, ever: there is nothing to keep.
-    if (attempt.fence === 1) await retireWorktree(place.worktree.id, null, ports)
+    await recordEnd(underway, { kind: 'attempt_failed', failure, result: null }, ports)
+    if (attempt.fence === 1) await retireUnused(place.worktree, ports)
     return
   }
-  const now = ports.clock.now()
-  await ports.store.transition(attempt.task, attempt.fence, { kind: 'agent_started' }, now)
   await followToEnd(underway, wishes, ports)
 }
 
 /** Takes up an attempt that a worker before this one started. */
 export async function adoptAttempt(
-  claim: Omit<Underway, 'worktree'>,
+  claim: Claimed,
   wishes: Wishes,
   ports: FollowPorts,
 ): Promise<void> {
@@ -53,12 +53,12 @@ export async function adoptAttempt(
 
 async function followToEnd(underway: Underway, wishes: Wishes, ports: FollowPorts): Promise<void> {
   const end = await followAttempt(underway, wishes, ports)
-  if (end !== 'hands_off') await settleAttempt(underway, end, ports)
+  if (end !== 'hands_off') await settleAttempt(underway, end, wishes, ports)
 }
 
 /** The task's worktree: made for its first attempt, taken up again by each later one. */
 async function prepareWorktree(
-  { task, attempt }: Omit<Underway, 'worktree'>,
+  { task, attempt }: Claimed,
   { store, files, worktrees }: FollowPorts,
 ): Promise<
   | { worktree: WorktreeRecord; failure: null }
@@ -84,6 +84,15 @@ async function prepareWorktree(
     const gone = error instanceof AppError && error.code === 'not_a_repository'
     const code = gone ? 'repository_lost' : 'worktree_failed'
     return { worktree: null, failure: { code, ...explain(error) } }
+  }
+}
+
+/** No agent ran in it, ever: there is nothing to keep. If something is in it all the same, it stays. */
+async function retireUnused(worktree: WorktreeRecord, ports: FollowPorts): Promise<void> {
+  try {
+    await retireWorktree(worktree.id, null, ports)
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error
   }
 }
 

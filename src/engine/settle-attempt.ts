@@ -17,8 +17,9 @@ import {
   type AttemptEnd,
   type FollowPorts,
   loadProgress,
-  takeLines,
+  takeRest,
   type Underway,
+  type Wishes,
 } from './follow-attempt.ts'
 
 /** How long a cancelled agent may take to put its things in order. */
@@ -29,13 +30,14 @@ const STDERR_BYTES = 8_192
 export async function settleAttempt(
   underway: Underway,
   end: AttemptEnd,
+  wishes: Wishes,
   ports: FollowPorts,
 ): Promise<void> {
   const { attempt } = underway
   const { store, clock, ticker } = ports
-  await stopEverything(underway, end, ports)
+  if (!(await stopEverything(underway, end, wishes, ports))) return
 
-  const progress = await takeLines(underway, await loadProgress(underway, store), true, ports)
+  const progress = await takeRest(underway, await loadProgress(underway, store), ports)
   if (progress === 'superseded') return
   const exit = end.kind === 'exited' ? end.exit : lastExit(underway, ports)
   await store.recordNote(
@@ -45,16 +47,16 @@ export async function settleAttempt(
     `try ${attempt.fence} ended: ${describeEnd(end, exit)}`,
     clock.now(),
   )
-  await finish(underway, await judgeEnd(underway, end, progress.translation, exit, ports), ports)
+  await recordEnd(underway, await judgeEnd(underway, end, progress.translation, exit, ports), ports)
   // A wait of no time, or a slot that is free now: nobody should wait for the next look.
   ticker.wake()
 }
 
 /** Writes the end of an attempt down. A task that has ended needs no environment any more. */
-export async function finish(
-  { attempt }: Underway,
+export async function recordEnd(
+  { attempt }: Pick<Underway, 'attempt'>,
   event: Transition,
-  { store, files, clock }: FollowPorts,
+  { store, files, clock }: Pick<FollowPorts, 'store' | 'files' | 'clock'>,
 ): Promise<void> {
   const task = await store.transition(attempt.task, attempt.fence, event, clock.now())
   if (task !== undefined && task.state.name !== 'waiting') {
@@ -62,12 +64,17 @@ export async function finish(
   }
 }
 
-/** No attempt starts, and no result is taken, while a process of this one lives. */
+/**
+ * No attempt starts, and no result is taken, while a process of this one lives. False: this worker
+ * leaves before that; the next one goes on. (What cannot be seen from here cannot be ended from
+ * here: then that is how it ends.)
+ */
 async function stopEverything(
   { attempt, agent, worktree }: Underway,
   end: AttemptEnd,
+  wishes: Wishes,
   { host, files, ticker }: FollowPorts,
-): Promise<void> {
+): Promise<boolean> {
   const processes = {
     task: attempt.task,
     fence: attempt.fence,
@@ -78,7 +85,11 @@ async function stopEverything(
     graceful: end.kind === 'cancelled' ? agent.capabilities.gracefulSignal : null,
     graceMs: GRACE_MS,
   }
-  while (!(await host.stop(processes, order)).ended) await ticker.next()
+  while (!(await host.stop(processes, order)).ended) {
+    if (wishes.release) return false
+    await ticker.next()
+  }
+  return true
 }
 
 /** An agent that was stopped, or whose place was lost, may have ended in time to say how. */
@@ -97,7 +108,7 @@ async function judgeEnd(
   // The newest words of a turn that did not end are no answer; they stand in the log.
   const isAnswer = translation.turn?.ok === true || !agent.capabilities.takesPrompt
   const answer = isAnswer ? translation.answer : null
-  const collect = () => collectWork(underway.task, worktree, answer, ports)
+  const collect = () => collectPatiently(underway, answer, ports)
   if (end.kind === 'cancelled') {
     return { kind: 'attempt_cancelled', result: (await collect()).result }
   }
@@ -122,6 +133,32 @@ async function judgeEnd(
         ? { kind: 'attempt_interrupted', wait: next.wait, failuresInRow: next.failuresInRow }
         : failed(next.failure, await collect())
     }
+  }
+}
+
+/** A lock of the repository is held for milliseconds; a full disk may be full for longer. */
+const COLLECT_TRIES = 5
+
+/**
+ * Collects, and again after a while if something was in the way. What could not be collected is
+ * never passed over: it stands in the log and in the result.
+ */
+async function collectPatiently(
+  { task, attempt, worktree }: Underway,
+  answer: string | null,
+  ports: FollowPorts,
+): Promise<Collected> {
+  for (let tries = 1; ; tries++) {
+    const collected = await collectWork(task, worktree, answer, ports)
+    if (collected.ok) return collected
+    const { failure, result } = collected
+    if (failure.code !== 'collect_failed' || tries === COLLECT_TRIES) {
+      const note = `nothing was collected: ${failure.message}`
+      const now = ports.clock.now()
+      await ports.store.recordNote(attempt.task, attempt.fence, 'task_changed', note, now)
+      return { ok: false, failure, result: { ...result, leftOut: [note] } }
+    }
+    await ports.ticker.next()
   }
 }
 

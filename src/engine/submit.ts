@@ -77,7 +77,7 @@ export async function submitTask(plan: SubmissionPlan, ports: SubmitPorts): Prom
   const id = makeTaskId(ports.randomBytes(16))
   const said = agent.capabilities.takesPrompt ? new TextDecoder().decode(prompt) : argv.join(' ')
 
-  await files.create(id)
+  await files.create(id, checkout.place.commonDir)
   let captured = false
   try {
     const written = files.writeRequest(id, prompt, environment)

@@ -3,14 +3,14 @@
  * leave when there has been nothing to do for a while. Holds nothing that is not in the store or
  * in a run directory: it may be killed between any two statements.
  */
-import { messageOf } from '../domain/errors.ts'
+import { AppError, messageOf } from '../domain/errors.ts'
 import type { TaskId } from '../domain/ids.ts'
 import type { Task } from '../domain/task.ts'
 import type { Agent } from '../ports/agent.ts'
-import type { ClaimedAttempt } from '../ports/store.ts'
-import type { FollowPorts, Wishes } from './follow-attempt.ts'
-import { adoptAttempt, runAttempt } from './run-attempt.ts'
-import { finish } from './settle-attempt.ts'
+import type { FollowPorts, Underway, Wishes } from './follow-attempt.ts'
+import { reconcile } from './reconcile.ts'
+import { adoptAttempt, type Claimed, runAttempt } from './run-attempt.ts'
+import { recordEnd } from './settle-attempt.ts'
 
 export interface WorkOrder {
   /** How many attempts may run at once. */
@@ -25,75 +25,90 @@ export interface WorkOrder {
 
 const UNSEEN = -1
 
+type Claim = Omit<Underway, 'worktree' | 'agent'>
+
 interface Attended {
   readonly wishes: Wishes
   readonly over: Promise<void>
 }
 
-/** Works until there is nothing left to do, or until it is told to leave. */
+/**
+ * Works until there is nothing left to do, or until it is told to leave. Rejects where the store
+ * or the disk fails: the agents go on, and the next worker takes them up.
+ */
 export async function work(order: WorkOrder, ports: FollowPorts): Promise<void> {
   const { store, clock, ticker } = ports
   const attended = new Map<TaskId, Attended>()
   /** The store's change counter when it was last asked for work; our own writes do not move it. */
   let seen = UNSEEN
-  const attend = (task: TaskId, run: (wishes: Wishes) => Promise<void>) => {
-    const wishes = { cancel: false, release: order.leave.aborted }
-    const over = run(wishes).finally(() => {
-      attended.delete(task)
-      seen = UNSEEN
-      ticker.wake()
-    })
-    attended.set(task, { wishes, over })
+  let trouble: { readonly error: unknown } | undefined
+
+  const attend = (claim: Claim, run: (underway: Claimed, wishes: Wishes) => Promise<void>) => {
+    const cancel = claim.task.state.name === 'cancelling'
+    const wishes = { cancel, release: order.leave.aborted, unseen: false }
+    const over = guard(claim, order, ports, async () =>
+      run({ ...claim, agent: await order.findAgent(claim.task.request.agent) }, wishes),
+    )
+      .catch((error: unknown) => {
+        trouble ??= { error }
+      })
+      .finally(() => {
+        attended.delete(claim.attempt.task)
+        seen = UNSEEN
+        ticker.wake()
+      })
+    attended.set(claim.attempt.task, { wishes, over })
   }
 
   const adopt = async () => {
     for (const { task, attempt } of await store.claimActive()) {
       if (attended.has(attempt.task)) continue
       order.log(`adopting ${attempt.task} (try ${attempt.fence}, ${task.state.name})`)
-      attend(attempt.task, async wishes => {
-        wishes.cancel = task.state.name === 'cancelling'
-        const agent = await order.findAgent(task.request.agent)
-        await guard({ task, attempt, agent }, order, ports, () =>
-          adoptAttempt({ task, attempt, agent }, wishes, ports),
-        )
-      })
+      attend({ task, attempt }, (claimed, wishes) => adoptAttempt(claimed, wishes, ports))
     }
   }
 
+  const freeSlots = () => {
+    const taken = [...attended.values()].filter(({ wishes }) => !wishes.unseen)
+    return order.slots - taken.length
+  }
   const claim = async () => {
-    while (attended.size < order.slots) {
-      const claimed = await store.claimNext(clock.now(), chooseMode)
-      if (claimed === undefined) return
-      const { task, attempt, interruptedBy } = claimed
+    while (freeSlots() > 0) {
+      const next = await store.claimNext(clock.now(), chooseMode)
+      if (next === undefined) return
+      const { task, attempt, interruptedBy } = next
       order.log(`starting ${attempt.task} (try ${attempt.fence}, ${attempt.mode})`)
-      attend(attempt.task, async wishes => {
-        const agent = await order.findAgent(task.request.agent)
-        await guard({ task, attempt, agent }, order, ports, () =>
-          runAttempt({ task, attempt, agent }, interruptedBy, wishes, ports),
-        )
-      })
+      attend({ task, attempt }, (claimed, wishes) =>
+        runAttempt(claimed, interruptedBy, wishes, ports),
+      )
     }
   }
 
   await adopt()
+  // Beside the work: nobody waits for it, and a later worker does it as well.
+  void reconcile(ports).then(
+    done => done.forEach(order.log),
+    (error: unknown) => order.log(`not reconciled: ${messageOf(error)}`),
+  )
   let idleSince = clock.now()
   let wakeAt: number | undefined
-  while (!order.leave.aborted) {
+  /** Slots that were free when work was last looked for. */
+  let offered = 0
+  while (!order.leave.aborted && trouble === undefined) {
     const counter = store.changeCounter()
-    if (
-      counter !== seen ||
-      (wakeAt !== undefined && wakeAt <= clock.now()) ||
-      attended.size === 0
-    ) {
+    const free = freeSlots()
+    if (counter !== seen || free !== offered || (wakeAt !== undefined && wakeAt <= clock.now())) {
       seen = counter
+      offered = free
       await passOnCancels(attended, adopt, ports)
       await claim()
       wakeAt = await store.nextWake()
     }
     if (attended.size > 0 || wakeAt !== undefined) idleSince = clock.now()
     if (clock.now() - idleSince >= order.idleMs) return
-    await ticker.next(untilNextWake(wakeAt, attended.size < order.slots, clock.now()))
+    await ticker.next(untilNextWake(wakeAt, freeSlots() > 0, clock.now()))
   }
+  if (trouble !== undefined) throw trouble.error
   for (const { wishes } of attended.values()) wishes.release = true
   ticker.wake()
   await Promise.all([...attended.values()].map(({ over }) => over))
@@ -134,7 +149,7 @@ function chooseMode(task: Task): 'fresh' | 'resume' {
  * fails with what was thrown, after whatever of it still lives was ended.
  */
 async function guard(
-  claim: { task: Task; attempt: ClaimedAttempt; agent: Agent },
+  { task, attempt }: Claim,
   order: WorkOrder,
   ports: FollowPorts,
   run: () => Promise<void>,
@@ -142,30 +157,35 @@ async function guard(
   try {
     await run()
   } catch (error) {
-    // Trouble with the store or the disk is not the attempt's: the worker ends, its agents go on,
-    // and the next worker takes them up.
+    // Trouble with the store or the disk is not the attempt's.
     if (isStoreTrouble(error)) throw error
-    order.log(`bug in ${claim.attempt.task}: ${error instanceof Error ? error.stack : error}`)
-    const { task, fence } = claim.attempt
-    const runDirectory = ports.files.runDirectory(task, fence)
-    await ports.host.stop(
-      { task, fence, runDirectory, worktree: null },
-      { graceful: null, graceMs: 0 },
-    )
+    order.log(`failing ${attempt.task}: ${error instanceof Error ? error.stack : error}`)
+    const processes = {
+      task: attempt.task,
+      fence: attempt.fence,
+      runDirectory: ports.files.runDirectory(attempt.task, attempt.fence),
+      worktree: null,
+    }
+    const { ended } = await ports.host.stop(processes, { graceful: null, graceMs: 0 })
+    // What lives on is taken up again by the next worker.
+    if (!ended) throw error
     const failure = {
       code: 'internal_error',
       message: messageOf(error),
-      hint: 'this is a bug in Holdfast; the work is still in the task’s worktree',
+      hint:
+        error instanceof AppError && error.hint !== undefined
+          ? error.hint
+          : `the work is still in ${task.worktree?.path ?? 'its worktree'}`,
     } as const
-    await finish(
-      { ...claim, worktree: null },
-      { kind: 'attempt_failed', failure, result: null },
-      ports,
-    )
+    await recordEnd({ attempt }, { kind: 'attempt_failed', failure, result: null }, ports)
   }
 }
 
+/** SQLite's own errors, and what a disk says that is full, failing or read-only. */
 function isStoreTrouble(error: unknown): boolean {
   const { code } = error as { code?: string }
-  return code === 'ERR_SQLITE_ERROR' || code === 'ENOSPC' || code?.startsWith('store_') === true
+  return (
+    ['ERR_SQLITE_ERROR', 'ENOSPC', 'EDQUOT', 'EIO', 'EROFS'].includes(code ?? '') ||
+    code?.startsWith('store_') === true
+  )
 }

@@ -63,13 +63,14 @@ export interface ProcessHost {
   lookAtRun(runDirectory: string): RunFacts
   /**
    * New whole lines of the attempt's stdout from a byte offset, a bounded amount at a time; the
-   * offset stays when there is nothing new. `ended`: also a last line without an end.
+   * offset stays when there is nothing new. `ended`: also a last line without an end. `atEnd`:
+   * there is no more to take at present.
    */
   readLines(
     runDirectory: string,
     offset: number,
     ended: boolean,
-  ): { readonly lines: readonly string[]; readonly offset: number }
+  ): { readonly lines: readonly string[]; readonly offset: number; readonly atEnd: boolean }
   /** The last bytes of what the agent wrote to stderr; empty if there is none. */
   readStderrTail(runDirectory: string, bytes: number): string
   /** Every live process of the attempt, this process excepted. Scans the whole of `/proc`. */

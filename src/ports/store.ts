@@ -18,8 +18,9 @@ export type ClaimedAttempt = Attempt & { readonly [claimed]: true }
 
 /** How far an attempt's output has been read, and what was understood up to there. */
 export interface Progress {
-  /** Bytes of `stdout` that whole lines have been taken from. */
+  /** Bytes of `stdout` that whole lines have been taken from, and how many those were. */
   readonly offset: number
+  readonly lines: number
   readonly translation: Translation
 }
 

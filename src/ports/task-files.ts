@@ -14,8 +14,8 @@ export interface TaskFiles {
   worktreePath(task: TaskId): string
   /** Where retired worktrees are renamed to before they are unlinked; on their file system. */
   trash(): string
-  /** Makes the task directory; nothing in it is durable yet. Refuses with `store_unwritable`. */
-  create(task: TaskId): Promise<void>
+  /** Makes the task directory, with the repository's common git directory written down in it. Refuses with `store_unwritable`. */
+  create(task: TaskId, repository: string): Promise<void>
   /** Writes prompt and environment; both and their directories are on disk when it returns. */
   writeRequest(task: TaskId, prompt: Uint8Array, environment: Environment): Promise<void>
   readPrompt(task: TaskId): Promise<Uint8Array>
@@ -26,6 +26,20 @@ export interface TaskFiles {
   readPatch(task: TaskId): Promise<Uint8Array | undefined>
   /** Makes a directory, with its parents, if it is missing. */
   ensureDirectory(path: string): Promise<void>
+  /** The task directories that there are, by the names of their tasks. */
+  list(): Promise<readonly TaskDirectory[]>
   /** Takes a task directory away, for a submission that failed. */
   remove(task: TaskId): Promise<void>
+}
+
+/** A task directory as `list` finds it. */
+export interface TaskDirectory {
+  readonly task: TaskId
+  /** When it was last written to, in milliseconds since 1970. */
+  readonly changedAt: number
+  /** The common git directory that it was made for; null where that was not written down. */
+  readonly repository: string | null
+  readonly hasEnvironment: boolean
+  /** Whether an attempt was ever launched. */
+  readonly hasRuns: boolean
 }

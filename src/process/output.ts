@@ -3,8 +3,11 @@ import { join } from 'node:path'
 import type { ProcessHost } from '../ports/process-host.ts'
 import { readLines, readTail } from './tail.ts'
 
-/** The step in which output is taken: one transaction of the store each. */
-const STEP_BYTES = 1024 * 1024
+/**
+ * The step in which output is taken. Between two, others are looked at, and a wish to cancel is
+ * heard: an agent may write faster than its lines can be kept.
+ */
+const STEP_BYTES = 32 * 1024
 
 /** An unfinished line, and how far its end was looked for. */
 interface Unfinished {
@@ -24,7 +27,7 @@ export function makeOutputReaders(): Pick<ProcessHost, 'readLines' | 'readStderr
       const { lines, ...reached } = read
       if (reached.searchedTo > reached.offset) unfinished.set(runDirectory, reached)
       else unfinished.delete(runDirectory)
-      return { lines, offset: reached.offset }
+      return { lines, offset: reached.offset, atEnd: reached.atEnd }
     },
     readStderrTail: (runDirectory, bytes) => readTail(join(runDirectory, 'stderr'), bytes),
   }

@@ -27,14 +27,14 @@ const CHARGE = 'watchdog'
 const TAKE_POST_MS = 1_000
 
 /**
- * $1 is the file that names the watchdog in charge, the rest what starts a worker. Exit 0 is a
- * worker that has nothing left to do, or that found another one at work: the watchdog ends with it.
- * Anything else is a death; the pauses grow, so that a worker that cannot start does not burn the
- * machine, and after ten in a row the next command has to try. A watchdog that wakes to find another
- * one in charge, or none (`worker stop`), ends.
+ * $1 is the file that names the watchdog in charge (the parent of the worker that holds the post,
+ * as that worker writes it down), the rest what starts a worker. Exit 0 is a worker that has
+ * nothing left to do, or that found another one at work: the watchdog ends with it. Anything else
+ * is a death; the pauses grow, so that a worker that cannot start does not burn the machine, and
+ * after ten in a row the next command has to try. A watchdog that wakes to find another one in
+ * charge, or none (`worker stop`), ends.
  */
 const WATCHDOG = `charge=$1; shift
-(umask 077; echo $$ >"$charge")
 deaths=0
 born=$(date +%s)
 until "$@"; do
@@ -97,6 +97,7 @@ export function makeWorkerPresence(
       const held = lock
       writeFileSync(join(home, `${CARD}.new`), JSON.stringify(info), { mode: 0o600 })
       renameSync(join(home, `${CARD}.new`), join(home, CARD))
+      writeFileSync(join(home, CHARGE), `${process.ppid}\n`, { mode: 0o600 })
       return {
         release() {
           rmSync(join(home, CARD), { force: true })

@@ -47,6 +47,7 @@ export async function claimNext(
         mode: attempt.mode,
         started_at: now,
         stdout_offset: 0,
+        stdout_lines: 0,
       })
       .execute()
     const task = await moveTask(
@@ -63,29 +64,22 @@ export async function claimNext(
 export async function claimActive(
   db: Db,
 ): Promise<readonly { task: Task; attempt: ClaimedAttempt }[]> {
-  const rows = await selectTasks(db).where('tasks.state', 'in', activeStates).execute()
-  const attempts = await db
-    .selectFrom('attempts')
-    .innerJoin('tasks', join =>
-      join.onRef('tasks.id', '=', 'attempts.task').onRef('tasks.attempts', '=', 'attempts.fence'),
+  const rows = await selectTasks(db)
+    .innerJoin('attempts', join =>
+      join.onRef('attempts.task', '=', 'tasks.id').onRef('attempts.fence', '=', 'tasks.attempts'),
     )
-    .select(['attempts.task', 'attempts.fence', 'attempts.mode', 'attempts.started_at'])
+    .select(['attempts.mode as mode', 'attempts.started_at as attempt_started_at'])
     .where('tasks.state', 'in', activeStates)
     .execute()
-  const byTask = new Map(attempts.map(row => [row.task, row]))
-  return rows.map(row => {
-    const attempt = byTask.get(row.id)
-    if (attempt === undefined) throw new Error(`task ${row.id} is ${row.state} without an attempt`)
-    return {
-      task: readTask(row),
-      attempt: {
-        task: attempt.task as TaskId,
-        fence: asFence(attempt.fence),
-        mode: attempt.mode,
-        startedAt: Number(attempt.started_at),
-      } as ClaimedAttempt,
-    }
-  })
+  return rows.map(row => ({
+    task: readTask(row),
+    attempt: {
+      task: row.id as TaskId,
+      fence: asFence(row.attempts),
+      mode: row.mode,
+      startedAt: Number(row.attempt_started_at),
+    } as ClaimedAttempt,
+  }))
 }
 
 export async function nextWake(db: Db): Promise<number | undefined> {

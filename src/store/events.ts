@@ -4,24 +4,21 @@ import type { Fence, TaskId } from '../domain/ids.ts'
 import { readEventBody } from './columns.ts'
 import type { Db } from './schema.ts'
 
-/** SQLite binds at most 32,766 values in one statement; six are bound for a line. */
-const LINES_PER_INSERT = 500
+/**
+ * Rows are inserted in a few sizes only: each is a statement of its own, which is prepared once and
+ * kept. SQLite binds at most 32,766 values in one statement, six of them for a line.
+ */
+const INSERT_SIZES = [256, 32, 4, 1]
 
+/** Writes lines under numbers that were set aside for them, from `first` on. */
 export async function insertEvents(
   db: Db,
   task: TaskId,
   fence: Fence | null,
   bodies: readonly (AgentEvent | TaskNote)[],
+  first: number,
   at: number,
 ): Promise<void> {
-  if (bodies.length === 0) return
-  const { last_seq } = await db
-    .updateTable('tasks')
-    .set(eb => ({ last_seq: eb('last_seq', '+', bodies.length) }))
-    .where('id', '=', task)
-    .returning('last_seq')
-    .executeTakeFirstOrThrow()
-  const first = last_seq - bodies.length + 1
   const rows = bodies.map((body, index) => ({
     task,
     seq: first + index,
@@ -30,14 +27,18 @@ export async function insertEvents(
     kind: body.kind,
     body_json: JSON.stringify(body),
   }))
-  for (let i = 0; i < rows.length; i += LINES_PER_INSERT) {
+  for (let done = 0; done < rows.length; ) {
+    const left = rows.length - done
+    const size = INSERT_SIZES.find(candidate => candidate <= left) ?? 1
     await db
       .insertInto('events')
-      .values(rows.slice(i, i + LINES_PER_INSERT))
+      .values(rows.slice(done, done + size))
       .execute()
+    done += size
   }
 }
 
+/** A line of ours, under the next number. */
 export async function insertNote(
   db: Db,
   task: TaskId,
@@ -46,7 +47,13 @@ export async function insertNote(
   text: string,
   at: number,
 ): Promise<void> {
-  await insertEvents(db, task, fence, [{ kind, text }], at)
+  const { last_seq } = await db
+    .updateTable('tasks')
+    .set(eb => ({ last_seq: eb('last_seq', '+', 1) }))
+    .where('id', '=', task)
+    .returning('last_seq')
+    .executeTakeFirstOrThrow()
+  await insertEvents(db, task, fence, [{ kind, text }], last_seq, at)
 }
 
 export async function listEvents(

@@ -13,6 +13,9 @@ export const STORE_VERSION = 1
 /** How long a writer waits for another; transactions take milliseconds, a busy disk seconds. */
 const BUSY_TIMEOUT_MS = 10_000
 
+/** Entering WAL mode takes a millisecond or two. */
+const WAL_PAUSE_MS = 5
+
 export const STORE_FILE = 'store.db'
 
 export interface OpenedDatabase {
@@ -34,7 +37,7 @@ export async function openDatabase(directory: string): Promise<OpenedDatabase> {
     throw storeError(error, file)
   }
   try {
-    raw.exec('PRAGMA journal_mode = WAL')
+    enterWalMode(raw)
     raw.exec('PRAGMA synchronous = FULL')
     const db = new Kysely<Database>({ dialect: sqliteDialect(raw) })
     const version = readVersion(raw)
@@ -48,6 +51,24 @@ export async function openDatabase(directory: string): Promise<OpenedDatabase> {
   } catch (error) {
     raw.close()
     throw error instanceof AppError ? error : storeError(error, file)
+  }
+}
+
+/**
+ * A new store is put into WAL mode by whoever comes first; the others are told "locked" meanwhile,
+ * for this one statement without SQLite's own patience.
+ */
+function enterWalMode(raw: DatabaseSync): void {
+  const deadline = performance.now() + BUSY_TIMEOUT_MS
+  for (;;) {
+    try {
+      raw.exec('PRAGMA journal_mode = WAL')
+      return
+    } catch (error) {
+      const { errcode = 0 } = error as { errcode?: number }
+      if ((errcode & 0xff) !== SQLITE.busy || performance.now() > deadline) throw error
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, WAL_PAUSE_MS)
+    }
   }
 }
 
@@ -69,7 +90,15 @@ async function migrate(raw: DatabaseSync, db: Kysely<Database>, file: string): P
 }
 
 /** SQLite's primary result codes (sqlite.org/rescode.html). */
-const SQLITE = { readonly: 8, ioerr: 10, corrupt: 11, full: 13, cantopen: 14, notadb: 26 } as const
+const SQLITE = {
+  busy: 5,
+  readonly: 8,
+  ioerr: 10,
+  corrupt: 11,
+  full: 13,
+  cantopen: 14,
+  notadb: 26,
+} as const
 
 /** What a failure of the store means to its user; anything unknown is passed on as it is. */
 export function storeError(error: unknown, file: string): unknown {

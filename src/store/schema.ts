@@ -1,6 +1,6 @@
 /**
- * The tables as Kysely sees them, for both dialects. Times are milliseconds since 1970; columns
- * that end in `_json` are checked by the schemas of `columns.ts` when they are read.
+ * The tables as Kysely sees them, for both dialects. Times are milliseconds since 1970; what must
+ * stand in columns that end in `_json` is in `column-schemas.ts`.
  */
 import type { Generated, Kysely, Transaction } from 'kysely'
 
@@ -36,6 +36,7 @@ export interface Database {
     ended_at: number | null
     ending: string | null
     stdout_offset: number
+    stdout_lines: number
     translation_json: string | null
   }
   events: {

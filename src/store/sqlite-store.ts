@@ -4,8 +4,9 @@ import type { Clock } from '../ports/clock.ts'
 import type { Store } from '../ports/store.ts'
 import { claimActive, claimNext, nextWake, transition } from './claims.ts'
 import { insertNote, listEvents } from './events.ts'
+import { gather } from './gather.ts'
 import { openDatabase } from './open.ts'
-import { findProgress, listAttempts, recordProgress } from './progress.ts'
+import { findProgress, listAttempts, recordSteps, type Step } from './progress.ts'
 import type { Database } from './schema.ts'
 import {
   countTasks,
@@ -38,6 +39,7 @@ export async function openSqliteStore(directory: string, clock: Clock): Promise<
         raw.exec('PRAGMA synchronous = FULL')
       }
     })
+  const steps = gather<Step, boolean>(all => unsynced(connection => recordSteps(connection, all)))
   const dataVersion = raw.prepare('PRAGMA data_version')
 
   return {
@@ -59,8 +61,7 @@ export async function openSqliteStore(directory: string, clock: Clock): Promise<
     claimActive: () => claimActive(db),
     nextWake: () => nextWake(db),
     transition: (task, fence, event, now) => transition(db, task, fence, event, now),
-    recordProgress: (attempt, progress, events, now) =>
-      unsynced(connection => recordProgress(connection, attempt, progress, events, now)),
+    recordProgress: (attempt, progress, events, now) => steps({ attempt, progress, events, now }),
     findProgress: (task, fence) => findProgress(db, task, fence),
     recordNote: (task, fence, kind, text, now) =>
       unsynced(connection =>

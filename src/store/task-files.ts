@@ -1,13 +1,15 @@
 /** The task directories on disk; `docs/reference/state-directory.md` says what lies where. */
-import { mkdir, open, readFile, rm, unlink } from 'node:fs/promises'
+import { mkdir, open, readdir, readFile, rm, stat, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as z from 'zod/mini'
-import type { TaskFiles } from '../ports/task-files.ts'
+import { parseTaskId } from '../domain/ids.ts'
+import type { TaskDirectory, TaskFiles } from '../ports/task-files.ts'
 import { storeError } from './open.ts'
 
 const PROMPT = 'prompt'
 const ENVIRONMENT = 'environment.json'
 const PATCH = 'result.patch'
+const REPOSITORY = 'repository'
 
 const environmentFile = z.record(z.string(), z.string())
 
@@ -20,10 +22,11 @@ export function makeTaskFiles(home: string): TaskFiles {
     runDirectory: (task, fence) => join(directory(task), 'runs', String(fence)),
     worktreePath: task => join(home, 'worktrees', task),
     trash: () => join(home, 'trash'),
-    create: task =>
+    create: (task, repository) =>
       explained(tasks, async () => {
         await mkdir(tasks, { recursive: true, mode: 0o700 })
         await mkdir(directory(task), { mode: 0o700 })
+        await writeFile(join(directory(task), REPOSITORY), repository, { mode: 0o600 })
       }),
     writeRequest: (task, prompt, environment) =>
       explained(directory(task), async () => {
@@ -43,6 +46,28 @@ export function makeTaskFiles(home: string): TaskFiles {
     readPatch: task => readFile(join(directory(task), PATCH)).catch(unlessMissing),
     async ensureDirectory(path) {
       await mkdir(path, { recursive: true })
+    },
+    async list() {
+      const names = (await readdir(tasks).catch(unlessMissing)) ?? []
+      const found: TaskDirectory[] = []
+      for (const name of names) {
+        const task = parseTaskId(name)
+        if (task === undefined) continue
+        const path = directory(task)
+        const about = await stat(path).catch(unlessMissing)
+        if (about === undefined) continue
+        const text = await readFile(join(path, REPOSITORY), 'utf8').catch(unlessMissing)
+        const runs = await stat(join(path, 'runs')).catch(unlessMissing)
+        const environment = await stat(join(path, ENVIRONMENT)).catch(unlessMissing)
+        found.push({
+          task,
+          changedAt: about.mtimeMs,
+          repository: text ?? null,
+          hasEnvironment: environment !== undefined,
+          hasRuns: runs !== undefined,
+        })
+      }
+      return found
     },
     remove: task => rm(directory(task), { recursive: true, force: true }),
   }

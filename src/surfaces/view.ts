@@ -141,6 +141,14 @@ export const doctorView = z.object({
   ),
 })
 
+export const demoView = z.object({
+  ok: z.boolean(),
+  /** What it shows, line by line. */
+  told: z.array(z.string()),
+  /** Why it failed; null where it did not. */
+  problem: z.nullable(z.string()),
+})
+
 export const errorView = z.object({
   error: z.object({ code: z.string(), message: z.string(), hint: z.nullable(z.string()) }),
 })
@@ -154,6 +162,7 @@ export const views = {
   result: resultView,
   diff: diffView,
   doctor: doctorView,
+  demo: demoView,
   error: errorView,
 }
 
@@ -161,4 +170,5 @@ export type TaskView = z.infer<typeof taskView>
 export type WorkerView = z.infer<typeof workerView>
 export type ResultView = z.infer<typeof resultView>
 export type DoctorView = z.infer<typeof doctorView>
+export type DemoView = z.infer<typeof demoView>
 export type EventView = z.infer<typeof eventView>

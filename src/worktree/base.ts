@@ -5,7 +5,7 @@ import { AppError, messageOf } from '../domain/errors.ts'
 import type { TaskId } from '../domain/ids.ts'
 import type { Base } from '../domain/task.ts'
 import type { CaptureLimits, Checkout } from '../ports/worktrees.ts'
-import { type Delta, withCapture } from './capture.ts'
+import { type Delta, type StartedCapture, startCapture, withCapture } from './capture.ts'
 import type { Change } from './change.ts'
 import { makeLook } from './contents.ts'
 import { type Git, GitError, type GitPlace } from './git.ts'
@@ -18,7 +18,7 @@ import {
   readIndex,
   readIndexFacts,
 } from './private-index.ts'
-import { verifyCommit } from './read-back.ts'
+import { verifyCommits } from './read-back.ts'
 import { dropBase, refOf } from './refs.ts'
 import { GITLINK, isDeletion, readStatus, type StatusReport, type TreeEntry } from './status.ts'
 
@@ -46,15 +46,26 @@ export function freeBytesAt(path: string): number {
 export async function captureBase(git: Git, capture: BaseCapture): Promise<Base> {
   const { checkout, task } = capture
   const { commonDir } = checkout.place
-  const surveying = readSourceStatus(git, capture)
+  // What every capture needs is started at the first change that git tells of.
+  let started: StartedCapture | undefined
+  const start = () => {
+    started ??= startCapture(git, placeOf(checkout), { gitDir: commonDir })
+    return started
+  }
+  const surveying = readSourceStatus(git, capture, start)
   // Held at once, beside the look at the files: for a clean checkout this is all there is to do.
   const holding = git.run(['update-ref', refOf(task, 'base'), checkout.head], {
     place: { gitDir: commonDir },
   })
   await Promise.allSettled([surveying, holding])
   try {
-    await holding
-    return await captureChanges(git, capture, await surveying)
+    try {
+      await holding
+      return await captureChanges(git, capture, await surveying, start)
+    } finally {
+      // Nothing, once it has finished; but what was refused has not.
+      await started?.importer.abort()
+    }
   } catch (error) {
     // A repository that cannot drop a ref could not make one: what failed first is what matters.
     await dropBase(git, commonDir, task).catch(() => undefined)
@@ -78,9 +89,11 @@ function placeOf({ gitDir, place }: Checkout): GitPlace & { workTree: string } {
 async function readSourceStatus(
   git: Git,
   { checkout, scratch, limits }: BaseCapture,
+  onEntry: () => void,
 ): Promise<StatusReport> {
   const place = placeOf(checkout)
-  const options = { ignoreSubmodules: 'none', ignoredFiles: false, limit: limits.maxFiles } as const
+  const limit = limits.maxFiles
+  const options = { ignoreSubmodules: 'none', ignoredFiles: false, limit, onEntry } as const
   const reading = readStatus(git, place, options)
   // Awaited below, after a look at the index that itself may fail.
   reading.catch(() => undefined)
@@ -102,6 +115,7 @@ async function captureChanges(
   git: Git,
   { checkout, scratch, limits, task, now, freeBytes }: BaseCapture,
   status: StatusReport,
+  start: () => StartedCapture,
 ): Promise<Base> {
   const { place, head } = checkout
   refuseUnmerged(status)
@@ -130,7 +144,7 @@ async function captureChanges(
     root: place.root,
     format: checkout.objectFormat,
   }
-  return await withCapture(git, source, target, changes, async taken => {
+  return await withCapture(git, start(), source, changes, async taken => {
     const staged = stagedDelta(status)
     const leftOut = [...taken.leftOut, ...status.warnings]
     if (taken.delta.size === 0 && staged.size === 0 && leftOut.length === 0) {
@@ -138,6 +152,7 @@ async function captureChanges(
       return { commit: head, changes: null }
     }
     const common = { ref: refOf(task, 'base'), from: head, time: Math.floor(now / 1000) }
+    const deltas = staged.size > 0 ? [staged, taken.delta] : [taken.delta]
     if (staged.size > 0) {
       const message = `holdfast ${task}: the caller's index\n`
       await taken.importer.commit({ ...common, message, merge: [], entries: staged })
@@ -145,14 +160,14 @@ async function captureChanges(
     const message = `holdfast ${task}: the caller's working files\n`
     const merge = staged.size > 0 ? [0] : []
     await taken.importer.commit({ ...common, message, merge, entries: taken.delta })
-    const ids = await taken.importer.finish()
-    const snapshot = ids.at(-1)
+    const storing = taken.importer.finish().then(ids => {
+      if (ids.length !== deltas.length) throw new Error('git fast-import named too few commits')
+      return deltas.map((delta, n) => ({ commit: ids[n] ?? head, parent: head, delta }))
+    })
+    await verifyCommits(git, target, storing)
+    const ids = (await storing).map(({ commit }) => commit)
+    const snapshot = ids.at(-1) ?? head
     const stagedCommit = ids.length > 1 ? (ids[0] ?? null) : null
-    if (snapshot === undefined) throw new Error('git fast-import named no commit')
-    await Promise.all([
-      verifyCommit(git, target, head, snapshot, taken.delta),
-      stagedCommit === null ? null : verifyCommit(git, target, head, stagedCommit, staged),
-    ])
     return {
       commit: head,
       changes: { snapshot, staged: stagedCommit, ...countChanges(status), leftOut },

@@ -3,15 +3,19 @@
  * so that one bad file costs that file and not the capture, and names in words what it could not
  * take. What git then says it stored is compared with what was read: `read-back.ts`.
  */
+import { setImmediate } from 'node:timers/promises'
 import type { CaptureSource, Change } from './change.ts'
-import { type Found, makeLook } from './contents.ts'
+import { type FileReading, type Found, makeLook, type Other, readFileOnce } from './contents.ts'
 import { readConversions } from './conversion.ts'
 import { type FastImport, startFastImport } from './fast-import.ts'
 import type { Git, GitPlace } from './git.ts'
 import { type BytePath, isForbiddenPath } from './paths.ts'
-import { readSettings } from './settings.ts'
+import { readSettings, type Settings } from './settings.ts'
 import type { TreeEntry } from './status.ts'
 import { Taking } from './taking.ts'
+
+/** So much is held in memory while git says what it would convert: nearly always, everything. */
+const READ_AHEAD_BYTES = 8 * 1024 * 1024
 
 /** What the working tree has instead; null: it is gone. */
 export type Delta = ReadonlyMap<BytePath, TreeEntry | null>
@@ -27,20 +31,34 @@ export interface Capture extends Taken {
   readonly importer: FastImport
 }
 
+/** What each capture needs, started before it is known what there is to take. */
+export interface StartedCapture {
+  readonly importer: FastImport
+  readonly settings: Promise<Settings>
+}
+
+/** Two spawns. Whoever starts it also ends it: by a capture, or by `importer.abort()`. */
+export function startCapture(git: Git, source: GitPlace, target: GitPlace): StartedCapture {
+  const settings = readSettings(git, source)
+  // It is awaited later; should something else fail before that, it is heard here.
+  settings.catch(() => undefined)
+  return { importer: startFastImport(git, target), settings }
+}
+
 /**
- * Reads the changes and stores their blobs in `target`, then lets `conclude` make the commits. If
- * anything fails there is no ref (`conclude` has ordered it, but git makes it last).
+ * Reads the changes and stores their blobs, then lets `conclude` make the commits. If anything
+ * fails there is no ref (`conclude` has ordered it, but git makes it last).
  */
 export async function withCapture<T>(
   git: Git,
+  started: StartedCapture,
   source: CaptureSource,
-  target: GitPlace,
   changes: readonly Change[],
   conclude: (capture: Capture) => Promise<T>,
 ): Promise<T> {
-  const importer = startFastImport(git, target)
+  const { importer } = started
   try {
-    const taken = await takeChanges(git, source, changes, importer)
+    const taken = await takeChanges(git, started, source, changes)
     return await conclude({ ...taken, importer })
   } catch (error) {
     await importer.abort()
@@ -50,22 +68,27 @@ export async function withCapture<T>(
 
 async function takeChanges(
   git: Git,
+  { importer, settings }: StartedCapture,
   source: CaptureSource,
   changes: readonly Change[],
-  importer: FastImport,
 ): Promise<Taken> {
   const present = changes.filter(change => change.present).map(change => change.path)
-  const settings = readSettings(git, source.place)
-  // It is awaited below; should the conversions fail before it does, it is heard here.
-  settings.catch(() => undefined)
-  const conversionOf = await readConversions(git, source.place, present, settings)
+  const converting = readConversions(git, source.place, present, settings)
+  // Awaited after the look at the files, which takes its time and may itself fail.
+  converting.catch(() => undefined)
+  // Git's own answer must have been started before this one.
+  await setImmediate()
+  const sights = lookAtAll(source.root, changes)
+  const conversionOf = await converting
   const { fileMode } = await settings
 
   const taking = new Taking(source, importer, fileMode)
   const converted: Change[] = []
-  for (const { change, found } of classify(taking, source.root, changes)) {
-    if (found.kind !== 'file') await taking.takeOther(change, found)
-    else if ((await taking.takeFile(change, conversionOf(change.path))) === 'needs git') {
+  for (const { change, seen, reading } of sights) {
+    const { path } = change
+    if (typeof seen === 'string') taking.leaveOut(path, seen)
+    else if (seen.kind !== 'file') await taking.takeOther(change, seen)
+    else if ((await taking.takeFile(change, conversionOf(path), reading)) === 'needs git') {
       converted.push(change)
     }
   }
@@ -73,24 +96,33 @@ async function takeChanges(
   return taking
 }
 
-/** What can be taken; the rest is left out by name. */
-function* classify(
-  taking: Taking,
-  root: string,
-  changes: readonly Change[],
-): Generator<{ change: Change; found: Found }> {
+/** What stands at the path of a change, or in words why it is left out. */
+interface Sight {
+  readonly change: Change
+  readonly seen: Found | string
+  /** A first reading of a file, while there is room for it. */
+  readonly reading: FileReading | Other | undefined
+}
+
+function lookAtAll(root: string, changes: readonly Change[]): Sight[] {
   const look = makeLook(root)
-  for (const change of changes) {
-    const { path } = change
-    const found: Found = change.present ? look(path) : { kind: 'gone' }
-    if (isForbiddenPath(path)) {
-      taking.leaveOut(path, 'not taken: git refuses this name')
-    } else if (change.gitlink && (found.kind === 'directory' || found.kind === 'gone')) {
-      taking.leaveOut(path, 'not taken: a change of a submodule')
-    } else if (path.endsWith('/')) {
-      taking.leaveOut(path, 'not taken: a repository inside the repository')
-    } else {
-      yield { change, found }
+  let room = READ_AHEAD_BYTES
+  return changes.map(change => {
+    const seen = seenAt(look, change)
+    if (typeof seen === 'string' || seen.kind !== 'file' || seen.size > room) {
+      return { change, seen, reading: undefined }
     }
+    room -= seen.size
+    return { change, seen, reading: readFileOnce(root, change.path) }
+  })
+}
+
+function seenAt(look: (path: BytePath) => Found, { path, present, gitlink }: Change) {
+  const found: Found = present ? look(path) : { kind: 'gone' }
+  if (isForbiddenPath(path)) return 'not taken: git refuses this name'
+  if (gitlink && (found.kind === 'directory' || found.kind === 'gone')) {
+    return 'not taken: a change of a submodule'
   }
+  if (path.endsWith('/')) return 'not taken: a repository inside the repository'
+  return found
 }

@@ -19,7 +19,7 @@ import { AppError, messageOf } from '../domain/errors.ts'
 import type { CommitId, TaskId } from '../domain/ids.ts'
 import { type Base, baseTreeCommit } from '../domain/task.ts'
 import type { CollectedResult, WorktreeRecord } from '../ports/worktrees.ts'
-import { withCapture } from './capture.ts'
+import { startCapture, withCapture } from './capture.ts'
 import type { Change } from './change.ts'
 import { splitAtNul } from './conversion.ts'
 import { type Git, GitError, type GitPlace } from './git.ts'
@@ -33,7 +33,7 @@ import {
   type PrivateIndex,
   readIndexFacts,
 } from './private-index.ts'
-import { readDelta, verifyCommit } from './read-back.ts'
+import { readDelta, verifyCommits } from './read-back.ts'
 import { refOf } from './refs.ts'
 import { requirePresent } from './registration.ts'
 import { GITLINK, isDeletion, readStatus, type StatusReport, type TreeEntry } from './status.ts'
@@ -152,7 +152,8 @@ async function captureWorktree(
   const place = placeFor(index)
   const survey = await surveyWorktree(git, place, index, baseTree)
   const source = { place, root: path, format } as const
-  return await withCapture(git, source, target, survey.changes, async taken => {
+  const started = startCapture(git, place, target)
+  return await withCapture(git, started, source, survey.changes, async taken => {
     const leftOut = [...taken.leftOut, ...survey.leftOut]
     const moved = survey.head !== null && survey.head !== base.commit ? [survey.head] : []
     if (taken.delta.size === 0 && moved.length === 0) {
@@ -167,9 +168,15 @@ async function captureWorktree(
       merge: moved,
       entries: taken.delta,
     })
-    const [commit] = await taken.importer.finish()
+    const storing = taken.importer.finish()
+    const parent = baseTree
+    await verifyCommits(
+      git,
+      target,
+      storing.then(ids => ids.map(commit => ({ commit, parent, delta: taken.delta }))),
+    )
+    const [commit] = await storing
     if (commit === undefined) throw new Error('git fast-import named no commit')
-    await verifyCommit(git, target, baseTree, commit, taken.delta)
     return { commit, leftOut }
   })
 }

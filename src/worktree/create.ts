@@ -1,8 +1,9 @@
 /**
  * Makes a worktree. Only its registration is exclusive; the files are written outside of the lock.
- * A try of the same id that was killed half-way is cleared away first.
+ * A try of the same id that was killed half-way is ended and cleared away first.
  */
 import { existsSync, lstatSync, mkdirSync, readdirSync, realpathSync, renameSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { AppError, messageOf } from '../domain/errors.ts'
 import type { WorktreeId } from '../domain/ids.ts'
@@ -12,6 +13,7 @@ import type { Locks } from '../ports/lock.ts'
 import type { WorktreeRecord } from '../ports/worktrees.ts'
 import { discardTree } from './discard.ts'
 import { type Git, GitError, type GitPlace } from './git.ts'
+import { takeOver } from './orphans.ts'
 import {
   findRegistration,
   isLockedFor,
@@ -25,6 +27,9 @@ import { readSettings } from './settings.ts'
 /** A git of the user's own may register at the same moment; it is over in milliseconds. */
 const REGISTER_TRIES = 5
 const REGISTER_PAUSE_MS = 20
+
+/** From so many on, two writers of files leave some for others. */
+const SPARE_CORES = 4
 
 export interface WorktreeOrder {
   readonly id: WorktreeId
@@ -48,18 +53,21 @@ export async function createWorktree(
   // As git will write it down: registrations are found by it.
   const order = { ...asked, path: join(realpathSync(parent), basename(asked.path)) }
   const { id, path, base, commonDir } = order
+  const own = await takeOver(git, clock, path)
   try {
+    const workers = checkoutConfig(own, commonDir)
+    // It is awaited below; should the registration fail before that, it is heard here.
+    workers.catch(() => undefined)
     await withRepositoryLock(locks, commonDir, async () => {
-      await clearKilledTry(git, order)
-      await register(git, clock, order)
+      await clearKilledTry(own, order)
+      await register(own, clock, order)
     })
-    const { checkoutWorkers } = await readSettings(git, { gitDir: commonDir })
     const record = recordOf(order)
-    await fillWorktree(git, record, base, checkoutWorkers)
+    await fillWorktree(own, record, base, await workers)
     return record
   } catch (error) {
     // What is left of it must not hide why it failed.
-    await withRepositoryLock(locks, commonDir, () => discardWorktree(git, order)).catch(
+    await withRepositoryLock(locks, commonDir, () => discardWorktree(own, order)).catch(
       () => undefined,
     )
     throw explained(error, path, id)
@@ -94,16 +102,24 @@ function recordOf({ id, path, commonDir }: WorktreeOrder): WorktreeRecord {
   return { id, path, gitDir, commonDir, device: dev, inode: ino }
 }
 
+/**
+ * With cores to spare, two writers are a third faster than one at 50,000 files, and more do not
+ * pay. On two busy cores they are 30 % slower. The user's own setting counts before ours.
+ */
+async function checkoutConfig(git: Git, commonDir: string): Promise<Record<string, string>> {
+  if (availableParallelism() < SPARE_CORES) return {}
+  const { checkoutWorkers } = await readSettings(git, { gitDir: commonDir })
+  return checkoutWorkers === undefined ? { 'checkout.workers': '2' } : {}
+}
+
 /** The working files first, with their dirty ones; then the index, which keeps their stat data. */
 async function fillWorktree(
   git: Git,
   { gitDir, commonDir, path }: WorktreeRecord,
   base: Base,
-  checkoutWorkers: string | undefined,
+  config: Readonly<Record<string, string>>,
 ): Promise<void> {
   const place: GitPlace = { gitDir, commonDir, workTree: path }
-  // Two writers: a third faster than one at 50,000 files, and more do not pay.
-  const config = checkoutWorkers === undefined ? { 'checkout.workers': '2' } : {}
   await git.run(['read-tree', '-m', '-u', baseTreeCommit(base)], { place, config })
   if (base.changes === null) return
   await git.run(['read-tree', '-m', base.changes.staged ?? base.commit], { place })

@@ -5,7 +5,8 @@
  * they would on the user's own `git status`.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { accessSync, constants, existsSync, statSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
 import { AppError } from '../domain/errors.ts'
 
@@ -30,6 +31,8 @@ export interface GitCall {
   readonly outputTo?: number
   /** Exit statuses besides 0 that are an answer, not a failure. */
   readonly answers?: readonly number[]
+  /** By which this git and its children are known once we have been killed: `orphans.ts`. */
+  readonly badge?: string
 }
 
 export interface GitOutput {
@@ -87,21 +90,28 @@ const FIXED_CONFIG: Readonly<Record<string, string>> = {
   'submodule.recurse': 'false',
 }
 
+export const BADGE_VARIABLE = 'HOLDFAST_GIT'
+
 /** The end of what git said is what explains a failure. */
 const STDERR_KEPT = 64 * 1024
 
 /** `environment` is the user's: PATH, HOME and what filters need. Its `GIT_*` are not passed on. */
 export function makeGit(environment: Readonly<Record<string, string | undefined>>): Git {
   const inherited = Object.fromEntries(
-    Object.entries(environment).filter(([name]) => !name.startsWith('GIT_')),
+    Object.entries(environment).filter(
+      ([name]) => !name.startsWith('GIT_') && name !== BADGE_VARIABLE,
+    ),
   )
+
+  let program: string | undefined
 
   const launch = (args: readonly string[], call: GitCall, stdin: 'pipe' | 'ignore') => {
     const { place } = call
     const located = place === undefined ? [] : [`--git-dir=${place.gitDir}`]
     if (place?.workTree !== undefined) located.push(`--work-tree=${place.workTree}`)
     const cwd = call.cwd ?? place?.workTree ?? place?.gitDir
-    const child = spawn('git', [...located, ...args], {
+    program ??= findGit(inherited.PATH)
+    const child = spawn(program, [...located, ...args], {
       cwd,
       env: { ...inherited, ...fixedEnvironment(call) },
       stdio: [stdin, call.outputTo ?? 'pipe', 'pipe'],
@@ -126,6 +136,23 @@ export function makeGit(environment: Readonly<Record<string, string | undefined>
   }
 }
 
+/** Once, so that not each spawn tries every directory of a PATH. By name where it is not found. */
+function findGit(path = ''): string {
+  // An empty or relative entry depends on where a call works: the system resolves those.
+  const directories = path.split(delimiter)
+  if (!directories.every(directory => directory.startsWith('/'))) return 'git'
+  return directories.map(directory => join(directory, 'git')).find(isExecutable) ?? 'git'
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK)
+    return statSync(path).isFile()
+  } catch {
+    return false
+  }
+}
+
 function fixedEnvironment(call: GitCall): Record<string, string> {
   const { place } = call
   const set: Record<string, string> = {
@@ -144,6 +171,7 @@ function fixedEnvironment(call: GitCall): Record<string, string> {
     set[`GIT_CONFIG_KEY_${n}`] = key
     set[`GIT_CONFIG_VALUE_${n}`] = value
   }
+  if (call.badge !== undefined) set[BADGE_VARIABLE] = call.badge
   if (place?.indexFile !== undefined) set.GIT_INDEX_FILE = place.indexFile
   const commonDir = place?.commonDir
   if (commonDir !== undefined) set.GIT_COMMON_DIR = commonDir

@@ -46,6 +46,8 @@ export interface StatusOptions {
   readonly ignoredFiles: boolean
   /** Stops after so many entries that are more than a deletion. */
   readonly limit: number
+  /** Called at each entry, as it arrives: git itself may not have ended yet. */
+  readonly onEntry?: () => void
 }
 
 export async function readStatus(
@@ -83,6 +85,7 @@ export async function readStatus(
       const entry = parseRecord(record, text)
       if (entry === undefined) continue
       entries.push(entry)
+      options.onEntry?.()
       if (!isDeletion(entry) && ++counted > options.limit) {
         process.kill()
         // It died of our own signal.

@@ -62,12 +62,17 @@ export class Taking {
 
   /**
    * Takes a regular file, byte for byte, and again if it changed meanwhile; unless git would store
-   * it in another form (`needs git`).
+   * it in another form (`needs git`). `first`: a reading that was made already.
    */
-  async takeFile(change: Change, conversion: Conversion): Promise<'taken' | 'needs git'> {
+  async takeFile(
+    change: Change,
+    conversion: Conversion,
+    first?: FileReading | Other,
+  ): Promise<'taken' | 'needs git'> {
     const { path } = change
     for (let tries = 1; ; tries++) {
-      const reading = readFileOnce(this.#source.root, path)
+      const early = tries === 1 ? first : undefined
+      const reading = early ?? readFileOnce(this.#source.root, path)
       if ('kind' in reading) {
         await this.takeOther(change, reading)
         return 'taken'

@@ -6,6 +6,7 @@ import { openCheckout } from './checkout.ts'
 import { collectResult, diffNow } from './collect.ts'
 import { createWorktree } from './create.ts'
 import { makeGit } from './git.ts'
+import { takeOver } from './orphans.ts'
 import { dropBase, dropRefs } from './refs.ts'
 import { listRegistered, lookAtWorktree } from './registration.ts'
 import { removeWorktree } from './remove.ts'
@@ -36,12 +37,17 @@ export function makeWorktrees({
     createWorktree: (id, path, base, commonDir) =>
       createWorktree(git, locks, clock, { id, path, base, commonDir }),
     lookAtWorktree,
-    collectResult: (worktree, base, task, directory) =>
-      collectResult(git, { worktree, base, task, now: clock.now() }, directory),
+    collectResult: async (worktree, base, task, directory) => {
+      const own = await takeOver(git, clock, worktree.path)
+      return await collectResult(own, { worktree, base, task, now: clock.now() }, directory)
+    },
+    // It only reads, and may do so beside the worker: it takes nothing over.
     diffNow: (worktree, base, task, scratch) =>
       diffNow(git, { worktree, base, task, now: clock.now() }, scratch),
-    removeWorktree: (worktree, collected, trash) =>
-      removeWorktree(git, locks, worktree, collected, trash),
+    removeWorktree: async (worktree, collected, trash) => {
+      const own = await takeOver(git, clock, worktree.path)
+      await removeWorktree(own, locks, worktree, collected, trash)
+    },
     dropRefs: (commonDir, task) => dropRefs(git, commonDir, task),
     gitVersion: () => gitVersion(git),
     listRegistered: commonDir => listRegistered(git, commonDir),

@@ -69,7 +69,7 @@ describe('the outcome of a command', () => {
     const outcome = command.judge(command.translator.initial, exit, stderr)
     expect('failure' in outcome ? outcome.failure.code : outcome.kind).toBe(expected)
     if ('failure' in outcome) expect(outcome.failure.message).toBe(message)
-    expect(outcome.kind === 'interrupted').toBe(exit.kind === 'signalled')
+    expect(outcome.kind === 'interrupted').toBe(exit.kind !== 'exited')
   })
 })
 

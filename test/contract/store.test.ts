@@ -129,7 +129,9 @@ describe.each(Object.entries(stores))('the %s store', (_, openStore) => {
     await claim(store)
     const end = { kind: 'attempt_succeeded', result } as const
     expect(await store.transition(stale.task, stale.fence, end, 0)).toBeUndefined()
-    expect(await store.recordProgress(stale, { offset: 1, translation }, [message], 0)).toBe(false)
+    expect(
+      await store.recordProgress(stale, { offset: 1, lines: 1, translation }, [message], 0),
+    ).toBe(false)
     expect(await store.leaseWorktree(stale, worktreeIdOf(stale.task), '/w', '/r/.git')).toBe(false)
     expect((await store.findTask(stale.task))?.state.name).toBe('starting')
     expect((await store.findTask(stale.task))?.session).toBeNull()
@@ -140,13 +142,19 @@ describe.each(Object.entries(stores))('the %s store', (_, openStore) => {
     const { id } = (await store.submitTask(request())).request
     const { attempt } = await claim(store)
     const many = Array.from({ length: 1_200 }, () => message)
-    expect(await store.recordProgress(attempt, { offset: 77, translation }, many, 9)).toBe(true)
+    expect(
+      await store.recordProgress(attempt, { offset: 77, lines: 9, translation }, many, 9),
+    ).toBe(true)
     await store.recordNote(id, attempt.fence, 'attempt_ended', 'over', 10)
     const events = await store.listEvents(id, 0, 5_000)
     expect(events.map(({ seq }) => seq)).toEqual(events.map((_, index) => index + 1))
     expect(events.filter(({ body }) => body.kind === 'message_ended')).toHaveLength(1_200)
     expect(await store.lastEvents(id, 1)).toMatchObject([{ at: 10, body: { text: 'over' } }])
-    expect(await store.findProgress(id, attempt.fence)).toEqual({ offset: 77, translation })
+    expect(await store.findProgress(id, attempt.fence)).toEqual({
+      offset: 77,
+      lines: 9,
+      translation,
+    })
     expect((await store.findTask(id))?.session).toBe('s-1')
   })
 
@@ -221,14 +229,16 @@ describe.each(Object.entries(stores))('the %s store', (_, openStore) => {
     const store = await make()
     const { id } = (await store.submitTask(request())).request
     const forged = { task: id, fence: asFence(7), mode: 'fresh', startedAt: 0 } as ClaimedAttempt
-    expect(await store.recordProgress(forged, { offset: 1, translation }, [message], 0)).toBe(false)
+    expect(
+      await store.recordProgress(forged, { offset: 1, lines: 1, translation }, [message], 0),
+    ).toBe(false)
   })
 
   test('a session that the agent no longer knows is forgotten, and the prompt given again', async () => {
     const store = await make()
     const { id } = (await store.submitTask(request())).request
     const { attempt } = await claim(store)
-    await store.recordProgress(attempt, { offset: 1, translation }, [], 0)
+    await store.recordProgress(attempt, { offset: 1, lines: 1, translation }, [], 0)
     const lost = { code: 'session_lost', message: 'no rollout found' } as const
     const wait = { reason: 'backoff', until: 0, failure: lost } as const
     const event = { kind: 'attempt_interrupted', wait, failuresInRow: 1 } as const

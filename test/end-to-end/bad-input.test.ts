@@ -163,6 +163,7 @@ test('a state directory that cannot be written', async () => {
   const environment = { HOLDFAST_HOME: join(file, 'home') }
   await expectRefused(house, program, 7, /HOLDFAST_HOME/, { environment })
   await expectRefused(house, ['status'], 7, /HOLDFAST_HOME/, { environment })
+  await expectRefused(house, ['worker', 'start'], 7, /HOLDFAST_HOME/, { environment })
 })
 
 test('a store that is damaged, or newer, is refused and left alone', async () => {
@@ -174,7 +175,11 @@ test('a store that is damaged, or newer, is refused and left alone', async () =>
   const doctor = await house.run(['doctor', '--json'])
   expect(doctor.code).toBe(1)
   expect(JSON.parse(doctor.stdout).findings).toContainEqual(
-    expect.objectContaining({ check: 'store', status: 'error' }),
+    expect.objectContaining({
+      check: 'store',
+      status: 'error',
+      hint: expect.stringContaining('keep a copy of store.db, then move it away'),
+    }),
   )
   rmSync(join(house.home, 'store.db'))
 })
@@ -211,4 +216,45 @@ test('what cannot be carried is said before the task starts', async () => {
   expect(code).toBe(0)
   expect(stderr).toMatch(/left out: .*nested/)
   expect((await house.wait(stdout.trim())).result?.answer).toBe('/nowhere')
+})
+
+test('an agent’s name alone is no prompt, and a flag that would do nothing is refused', async () => {
+  const house = new House()
+  const options = withCodex(house)
+  await expectRefused(house, ['run', 'codex'], 2, /alone is an agent.*\n.*run -- codex/, options)
+  await expectRefused(house, ['run', 'command'], 2, /needs a program/)
+  await expectRefused(house, ['run', 'codex', 'x', '--retry-on-crash'], 2, /does nothing/, options)
+  const model = ['run', 'command', '--model', 'm', '--', 'true']
+  await expectRefused(house, model, 2, /--model does nothing for the agent command/)
+})
+
+test('words that a command does not take are refused, after -- too', async () => {
+  const house = new House()
+  for (const command of ['status', 'result', 'logs', 'diff']) {
+    await expectRefused(house, [command, 'one', '--', 'two'], 2, /unexpected "two"/)
+  }
+  await expectRefused(house, ['status', '--', 'nowhere'], 4, /no task "nowhere"/)
+  // What follows -- is no flag of ours.
+  await expectRefused(house, ['status', '--', '--json'], 4, /no task "--json"/)
+  await expectRefused(house, ['worker', 'run', '--slots', '0'], 2, /--slots 0/)
+})
+
+test('doctor finds a fresh install well, makes nothing, and finds a file in its place', async () => {
+  const house = new House()
+  const doctor = JSON.parse(await house.ok(['doctor', '--json']))
+  expect(doctor.findings).toContainEqual({
+    check: 'state directory',
+    status: 'ok',
+    message: `${house.home}; the first task makes it`,
+    hint: null,
+  })
+  expect(existsSync(house.home)).toBe(false)
+  const file = join(house.scratch, 'a-file')
+  writeFileSync(file, '')
+  const run = await house.run(['doctor', '--json'], { environment: { HOLDFAST_HOME: file } })
+  expect(run.code).toBe(1)
+  expect(JSON.parse(run.stdout).findings[0]).toMatchObject({
+    status: 'error',
+    message: `${file} is no directory`,
+  })
 })

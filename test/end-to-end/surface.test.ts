@@ -1,8 +1,20 @@
 /** The contract that other programs build on: documents, streams, what a command loads. */
 import { execFileSync, type StdioOptions, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+} from 'node:fs'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { views } from '../../src/surfaces/view.ts'
@@ -176,11 +188,7 @@ test('a command loads itself and nothing else', async () => {
   const heavy =
     /src\/(?:agents|worktree|demo|process\/(?!worker-presence))|node_modules\/(?:zod|smol-toml)/
   expect(status.filter(path => heavy.test(path))).toEqual([])
-  for (const words of [
-    ['result', id],
-    ['logs', id],
-    ['wait', id],
-  ]) {
+  for (const words of [['result', id], ['logs', id], ['wait', id], ['result']]) {
     const loaded = loadedBy(house, ...words)
     expect([words[0], loaded.filter(path => /src\/(?:agents|worktree|demo)/.test(path))]).toEqual([
       words[0],
@@ -206,4 +214,183 @@ test('wait exits by the worst outcome, by the first with --any, and with 3 when 
   expect((await house.run(['wait', good, long])).code).toBe(8)
   expect((await house.run(['wait', bad, long])).code).toBe(1)
   expect((await house.run(['status', bad])).code).toBe(0)
+})
+
+test('several are cancelled although one has ended, which is said', async () => {
+  const house = new House()
+  const over = await house.submitScript('true')
+  await house.wait(over)
+  const long = await house.submitScript('touch under-way; exec sleep 300')
+  await eventually('it is under way', () => existsSync(join(house.worktree(long), 'under-way')))
+  const run = await house.run(['cancel', long, over, long])
+  expect(run).toMatchObject({ code: 5, stdout: `${long} cancelled, 1 file +0 -0\n` })
+  expect(run.stderr).toContain(`${over} has already ended: it is succeeded`)
+  expect((await house.run(['cancel', over])).code).toBe(5)
+})
+
+test('a signal during the submission leaves a whole task, whose id is told', async () => {
+  const house = new House()
+  const bin = join(house.scratch, 'bin')
+  const git = execFileSync('/bin/sh', ['-c', 'command -v git'], { encoding: 'utf8' }).trim()
+  house.write('git', `#!/bin/sh\nsleep 0.2\nexec ${git} "$@"\n`, bin)
+  chmodSync(join(bin, 'git'), 0o755)
+  house.makeDirty()
+  const tasks = join(house.home, 'tasks')
+  const environment = { PATH: `${bin}:${house.environment.PATH}` }
+  const run = house.start(['run', 'command', '--', 'true'], { environment })
+  let said = ''
+  run.stdout?.on('data', chunk => {
+    said += chunk
+  })
+  await eventually(
+    'it is being submitted',
+    () => existsSync(tasks) && readdirSync(tasks).length > 0,
+  )
+  run.kill('SIGTERM')
+  expect(await once(run, 'close')).toEqual([143, null])
+  expect(readdirSync(tasks)).toEqual([said.trim()])
+  expect((await house.wait(said.trim())).state).toBe('succeeded')
+})
+
+test('logs --raw -f follows the bytes, half lines too, to the end of the task', async () => {
+  const house = new House()
+  const id = await house.submitScript(
+    'printf "one"; while [ ! -e go ]; do sleep 0.05; done; printf "\\ntwo"',
+  )
+  const follow = house.start(['logs', id, '-f', '--raw'])
+  let said = ''
+  follow.stdout?.on('data', chunk => {
+    said += chunk
+  })
+  await eventually('half a line is followed', () => said === 'one')
+  house.write('go', '', house.worktree(id))
+  expect(await once(follow, 'close')).toEqual([0, null])
+  expect(said).toBe('one\ntwo')
+  for (const flag of ['-n5', '--since=1', '--json']) {
+    expect((await house.run(['logs', id, '--raw', flag])).code).toBe(2)
+  }
+})
+
+test('logs -n takes its number with and without a space, and --since gives all that follows', async () => {
+  const house = new House()
+  const id = await house.submitScript('seq 1 700')
+  await house.wait(id)
+  const lines = async (...flags: string[]) =>
+    (await house.ok(['logs', id, '--json', ...flags])).trim().split('\n').length
+  expect(await lines('-n5')).toBe(5)
+  expect(await lines('-n', '5')).toBe(5)
+  expect(await lines('--since', '2', '-n', '7')).toBe(7)
+  expect(await lines('--since', '2')).toBeGreaterThan(700)
+})
+
+test('a full disk behind stdout is one line, and no bug', async () => {
+  const house = new House()
+  const id = await house.submitScript('echo answer')
+  await house.wait(id)
+  const full = openSync('/dev/full', 'w')
+  const run = spawn(process.execPath, [entry, 'result', id], {
+    env: house.environment,
+    stdio: ['ignore', full, 'pipe'],
+  })
+  closeSync(full)
+  let said = ''
+  run.stderr?.on('data', chunk => {
+    said += chunk
+  })
+  expect(await once(run, 'close')).toEqual([5, null])
+  expect(said).toMatch(/^holdfast: stdout cannot be written: ENOSPC.*\n$/)
+})
+
+test('the tasks of this repository come first, from a linked worktree of it too', async () => {
+  const house = new House()
+  const linked = join(house.scratch, 'linked')
+  house.git('worktree', 'add', '--quiet', '--detach', linked)
+  const other = join(house.scratch, 'other')
+  mkdirSync(other)
+  house.gitIn(other, 'init', '--quiet')
+  house.gitIn(other, 'commit', '--quiet', '--allow-empty', '--message=first')
+  const words = ['run', 'command', '--', 'true']
+  const here = (await house.ok(words)).trim()
+  await house.wait(here)
+  const there = (await house.ok(words, { directory: other })).trim()
+  await house.wait(there)
+  const shown = async (directory: string) =>
+    JSON.parse(await house.ok(['status', '--json'], { directory })).tasks.map(
+      ({ id }: { id: string }) => id,
+    )
+  expect(await shown('/')).toEqual([there, here])
+  expect(await shown(linked)).toEqual([here, there])
+  expect((await house.run(['result'], { directory: linked })).stderr).toContain(here)
+  const none = JSON.parse(await house.ok(['status', '--json', '--agent', 'codex'])).tasks
+  expect(none).toEqual([])
+})
+
+test('a relative state directory reaches the agent as an absolute one', async () => {
+  const house = new House()
+  const environment = { HOLDFAST_HOME: join('..', 'home') }
+  const id = await house.submit(['command', '--', 'sh', '-c', 'echo "$HOLDFAST_HOME"'], {
+    environment,
+  })
+  expect((await house.wait(id)).result?.answer).toBe(house.home)
+})
+
+test('a worker starts although its variable is wrong, and says so in its log', async () => {
+  const house = new House()
+  const environment = { HOLDFAST_WORKER_IDLE: '' }
+  await house.ok(['worker', 'start'], { environment })
+  expect(readFileSync(join(house.home, 'worker.log'), 'utf8')).toContain(
+    'HOLDFAST_WORKER_IDLE is ignored',
+  )
+})
+
+test('the code that an older bundle left in the cache goes', async () => {
+  const house = new House()
+  await house.ok(['status'])
+  const shelf = join(house.home, 'cache', 'code')
+  const [kept = ''] = readdirSync(shelf)
+  rmSync(join(shelf, kept))
+  house.write('v1-x64-1-1-status', '', shelf)
+  house.write('v1-x64-1-1-status.77', '', shelf)
+  house.write('v1-x64-1-1-run', '', shelf)
+  await house.ok(['status'])
+  expect(readdirSync(shelf).sort()).toEqual(['v1-x64-1-1-run', kept].sort())
+})
+
+test('a task that waits shows until when, and one without its worktree that nothing came home', async () => {
+  const house = new House()
+  const id = await house.submitScript('kill -9 $$', '--retry-on-crash')
+  await eventually('it waits', async () =>
+    / {2}until \d\d:\d\d {2}/.test(await house.ok(['status'])),
+  )
+  await house.ok(['cancel', id])
+  const script = ['sh', '-c', 'rm -rf "$PWD"; exec sleep 300']
+  const lost = await house.run(['run', 'command', '--wait', '--', ...script])
+  expect(lost.code).toBe(1)
+  expect(lost.stderr).toMatch(/worktree_lost[\s\S]*nothing was collected\n$/)
+})
+
+test('doctor reports what was half made, and finds the unknown through a linked state directory', async () => {
+  const house = new House()
+  mkdirSync(join(house.scratch, 'real'))
+  symlinkSync('real', house.home)
+  const half = await house.submitScript('true')
+  const unknown = await house.submitScript('true')
+  await house.ok(['wait', half, unknown])
+  const findings = async () => {
+    const { findings } = views.doctor.parse(
+      JSON.parse((await house.run(['doctor', '--json'])).stdout),
+    )
+    return findings.filter(({ check }) => check === 'worktrees').map(({ message }) => message)
+  }
+  expect(await findings()).toEqual(['2 known, all as recorded'])
+  const store = new DatabaseSync(join(house.home, 'store.db'), {
+    enableForeignKeyConstraints: false,
+  })
+  store.prepare('UPDATE worktrees SET record_json = NULL WHERE path LIKE ?').run(`%${half}`)
+  store.prepare('DELETE FROM worktrees WHERE path LIKE ?').run(`%${unknown}`)
+  store.close()
+  expect(await findings()).toEqual([
+    `${house.worktree(half)} stands half made`,
+    expect.stringMatching(`real/worktrees/${unknown} is registered in .*, and of no task`),
+  ])
 })

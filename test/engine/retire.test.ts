@@ -29,7 +29,7 @@ async function scene() {
   ]
   const id = makeTaskId(randomBytes(16))
   const checkout = await worktrees.openCheckout(repo)
-  await files.create(id)
+  await files.create(id, checkout.place.commonDir)
   const limits = { maxBytes: 1e6, maxFiles: 100 }
   const base = await worktrees.captureBase(checkout, id, files.directory(id), limits)
   await store.submitTask({

@@ -107,8 +107,16 @@ describe('how an agent ended', () => {
   test('half a line and bytes that are no UTF-8 are passed on as what they are', async () => {
     const half = await attempts.launch(['half-a-line.sh'])
     await attempts.exit(half)
-    expect(host.readLines(half.runDirectory, 0, false)).toEqual({ lines: ['one'], offset: 4 })
-    expect(host.readLines(half.runDirectory, 4, true)).toEqual({ lines: ['tw'], offset: 6 })
+    expect(host.readLines(half.runDirectory, 0, false)).toEqual({
+      lines: ['one'],
+      offset: 4,
+      atEnd: true,
+    })
+    expect(host.readLines(half.runDirectory, 4, true)).toEqual({
+      lines: ['tw'],
+      offset: 6,
+      atEnd: true,
+    })
     const garbage = await attempts.launch(['garbage.sh'])
     await attempts.exit(garbage)
     expect(host.readLines(garbage.runDirectory, 0, true).lines).toEqual([

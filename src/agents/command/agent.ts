@@ -66,7 +66,8 @@ export const command: Agent = {
       case 'signalled':
         return { kind: 'interrupted', failure: { code: 'agent_crashed', message } }
       case 'unknown':
-        return { kind: 'failed', failure: { code: 'exit_unknown', message } }
+        // Wrapper and program were killed together, or the machine went down.
+        return { kind: 'interrupted', failure: { code: 'exit_unknown', message } }
     }
   },
 }

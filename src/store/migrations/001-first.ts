@@ -42,6 +42,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     .addColumn('ended_at', 'bigint')
     .addColumn('ending', 'text')
     .addColumn('stdout_offset', 'bigint', column => column.notNull().defaultTo(0))
+    .addColumn('stdout_lines', 'bigint', column => column.notNull().defaultTo(0))
     .addColumn('translation_json', 'text')
     .addPrimaryKeyConstraint('attempts_key', ['task', 'fence'])
     .execute()

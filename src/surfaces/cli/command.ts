@@ -29,14 +29,15 @@ export interface Command<F extends Flags = Flags> {
   readonly usage: string
   readonly flags: F
   readonly examples: readonly string[]
-  /** Everything after `--`, verbatim, is passed separately. */
+  /** What stands after `--` is passed apart; for all others it is words like those before it. */
+  readonly takesVerbatim?: true
   run(input: CommandInput<F>, context: CommandContext): Promise<number>
 }
 
 export interface CommandInput<F extends Flags = Flags> {
   readonly flags: FlagValues<F>
   readonly words: readonly string[]
-  /** What stood after `--`; undefined without one. */
+  /** For a command that takes it: what stood after `--`; undefined without one. */
   readonly verbatim: readonly string[] | undefined
 }
 
@@ -72,6 +73,12 @@ export function requireWord(words: readonly string[], what: string, usage: strin
     throw new AppError('bad_usage', problem, { hint: `usage: holdfast ${usage}` })
   }
   return word
+}
+
+/** The word that a command may be given. Refuses any more with its usage. */
+export function optionalWord(words: readonly string[], usage: string): string | undefined {
+  refuseWords(words.slice(1), usage)
+  return words[0]
 }
 
 export function refuseWords(words: readonly string[], usage: string): void {

@@ -4,6 +4,7 @@ import type { Caller, Task } from '../../domain/task.ts'
 import type { Store } from '../../ports/store.ts'
 import { detectCaller } from '../caller.ts'
 import type { CommandContext } from './command.ts'
+import { findCommonGitDir } from './common-git-dir.ts'
 
 /** How many of the newest tasks are looked through for one of this caller. */
 const LOOK_BACK = 200
@@ -49,21 +50,10 @@ async function findNewest(store: Store, context: CommandContext): Promise<Task |
   const recent = await store.listTasks({ limit: LOOK_BACK })
   const mine = recent.find(({ request }) => isSameCaller(request.caller, caller))
   if (mine !== undefined) return mine
-  const repository = await findRepository(context)
+  const repository = findCommonGitDir(context.directory)
   return repository === undefined ? undefined : (await store.listTasks({ repository, limit: 1 }))[0]
 }
 
 function isSameCaller(a: Caller, b: Caller): boolean {
   return a.kind === b.kind && a.id !== null && a.id === b.id
-}
-
-/** The common git directory of where the caller stands; undefined outside of a repository. */
-export async function findRepository(context: CommandContext): Promise<string | undefined> {
-  const worktrees = await context.holdfast.worktrees()
-  try {
-    return (await worktrees.openCheckout(context.directory)).place.commonDir
-  } catch (error) {
-    if (error instanceof AppError) return undefined
-    throw error
-  }
 }

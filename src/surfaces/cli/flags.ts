@@ -6,8 +6,12 @@ import type { Command, CommandInput, Flags, FlagValues } from './command.ts'
 /** Refuses unknown flags, and flags without the value that they need. */
 export function parseInput(command: Command, argv: readonly string[]): CommandInput {
   const dashes = argv.indexOf('--')
-  const before = dashes < 0 ? [...argv] : argv.slice(0, dashes)
-  const parsed = typeFlag(schemaOf(command.flags), before)
+  const before = dashes < 0 ? argv : argv.slice(0, dashes)
+  const after = dashes < 0 ? undefined : argv.slice(dashes + 1)
+  const parsed = typeFlag(
+    schemaOf(command.flags),
+    before.flatMap(word => splitShort(word, command.flags)),
+  )
 
   const [unknown] = Object.keys(parsed.unknownFlags)
   if (unknown !== undefined) {
@@ -28,9 +32,16 @@ export function parseInput(command: Command, argv: readonly string[]): CommandIn
   }
   return {
     flags: values as FlagValues<Flags>,
-    words: [...parsed._],
-    verbatim: dashes < 0 ? undefined : argv.slice(dashes + 1),
+    words: command.takesVerbatim ? [...parsed._] : [...parsed._, ...(after ?? [])],
+    verbatim: command.takesVerbatim ? after : undefined,
   }
+}
+
+/** `-n5` as `-n 5`, which the parser understands. Of a number only: `-model` is a mistake. */
+function splitShort(word: string, flags: Flags): string[] {
+  const [, letter, number] = /^-([a-z])(\d+)$/i.exec(word) ?? []
+  const isKnown = Object.values(flags).some(({ short, value }) => value && short === letter)
+  return letter && number && isKnown ? [`-${letter}`, number] : [word]
 }
 
 function schemaOf(flags: Flags) {

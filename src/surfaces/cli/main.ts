@@ -1,7 +1,7 @@
 /** The command line: finds the command, reads its flags, draws what goes wrong. */
-import { type Composition, compose } from '../../compose.ts'
+import { compose } from '../../compose.ts'
 import { AppError } from '../../domain/errors.ts'
-import type { Command, CommandContext } from './command.ts'
+import type { Command, CommandContext, CommandInput } from './command.ts'
 import { exitCodeOfRefusal, exitCodes, signalExitCode } from './exit-codes.ts'
 import { makeOutput, type Output, ReaderGone } from './output.ts'
 
@@ -26,27 +26,41 @@ const SIGNALS = { SIGINT: 2, SIGTERM: 15, SIGHUP: 1 } as const
 
 const version = process.env.HOLDFAST_VERSION ?? '0.0.0'
 
-/** Runs one command; gives its exit code. `entry` is what starts the program anew. */
+/** Runs one command; gives its exit code, and never rejects. `entry` is what starts the program anew. */
 export async function main(process: NodeJS.Process, entry: string): Promise<number> {
   const argv = process.argv.slice(2)
   const output = makeOutput(process.env)
-  const wantsJson = argv.includes('--json')
-  let holdfast: Composition | undefined
+  const own = beforeDashes(argv)
   try {
     const command = await findCommand(argv[0], output)
     if (typeof command === 'number') return command
-    const { parseInput } = await import('./flags.ts')
-    const rest = argv.slice(1)
-    const dashes = rest.indexOf('--')
-    if (
-      (dashes < 0 ? rest : rest.slice(0, dashes)).some(word => word === '--help' || word === '-h')
-    ) {
+    if (own.includes('--help') || own.includes('-h')) {
       const { commandHelp } = await import('./help.ts')
       output.write(commandHelp(command))
       return exitCodes.done
     }
-    const input = parseInput(command, rest)
-    holdfast = compose(process.env, entry)
+    const { parseInput } = await import('./flags.ts')
+    return await runCommand(command, parseInput(command, argv.slice(1)), process, entry, output)
+  } catch (error) {
+    return drawError(error, output, own.includes('--json'))
+  }
+}
+
+/** What follows `--` is not for us. */
+function beforeDashes(words: readonly string[]): readonly string[] {
+  const dashes = words.indexOf('--')
+  return dashes < 0 ? words : words.slice(0, dashes)
+}
+
+async function runCommand(
+  command: Command,
+  input: CommandInput,
+  process: NodeJS.Process,
+  entry: string,
+  output: Output,
+): Promise<number> {
+  const holdfast = compose(process.env, entry)
+  try {
     const context: CommandContext = {
       holdfast,
       environment: process.env,
@@ -62,10 +76,8 @@ export async function main(process: NodeJS.Process, entry: string): Promise<numb
       now: () => Date.now(),
     }
     return await command.run(input, context)
-  } catch (error) {
-    return await drawError(error, output, wantsJson)
   } finally {
-    await holdfast?.close()
+    await holdfast.close()
   }
 }
 
@@ -112,7 +124,7 @@ function workingDirectory(process: NodeJS.Process): string {
   }
 }
 
-async function drawError(error: unknown, output: Output, json: boolean): Promise<number> {
+function drawError(error: unknown, output: Output, json: boolean): number {
   if (error instanceof ReaderGone) return signalExitCode(13)
   if (!(error instanceof AppError)) {
     output.tell(`holdfast: unexpected: ${error instanceof Error ? error.stack : String(error)}`)
@@ -121,7 +133,11 @@ async function drawError(error: unknown, output: Output, json: boolean): Promise
   }
   const { code, message, hint } = error
   if (json) {
-    output.writeJson({ error: { code, message, hint: hint ?? null } })
+    try {
+      output.writeJson({ error: { code, message, hint: hint ?? null } })
+    } catch {
+      // stdout takes nothing any more: stderr says the same.
+    }
   }
   output.tell(`holdfast: ${message}`)
   if (hint !== undefined) output.tell(`  ${hint}`)

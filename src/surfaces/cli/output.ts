@@ -6,10 +6,11 @@
  * Written by descriptor: the streams of `process` cost a tenth of a short command's whole time.
  */
 import { writeSync } from 'node:fs'
+import { AppError, messageOf } from '../../domain/errors.ts'
 import { isTerminal } from '../terminal.ts'
 
 export interface Output {
-  /** Data for stdout. Throws `ReaderGone` where nobody reads any more. */
+  /** Data for stdout. Throws `ReaderGone` where nobody reads any more; refuses where it is full. */
   write(data: string | Uint8Array): void
   /** One JSON document, or one line of NDJSON. */
   writeJson(document: unknown): void
@@ -45,7 +46,7 @@ export function makeOutput(environment: Readonly<Record<string, string | undefin
     try {
       writeAll(STDOUT, data)
     } catch (error) {
-      throw (error as { code?: string }).code === 'EPIPE' ? new ReaderGone() : error
+      throw explainWrite(error)
     }
   }
   return {
@@ -64,6 +65,17 @@ export function makeOutput(environment: Readonly<Record<string, string | undefin
       return colours ? `\u001b[${on}m${text}\u001b[${off}m` : text
     },
   }
+}
+
+function explainWrite(error: unknown): Error {
+  const { code = '' } = error as { code?: string }
+  if (code === 'EPIPE') return new ReaderGone()
+  const isFull = ['ENOSPC', 'EDQUOT', 'EFBIG'].includes(code)
+  return new AppError(
+    isFull ? 'no_space' : 'refused_in_state',
+    `stdout cannot be written: ${messageOf(error)}`,
+    { cause: error },
+  )
 }
 
 /** How long to rest when a reader's pipe is full, in milliseconds. */

@@ -21,8 +21,10 @@ export function renderTaskLine(task: TaskView, now: number, output: Output): str
   const state = output.style(stateStyles[task.state], task.state.padEnd(11))
   const age = describeAge(now - Date.parse(task.endedAt ?? task.createdAt)).padStart(4)
   const delta = task.result === null ? '' : `  ${describeDelta(task.result)}`
+  const until =
+    task.waitingUntil === null ? '' : `  until ${describeTime(new Date(task.waitingUntil), now)}`
   const why = task.reason === null ? '' : output.style('dim', `  ${firstLine(task.reason)}`)
-  return `${task.id}  ${state} ${age}  ${task.agent.padEnd(8)} ${task.name}${delta}${why}`
+  return `${task.id}  ${state} ${age}  ${task.agent.padEnd(8)} ${task.name}${delta}${until}${why}`
 }
 
 /** All that there is to say of one task. */
@@ -74,10 +76,12 @@ function countChanges(changes: { modified: number; untracked: number; deleted: n
 }
 
 export function describeDelta(delta: {
+  commit: string | null
   files: number
   insertions: number
   deletions: number
 }): string {
+  if (delta.commit === null) return 'nothing was collected'
   if (delta.files === 0) return 'no changes'
   const files = delta.files === 1 ? '1 file' : `${delta.files} files`
   return `${files} +${delta.insertions} -${delta.deletions}`
@@ -96,6 +100,13 @@ export function describeAge(ms: number): string {
   if (seconds < 100 * 60) return `${Math.round(seconds / 60)}m`
   if (seconds < 48 * 3600) return `${Math.round(seconds / 3600)}h`
   return `${Math.round(seconds / 86_400)}d`
+}
+
+/** `14:05` of the reader's clock; another day with its date. */
+function describeTime(time: Date, now: number): string {
+  const clock = time.toTimeString().slice(0, 5)
+  const isToday = time.toDateString() === new Date(now).toDateString()
+  return isToday ? clock : `${time.toDateString().slice(4, 10)} ${clock}`
 }
 
 /** One event as text; null for what only machines read. */

@@ -4,13 +4,13 @@ import type { TaskEvent } from '../../domain/agent-events.ts'
 import type { TaskId } from '../../domain/ids.ts'
 import { hasEnded, type Task } from '../../domain/task.ts'
 import type { CommandContext } from './command.ts'
+import { eventPages } from './event-pages.ts'
 import { ringOrTell } from './look.ts'
 
 /** How often the store is asked whether anything was written; the question costs microseconds. */
 const POLL_MS = 50
 /** How often it is made sure that a worker is up. */
 const RING_EVERY_MS = 2_000
-const EVENTS_AT_ONCE = 500
 
 /** `interrupted`: the signal's number. */
 export type WaitEnd = 'ended' | 'timeout' | { readonly interrupted: number }
@@ -22,6 +22,10 @@ export interface WaitOptions {
   readonly any?: boolean
   /** Called with each task's new log lines as they come. */
   readonly onEvents?: (events: readonly TaskEvent[]) => Promise<void>
+  /** The sequence number after which log lines are new; by default all are. */
+  readonly after?: number
+  /** Called at every look, at least every `POLL_MS`, and after the end. */
+  readonly onLook?: () => Promise<void>
 }
 
 /** The tasks as they stand in the end, in the order of `ids`. */
@@ -43,16 +47,20 @@ export async function waitForTasks(
       const task = await store.findTask(id)
       if (task === undefined) throw new Error(`task ${id} is gone from the store`)
       tasks.push(task)
-      if (options.onEvents !== undefined) {
-        seen.set(id, await passEvents(id, seen.get(id) ?? 0, options.onEvents, context))
+      if (options.onEvents === undefined) continue
+      for await (const page of eventPages(store, id, seen.get(id) ?? options.after ?? 0)) {
+        await options.onEvents(page)
+        seen.set(id, page.at(-1)?.seq ?? 0)
       }
     }
     // A task that asks something will not go on by itself.
     const done = tasks.map(({ state }) => hasEnded(state) || state.name === 'needs_input')
     if (options.any === true ? done.includes(true) : !done.includes(false)) {
+      await options.onLook?.()
       return { tasks, end: 'ended' }
     }
     do {
+      await options.onLook?.()
       if (interrupted.aborted) return { tasks, end: { interrupted: Number(interrupted.reason) } }
       if (context.now() >= deadline) return { tasks, end: 'timeout' }
       if (context.now() - rungAt > RING_EVERY_MS) {
@@ -61,22 +69,5 @@ export async function waitForTasks(
       }
       await sleep(POLL_MS)
     } while (store.changeCounter() === counter)
-  }
-}
-
-/** Passes on what is new in a task's log; gives the number of the last line. */
-async function passEvents(
-  id: TaskId,
-  after: number,
-  onEvents: (events: readonly TaskEvent[]) => Promise<void>,
-  { holdfast }: CommandContext,
-): Promise<number> {
-  const store = await holdfast.store()
-  let last = after
-  for (;;) {
-    const events = await store.listEvents(id, last, EVENTS_AT_ONCE)
-    if (events.length === 0) return last
-    await onEvents(events)
-    last = events.at(-1)?.seq ?? last
   }
 }

@@ -1,4 +1,6 @@
-import { defineCommand, refuseWords } from '../command.ts'
+import { messageOf } from '../../../domain/errors.ts'
+import type { DemoView } from '../../view.ts'
+import { defineCommand, jsonFlag, refuseWords } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
 
 export const demo = defineCommand({
@@ -6,21 +8,25 @@ export const demo = defineCommand({
   group: 'Keep house',
   summary: 'Watch a task outlive its caller, its agent and the worker; needs no account',
   usage: 'demo',
-  flags: {},
+  flags: jsonFlag,
   examples: ['holdfast demo'],
-  async run({ words }, { environment, holdfast, output }) {
+  async run({ flags, words }, { environment, holdfast, output }) {
     refuseWords(words, 'demo')
     const { playDemo } = await import('../../../demo/demo.ts')
-    try {
-      await playDemo({
-        holdfast: holdfast.command,
-        environment,
-        say: line => output.write(`${line}\n`),
-      })
-    } catch (error) {
-      output.tell(`the demo failed: ${error instanceof Error ? error.message : error}`)
-      return exitCodes.taskFailed
+    const json = flags.json === true
+    const view: DemoView = { ok: true, told: [], problem: null }
+    const say = (line: string) => {
+      if (json) view.told.push(line)
+      else output.write(`${line}\n`)
     }
-    return exitCodes.done
+    try {
+      await playDemo({ holdfast: holdfast.command, environment, say })
+    } catch (error) {
+      view.ok = false
+      view.problem = messageOf(error)
+      output.tell(`the demo failed: ${view.problem}`)
+    }
+    if (json) output.writeJson(view)
+    return view.ok ? exitCodes.done : exitCodes.taskFailed
   },
 })

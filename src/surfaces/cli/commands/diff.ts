@@ -1,20 +1,22 @@
 import { AppError } from '../../../domain/errors.ts'
 import { worktreeIdOf } from '../../../domain/ids.ts'
 import { hasEnded, type Task } from '../../../domain/task.ts'
-import { type CommandContext, defineCommand, jsonFlag } from '../command.ts'
+import { type CommandContext, defineCommand, jsonFlag, optionalWord } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { requireTaskOrNewest } from '../find-task.ts'
+
+const usage = 'diff [TASK]'
 
 export const diff = defineCommand({
   name: 'diff',
   group: 'Take',
   summary: 'What the agent changed, as a patch; while it runs, so far',
-  usage: 'diff [TASK]',
+  usage,
   flags: { stat: { about: 'only the counts' }, ...jsonFlag },
   examples: ['holdfast diff fix-the-login', 'holdfast diff k3v9 | git apply --3way'],
   async run({ flags, words }, context) {
     const { output } = context
-    const task = await requireTaskOrNewest(words[0], context)
+    const task = await requireTaskOrNewest(optionalWord(words, usage), context)
     const { id } = task.request
     const patch = await findPatch(task, context)
     const stat = hasEnded(task.state) ? task.state.result : null

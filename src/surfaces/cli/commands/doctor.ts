@@ -1,9 +1,13 @@
-import { accessSync, constants, existsSync, statfsSync, statSync } from 'node:fs'
+import { accessSync, constants, existsSync, realpathSync, statfsSync, statSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
 import { AppError, messageOf } from '../../../domain/errors.ts'
-import { hasEnded } from '../../../domain/task.ts'
+import { hasEnded, isActive } from '../../../domain/task.ts'
 import type { DoctorView } from '../../view.ts'
 import { type CommandContext, defineCommand, jsonFlag, refuseWords } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
+
+const DAMAGE_HINT =
+  'stop the worker (holdfast worker stop), keep a copy of store.db, then move it away to start anew'
 
 type Finding = DoctorView['findings'][number]
 
@@ -20,16 +24,11 @@ export const doctor = defineCommand({
   async run({ flags, words }, context) {
     refuseWords(words, 'doctor')
     const findings: Finding[] = []
-    for (const check of [
-      checkHome,
-      checkGit,
-      checkStore,
-      checkWorker,
-      checkAgents,
-      checkWorktrees,
-    ]) {
-      findings.push(...(await check(context)))
-    }
+    // Without a state directory there is nothing of ours to check, and a check makes nothing.
+    const checks = isDirectory(context.holdfast.home)
+      ? [checkHome, checkGit, checkStore, checkWorker, checkAgents, checkWorktrees]
+      : [checkHome, checkGit, checkAgents]
+    for (const check of checks) findings.push(...(await check(context)))
     const ok = findings.every(({ status }) => status !== 'error')
     if (flags.json === true) context.output.writeJson({ ok, findings })
     else context.output.write(`${findings.map(line => render(line, context)).join('\n')}\n`)
@@ -56,14 +55,19 @@ function trouble(
   error: unknown,
   hint?: string,
 ): Finding {
-  const own = error instanceof AppError ? error.hint : undefined
+  // The hint of a damaged store is to come here.
+  const isDamage = error instanceof AppError && error.code === 'store_unreadable'
+  const own = error instanceof AppError ? (isDamage ? DAMAGE_HINT : error.hint) : undefined
   return { check, status, message: messageOf(error), hint: hint ?? own ?? null }
 }
 
 async function checkHome({ holdfast }: CommandContext): Promise<Finding[]> {
   const { home } = holdfast
   try {
-    accessSync(home, constants.W_OK)
+    const standing = nearestStanding(home)
+    accessSync(standing, constants.W_OK)
+    if (!statSync(standing).isDirectory()) throw new Error(`${standing} is no directory`)
+    if (standing !== home) return [fine('state directory', `${home}; the first task makes it`)]
     const findings = [fine('state directory', home)]
     if ((statSync(home).mode & 0o077) !== 0) {
       const open = `${home} can be read by others`
@@ -80,6 +84,11 @@ async function checkHome({ holdfast }: CommandContext): Promise<Finding[]> {
   }
 }
 
+/** The path itself, or what is there of the way to it. */
+function nearestStanding(path: string): string {
+  return existsSync(path) || path === dirname(path) ? path : nearestStanding(dirname(path))
+}
+
 async function checkGit({ holdfast }: CommandContext): Promise<Finding[]> {
   try {
     return [fine('git', await (await holdfast.worktrees()).gitVersion())]
@@ -92,7 +101,7 @@ async function checkStore({ holdfast }: CommandContext): Promise<Finding[]> {
   try {
     const damage = await (await holdfast.store()).checkIntegrity()
     if (damage === null) return [fine('store', 'sound')]
-    return [trouble('store', 'error', damage, 'stop the worker and keep a copy of store.db')]
+    return [trouble('store', 'error', damage, DAMAGE_HINT)]
   } catch (error) {
     return [trouble('store', 'error', error)]
   }
@@ -145,9 +154,17 @@ async function checkWorktrees({ holdfast }: CommandContext): Promise<Finding[]> 
       if (leasedTo !== null && (task === undefined || hasEnded(task.state))) {
         findings.push(trouble(check, 'error', `${id} is leased to ${leasedTo}, which has ended`))
       }
-      if (record === null) continue
+      if (record === null) {
+        const isThere = existsSync(path)
+        const isOwned = task !== undefined && !hasEnded(task.state)
+        if (isOwned && (isActive(task.state) || !isThere)) continue
+        const remains = isThere ? 'stands half made' : 'was never made'
+        findings.push(trouble(check, 'warning', `${path} ${remains}`))
+        continue
+      }
       const place = worktrees.lookAtWorktree(record)
-      if (place === 'worktree_lost') {
+      // Whose task has ended may be removed; whoever did knows it.
+      if (place === 'worktree_lost' && (leasedTo !== null || existsSync(path))) {
         findings.push(trouble(check, 'warning', `${path} was deleted or replaced`))
       }
       if (place === 'repository_lost') {
@@ -170,17 +187,28 @@ async function findUnknown(
   known: readonly { path: string; commonDir: string }[],
   worktrees: Awaited<ReturnType<CommandContext['holdfast']['worktrees']>>,
 ): Promise<Finding[]> {
-  const paths = new Set(known.map(({ path }) => path))
+  const root = realPathOf(join(home, 'worktrees', 'any')).slice(0, -'any'.length)
+  const paths = new Set(known.map(({ path }) => realPathOf(path)))
   const repositories = new Set(known.map(({ commonDir }) => commonDir))
   const findings: Finding[] = []
   for (const repository of repositories) {
     if (!existsSync(repository)) continue
     for (const { path } of await worktrees.listRegistered(repository)) {
-      if (!path.startsWith(`${home}/worktrees/`) || paths.has(path)) continue
+      if (!path.startsWith(root) || paths.has(path)) continue
       findings.push(
         trouble('worktrees', 'warning', `${path} is registered in ${repository}, and of no task`),
       )
     }
   }
   return findings
+}
+
+/** As git writes it down, also of a worktree that is gone. */
+function realPathOf(path: string): string {
+  const parent = dirname(path)
+  return existsSync(parent) ? join(realpathSync(parent), basename(path)) : path
+}
+
+function isDirectory(path: string): boolean {
+  return existsSync(path) && statSync(path).isDirectory()
 }

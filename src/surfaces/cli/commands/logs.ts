@@ -1,9 +1,11 @@
-import { createReadStream, existsSync } from 'node:fs'
+import { createReadStream, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { TaskEvent } from '../../../domain/agent-events.ts'
+import { AppError } from '../../../domain/errors.ts'
 import type { Task } from '../../../domain/task.ts'
 import { viewEvent } from '../../make-view.ts'
-import { type CommandContext, defineCommand, jsonFlag } from '../command.ts'
+import { type CommandContext, defineCommand, jsonFlag, optionalWord } from '../command.ts'
+import { eventPages } from '../event-pages.ts'
 import { exitCodes, signalExitCode } from '../exit-codes.ts'
 import { requireTaskOrNewest } from '../find-task.ts'
 import { parseCount } from '../flags.ts'
@@ -11,50 +13,70 @@ import { lookAtTask } from '../look.ts'
 import { renderEvent } from '../render.ts'
 import { waitForTasks } from '../wait-for.ts'
 
+const usage = 'logs [TASK]'
 const DEFAULT_LINES = 50
 
 export const logs = defineCommand({
   name: 'logs',
   group: 'Look',
   summary: 'What the agent did, and what became of the task',
-  usage: 'logs [TASK]',
+  usage,
   flags: {
     lines: { about: `the last N events (default ${DEFAULT_LINES})`, value: 'N', short: 'n' },
     follow: { about: 'go on until the task has ended', short: 'f' },
-    since: { about: 'only events after this sequence number', value: 'SEQ' },
+    since: { about: 'only events after this sequence number (all, or the first N)', value: 'SEQ' },
     raw: { about: 'the agent’s own output, byte for byte' },
     ...jsonFlag,
   },
   examples: ['holdfast logs -f', 'holdfast logs fix-the-login -n 200', 'holdfast logs k3v9 --raw'],
   async run({ flags, words }, context) {
-    const task = await requireTaskOrNewest(words[0], context)
-    if (flags.raw === true) return await printRaw(task, context)
+    const task = await requireTaskOrNewest(optionalWord(words, usage), context)
+    const follow = flags.follow === true
+    if (flags.raw === true) {
+      refuseBesideRaw(flags)
+      return await printRaw(task, follow, context)
+    }
     const store = await context.holdfast.store()
     const { id } = task.request
     const print = (events: readonly TaskEvent[]) =>
       printEvents(events, flags.json === true, context)
 
     const since = flags.since === undefined ? undefined : parseCount(flags.since, 'since')
-    const lines = flags.lines === undefined ? DEFAULT_LINES : parseCount(flags.lines, 'lines')
+    const lines = flags.lines === undefined ? undefined : parseCount(flags.lines, 'lines')
     let last = since ?? 0
     if (since === undefined) {
-      const events = await store.lastEvents(id, lines)
+      const events = await store.lastEvents(id, lines ?? DEFAULT_LINES)
       await print(events)
       last = events.at(-1)?.seq ?? 0
+    } else if (lines !== undefined) {
+      const events = await store.listEvents(id, since, lines)
+      await print(events)
+      last = events.at(-1)?.seq ?? since
     }
-    if (flags.follow !== true) {
-      if (since !== undefined) await print(await store.listEvents(id, since, lines))
-      await tellWhyItWaits(task, context)
-      return exitCodes.done
+    if (follow) {
+      const { end } = await waitForTasks([id], { onEvents: print, after: last }, context)
+      return typeof end === 'object' ? signalExitCode(end.interrupted) : exitCodes.done
     }
-    const { end } = await waitForTasks(
-      [id],
-      { onEvents: events => print(events.filter(({ seq }) => seq > last)) },
-      context,
-    )
-    return typeof end === 'object' ? signalExitCode(end.interrupted) : exitCodes.done
+    if (since !== undefined && lines === undefined) {
+      for await (const page of eventPages(store, id, since)) await print(page)
+    }
+    await tellWhyItWaits(task, context)
+    return exitCodes.done
   },
 })
+
+/** Bytes have no numbers, and are no JSON. */
+function refuseBesideRaw(flags: Readonly<Record<string, string | true | undefined>>): void {
+  const other = ['lines', 'since', 'json'].find(name => flags[name] !== undefined)
+  if (other === undefined) return
+  throw new AppError(
+    'bad_usage',
+    `--raw prints all of the agent’s output: it takes no --${other}`,
+    {
+      hint: `usage: holdfast ${usage}, with --raw alone or with -f`,
+    },
+  )
+}
 
 async function printEvents(
   events: readonly TaskEvent[],
@@ -76,13 +98,31 @@ async function tellWhyItWaits(task: Task, context: CommandContext): Promise<void
   context.output.tell(`${state}${until}: ${reason}`)
 }
 
-/** The stdout of each attempt, one after the other. */
-async function printRaw(task: Task, { holdfast, output }: CommandContext): Promise<number> {
+/** The stdout of each attempt, one after the other: none starts before the one before it is over. */
+async function printRaw(task: Task, follow: boolean, context: CommandContext): Promise<number> {
+  const { holdfast, output } = context
+  const { id } = task.request
+  const store = await holdfast.store()
   const files = await holdfast.files()
-  for (const { attempt } of await (await holdfast.store()).listAttempts(task.request.id)) {
-    const file = join(files.runDirectory(attempt.task, attempt.fence), 'stdout')
-    if (!existsSync(file)) continue
-    for await (const chunk of createReadStream(file)) output.write(chunk as Buffer)
+  const interrupted = follow ? context.interrupted : undefined
+  const printed = new Map<string, number>()
+  const printNew = async () => {
+    for (const { attempt } of await store.listAttempts(id)) {
+      const file = join(files.runDirectory(id, attempt.fence), 'stdout')
+      let from = printed.get(file) ?? 0
+      if ((statSync(file, { throwIfNoEntry: false })?.size ?? 0) <= from) continue
+      for await (const chunk of createReadStream(file, { start: from })) {
+        output.write(chunk as Buffer)
+        from += (chunk as Buffer).length
+        printed.set(file, from)
+        if (interrupted?.aborted) return
+      }
+    }
   }
-  return exitCodes.done
+  if (!follow) {
+    await printNew()
+    return exitCodes.done
+  }
+  const { end } = await waitForTasks([id], { onLook: printNew }, context)
+  return typeof end === 'object' ? signalExitCode(end.interrupted) : exitCodes.done
 }

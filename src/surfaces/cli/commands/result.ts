@@ -1,22 +1,24 @@
-import type { TaskEvent } from '../../../domain/agent-events.ts'
 import { AppError } from '../../../domain/errors.ts'
 import { hasEnded, type Task } from '../../../domain/task.ts'
 import type { ResultView } from '../../view.ts'
-import { type CommandContext, defineCommand, jsonFlag } from '../command.ts'
+import { type CommandContext, defineCommand, jsonFlag, optionalWord } from '../command.ts'
+import { eventPages } from '../event-pages.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { requireTaskOrNewest } from '../find-task.ts'
 import { lookAtTask } from '../look.ts'
+
+const usage = 'result [TASK]'
 
 export const result = defineCommand({
   name: 'result',
   group: 'Take',
   summary: 'The agent’s final answer, verbatim',
-  usage: 'result [TASK]',
+  usage,
   flags: jsonFlag,
   examples: ['holdfast result fix-the-login', 'holdfast result --json k3v9 | jq .commands'],
   async run({ flags, words }, context) {
     const { output } = context
-    const task = await requireTaskOrNewest(words[0], context)
+    const task = await requireTaskOrNewest(optionalWord(words, usage), context)
     if (flags.json === true) {
       output.writeJson(await gatherEvidence(task, context))
       return hasEnded(task.state) ? exitCodes.done : exitCodes.notFinished
@@ -43,22 +45,17 @@ export const result = defineCommand({
 async function gatherEvidence(task: Task, context: CommandContext): Promise<ResultView> {
   const store = await context.holdfast.store()
   const view = await lookAtTask(task, context)
-  const events: TaskEvent[] = []
-  for (let after = 0; ; ) {
-    const page = await store.listEvents(task.request.id, after, 1_000)
-    events.push(...page)
-    const last = page.at(-1)
-    if (last === undefined) break
-    after = last.seq
+  const commands: ResultView['commands'] = []
+  const timeline: ResultView['timeline'] = []
+  for await (const page of eventPages(store, task.request.id, 0)) {
+    for (const { at, body } of page) {
+      if (body.kind === 'command_ended') {
+        commands.push({ command: body.command, exitCode: body.exitCode })
+      } else if ('text' in body && /^(?:task|attempt)_/.test(body.kind)) {
+        timeline.push({ at: new Date(at).toISOString(), text: body.text })
+      }
+    }
   }
-  const commands = events.flatMap(({ body }) =>
-    body.kind === 'command_ended' ? [{ command: body.command, exitCode: body.exitCode }] : [],
-  )
-  const timeline = events.flatMap(({ at, body }) =>
-    'text' in body && /^(?:task|attempt)_/.test(body.kind)
-      ? [{ at: new Date(at).toISOString(), text: body.text }]
-      : [],
-  )
   const delta = view.result
   return {
     task: view,

@@ -8,8 +8,8 @@ import { detectCaller } from '../../caller.ts'
 import { viewTask } from '../../make-view.ts'
 import { isTerminal } from '../../terminal.ts'
 import { type CommandContext, type CommandInput, defineCommand, jsonFlag } from '../command.ts'
-import { exitCodeOfState, signalExitCode } from '../exit-codes.ts'
-import { parseChoice } from '../flags.ts'
+import { exitCodeOfState, exitCodes, signalExitCode } from '../exit-codes.ts'
+import { dashed, parseChoice } from '../flags.ts'
 import { lookAtTask, ringOrTell } from '../look.ts'
 import { describeBase, describeDelta, renderEvent } from '../render.ts'
 import { waitForTasks } from '../wait-for.ts'
@@ -35,6 +35,7 @@ export const run = defineCommand({
   name: 'run',
   group: 'Do',
   summary: 'Hand a task to an agent, in a worktree of its own',
+  takesVerbatim: true,
   usage: 'run [-a AGENT] PROMPT | run AGENT PROMPT | run command -- PROGRAM [ARGUMENT…]',
   flags,
   examples: [
@@ -52,6 +53,8 @@ export const run = defineCommand({
         ? null
         : parseChoice(input.flags.permissions, 'permissions', permissionModes)
     const worktrees = await holdfast.worktrees()
+    // An agent stands elsewhere: what is relative to the caller's directory would mislead it.
+    const home = context.environment.HOLDFAST_HOME ? { HOLDFAST_HOME: holdfast.home } : {}
     const submission = {
       agent: await holdfast.agent(agentName),
       prompt,
@@ -61,37 +64,48 @@ export const run = defineCommand({
       effort: input.flags.effort ?? null,
       permissions,
       caller: detectCaller(context.environment, context.directory),
-      callerEnvironment: context.environment,
+      callerEnvironment: { ...context.environment, ...home },
     }
     const plan = await planSubmission(submission, worktrees)
     const { randomBytes } = await import('node:crypto')
-    const task = await submitTask(plan, {
+    const ports = {
       store: await holdfast.store(),
       files: await holdfast.files(),
       worktrees,
       clock: { now: context.now, random: Math.random, sleep: async () => undefined },
       randomBytes,
-    })
-    await ringOrTell(context)
+    }
+    // From here on a signal waits: it may not leave half a task, nor one whose id nobody knows.
+    const { interrupted } = context
+    let task: Task
+    try {
+      task = await submitTask(plan, ports)
+    } catch (error) {
+      if (!interrupted.aborted) throw error
+      output.tell(`interrupted before it was handed in: ${messageOf(error)}`)
+      return signalExitCode(Number(interrupted.reason))
+    }
     for (const line of task.request.base.changes?.leftOut ?? []) output.tell(`left out: ${line}`)
-    return input.flags.wait === true
-      ? await stay(task, input, context)
-      : announce(task, input, context)
+    await ringOrTell(context)
+    if (input.flags.wait === true) return await stay(task, input, context)
+    announce(task, input, context)
+    if (!interrupted.aborted) return exitCodes.done
+    output.tell(`interrupted; ${task.request.id} was handed in, and goes on`)
+    return signalExitCode(Number(interrupted.reason))
   },
 })
 
-function announce(task: Task, input: RunInput, context: CommandContext): number {
+function announce(task: Task, input: RunInput, context: CommandContext): void {
   const { output } = context
   if (input.flags.json === true) {
     const judged = { name: task.state.name, asOf: context.now(), remark: null }
     output.writeJson(viewTask(task, judged))
-    return 0
+    return
   }
   const { id, name, base } = task.request
   output.write(`${id}\n`)
   output.tell(`${name}: ${describeBase(base)}`)
   output.tell(`next: holdfast logs -f ${id} · holdfast wait ${id} · holdfast result ${id}`)
-  return 0
 }
 
 async function stay(task: Task, input: RunInput, context: CommandContext): Promise<number> {
@@ -126,7 +140,10 @@ async function stay(task: Task, input: RunInput, context: CommandContext): Promi
     output.tell(`failed (${state.failure.code}): ${state.failure.message}`)
     if (state.failure.hint !== undefined) output.tell(`  ${state.failure.hint}`)
   }
-  if (result !== null) output.tell(`${describeDelta(result)}; see it with: holdfast diff ${id}`)
+  if (result !== null) {
+    const next = result.commit === null ? '' : `; see it with: holdfast diff ${id}`
+    output.tell(`${describeDelta(result)}${next}`)
+  }
   return exitCodeOfState(state.name)
 }
 
@@ -140,14 +157,11 @@ async function readRequest(
   const names = await context.holdfast.agentNames()
   const [first, second, ...more] = words
   const namesAgent =
-    given.agent === undefined &&
-    first !== undefined &&
-    names.includes(first) &&
-    more.length === 0 &&
-    (second !== undefined || verbatim !== undefined || given.promptFile !== undefined)
+    given.agent === undefined && first !== undefined && names.includes(first) && more.length === 0
   const agentName = namesAgent ? first : given.agent
   const rest = namesAgent ? words.slice(1) : words
 
+  refuseFlagsOfOthers(given, agentName)
   if (agentName === 'command') {
     if (rest.length > 0 || given.promptFile !== undefined) {
       throw new AppError('bad_usage', 'the agent command takes a program after --', {
@@ -155,6 +169,12 @@ async function readRequest(
       })
     }
     return { agentName, prompt: new Uint8Array(), argv: verbatim ?? [] }
+  }
+  const saysWhat = second !== undefined || verbatim !== undefined || given.promptFile !== undefined
+  if (namesAgent && !saysWhat) {
+    throw new AppError('bad_usage', `${first} alone is an agent, not a prompt`, {
+      hint: `holdfast run ${first} "…"; to read stdin: run -a ${first} -; the word itself: run -- ${first}`,
+    })
   }
   const sources = [...rest, ...(verbatim === undefined ? [] : [verbatim.join(' ')])]
   if (sources.length > 1) {
@@ -173,6 +193,18 @@ async function readRequest(
         ? await readPromptFile(resolve(context.directory, given.promptFile))
         : await readStdin(context)
   return { agentName: agentName ?? (await firstReadyAgent(context)), prompt, argv: [] }
+}
+
+/** A flag that would do nothing is a mistake. */
+function refuseFlagsOfOthers(given: RunInput['flags'], agentName: string | undefined): void {
+  const isCommand = agentName === 'command'
+  const others = isCommand ? (['model', 'effort'] as const) : (['retryOnCrash'] as const)
+  const flag = others.find(name => given[name] !== undefined)
+  if (flag === undefined) return
+  const whom = isCommand ? 'the agent command' : 'any agent but command'
+  throw new AppError('bad_usage', `--${dashed(flag)} does nothing for ${whom}`, {
+    hint: 'holdfast run --help',
+  })
 }
 
 /**

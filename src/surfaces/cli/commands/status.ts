@@ -1,7 +1,7 @@
-import { AppError } from '../../../domain/errors.ts'
-import { activeStates, type Task } from '../../../domain/task.ts'
+import { activeStates, hasEnded, type Task } from '../../../domain/task.ts'
 import type { Store } from '../../../ports/store.ts'
-import { type CommandContext, defineCommand, jsonFlag } from '../command.ts'
+import { type CommandContext, defineCommand, jsonFlag, optionalWord } from '../command.ts'
+import { findCommonGitDir } from '../common-git-dir.ts'
 import { requireTask } from '../find-task.ts'
 import { lookAtTask, lookAtTasks, lookAtWorker } from '../look.ts'
 import { renderTask, renderTaskLine } from '../render.ts'
@@ -10,12 +10,14 @@ import { renderTask, renderTaskLine } from '../render.ts'
 const ENDED_FOR_MS = 24 * 3_600_000
 const ENDED_COUNT = 20
 
+const usage = 'status [TASK]'
+
 export const status = defineCommand({
   name: 'status',
   aliases: ['ls'],
   group: 'Look',
   summary: 'What needs you, what is under way, what has ended',
-  usage: 'status [TASK]',
+  usage,
   flags: {
     all: { about: 'every task' },
     active: { about: 'only what has not ended' },
@@ -26,8 +28,7 @@ export const status = defineCommand({
   async run({ flags, words }, context) {
     const { output, holdfast } = context
     const store = await holdfast.store()
-    const [reference, extra] = words
-    if (extra !== undefined) throw new AppError('bad_usage', `unexpected "${extra}"`)
+    const reference = optionalWord(words, usage)
     if (reference !== undefined) {
       const view = await lookAtTask(await requireTask(store, reference), context)
       if (flags.json === true) output.writeJson(view)
@@ -35,10 +36,7 @@ export const status = defineCommand({
       return 0
     }
     const worker = await lookAtWorker(context)
-    const chosen = (await selectTasks(store, flags, context)).filter(
-      ({ request }) => flags.agent === undefined || request.agent === flags.agent,
-    )
-    const tasks = await lookAtTasks(chosen, worker, context)
+    const tasks = await lookAtTasks(await selectTasks(store, flags, context), worker, context)
     if (flags.json === true) {
       output.writeJson({ tasks, worker })
       return 0
@@ -54,21 +52,30 @@ export const status = defineCommand({
   },
 })
 
-/** By default: what needs somebody, what is under way, then the newest that have ended. */
+/**
+ * By default: what needs somebody, what is under way, then the newest that have ended; of each,
+ * those of the repository that the caller stands in come first.
+ */
 async function selectTasks(
   store: Store,
-  flags: { all?: true; active?: true },
+  flags: { all?: true; active?: true; agent?: string },
   context: CommandContext,
 ): Promise<readonly Task[]> {
-  if (flags.all === true) return await store.listTasks({})
+  const isWanted = ({ request }: Task) => flags.agent === undefined || request.agent === flags.agent
+  if (flags.all === true) return (await store.listTasks({})).filter(isWanted)
   const open = await store.listTasks({ states: [...activeStates, 'queued', 'waiting'] })
-  const byNeed = [...open].sort((a, b) => needRank(a) - needRank(b))
-  if (flags.active === true) return byNeed
-  const ended = await store.listTasks({
-    endedSince: context.now() - ENDED_FOR_MS,
-    limit: ENDED_COUNT,
-  })
-  return [...byNeed, ...ended]
+  const ended =
+    flags.active === true
+      ? []
+      : await store.listTasks({
+          endedSince: context.now() - ENDED_FOR_MS,
+          // The store does not choose by agent: which twenty those are is known once all are read.
+          ...(flags.agent === undefined ? { limit: ENDED_COUNT } : {}),
+        })
+  const here = findCommonGitDir(context.directory)
+  const rank = ({ state, request }: Task) =>
+    (state.name === 'needs_input' ? 0 : hasEnded(state) ? 4 : 2) +
+    (request.repo.commonDir === here ? 0 : 1)
+  const shown = [...open.filter(isWanted), ...ended.filter(isWanted).slice(0, ENDED_COUNT)]
+  return shown.sort((a, b) => rank(a) - rank(b))
 }
-
-const needRank = ({ state }: Task) => (state.name === 'needs_input' ? 0 : 1)
