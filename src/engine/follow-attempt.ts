@@ -50,6 +50,9 @@ export interface FollowPorts {
   readonly ticker: Ticker
 }
 
+/** A lost worktree is to be noticed within seconds; it is looked at again before any judgement. */
+const LOOK_AT_WORKTREE_MS = 2_000
+
 /** `hands_off`: a newer attempt exists, or this worker leaves. */
 export async function followAttempt(
   underway: Underway,
@@ -60,6 +63,7 @@ export async function followAttempt(
   const { host, files, worktrees, clock, ticker } = ports
   const runDirectory = files.runDirectory(attempt.task, attempt.fence)
   let progress = await loadProgress(underway, ports.store)
+  let lookedAt = 0
   let starting = underway.task.state.name === 'starting'
   for (;;) {
     // Looked at before reading: what an agent wrote before its end is then surely read below.
@@ -75,8 +79,11 @@ export async function followAttempt(
 
     if (wishes.release) return 'hands_off'
     if (wishes.cancel) return { kind: 'cancelled' }
-    const place = worktree === null ? 'present' : worktrees.lookAtWorktree(worktree)
-    if (place !== 'present') return { kind: place }
+    if (worktree !== null && clock.now() - lookedAt >= LOOK_AT_WORKTREE_MS) {
+      lookedAt = clock.now()
+      const place = worktrees.lookAtWorktree(worktree)
+      if (place !== 'present') return { kind: place }
+    }
     const verdict = recoveryVerdict(run, clock.now())
     wishes.unseen = verdict === 'wait' && run.agent === 'unknown'
     switch (verdict) {

@@ -1,5 +1,5 @@
 /** How far an attempt's output has been read, and what was understood of it. */
-import type { Kysely } from 'kysely'
+import { type Kysely, sql } from 'kysely'
 import type { AgentEvent } from '../domain/agent-events.ts'
 import { asFence, type Fence, type TaskId } from '../domain/ids.ts'
 import type { AttemptRecord, ClaimedAttempt, Progress } from '../ports/store.ts'
@@ -27,32 +27,28 @@ export async function recordSteps(
   })
 }
 
+/** In plain SQL: these two run a hundred times a second, and building them would cost the most. */
 async function recordStep(db: Db, { attempt, progress, events, now }: Step): Promise<boolean> {
+  const { task, fence } = attempt
   const { session, usage } = progress.translation
-  const current = await db
-    .updateTable('tasks')
-    .set(eb => ({
-      last_seq: eb('last_seq', '+', events.length),
-      ...(session === null ? {} : { session }),
-      ...(usage === null ? {} : { usage_json: JSON.stringify(usage) }),
-    }))
-    .where('id', '=', attempt.task)
-    .where('attempts', '=', attempt.fence)
-    .returning('last_seq')
-    .executeTakeFirst()
+  const usageJson = usage === null ? null : JSON.stringify(usage)
+  const { rows } = await sql<{ last_seq: number }>`
+    UPDATE tasks SET
+      last_seq = last_seq + ${events.length},
+      session = coalesce(${session}, session),
+      usage_json = coalesce(${usageJson}, usage_json)
+    WHERE id = ${task} AND attempts = ${fence}
+    RETURNING last_seq`.execute(db)
+  const [current] = rows
   if (current === undefined) return false
-  await db
-    .updateTable('attempts')
-    .set({
-      stdout_offset: progress.offset,
-      stdout_lines: progress.lines,
-      translation_json: JSON.stringify(progress.translation),
-    })
-    .where('task', '=', attempt.task)
-    .where('fence', '=', attempt.fence)
-    .execute()
+  await sql`
+    UPDATE attempts SET
+      stdout_offset = ${progress.offset},
+      stdout_lines = ${progress.lines},
+      translation_json = ${JSON.stringify(progress.translation)}
+    WHERE task = ${task} AND fence = ${fence}`.execute(db)
   const first = current.last_seq - events.length + 1
-  await insertEvents(db, attempt.task, attempt.fence, events, first, now)
+  await insertEvents(db, task, fence, events, first, now)
   return true
 }
 
