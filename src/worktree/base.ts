@@ -5,7 +5,13 @@ import { AppError, messageOf } from '../domain/errors.ts'
 import type { TaskId } from '../domain/ids.ts'
 import type { Base } from '../domain/task.ts'
 import type { CaptureLimits, Checkout } from '../ports/worktrees.ts'
-import { type Delta, type StartedCapture, startCapture, withCapture } from './capture.ts'
+import {
+  type Delta,
+  presentPaths,
+  type StartedCapture,
+  startCapture,
+  withCapture,
+} from './capture.ts'
 import type { Change } from './change.ts'
 import { makeLook } from './contents.ts'
 import { type Git, GitError, type GitPlace } from './git.ts'
@@ -15,6 +21,7 @@ import {
   clearHiddenFlags,
   copyIndex,
   hiddenPaths,
+  type PrivateIndex,
   readIndex,
   readIndexFacts,
 } from './private-index.ts'
@@ -64,7 +71,7 @@ export async function captureBase(git: Git, capture: BaseCapture): Promise<Base>
       return await captureChanges(git, capture, await surveying, start)
     } finally {
       // Nothing, once it has finished; but what was refused has not.
-      await started?.importer.abort()
+      await started?.abort()
     }
   } catch (error) {
     // A repository that cannot drop a ref could not make one: what failed first is what matters.
@@ -128,6 +135,8 @@ async function captureChanges(
     return { commit: head, changes: null }
   }
   const changes = changesAgainstHead(status)
+  const started = start()
+  started.conversions.ask(presentPaths(changes))
   const bytes = refuseTooLarge(place.root, changes, status.stopped, limits)
   if (freeBytes(place.commonDir) < bytes + SPARE_BYTES) {
     throw new AppError(
@@ -138,13 +147,13 @@ async function captureChanges(
   }
 
   const target: GitPlace = { gitDir: place.commonDir }
-  using index = copyIndex(checkout.gitDir, scratch)
+  using index = lazyCopy(checkout.gitDir, scratch)
   const source = {
-    place: { ...placeOf(checkout), indexFile: index.file },
+    place: () => ({ ...placeOf(checkout), indexFile: index.file() }),
     root: place.root,
     format: checkout.objectFormat,
   }
-  return await withCapture(git, start(), source, changes, async taken => {
+  return await withCapture(git, started, source, changes, async taken => {
     const staged = stagedDelta(status)
     const leftOut = [...taken.leftOut, ...status.warnings]
     if (taken.delta.size === 0 && staged.size === 0 && leftOut.length === 0) {
@@ -173,6 +182,17 @@ async function captureChanges(
       changes: { snapshot, staged: stagedCommit, ...countChanges(status), leftOut },
     }
   })
+}
+
+function lazyCopy(gitDir: string, scratch: string): Disposable & { file(): string } {
+  let index: PrivateIndex | undefined
+  return {
+    file() {
+      index ??= copyIndex(gitDir, scratch)
+      return index.file
+    },
+    [Symbol.dispose]: () => index?.[Symbol.dispose](),
+  }
 }
 
 function changesAgainstHead(status: StatusReport): Change[] {

@@ -3,10 +3,9 @@
  * so that one bad file costs that file and not the capture, and names in words what it could not
  * take. What git then says it stored is compared with what was read: `read-back.ts`.
  */
-import { setImmediate } from 'node:timers/promises'
 import type { CaptureSource, Change } from './change.ts'
 import { type FileReading, type Found, makeLook, type Other, readFileOnce } from './contents.ts'
-import { readConversions } from './conversion.ts'
+import { type ConversionReader, startConversionReader } from './conversion.ts'
 import { type FastImport, startFastImport } from './fast-import.ts'
 import type { Git, GitPlace } from './git.ts'
 import { type BytePath, isForbiddenPath } from './paths.ts'
@@ -34,15 +33,20 @@ export interface Capture extends Taken {
 /** What each capture needs, started before it is known what there is to take. */
 export interface StartedCapture {
   readonly importer: FastImport
-  readonly settings: Promise<Settings>
+  readonly conversions: ConversionReader
+  abort(): Promise<void>
 }
 
-/** Two spawns. Whoever starts it also ends it: by a capture, or by `importer.abort()`. */
+/** Two spawns. The conversions are yet to be asked for the paths that are present. Whoever starts it also ends it: by a capture, or by `abort`. */
 export function startCapture(git: Git, source: GitPlace, target: GitPlace): StartedCapture {
-  const settings = readSettings(git, source)
-  // It is awaited later; should something else fail before that, it is heard here.
-  settings.catch(() => undefined)
-  return { importer: startFastImport(git, target), settings }
+  const conversions = startConversionReader(git, source)
+  const importer = startFastImport(git, target)
+  const abort = async () => void (await Promise.all([importer.abort(), conversions.end()]))
+  return { importer, conversions, abort }
+}
+
+export function presentPaths(changes: readonly Change[]): BytePath[] {
+  return changes.filter(change => change.present).map(change => change.path)
 }
 
 /**
@@ -61,28 +65,27 @@ export async function withCapture<T>(
     const taken = await takeChanges(git, started, source, changes)
     return await conclude({ ...taken, importer })
   } catch (error) {
-    await importer.abort()
+    await started.abort()
     throw error
   }
 }
 
 async function takeChanges(
   git: Git,
-  { importer, settings }: StartedCapture,
+  { importer, conversions }: StartedCapture,
   source: CaptureSource,
   changes: readonly Change[],
 ): Promise<Taken> {
-  const present = changes.filter(change => change.present).map(change => change.path)
-  const converting = readConversions(git, source.place, present, settings)
-  // Awaited after the look at the files, which takes its time and may itself fail.
-  converting.catch(() => undefined)
-  // Git's own answer must have been started before this one.
-  await setImmediate()
+  // While git looks at their attributes.
   const sights = lookAtAll(source.root, changes)
-  const conversionOf = await converting
-  const { fileMode } = await settings
+  const conversionOf = await conversions.answer()
 
-  const taking = new Taking(source, importer, fileMode)
+  let settings: Promise<Settings> | undefined
+  const readOnce = () => {
+    settings ??= readSettings(git, source.place())
+    return settings
+  }
+  const taking = new Taking(source, importer, readOnce)
   const converted: Change[] = []
   for (const { change, seen, reading } of sights) {
     const { path } = change

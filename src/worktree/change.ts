@@ -19,8 +19,8 @@ export interface Change {
 
 /** Where changes are read from. */
 export interface CaptureSource {
-  /** With a private index, which is used up. */
-  readonly place: GitPlace
+  /** With a private index, which is used up. Nearly always nobody asks for it. */
+  readonly place: () => GitPlace
   readonly root: string
   readonly format: ObjectFormat
 }

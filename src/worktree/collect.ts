@@ -19,7 +19,7 @@ import { AppError, messageOf } from '../domain/errors.ts'
 import type { CommitId, TaskId } from '../domain/ids.ts'
 import { type Base, baseTreeCommit } from '../domain/task.ts'
 import type { CollectedResult, WorktreeRecord } from '../ports/worktrees.ts'
-import { startCapture, withCapture } from './capture.ts'
+import { presentPaths, startCapture, withCapture } from './capture.ts'
 import type { Change } from './change.ts'
 import { splitAtNul } from './conversion.ts'
 import { type Git, GitError, type GitPlace } from './git.ts'
@@ -151,8 +151,9 @@ async function captureWorktree(
   using index = await copyUsableIndex(git, gitDir, scratch, placeFor)
   const place = placeFor(index)
   const survey = await surveyWorktree(git, place, index, baseTree)
-  const source = { place, root: path, format } as const
+  const source = { place: () => place, root: path, format } as const
   const started = startCapture(git, place, target)
+  started.conversions.ask(presentPaths(survey.changes))
   return await withCapture(git, started, source, survey.changes, async taken => {
     const leftOut = [...taken.leftOut, ...survey.leftOut]
     const moved = survey.head !== null && survey.head !== base.commit ? [survey.head] : []

@@ -4,45 +4,60 @@
  */
 import { type Git, GitError, type GitPlace } from './git.ts'
 import { type BytePath, joinPaths, parsePath } from './paths.ts'
-import type { Settings } from './settings.ts'
 
 /** What git may do to a file when it stores it. */
 export interface Conversion {
   /** A filter, `$Id$` or an encoding: only git knows. */
   readonly always: boolean
-  /** Line ends: git changes nothing in a file without CR LF. */
-  readonly lineEnds: boolean
+  /** Line ends: git changes nothing in a file without CR LF. `autocrlf`: if that is configured. */
+  readonly lineEnds: boolean | 'autocrlf'
 }
 
 const NONE: Conversion = { always: false, lineEnds: false }
 const ATTRIBUTES = ['text', 'crlf', 'eol', 'filter', 'ident', 'working-tree-encoding']
 
-/** At most one spawn. */
-export async function readConversions(
-  git: Git,
-  place: GitPlace,
-  paths: readonly BytePath[],
-  settings: Promise<Settings>,
-): Promise<(path: BytePath) => Conversion> {
-  if (paths.length === 0) return () => NONE
-  const [{ stdout }, { autocrlf }] = await Promise.all([
-    git.run(['check-attr', '-z', '--stdin', ...ATTRIBUTES], { place, input: joinPaths(paths) }),
-    settings,
-  ])
-  const fields = splitAtNul(stdout)
+/** A git that waits for paths, to say what it may do to them. */
+export interface ConversionReader {
+  /** Once, and as early as can be: there is other work to do until the answer comes. */
+  ask(paths: readonly BytePath[]): void
+  answer(): Promise<(path: BytePath) => Conversion>
+  /** Ends it, asked or not. */
+  end(): Promise<void>
+}
+
+/** One spawn. */
+export function startConversionReader(git: Git, place: GitPlace): ConversionReader {
+  const process = git.start(['check-attr', '-z', '--stdin', ...ATTRIBUTES], { place })
+  const chunks: Buffer[] = []
+  process.stdout?.on('data', (chunk: Buffer) => chunks.push(chunk))
+  return {
+    ask: paths => void process.stdin?.end(joinPaths(paths)),
+    async answer() {
+      await process.ended
+      return parseConversions(Buffer.concat(chunks))
+    },
+    async end() {
+      process.stdin?.end()
+      // Whether it could answer no longer matters.
+      await process.ended.catch(() => undefined)
+    },
+  }
+}
+
+function parseConversions(answer: Buffer): (path: BytePath) => Conversion {
+  const fields = splitAtNul(answer)
   const conversions = new Map<BytePath, Conversion>()
   const perPath = 3 * ATTRIBUTES.length
   for (let at = 0; at + perPath <= fields.length; at += perPath) {
     const value = (n: number) => fields[at + 3 * n + 2]?.toString('latin1') ?? ''
     const [text, crlf, eol, filter, ident, encoding] = ATTRIBUTES.map((_, n) => value(n))
-    const conversion = {
-      always: [filter, ident, encoding].some(isGiven),
-      lineEnds: [text, crlf, eol].some(isGiven) || (autocrlf && text === 'unspecified'),
-    }
+    const byDefault = text === 'unspecified' ? 'autocrlf' : false
     const path = fields[at]
-    if (path !== undefined && (conversion.always || conversion.lineEnds)) {
-      conversions.set(parsePath(path), conversion)
-    }
+    if (path === undefined) continue
+    conversions.set(parsePath(path), {
+      always: [filter, ident, encoding].some(isGiven),
+      lineEnds: [text, crlf, eol].some(isGiven) || byDefault,
+    })
   }
   return path => conversions.get(path) ?? NONE
 }

@@ -45,7 +45,7 @@ export function lookAtWorktree(
   const isLinked =
     readPointer(path) === gitDir &&
     exists(join(gitDir, 'HEAD')) &&
-    readLink(join(gitDir, 'commondir'), gitDir) === commonDir
+    linkIn(readSteadyLine(join(gitDir, 'commondir')), gitDir) === commonDir
   return isLinked ? 'present' : 'worktree_lost'
 }
 
@@ -60,16 +60,36 @@ export function requirePresent(worktree: WorktreeRecord): void {
 
 /** The git directory that `<worktree>/.git` points to; undefined: there is no such plain file. */
 export function readPointer(path: string): string | undefined {
-  const file = join(path, '.git')
-  // A link or a directory in its place is never followed.
-  if (lstatSync(file, { throwIfNoEntry: false })?.isFile() !== true) return undefined
-  return readLink(file, path, 'gitdir: ')
+  return linkIn(readSteadyLine(join(path, '.git')), path, 'gitdir: ')
 }
 
 /** The path in a file of one line, which may be relative to `from`. */
 function readLink(file: string, from: string, prefix = ''): string | undefined {
-  const line = readLine(file)
+  return linkIn(readLine(file), from, prefix)
+}
+
+function linkIn(line: string | undefined, from: string, prefix = ''): string | undefined {
   return line?.startsWith(prefix) ? resolve(from, line.slice(prefix.length)) : undefined
+}
+
+/** Lines of files that have not changed since: hundreds of worktrees are looked at each second. */
+const steadyLines = new Map<string, { readonly stamp: string; readonly line: string | undefined }>()
+const STEADY_LINES = 2_000
+/** A file may change twice within one tick of its file system's clock, and bear the same time. */
+const STEADY_MS = 1_000
+
+/** The line of a plain file; a link or a directory in its place is never followed. */
+function readSteadyLine(file: string): string | undefined {
+  const stats = lstatSync(file, { throwIfNoEntry: false })
+  if (stats?.isFile() !== true) return undefined
+  const stamp = `${stats.dev} ${stats.ino} ${stats.size} ${stats.ctimeMs}`
+  const known = steadyLines.get(file)
+  if (known?.stamp === stamp) return known.line
+  const line = readLine(file)
+  if (steadyLines.size >= STEADY_LINES) steadyLines.clear()
+  // The clock of the file system is the one to compare with, which is why none is passed in.
+  if (stats.ctimeMs < Date.now() - STEADY_MS) steadyLines.set(file, { stamp, line })
+  return line
 }
 
 function readLine(file: string): string | undefined {

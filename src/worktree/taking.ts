@@ -13,6 +13,7 @@ import { type Conversion, storeConverted } from './conversion.ts'
 import type { FastImport } from './fast-import.ts'
 import type { Git } from './git.ts'
 import { type BytePath, shownPath } from './paths.ts'
+import type { Settings } from './settings.ts'
 import { sameEntry, type TreeEntry } from './status.ts'
 
 /** The taking of one working tree's changes: what is found at each path, and what is left out. */
@@ -21,15 +22,15 @@ export class Taking {
   readonly leftOut: string[] = []
   readonly #source: CaptureSource
   readonly #importer: FastImport
-  readonly #fileMode: boolean
+  readonly #settings: () => Promise<Settings>
   /** Blobs that are in the stream already. */
   readonly #given = new Set<string>()
 
-  /** `fileMode` false: the exec bits on disk mean nothing. */
-  constructor(source: CaptureSource, importer: FastImport, fileMode: boolean) {
+  /** `settings` costs a spawn, and is asked only where the answer makes a difference. */
+  constructor(source: CaptureSource, importer: FastImport, settings: () => Promise<Settings>) {
     this.#source = source
     this.#importer = importer
-    this.#fileMode = fileMode
+    this.#settings = settings
   }
 
   leaveOut(path: BytePath, why: string): void {
@@ -77,12 +78,17 @@ export class Taking {
         await this.takeOther(change, reading)
         return 'taken'
       }
-      if (conversion.always || (conversion.lineEnds && mayHaveCrlf(reading))) return 'needs git'
+      if (await this.#needsGit(conversion, reading)) return 'needs git'
       const { entry, steady } = await this.#storeRaw(change, reading)
       if (!steady && tries < READ_TRIES) continue
       this.#putRead(change, entry, steady)
       return 'taken'
     }
+  }
+
+  async #needsGit({ always, lineEnds }: Conversion, reading: FileReading): Promise<boolean> {
+    if (always || lineEnds === false || !mayHaveCrlf(reading)) return always
+    return lineEnds === true || (await this.#settings()).autocrlf
   }
 
   /** Takes files in the form that git gives them; one whose filter fails, as it is on disk. */
@@ -92,7 +98,7 @@ export class Taking {
       const stamp = ({ path }: Change) => stampOf(this.#source.root, path)
       const before = left.map(stamp)
       const paths = left.map(({ path }) => path)
-      const stored = await storeConverted(git, this.#source.place, paths)
+      const stored = await storeConverted(git, this.#source.place(), paths)
       const steady = left.map((change, n) => stamp(change) === before[n])
       for (const [n, change] of left.entries()) {
         if (steady[n] !== true && tries < READ_TRIES) continue
@@ -106,7 +112,7 @@ export class Taking {
     const reading = readFileOnce(this.#source.root, change.path)
     if ('kind' in reading) return await this.takeOther(change, reading)
     if (object !== undefined) {
-      const mode = this.#modeOf(change, reading.executable)
+      const mode = await this.#modeOf(change, reading.executable)
       return this.#putRead(change, { mode, object }, steady)
     }
     this.leaveOut(change.path, 'taken as it is on disk: its filter failed')
@@ -119,7 +125,7 @@ export class Taking {
     change: Change,
     { content, size, executable, steady }: FileReading,
   ): Promise<{ entry: TreeEntry | null; steady: boolean }> {
-    const mode = this.#modeOf(change, executable)
+    const mode = await this.#modeOf(change, executable)
     if (content !== null) {
       return { entry: { mode, object: await this.#storeBlob(change, content) }, steady }
     }
@@ -154,9 +160,12 @@ export class Taking {
     if (!sameEntry(change.before, entry)) this.delta.set(change.path, entry)
   }
 
-  #modeOf({ indexMode }: Change, executable: boolean): string {
-    if (this.#fileMode) return executable ? '100755' : '100644'
-    return indexMode?.startsWith('100') ? indexMode : '100644'
+  async #modeOf({ indexMode }: Change, executable: boolean): Promise<string> {
+    const onDisk = executable ? '100755' : '100644'
+    const inIndex = indexMode?.startsWith('100') ? indexMode : '100644'
+    if (onDisk === inIndex) return onDisk
+    // Without `core.fileMode` the exec bits on disk mean nothing.
+    return (await this.#settings()).fileMode ? onDisk : inIndex
   }
 }
 

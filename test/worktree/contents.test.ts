@@ -94,5 +94,5 @@ function takingFrom(root: string, blob: FastImport['blob']): Taking {
     finish: unexpected,
     abort: unexpected,
   }
-  return new Taking({ place: { gitDir: root }, root, format: 'sha1' }, importer, true)
+  return new Taking({ place: () => ({ gitDir: root }), root, format: 'sha1' }, importer, unexpected)
 }

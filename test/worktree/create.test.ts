@@ -1,6 +1,6 @@
 import { mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { type TaskId, worktreeIdOf } from '../../src/domain/ids.ts'
 import type { Base } from '../../src/domain/task.ts'
 import { makeLocks } from '../../src/store/locks.ts'
@@ -268,6 +268,25 @@ describe('a look at a worktree', () => {
     const record = await create(ready)
     spoil(record.gitDir)
     expect(ready.scene.worktrees.lookAtWorktree(record)).toBe('worktree_lost')
+  })
+
+  it('sees a change of files that it has found unchanged before', async () => {
+    const ready = await makeReady()
+    const record = await create(ready)
+    const look = () => ready.scene.worktrees.lookAtWorktree(record)
+    // Until they are old enough to be remembered.
+    await vi.waitUntil(() => Date.now() - statSync(ready.path).ctimeMs > 1_500, { timeout: 10_000 })
+    for (const file of [join(ready.path, '.git'), join(record.gitDir, 'commondir')]) {
+      expect([look(), look()]).toEqual(['present', 'present'])
+      const before = readFileSync(file, 'utf8')
+      // As long as it was, and the same file.
+      writeFileSync(file, before.replace(/.\n$/, '~\n'))
+      expect(look()).toBe('worktree_lost')
+      writeFileSync(file, before)
+    }
+    expect(look()).toBe('present')
+    renameSync(record.gitDir, `${record.gitDir}-away`)
+    expect(look()).toBe('worktree_lost')
   })
 
   it.each(['HEAD', 'objects'])('sees first that the repository is: its %s is gone', async name => {
