@@ -22,6 +22,7 @@ import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { WORKER_ALLOCATOR } from '../src/compose.ts'
 import { MARK_VARIABLE } from '../src/domain/environment.ts'
 import type { Program } from './measure.ts'
 
@@ -163,7 +164,9 @@ export class Home {
     const { argv, environment } = this.program('/', 'worker', 'run', '--slots', String(slots))
     const [file, ...args] = argv
     // In a process group of its own: an interrupt from the keyboard is for the bench alone.
-    const child = spawn(file, args, { cwd: '/', env: environment, stdio: 'ignore', detached: true })
+    // As a command starts it (`src/compose.ts`).
+    const env = { ...environment, ...WORKER_ALLOCATOR }
+    const child = spawn(file, args, { cwd: '/', env, stdio: 'ignore', detached: true })
     this.#worker = child
     await this.#place.until('the worker is up', () => {
       if (child.exitCode !== null) throw new Error(`the worker ended with ${child.exitCode}`)

@@ -13,6 +13,8 @@ const CLAUDE_CHOICES =
 
 const DROPPED = new Set([
   MARK_VARIABLE,
+  // The name that our own gits bear.
+  'HOLDFAST_GIT',
   '_',
   'OLDPWD',
   'PWD',
@@ -73,7 +75,7 @@ export function workerEnvironment(caller: Variables): Record<string, string> {
       WORKER_NAMES.has(name) ||
       name.startsWith('LC_') ||
       name.startsWith('XDG_') ||
-      (name.startsWith('HOLDFAST_') && name !== MARK_VARIABLE),
+      (name.startsWith('HOLDFAST_') && !DROPPED.has(name)),
   )
 }
 
