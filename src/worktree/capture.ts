@@ -7,7 +7,7 @@ import type { CaptureSource, Change } from './change.ts'
 import { type FileReading, type Found, makeLook, type Other, readFileOnce } from './contents.ts'
 import { type ConversionReader, startConversionReader } from './conversion.ts'
 import { type FastImport, startFastImport } from './fast-import.ts'
-import type { Git, GitPlace } from './git.ts'
+import { type Git, GitError, type GitPlace } from './git.ts'
 import { type BytePath, isForbiddenPath } from './paths.ts'
 import { readSettings, type Settings } from './settings.ts'
 import type { TreeEntry } from './status.ts'
@@ -34,14 +34,21 @@ export interface Capture extends Taken {
 export interface StartedCapture {
   readonly importer: FastImport
   readonly conversions: ConversionReader
-  abort(): Promise<void>
+  /** Gives what git said if the disk is full: whatever else failed, failed because of that. */
+  abort(): Promise<GitError | undefined>
 }
 
-/** Two spawns. The conversions are yet to be asked for the paths that are present. Whoever starts it also ends it: by a capture, or by `abort`. */
+/**
+ * Two spawns. The conversions are yet to be asked for the paths that are present. Whoever starts it
+ * also ends it: by a capture, or by `abort`.
+ */
 export function startCapture(git: Git, source: GitPlace, target: GitPlace): StartedCapture {
   const conversions = startConversionReader(git, source)
   const importer = startFastImport(git, target)
-  const abort = async () => void (await Promise.all([importer.abort(), conversions.end()]))
+  const abort = async () => {
+    const [ending] = await Promise.all([importer.abort(), conversions.end()])
+    return ending instanceof GitError && ending.isFull ? ending : undefined
+  }
   return { importer, conversions, abort }
 }
 
@@ -65,8 +72,7 @@ export async function withCapture<T>(
     const taken = await takeChanges(git, started, source, changes)
     return await conclude({ ...taken, importer })
   } catch (error) {
-    await started.abort()
-    throw error
+    throw (await started.abort()) ?? error
   }
 }
 

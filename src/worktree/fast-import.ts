@@ -33,8 +33,10 @@ export interface FastImport {
   commit(order: CommitOrder): Promise<void>
   /** Waits until all is on disk and the ref stands. The commits, in their order. */
   finish(): Promise<readonly CommitId[]>
-  /** Ends it without a ref. Objects that were already given stay, for git's own `gc`. */
-  abort(): Promise<void>
+  /**
+   * Ends it without a ref; how it ended. Objects that were already given stay, for git's own `gc`.
+   */
+  abort(): Promise<unknown>
 }
 
 /** Small writes are gathered: 200 small files are two writes to the pipe. */
@@ -129,6 +131,7 @@ export function startFastImport(git: Git, place: GitPlace): FastImport {
       // On a full disk, of all times, it leaves its half-written pack, and names it.
       const pack = error instanceof GitError && /\/pack\/(tmp_pack_\w+)/.exec(error.stderr)?.[1]
       if (pack) remove('objects', 'pack', pack)
+      return error
     },
   }
 }

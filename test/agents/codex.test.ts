@@ -256,7 +256,8 @@ describe('a session', () => {
   it('that is unknown is lost, and not waited for', async () => {
     const session = '01a1fd7b-9568-7a40-9cd0-4d62aa8e6c99' as SessionId
     const end = await run([say('never')], { resume: session })
-    expect(end.outcome).toMatchObject({ kind: 'failed', failure: { code: 'session_lost' } })
+    // The prompt can be given again.
+    expect(end.outcome).toMatchObject({ kind: 'interrupted', failure: { code: 'session_lost' } })
     expect(model.requests).toEqual([])
   })
 
