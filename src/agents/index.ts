@@ -5,9 +5,3 @@ export const agents = {
   codex: async () => (await import('./codex/agent.ts')).codex,
   command: async () => (await import('./command/agent.ts')).command,
 } satisfies Record<string, () => Promise<Agent>>
-
-export type AgentName = keyof typeof agents
-
-export function parseAgentName(text: string): AgentName | undefined {
-  return Object.hasOwn(agents, text) ? (text as AgentName) : undefined
-}

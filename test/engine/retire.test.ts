@@ -1,51 +1,21 @@
 /** Retiring, with the real store and real git. */
-import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { compose } from '../../src/compose.ts'
 import { makeTaskId, worktreeIdOf } from '../../src/domain/ids.ts'
 import { retireWorktree } from '../../src/engine/retire.ts'
-import { scratchDirectory } from '../scratch.ts'
+import { makeRequest, makeScene } from './scene.ts'
 
 async function scene() {
-  const scratch = scratchDirectory()
-  const repo = join(scratch, 'repo')
-  mkdirSync(repo)
-  const identity = ['-c', 'user.name=T', '-c', 'user.email=t@localhost']
-  const git = (...words: string[]) =>
-    execFileSync('git', [...identity, ...words], { cwd: repo, encoding: 'utf8' })
-  git('init', '--quiet')
-  writeFileSync(join(repo, 'file'), 'one\n')
-  git('add', '.')
-  git('commit', '--quiet', '--message=first')
-
-  const holdfast = compose({ ...process.env, HOLDFAST_HOME: join(scratch, 'home') }, 'unused')
-  const [store, files, worktrees] = [
-    await holdfast.store(),
-    await holdfast.files(),
-    await holdfast.worktrees(),
-  ]
+  const { holdfast, git, repo, ports } = await makeScene()
+  const { store, files, worktrees } = ports
   const id = makeTaskId(randomBytes(16))
   const checkout = await worktrees.openCheckout(repo)
   await files.create(id, checkout.place.commonDir)
   const limits = { maxBytes: 1e6, maxFiles: 100 }
   const base = await worktrees.captureBase(checkout, id, files.directory(id), limits)
-  await store.submitTask({
-    id,
-    name: 'x',
-    agent: 'command',
-    model: null,
-    effort: null,
-    permissions: { asked: 'full', effective: 'full', enforcedBy: 'none' },
-    argv: ['true'],
-    retryOnCrash: false,
-    repo: checkout.place,
-    base,
-    caller: { kind: 'program', id: null, directory: repo },
-    createdAt: 1,
-  })
+  await store.submitTask(makeRequest(id, checkout.place, base))
   const claimed = await store.claimNext(2, () => 'fresh')
   if (claimed === undefined) throw new Error('nothing was claimed')
   const { attempt } = claimed
@@ -60,7 +30,6 @@ async function scene() {
     await store.transition(id, attempt.fence, event, 3)
   }
   const collect = () => worktrees.collectResult(record, base, id, files.directory(id))
-  const ports = { store, files, worktrees }
   return { holdfast, git, id, worktreeId, path, end, collect, ports, trash: files.trash() }
 }
 
