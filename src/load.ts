@@ -1,6 +1,6 @@
 /**
- * Loads the program from what V8 made of it the last time: two thirds of the time that a command
- * takes would go into compiling. (Node's own compile cache keeps only what a file runs while it is
+ * Loads the program from what V8 made of it the last time: compiling it anew takes longer than most
+ * commands do. (Node's own compile cache keeps only what a file runs while it is
  * loaded; here almost everything runs later.)
  *
  * What is kept is code that will be run, so it lies in the private state directory. It is named by

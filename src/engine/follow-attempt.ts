@@ -50,8 +50,11 @@ export interface FollowPorts {
   readonly ticker: Ticker
 }
 
-/** A lost worktree is to be noticed within seconds; it is looked at again before any judgement. */
-const LOOK_AT_WORKTREE_MS = 2_000
+/**
+ * Every so many looks the worktree is looked at too: it is to be noticed within seconds that it is
+ * lost, and it is looked at again before any judgement.
+ */
+const LOOKS_PER_WORKTREE_LOOK = 4
 
 /** `hands_off`: a newer attempt exists, or this worker leaves. */
 export async function followAttempt(
@@ -63,7 +66,7 @@ export async function followAttempt(
   const { host, files, worktrees, clock, ticker } = ports
   const runDirectory = files.runDirectory(attempt.task, attempt.fence)
   let progress = await loadProgress(underway, ports.store)
-  let lookedAt = 0
+  let looks = 0
   let starting = underway.task.state.name === 'starting'
   for (;;) {
     // Looked at before reading: what an agent wrote before its end is then surely read below.
@@ -79,8 +82,7 @@ export async function followAttempt(
 
     if (wishes.release) return 'hands_off'
     if (wishes.cancel) return { kind: 'cancelled' }
-    if (worktree !== null && clock.now() - lookedAt >= LOOK_AT_WORKTREE_MS) {
-      lookedAt = clock.now()
+    if (worktree !== null && looks++ % LOOKS_PER_WORKTREE_LOOK === 0) {
       const place = worktrees.lookAtWorktree(worktree)
       if (place !== 'present') return { kind: place }
     }

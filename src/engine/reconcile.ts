@@ -3,6 +3,7 @@
  * killed leaves a task directory, with an environment in it, and a ref, and no row; a worker that
  * was killed right after a task's end leaves the environment. Whatever has a row is left alone.
  */
+import { messageOf } from '../domain/errors.ts'
 import { hasEnded } from '../domain/task.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Store } from '../ports/store.ts'
@@ -45,17 +46,22 @@ export async function findLeftovers({
 
 /** Clears the leftovers away; gives what it did, a line each. */
 export async function reconcile(ports: ReconcilePorts): Promise<readonly string[]> {
-  const { files, worktrees } = ports
   const done: string[] = []
   for (const { kind, directory } of await findLeftovers(ports)) {
-    const { task, repository } = directory
-    if (kind === 'environment_of_ended_task') await files.forgetEnvironment(task)
-    else {
-      if (repository !== null) {
-        // The repository may be gone with everything in it.
-        await worktrees.dropBase(repository, task).catch(() => undefined)
+    const { task } = directory
+    // The secrets first: they go in any case.
+    await ports.files.forgetEnvironment(task)
+    if (kind === 'abandoned_submission') {
+      try {
+        if (directory.repository !== null) {
+          await ports.worktrees.dropBase(directory.repository, task)
+        }
+        await ports.files.remove(task)
+      } catch (error) {
+        // The repository is locked, or gone: the directory says where the ref is, and stays.
+        done.push(`${kind.replaceAll('_', ' ')} ${task} stays: ${messageOf(error)}`)
+        continue
       }
-      await files.remove(task)
     }
     done.push(`${kind.replaceAll('_', ' ')} ${task}`)
   }

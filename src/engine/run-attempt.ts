@@ -7,6 +7,7 @@ import { describeLoss } from './collect.ts'
 import { type FollowPorts, followAttempt, type Underway, type Wishes } from './follow-attempt.ts'
 import { retireWorktree } from './retire.ts'
 import { recordEnd, settleAttempt } from './settle-attempt.ts'
+import { isStoreTrouble } from './trouble.ts'
 
 /** An attempt whose agent is known; its worktree is not, yet. */
 export type Claimed = Omit<Underway, 'worktree'>
@@ -81,6 +82,7 @@ async function prepareWorktree(
     await store.recordWorktree(attempt, worktree)
     return { worktree, failure: null }
   } catch (error) {
+    if (isStoreTrouble(error)) throw error
     const gone = error instanceof AppError && error.code === 'not_a_repository'
     const code = gone ? 'repository_lost' : 'worktree_failed'
     return { worktree: null, failure: { code, ...explain(error) } }
@@ -144,6 +146,7 @@ async function launchAgent(
     })
     return null
   } catch (error) {
+    if (isStoreTrouble(error)) throw error
     const unusable =
       error instanceof AppError &&
       ['agent_missing', 'agent_too_old', 'agent_logged_out'].includes(error.code)

@@ -5,7 +5,7 @@
  */
 import { agentEnvironment } from '../domain/environment.ts'
 import { AppError } from '../domain/errors.ts'
-import { makeTaskId, makeTaskName } from '../domain/ids.ts'
+import { makeTaskId, makeTaskName, type TaskId } from '../domain/ids.ts'
 import type { PermissionMode, Permissions } from '../domain/permissions.ts'
 import type { Caller, Task } from '../domain/task.ts'
 import type { Agent, Environment } from '../ports/agent.ts'
@@ -102,12 +102,22 @@ export async function submitTask(plan: SubmissionPlan, ports: SubmitPorts): Prom
       createdAt: clock.now(),
     })
   } catch (error) {
-    const kept = await store.findTask(id).catch(() => undefined)
-    if (kept === undefined) {
+    if ((await isKept(id, store)) === 'no') {
       if (captured) await worktrees.dropBase(checkout.place.commonDir, id)
       await files.remove(id)
     }
     throw error
+  }
+}
+
+/** Whether a submission that failed is in the store all the same. What is unsure is left alone. */
+async function isKept(id: TaskId, store: Store): Promise<'yes' | 'no' | 'unknown'> {
+  try {
+    return (await store.findTask(id)) === undefined ? 'no' : 'yes'
+  } catch {
+    // The store fails just now, perhaps right after its commit. If there is no row after all, the
+    // next worker finds the leftovers.
+    return 'unknown'
   }
 }
 

@@ -11,6 +11,7 @@ import type { FollowPorts, Underway, Wishes } from './follow-attempt.ts'
 import { reconcile } from './reconcile.ts'
 import { adoptAttempt, type Claimed, runAttempt } from './run-attempt.ts'
 import { recordEnd } from './settle-attempt.ts'
+import { isDiskTrouble, isStoreTrouble } from './trouble.ts'
 
 export interface WorkOrder {
   /** How many attempts may run at once. */
@@ -158,7 +159,7 @@ async function guard(
     await run()
   } catch (error) {
     // Trouble with the store or the disk is not the attempt's.
-    if (isStoreTrouble(error)) throw error
+    if (isStoreTrouble(error) || isDiskTrouble(error)) throw error
     order.log(`failing ${attempt.task}: ${error instanceof Error ? error.stack : error}`)
     const processes = {
       task: attempt.task,
@@ -179,13 +180,4 @@ async function guard(
     } as const
     await recordEnd({ attempt }, { kind: 'attempt_failed', failure, result: null }, ports)
   }
-}
-
-/** SQLite's own errors, and what a disk says that is full, failing or read-only. */
-function isStoreTrouble(error: unknown): boolean {
-  const { code } = error as { code?: string }
-  return (
-    ['ERR_SQLITE_ERROR', 'ENOSPC', 'EDQUOT', 'EIO', 'EROFS'].includes(code ?? '') ||
-    code?.startsWith('store_') === true
-  )
 }

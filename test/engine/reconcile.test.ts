@@ -43,3 +43,15 @@ test('the environment of an ended task goes, and nothing else of it; a queued on
   expect(await ports.files.readEnvironment('queuedtsk1' as TaskId)).toEqual({ TOKEN: 'secret' })
   await holdfast.close()
 })
+
+test('where the repository is gone the secrets go all the same, and it is said what stays', async () => {
+  const { holdfast, repo, ports } = await makeScene()
+  const id = 'abandoned2' as TaskId
+  await ports.files.create(id, join(repo, 'no-such-directory'))
+  await ports.files.writeRequest(id, new Uint8Array([1]), { TOKEN: 'secret' })
+  const anHourAgo = new Date(Date.now() - 3_600_000)
+  utimesSync(ports.files.directory(id), anHourAgo, anHourAgo)
+  expect((await reconcile(ports)).join()).toContain(`abandoned submission ${id}`)
+  expect(existsSync(join(ports.files.directory(id), 'environment.json'))).toBe(false)
+  await holdfast.close()
+})

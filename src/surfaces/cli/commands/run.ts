@@ -4,6 +4,7 @@ import { AppError, messageOf } from '../../../domain/errors.ts'
 import { permissionModes } from '../../../domain/permissions.ts'
 import type { Task } from '../../../domain/task.ts'
 import { planSubmission, submitTask } from '../../../engine/submit.ts'
+import { systemClock } from '../../../system-clock.ts'
 import { detectCaller } from '../../caller.ts'
 import { viewTask } from '../../make-view.ts'
 import { isTerminal } from '../../terminal.ts'
@@ -72,7 +73,7 @@ export const run = defineCommand({
       store: await holdfast.store(),
       files: await holdfast.files(),
       worktrees,
-      clock: { now: context.now, random: Math.random, sleep: async () => undefined },
+      clock: systemClock,
       randomBytes,
     }
     // From here on a signal waits: it may not leave half a task, nor one whose id nobody knows.

@@ -1,0 +1,16 @@
+/** Errors that are not an attempt's: the worker ends on them, and the next one goes on. */
+
+/** SQLite's own errors, and our refusals on behalf of the store. */
+export function isStoreTrouble(error: unknown): boolean {
+  const code = codeOf(error)
+  return code === 'ERR_SQLITE_ERROR' || code.startsWith('store_')
+}
+
+/** What a disk says that is full, failing or read-only. */
+export function isDiskTrouble(error: unknown): boolean {
+  return ['ENOSPC', 'EDQUOT', 'EIO', 'EROFS'].includes(codeOf(error))
+}
+
+function codeOf(error: unknown): string {
+  return (error as { code?: string }).code ?? ''
+}
