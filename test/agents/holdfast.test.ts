@@ -1,6 +1,6 @@
 /** The whole, with the real Codex against the scripted model: what usually ends a task, does not. */
 import { once } from 'node:events'
-import { existsSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
+import { chmodSync, existsSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
 import { ensureAgent } from '../../src/demo/ensure-agent.ts'
