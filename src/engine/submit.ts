@@ -12,7 +12,7 @@ import type { Agent, Environment } from '../ports/agent.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Store } from '../ports/store.ts'
 import type { TaskFiles } from '../ports/task-files.ts'
-import type { CaptureLimits, Checkout, Worktrees } from '../ports/worktrees.ts'
+import type { CaptureOrder, Checkout, Worktrees } from '../ports/worktrees.ts'
 
 /** What a caller asks for. */
 export interface Submission {
@@ -38,7 +38,12 @@ export interface SubmissionPlan {
 }
 
 /** Larger changes are more likely a forgotten ignore rule than work. */
-const CAPTURE_LIMITS: CaptureLimits = { maxBytes: 500_000_000, maxFiles: 20_000 }
+const CAPTURE_ORDER: CaptureOrder = {
+  maxBytes: 500_000_000,
+  maxFiles: 20_000,
+  changes: 'all',
+  revision: null,
+}
 
 export interface SubmitPorts {
   readonly store: Store
@@ -81,7 +86,7 @@ export async function submitTask(plan: SubmissionPlan, ports: SubmitPorts): Prom
   let captured = false
   try {
     const written = files.writeRequest(id, prompt, environment)
-    const capturing = worktrees.captureBase(checkout, id, files.directory(id), CAPTURE_LIMITS)
+    const capturing = worktrees.captureBase(checkout, id, files.directory(id), CAPTURE_ORDER)
     // Both are waited for, whichever fails, so that nothing is taken back under their hands.
     const [base, request] = await Promise.allSettled([capturing, written])
     captured = base.status === 'fulfilled'

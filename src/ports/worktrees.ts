@@ -16,10 +16,20 @@ export interface Checkout {
   readonly objectFormat: 'sha1' | 'sha256'
 }
 
-/** Bounds on what `run` carries along. */
-export interface CaptureLimits {
+/** Which uncommitted changes a task starts from. `tracked`: not the files that git does not know. */
+export const changeScopes = ['all', 'tracked', 'none'] as const
+export type ChangeScope = (typeof changeScopes)[number]
+
+/** What `run` carries along, and its bounds. */
+export interface CaptureOrder {
   readonly maxBytes: number
   readonly maxFiles: number
+  readonly changes: ChangeScope
+  /**
+   * The commit to start from, in the caller's words (`v1.2`, `main~3`); null: HEAD. Changes belong
+   * to HEAD: with any other commit none are carried.
+   */
+  readonly revision: string | null
 }
 
 /** A worktree of ours as it was made; the recorded truth that later looks are compared with. */
@@ -57,15 +67,11 @@ export interface Worktrees {
    * Takes the commit and the uncommitted changes, staged and unstaged kept apart, without touching
    * the source (not even the bytes of its index), reads them back, and holds them by a ref under
    * `refs/holdfast/<task>/base`. Refuses with `changes_too_large`, naming the largest paths,
-   * `unmerged_index`, `no_space` or `capture_failed`; then nothing is left behind.
+   * `unmerged_index`, `no_space`, `no_commit` (the revision names none) or `capture_failed`; then
+   * nothing is left behind.
    * `scratch` is a private directory that exists.
    */
-  captureBase(
-    checkout: Checkout,
-    task: TaskId,
-    scratch: string,
-    limits: CaptureLimits,
-  ): Promise<Base>
+  captureBase(checkout: Checkout, task: TaskId, scratch: string, order: CaptureOrder): Promise<Base>
   /** Takes back what `captureBase` wrote into the repository, when the submission fails after it. */
   dropBase(commonDir: string, task: TaskId): Promise<void>
   /**

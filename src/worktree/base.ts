@@ -2,9 +2,10 @@
 import { statfsSync } from 'node:fs'
 import { setImmediate } from 'node:timers/promises'
 import { AppError, messageOf } from '../domain/errors.ts'
-import type { TaskId } from '../domain/ids.ts'
+import { type CommitId, parseCommitId, type TaskId } from '../domain/ids.ts'
 import type { Base } from '../domain/task.ts'
-import type { CaptureLimits, Checkout } from '../ports/worktrees.ts'
+import type { CaptureOrder, Checkout } from '../ports/worktrees.ts'
+import { refuseTooLarge, shownSize } from './bounds.ts'
 import {
   type Delta,
   presentPaths,
@@ -13,7 +14,6 @@ import {
   withCapture,
 } from './capture.ts'
 import type { Change } from './change.ts'
-import { makeLook } from './contents.ts'
 import { type Git, GitError, type GitPlace } from './git.ts'
 import { mayHideEdits } from './index-flags.ts'
 import { type BytePath, shownPath } from './paths.ts'
@@ -37,7 +37,7 @@ export interface BaseCapture {
   readonly task: TaskId
   /** A private directory that exists. */
   readonly scratch: string
-  readonly limits: CaptureLimits
+  readonly order: CaptureOrder
   /** Milliseconds since 1970. */
   readonly now: number
   /** Bytes that are free on the file system of a path. */
@@ -49,8 +49,31 @@ export function freeBytesAt(path: string): number {
   return bavail * bsize
 }
 
-/** See `Worktrees.captureBase`. Two spawns for a clean checkout, both at once. */
+/** See `Worktrees.captureBase`. */
 export async function captureBase(git: Git, capture: BaseCapture): Promise<Base> {
+  const { checkout, order, task } = capture
+  const { revision, changes } = order
+  const commit =
+    revision === null ? checkout.head : await requireCommit(git, checkout.gitDir, revision)
+  if (changes !== 'none' && commit === checkout.head) return await captureHead(git, capture)
+  const place = { gitDir: checkout.place.commonDir }
+  await git.run(['update-ref', refOf(task, 'base'), commit], { place })
+  return { commit, changes: null }
+}
+
+async function requireCommit(git: Git, gitDir: string, revision: string): Promise<CommitId> {
+  const words = ['rev-parse', '--verify', '--end-of-options', `${revision}^{commit}`]
+  const { status, stdout, stderr } = await git.run(words, { place: { gitDir }, answers: [128] })
+  const commit = status === 0 ? parseCommitId(stdout.toString('latin1').trim()) : undefined
+  if (commit !== undefined) return commit
+  throw new AppError('no_commit', `${revision} names no commit of ${gitDir}`, {
+    hint: 'name a branch, a tag or a commit that `git rev-parse` knows in this checkout',
+    cause: new GitError('rev-parse', status, null, stderr),
+  })
+}
+
+/** The caller's commit with its changes. Two spawns for a clean checkout, both at once. */
+async function captureHead(git: Git, capture: BaseCapture): Promise<Base> {
   const { checkout, task } = capture
   const { commonDir } = checkout.place
   // What every capture needs is started at the first change that git tells of.
@@ -95,12 +118,17 @@ function placeOf({ gitDir, place }: Checkout): GitPlace & { workTree: string } {
  */
 async function readSourceStatus(
   git: Git,
-  { checkout, scratch, limits }: BaseCapture,
+  { checkout, scratch, order }: BaseCapture,
   onEntry: () => void,
 ): Promise<StatusReport> {
   const place = placeOf(checkout)
-  const limit = limits.maxFiles
-  const options = { ignoreSubmodules: 'none', ignoredFiles: false, limit, onEntry } as const
+  const options = {
+    ignoreSubmodules: 'none',
+    untrackedFiles: order.changes === 'all',
+    ignoredFiles: false,
+    limit: order.maxFiles,
+    onEntry,
+  } as const
   const reading = readStatus(git, place, options)
   // Awaited below, after a look at the index that itself may fail.
   reading.catch(() => undefined)
@@ -120,7 +148,7 @@ async function readSourceStatus(
 
 async function captureChanges(
   git: Git,
-  { checkout, scratch, limits, task, now, freeBytes }: BaseCapture,
+  { checkout, scratch, order, task, now, freeBytes }: BaseCapture,
   status: StatusReport,
   start: () => StartedCapture,
 ): Promise<Base> {
@@ -137,7 +165,7 @@ async function captureChanges(
   const changes = changesAgainstHead(status)
   const started = start()
   started.conversions.ask(presentPaths(changes))
-  const bytes = refuseTooLarge(place.root, changes, status.stopped, limits)
+  const bytes = refuseTooLarge(place.root, changes, status.stopped, order)
   if (freeBytes(place.commonDir) < bytes + SPARE_BYTES) {
     throw new AppError(
       'no_space',
@@ -246,37 +274,4 @@ function refuseUnmerged(status: StatusReport): void {
   throw new AppError('unmerged_index', `unresolved conflicts in ${paths.join(', ')}${more}`, {
     hint: 'resolve them and `git add` the files, or run it without the changes',
   })
-}
-
-/** The bytes on disk of all that is carried. */
-function refuseTooLarge(
-  root: string,
-  changes: readonly Change[],
-  stopped: boolean,
-  limits: CaptureLimits,
-): number {
-  const look = makeLook(root)
-  const sizes: { path: BytePath; size: number }[] = []
-  let bytes = 0
-  for (const { path, present } of changes) {
-    const found = present ? look(path) : undefined
-    if (found?.kind !== 'file') continue
-    sizes.push({ path, size: found.size })
-    bytes += found.size
-  }
-  if (!stopped && bytes <= limits.maxBytes) return bytes
-  const largest = sizes.sort((a, b) => b.size - a.size).slice(0, 5)
-  const what = stopped
-    ? `more than ${limits.maxFiles} files are changed or untracked`
-    : `the changed and untracked files are ${shownSize(bytes)}, over ${shownSize(limits.maxBytes)}`
-  const list = largest.map(({ path, size }) => `${shownPath(path)} (${shownSize(size)})`).join(', ')
-  throw new AppError('changes_too_large', `${what}; the largest: ${list}`, {
-    hint: 'name what is not meant to be kept in .gitignore, or commit first',
-  })
-}
-
-function shownSize(bytes: number): string {
-  if (bytes < 1000) return `${bytes} B`
-  if (bytes < 1e6) return `${(bytes / 1e3).toFixed(1)} kB`
-  return `${(bytes / 1e6).toFixed(1)} MB`
 }

@@ -238,6 +238,7 @@ async function surveyWorktree(
 
   const status = await readStatus(git, place, {
     ignoreSubmodules: 'dirty',
+    untrackedFiles: true,
     ignoredFiles: false,
     limit: Number.POSITIVE_INFINITY,
   })

@@ -121,6 +121,7 @@ async function requireCollected(
   }
   const { entries, head, warnings } = await readStatus(git, place, {
     ignoreSubmodules: 'dirty',
+    untrackedFiles: true,
     ignoredFiles: true,
     limit: Number.POSITIVE_INFINITY,
   })

@@ -43,6 +43,7 @@ export interface StatusOptions {
    * a configuration that an agent could have written.
    */
   readonly ignoreSubmodules: 'none' | 'dirty'
+  readonly untrackedFiles: boolean
   readonly ignoredFiles: boolean
   /** Stops after so many entries that are more than a deletion. */
   readonly limit: number
@@ -62,7 +63,7 @@ export async function readStatus(
       '-z',
       '--branch',
       '--no-ahead-behind',
-      '--untracked-files=all',
+      `--untracked-files=${options.untrackedFiles ? 'all' : 'no'}`,
       '--no-renames',
       `--ignored=${options.ignoredFiles ? 'traditional' : 'no'}`,
       `--ignore-submodules=${options.ignoreSubmodules}`,

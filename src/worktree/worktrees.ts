@@ -31,8 +31,8 @@ export function makeWorktrees({
   const git = makeGit(environment)
   return {
     openCheckout: directory => openCheckout(git, directory),
-    captureBase: (checkout, task, scratch, limits) =>
-      captureBase(git, { checkout, task, scratch, limits, now: clock.now(), freeBytes }),
+    captureBase: (checkout, task, scratch, order) =>
+      captureBase(git, { checkout, task, scratch, order, now: clock.now(), freeBytes }),
     dropBase: (commonDir, task) => dropBase(git, commonDir, task),
     createWorktree: (id, path, base, commonDir) =>
       createWorktree(git, locks, clock, { id, path, base, commonDir }),

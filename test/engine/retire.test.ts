@@ -13,8 +13,8 @@ async function scene() {
   const id = makeTaskId(randomBytes(16))
   const checkout = await worktrees.openCheckout(repo)
   await files.create(id, checkout.place.commonDir)
-  const limits = { maxBytes: 1e6, maxFiles: 100 }
-  const base = await worktrees.captureBase(checkout, id, files.directory(id), limits)
+  const order = { maxBytes: 1e6, maxFiles: 100, changes: 'all', revision: null } as const
+  const base = await worktrees.captureBase(checkout, id, files.directory(id), order)
   await store.submitTask(makeRequest(id, checkout.place, base))
   const claimed = await store.claimNext(2, () => 'fresh')
   if (claimed === undefined) throw new Error('nothing was claimed')

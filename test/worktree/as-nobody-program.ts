@@ -13,8 +13,8 @@ const acts: Record<string, () => Promise<unknown>> = {
     const worktrees = makeWorktrees({ locks, clock: systemClock, environment: process.env })
     const checkout = await worktrees.openCheckout(place)
     const task = makeTaskId(new Uint8Array(10))
-    const limits = { maxBytes: 1e6, maxFiles: 100 }
-    return await worktrees.captureBase(checkout, task, join(top, 'scratch'), limits)
+    const order = { maxBytes: 1e6, maxFiles: 100, changes: 'all', revision: null } as const
+    return await worktrees.captureBase(checkout, task, join(top, 'scratch'), order)
   },
   async open() {
     const locks = makeLocks(join(top, 'locks'), systemClock)

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { worktreeIdOf } from '../../src/domain/ids.ts'
 import type { Base, BaseChanges } from '../../src/domain/task.ts'
+import type { CaptureOrder } from '../../src/ports/worktrees.ts'
 import { makeLocks } from '../../src/store/locks.ts'
 import { systemClock } from '../../src/system-clock.ts'
 import { makeWorktrees } from '../../src/worktree/worktrees.ts'
@@ -27,9 +28,14 @@ import {
 } from './scene.ts'
 import { sources } from './sources.ts'
 
-async function capture(repository: Repository, task = nextTask()): Promise<Base> {
+async function capture(
+  repository: Repository,
+  order: Partial<CaptureOrder> = {},
+  task = nextTask(),
+): Promise<Base> {
   const { worktrees, scratch } = repository.scene
-  return await worktrees.captureBase(await repository.open(), task, scratch, limits)
+  const checkout = await repository.open()
+  return await worktrees.captureBase(checkout, task, scratch, { ...limits, ...order })
 }
 
 async function captureChanges(repository: Repository): Promise<BaseChanges> {
@@ -61,7 +67,7 @@ describe.each(['main', 'linked'])('the changes of a %s worktree', kind => {
     const before = fingerprint(repository)
     const task = nextTask()
 
-    const base = await capture(repository, task)
+    const base = await capture(repository, {}, task)
 
     expect(fingerprint(repository)).toEqual(before)
     expect(readdirSync(scene.scratch)).toEqual([])
@@ -105,12 +111,61 @@ describe('a base', () => {
   it('is dropped when the submission fails after it', async () => {
     const repository = makeRepository(makeScene())
     const task = nextTask()
-    await capture(repository, task)
+    await capture(repository, {}, task)
     const { worktrees } = repository.scene
     await worktrees.dropBase((await repository.open()).place.commonDir, task)
     expect(leftovers(repository)).toEqual([])
     await worktrees.dropBase((await repository.open()).place.commonDir, task)
   })
+
+  it('has none but the changes of known files, or none at all, where that is asked for', async () => {
+    const repository = makeRepository(makeScene())
+    repository.write('edited.txt', 'edited\n')
+    repository.write('staged.txt', 'new, and known to git\n')
+    repository.git('add', 'staged.txt')
+    repository.write('unknown.txt', 'new\n')
+    repository.git('rm', '-q', '--cached', 'kept.txt')
+    const index = repository.git('write-tree')
+    const before = fingerprint(repository)
+    const { changes } = await capture(repository, { changes: 'tracked' })
+    const diff = repository.git('diff', '--name-status', 'HEAD', changes?.snapshot ?? '')
+    expect(diff.split('\n')).toEqual(['M\tedited.txt', 'D\tkept.txt', 'A\tstaged.txt'])
+    expect(repository.tree(changes?.staged ?? '')).toBe(index)
+    expect(changes).toMatchObject({ modified: 2, untracked: 0, deleted: 1 })
+    expect(await capture(repository, { changes: 'none' })).toEqual({
+      commit: repository.head(),
+      changes: null,
+    })
+    expect(fingerprint(repository)).toEqual(before)
+  })
+
+  it('is the commit that a revision names; changes belong to HEAD alone', async () => {
+    const repository = makeRepository(makeScene())
+    const first = repository.head()
+    const second = repository.commit('second')
+    repository.git('tag', '-a', '-m', 'annotated', 'v1', first)
+    repository.write('edited.txt', 'edited\n')
+    const before = fingerprint(repository)
+    for (const revision of ['HEAD~', 'v1', first, 'HEAD^{/first}']) {
+      const task = nextTask()
+      const base = await capture(repository, { revision }, task)
+      expect(base).toEqual({ commit: first, changes: null })
+      expect(repository.git('rev-parse', `refs/holdfast/${task}/base`)).toBe(first)
+    }
+    const { commit, changes } = await capture(repository, { revision: 'HEAD' })
+    expect([commit, changes?.modified]).toEqual([second, 1])
+    expect(fingerprint(repository)).toEqual(before)
+  })
+
+  it.each(['nowhere', '--all', 'HEAD^{tree}', 'HEAD:kept.txt', 'HEAD~..HEAD', '', 'first\nsecond'])(
+    'is refused where the revision %j names no commit',
+    async revision => {
+      const repository = makeRepository(makeScene())
+      repository.commit('second')
+      await expect(capture(repository, { revision })).rejects.toMatchObject({ code: 'no_commit' })
+      expect(leftovers(repository)).toEqual([])
+    },
+  )
 
   it('says how much it took', async () => {
     const repository = makeRepository(makeScene())
@@ -328,7 +383,7 @@ describe('a base', () => {
     for (let n = 0; n < 20; n++) repository.write(`new/${n}.txt`, `${n}\n`)
     repository.git('add', 'edited.txt')
     const tasks = Array.from({ length: 20 }, nextTask)
-    const bases = await Promise.all(tasks.map(task => capture(repository, task)))
+    const bases = await Promise.all(tasks.map(task => capture(repository, {}, task)))
     const trees = bases.map(base => repository.tree(base.changes?.snapshot ?? ''))
     expect(new Set(trees)).toEqual(new Set([treeByGit(repository)]))
     const refs = repository.git('for-each-ref', '--format=%(refname)', 'refs/holdfast/')
@@ -374,13 +429,14 @@ describe('a refused capture leaves nothing', () => {
     return error
   }
 
-  it('when there are too many files, naming the largest', async () => {
+  it('when there are too many files, naming where most of them are', async () => {
     const repository = makeRepository(makeScene())
-    for (let n = 0; n < 30; n++) repository.write(`many/${n}`, 'x'.repeat(n))
-    const error = await refused(repository, { maxBytes: 1e9, maxFiles: 29 })
+    for (let n = 0; n < 30; n++) repository.write(`many/below/${n % 2}/${n}`, 'x')
+    const error = await refused(repository, { ...limits, maxBytes: 1e9, maxFiles: 29 })
     expect(error).toMatchObject({
       code: 'changes_too_large',
-      message: expect.stringContaining('more than 29 files'),
+      message:
+        'more than 29 files are changed or untracked, most of them in many/below/0/, many/below/1/',
       hint: expect.stringContaining('.gitignore'),
     })
   })
@@ -388,7 +444,7 @@ describe('a refused capture leaves nothing', () => {
   it('when they are too large, naming the five largest with their sizes', async () => {
     const repository = makeRepository(makeScene())
     for (let n = 1; n <= 7; n++) repository.write(`big-${n}`, Buffer.alloc(n * 100_000))
-    const error = await refused(repository, { maxBytes: 1e6, maxFiles: 100 })
+    const error = await refused(repository, { ...limits, maxBytes: 1e6, maxFiles: 100 })
     const named = [7, 6, 5, 4, 3].map(n => `big-${n} (${n}00.0 kB)`).join(', ')
     expect(error).toMatchObject({
       code: 'changes_too_large',

@@ -18,12 +18,23 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
 import { type CommitId, parseCommitId, parseTaskId, type TaskId } from '../../src/domain/ids.ts'
-import type { Checkout, UnleasedWorktree, WorktreeRecord } from '../../src/ports/worktrees.ts'
+import type {
+  CaptureOrder,
+  Checkout,
+  UnleasedWorktree,
+  WorktreeRecord,
+} from '../../src/ports/worktrees.ts'
 import { makeLocks } from '../../src/store/locks.ts'
 import { systemClock } from '../../src/system-clock.ts'
 import { makeWorktrees } from '../../src/worktree/worktrees.ts'
 
-export const limits = { maxBytes: 50e6, maxFiles: 2000 }
+/** Everything, within bounds. */
+export const limits: CaptureOrder = {
+  maxBytes: 50e6,
+  maxFiles: 2000,
+  changes: 'all',
+  revision: null,
+}
 
 export interface Scene {
   /** The temporary directory itself. */

@@ -1,0 +1,72 @@
+/** Refuses to carry along what is more likely a forgotten ignore rule than work. */
+import { AppError } from '../domain/errors.ts'
+import type { CaptureOrder } from '../ports/worktrees.ts'
+import type { Change } from './change.ts'
+import { makeLook } from './contents.ts'
+import { type BytePath, shownPath } from './paths.ts'
+
+/** So many of the largest are named. */
+const NAMED = 5
+/** A directory that holds so much of another one's files is named in its place. */
+const NEARLY_ALL = 0.9
+
+/** The bytes on disk of all that is carried. `stopped`: git named more files than are allowed. */
+export function refuseTooLarge(
+  root: string,
+  changes: readonly Change[],
+  stopped: boolean,
+  { maxFiles, maxBytes }: CaptureOrder,
+): number {
+  if (stopped) {
+    const most = fullestDirectories(changes).join(', ')
+    throw tooLarge(`more than ${maxFiles} files are changed or untracked, most of them in ${most}`)
+  }
+  const look = makeLook(root)
+  const sizes: { path: BytePath; size: number }[] = []
+  let bytes = 0
+  for (const { path, present } of changes) {
+    const found = present ? look(path) : undefined
+    if (found?.kind !== 'file') continue
+    sizes.push({ path, size: found.size })
+    bytes += found.size
+  }
+  if (bytes <= maxBytes) return bytes
+  const largest = sizes.sort((a, b) => b.size - a.size).slice(0, NAMED)
+  const list = largest.map(({ path, size }) => `${shownPath(path)} (${shownSize(size)})`).join(', ')
+  const what = `the changed and untracked files are ${shownSize(bytes)}, over ${shownSize(maxBytes)}`
+  throw tooLarge(`${what}; the largest: ${list}`)
+}
+
+function tooLarge(message: string): AppError {
+  return new AppError('changes_too_large', message, {
+    hint: 'name what is not meant to be kept in .gitignore, or commit first',
+  })
+}
+
+/** Where most of the files lie, the fullest first. */
+function fullestDirectories(changes: readonly Change[]): string[] {
+  let within = ''
+  for (;;) {
+    const counts = new Map<string, number>()
+    for (const { path } of changes) {
+      if (!path.startsWith(within)) continue
+      const end = path.indexOf('/', within.length)
+      const directory = end === -1 ? within : path.slice(0, end + 1)
+      counts.set(directory, (counts.get(directory) ?? 0) + 1)
+    }
+    const ranked = [...counts].sort(([, a], [, b]) => b - a)
+    const all = ranked.reduce((sum, [, count]) => sum + count, 0)
+    const [directory, count] = ranked[0] ?? [within, 0]
+    if (directory === within || count < NEARLY_ALL * all) {
+      const names = ranked.slice(0, NAMED).map(([name]) => shownPath(name as BytePath))
+      return names.map(name => name || 'the top')
+    }
+    within = directory
+  }
+}
+
+export function shownSize(bytes: number): string {
+  if (bytes < 1000) return `${bytes} B`
+  if (bytes < 1e6) return `${(bytes / 1e3).toFixed(1)} kB`
+  return `${(bytes / 1e6).toFixed(1)} MB`
+}
