@@ -8,6 +8,7 @@ import { AppError } from './domain/errors.ts'
 import type { Agent } from './ports/agent.ts'
 import type { Locks } from './ports/lock.ts'
 import type { ProcessHost } from './ports/process-host.ts'
+import type { ProcessTable } from './ports/process-table.ts'
 import type { Store } from './ports/store.ts'
 import type { TaskFiles } from './ports/task-files.ts'
 import type { WorkerPresence } from './ports/worker-presence.ts'
@@ -28,6 +29,7 @@ export interface Composition {
   store(): Promise<Store>
   files(): Promise<TaskFiles>
   host(): Promise<ProcessHost>
+  processes(): Promise<ProcessTable>
   locks(): Promise<Locks>
   presence(): Promise<WorkerPresence>
   worktrees(): Promise<Worktrees>
@@ -58,9 +60,13 @@ export function compose(environment: Variables, entry: string): Composition {
     const { makeTaskFiles } = await import('./store/task-files.ts')
     return makeTaskFiles(home)
   })
+  const processes = once(async () => {
+    const { loadProcessTable } = await import('./process/process-table.ts')
+    return await loadProcessTable()
+  })
   const host = once(async () => {
     const { makeProcessHost } = await import('./process/host.ts')
-    return makeProcessHost()
+    return makeProcessHost(await processes())
   })
   const locks = once(async () => {
     return makeLocks(join(home, 'locks'), systemClock)
@@ -78,6 +84,7 @@ export function compose(environment: Variables, entry: string): Composition {
     return makeWorktrees({
       locks: await locks(),
       clock: systemClock,
+      processes: await processes(),
       environment: withoutAllocator(agentEnvironment(environment)),
     })
   })
@@ -87,6 +94,7 @@ export function compose(environment: Variables, entry: string): Composition {
     store,
     files,
     host,
+    processes,
     locks,
     presence,
     worktrees,

@@ -1,10 +1,11 @@
 /**
  * Processes of this machine: starting agents that are nobody's child, finding them again, ending
- * them with everything that they started. Works from run directories and `/proc` alone; knows no
- * database. The files of a run directory and their order are in `docs/reference/run-directory.md`.
+ * them with everything that they started. Works from run directories and the process table alone;
+ * knows no database. The files of a run directory and their order are in `docs/reference/run-directory.md`.
  */
 import type { Fence, TaskId } from '../domain/ids.ts'
 import type { Liveness, RunFacts } from '../domain/recovery.ts'
+import type { ProcessIdentity } from './process-table.ts'
 
 /** What to start. All paths are absolute. */
 export interface LaunchPlan {
@@ -73,7 +74,7 @@ export interface ProcessHost {
   ): { readonly lines: readonly string[]; readonly offset: number; readonly atEnd: boolean }
   /** The last bytes of what the agent wrote to stderr; empty if there is none. */
   readStderrTail(runDirectory: string, bytes: number): string
-  /** Every live process of the attempt, this process excepted. Scans the whole of `/proc`. */
+  /** Every live process of the attempt, this process excepted. Scans the whole process table. */
   findProcesses(attempt: AttemptProcesses): readonly FoundProcess[]
   /** Ends every process of the attempt: gracefully, then forcefully, then looks again. */
   stop(attempt: AttemptProcesses, order: StopOrder): Promise<StopReport>
@@ -87,14 +88,4 @@ export interface ProcessHost {
   liveness(identity: ProcessIdentity): Liveness
   /** This very process, as others can recognise it. */
   self(): ProcessIdentity
-}
-
-/** A process of this machine, this boot, this PID namespace, this start time: never a name. */
-export interface ProcessIdentity {
-  readonly machine: string
-  readonly boot: string
-  readonly pidNamespace: string
-  readonly pid: number
-  /** Clock ticks since boot, from field 22 of `/proc/PID/stat`. */
-  readonly startTime: number
 }

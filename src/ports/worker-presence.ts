@@ -3,7 +3,7 @@
  * hint and may be lost: the store stays the truth.
  */
 import type { Lock } from './lock.ts'
-import type { ProcessIdentity } from './process-host.ts'
+import type { ProcessIdentity } from './process-table.ts'
 
 export interface WorkerInfo {
   /** By which it can be told from a later process of the same pid. */

@@ -1,21 +1,17 @@
 /**
  * Starting a program that is nobody's child: in a process session of its own, its parent gone at
- * once. Node's `detached` makes the intermediate the leader of a session; `setsid`, which may not
- * be one, forks, and its first half exits while the second becomes the program.
+ * once.
  */
 import { spawn } from 'node:child_process'
-import { accessSync, closeSync, constants, openSync } from 'node:fs'
-import { isAbsolute, join } from 'node:path'
+import { closeSync, openSync } from 'node:fs'
 import { AppError, messageOf } from '../domain/errors.ts'
-
-/** What `setsid` does, for systems without it (macOS has none). */
-const PERL_SETSID = `use POSIX ();
-my $pid = fork; defined $pid or exit 71; exit 0 if $pid;
-POSIX::setsid(); exec { $ARGV[0] } @ARGV; exit 127`
+import { isExecutable } from './own-session.ts'
 
 export interface Detached {
   /** The program is an absolute path. */
   readonly argv: readonly [string, ...string[]]
+  /** What puts it into a session of its own: `ProcessTable.ownSession`. */
+  readonly ownSession: readonly [string, ...string[]]
   /** The whole environment. */
   readonly environment: Readonly<Record<string, string>>
   /** Where stdout and stderr are appended to; null: nowhere. */
@@ -26,8 +22,8 @@ export interface Detached {
  * Resolves once the program has been handed over. Rejects with `launch_failed` if it was not: then
  * nothing has been started. That the program, once alone, failed cannot be seen from here.
  */
-export async function startDetached(program: Detached, toolPath: string): Promise<void> {
-  const [command, ...args] = [...findSetsid(toolPath), ...program.argv] as [string, ...string[]]
+export async function startDetached(program: Detached): Promise<void> {
+  const [command, ...args] = [...program.ownSession, ...program.argv] as const
   requireExecutable(program.argv[0])
   const log = program.logFile === null ? 'ignore' : openLog(program.logFile)
   try {
@@ -53,34 +49,9 @@ export async function startDetached(program: Detached, toolPath: string): Promis
   }
 }
 
-/** The command that puts what follows into a session of its own. */
-function findSetsid(toolPath: string): readonly [string, ...string[]] {
-  const setsid = findProgram('setsid', toolPath)
-  if (setsid !== undefined) return [setsid]
-  const perl = findProgram('perl', toolPath)
-  if (perl !== undefined) return [perl, '-e', PERL_SETSID, '--']
-  throw new AppError('launch_failed', 'neither setsid nor perl is on the PATH', {
-    hint: 'install util-linux, which has setsid',
-  })
-}
-
-function findProgram(name: string, toolPath: string): string | undefined {
-  const directories = toolPath.split(':').filter(isAbsolute)
-  return directories.map(directory => join(directory, name)).find(isExecutable)
-}
-
 function requireExecutable(path: string): void {
   if (isExecutable(path)) return
   throw new AppError('launch_failed', `${path} is not there, or may not be executed`)
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK)
-    return true
-  } catch {
-    return false // missing or not ours to execute: either way it cannot be started
-  }
 }
 
 function openLog(path: string): number {

@@ -1,23 +1,18 @@
 /** The processes of this machine, behind the port. Holds nothing that is not on disk. */
 import { realpathSync } from 'node:fs'
 import { isAbsolute } from 'node:path'
+import { MARK_VARIABLE } from '../domain/environment.ts'
 import { LAUNCH_LIMIT_MS } from '../domain/recovery.ts'
 import type { AttemptProcesses, ProcessHost } from '../ports/process-host.ts'
+import type { LocalIdentity, ProcessTable, SeenProcess } from '../ports/process-table.ts'
 import { startDetached } from './detached.ts'
-import {
-  isGone,
-  judgePlace,
-  type LocalIdentity,
-  livenessOf,
-  requireLinux,
-  selfIdentity,
-} from './identity.ts'
+import { judgePlace, livenessOf } from './identity.ts'
+import { isGone } from './is-gone.ts'
 import { launch } from './launch.ts'
 import { makeRunLook } from './look-at-run.ts'
-import { type SeenProcess, selectMembers } from './members.ts'
+import { selectMembers } from './members.ts'
 import { makeOutputReaders } from './output.ts'
 import { loadExit, loadIdentity, loadLaunch, markPrefix } from './run-directory.ts'
-import { makeChase, readCommand, scanProcesses } from './scan.ts'
 import { type Member, type MemberSource, stopMembers } from './stop.ts'
 
 export interface HostOptions {
@@ -26,19 +21,18 @@ export interface HostOptions {
   readonly launchLimitMs?: number
 }
 
-/** Refuses with `unsupported_platform` on a system whose processes it cannot read. */
-export function makeProcessHost(options: HostOptions = {}): ProcessHost {
-  requireLinux(process.platform)
+export function makeProcessHost(processes: ProcessTable, options: HostOptions = {}): ProcessHost {
   const toolPath = options.toolPath ?? `${process.env.PATH ?? ''}:/usr/local/bin:/usr/bin:/bin`
   const tools = {
+    processes,
     shell: '/bin/sh',
     toolPath,
     limitMs: options.launchLimitMs ?? LAUNCH_LIMIT_MS,
   }
   const stop: ProcessHost['stop'] = async (attempt, order) => {
-    switch (judgeAttempt(attempt)) {
+    switch (judgeAttempt(attempt, processes)) {
       case 'here':
-        return stopMembers(openSource(attempt), order)
+        return stopMembers(openSource(attempt, processes), order)
       case 'dead':
         return { ended: true, processes: [] }
       case 'unknown':
@@ -48,11 +42,11 @@ export function makeProcessHost(options: HostOptions = {}): ProcessHost {
   return {
     launch: plan =>
       launch(plan, tools, () => stop({ ...plan, worktree: null }, { graceful: null, graceMs: 0 })),
-    lookAtRun: makeRunLook(),
+    lookAtRun: makeRunLook(processes),
     ...makeOutputReaders(),
     findProcesses(attempt) {
-      if (judgeAttempt(attempt) !== 'here') return []
-      const found = openSource(attempt).find([], () => undefined)
+      if (judgeAttempt(attempt, processes) !== 'here') return []
+      const found = openSource(attempt, processes).find([], () => undefined)
       return found.map(({ pid, command, because }) => ({ pid, command, because }))
     },
     stop,
@@ -60,24 +54,28 @@ export function makeProcessHost(options: HostOptions = {}): ProcessHost {
       for (const path of [argv[0], logFile]) {
         if (!isAbsolute(path)) throw new Error(`not an absolute path: ${path}`)
       }
-      await startDetached({ argv, environment, logFile }, toolPath)
+      const ownSession = processes.ownSession(toolPath)
+      await startDetached({ argv, ownSession, environment, logFile })
     },
-    liveness: livenessOf,
-    self: selfIdentity,
+    liveness: identity => livenessOf(identity, processes),
+    self: processes.self,
   }
 }
 
 /** Whether the attempt's processes are of a kind that can be looked for from here. */
-function judgeAttempt(attempt: AttemptProcesses): 'here' | 'dead' | 'unknown' {
+function judgeAttempt(
+  attempt: AttemptProcesses,
+  processes: ProcessTable,
+): 'here' | 'dead' | 'unknown' {
   const launched = loadLaunch(attempt.runDirectory)
   if (launched.kind !== 'loaded') return 'here'
   if (launched.record.task !== attempt.task || launched.record.fence !== attempt.fence) {
     throw new Error(`${attempt.runDirectory} belongs to another attempt`)
   }
-  return judgePlace(launched.record)
+  return judgePlace(launched.record, processes.place())
 }
 
-function openSource(attempt: AttemptProcesses): MemberSource {
+function openSource(attempt: AttemptProcesses, processes: ProcessTable): MemberSource {
   const { runDirectory } = attempt
   const launched = loadLaunch(runDirectory)
   const agent = loadIdentity(runDirectory, 'pid')
@@ -90,7 +88,7 @@ function openSource(attempt: AttemptProcesses): MemberSource {
   // All processes of the attempt descend from its wrapper, so none is older. (Start times are
   // compared with each other, never with a clock, which may be set.)
   const since = wrapper?.startTime ?? 0
-  const chase = makeChase(since)
+  const chase = processes.makeChase(MARK_VARIABLE, since)
   /** Whoever need not be ended: a wrapper that has said its last word, in its last microseconds. */
   const isDone = () => {
     const ending = loadExit(runDirectory).kind
@@ -102,7 +100,7 @@ function openSource(attempt: AttemptProcesses): MemberSource {
     wrapper,
     find(known, onSight) {
       const done = isDone()
-      const seen = scanProcesses(since, (bearer, mark) => {
+      const seen = processes.scan(MARK_VARIABLE, since, (bearer, mark) => {
         if (ownsMark(mark) && !done(bearer)) onSight(bearer)
       })
       const recorded = [agent, wrapper, ...known]
@@ -112,15 +110,19 @@ function openSource(attempt: AttemptProcesses): MemberSource {
         const because = members.get(process.pid)
         if (because === undefined || done(process)) return []
         const { pid, startTime } = process
-        return [{ pid, startTime, because, command: readCommand(process) }]
+        return [{ pid, startTime, because, command: processes.commandOf(process) }]
       })
     },
-    chase(onSight) {
-      const done = isDone()
-      chase((bearer, mark) => {
-        if (ownsMark(mark) && !done(bearer)) onSight(bearer)
-      })
+    chase: {
+      quietLooks: chase.quietLooks,
+      look(onSight) {
+        const done = isDone()
+        chase.look((bearer, mark) => {
+          if (ownsMark(mark) && !done(bearer)) onSight(bearer)
+        })
+      },
     },
+    liveness: processes.liveness,
   }
 }
 

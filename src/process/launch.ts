@@ -5,8 +5,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { MARK_VARIABLE } from '../domain/environment.ts'
 import { AppError, messageOf } from '../domain/errors.ts'
 import type { LaunchPlan } from '../ports/process-host.ts'
+import type { ProcessTable } from '../ports/process-table.ts'
 import { startDetached } from './detached.ts'
-import { thisPlace } from './identity.ts'
 import {
   createRunDirectory,
   loadExit,
@@ -18,6 +18,7 @@ import { wrapperArgv } from './wrapper.ts'
 
 /** What a launch uses of this machine. */
 export interface LaunchTools {
+  readonly processes: ProcessTable
   /** A POSIX shell: an absolute path. */
   readonly shell: string
   /** Where `setsid`, `sync` and `mv` are found, in the form of PATH. */
@@ -41,22 +42,21 @@ export async function launch(
   requireSound(plan)
   const mark = markPrefix(plan.task, plan.fence) + randomBytes(9).toString('base64url')
   try {
-    await createRunDirectory(plan, mark, thisPlace())
+    await createRunDirectory(plan, mark, tools.processes.place())
   } catch (error) {
     // Anything but the system's refusal is a bug of the caller.
     if ((error as NodeJS.ErrnoException).code === undefined) throw error
     throw launchFailed(`cannot write ${plan.runDirectory}: ${messageOf(error)}`, error)
   }
   const { runDirectory, workingDirectory, argv } = plan
+  const wrapperTools = { ...tools, identify: tools.processes.shellIdentify }
   try {
-    await startDetached(
-      {
-        argv: wrapperArgv(tools.shell, runDirectory, workingDirectory, tools.toolPath, argv),
-        environment: { ...plan.environment, [MARK_VARIABLE]: mark },
-        logFile: null,
-      },
-      tools.toolPath,
-    )
+    await startDetached({
+      argv: wrapperArgv(wrapperTools, runDirectory, workingDirectory, argv),
+      ownSession: tools.processes.ownSession(tools.toolPath),
+      environment: { ...plan.environment, [MARK_VARIABLE]: mark },
+      logFile: null,
+    })
     await waitForAgent(plan, tools.limitMs)
     // An attempt that was reported as launched must not look like one that never started, after a
     // power cut.

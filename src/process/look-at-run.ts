@@ -1,6 +1,7 @@
-/** What a run directory and its processes say of an attempt, at the price of one read of `/proc`. */
+/** What a run directory and its processes say of an attempt, at the price of one look at a process. */
 import type { Liveness, RunFacts } from '../domain/recovery.ts'
-import { isAlive, judgePlace, type LocalIdentity } from './identity.ts'
+import type { LocalIdentity, ProcessTable } from '../ports/process-table.ts'
+import { judgePlace } from './identity.ts'
 import { loadExit, loadIdentity, loadLaunch } from './run-directory.ts'
 
 /** What never changes once it has been read. */
@@ -19,29 +20,30 @@ const MOST_KNOWN = 2_000
  * the attempt's end; all else is looked at anew. While the agent lives, nobody asks for the
  * wrapper: it is `unknown` then.
  */
-export function makeRunLook(): (runDirectory: string) => RunFacts {
+export function makeRunLook(processes: ProcessTable): (runDirectory: string) => RunFacts {
   const known = new Map<string, Known>()
   return runDirectory => {
-    const run = known.get(runDirectory) ?? loadKnown(runDirectory)
+    const run = known.get(runDirectory) ?? loadKnown(runDirectory, processes)
     if (run === undefined) return lookUnrecorded(runDirectory)
     if (known.size >= MOST_KNOWN) known.clear()
     known.set(runDirectory, run)
 
     const { launchedAt } = run
-    const agent = lookAt(run, 'agent', runDirectory)
+    const agent = lookAt(run, 'agent', runDirectory, processes)
     if (agent === 'alive') return { launchedAt, agent, wrapper: 'unknown', exit: null }
     // In this order: once the wrapper has been seen dead, `exit.json` is there or never will be.
-    const wrapper = lookAt(run, 'wrapper', runDirectory)
+    const wrapper = lookAt(run, 'wrapper', runDirectory, processes)
     const exit = lookAtExit(runDirectory, isOver(agent) && isOver(wrapper))
     if (exit !== null) known.delete(runDirectory)
     return { launchedAt, agent, wrapper, exit }
   }
 }
 
-function loadKnown(runDirectory: string): Known | undefined {
+function loadKnown(runDirectory: string, processes: ProcessTable): Known | undefined {
   const launched = loadLaunch(runDirectory)
   if (launched.kind !== 'loaded') return undefined
-  return { launchedAt: launched.record.launchedAt, judged: judgePlace(launched.record) }
+  const { record } = launched
+  return { launchedAt: record.launchedAt, judged: judgePlace(record, processes.place()) }
 }
 
 /** Without a record that we understand, nothing can be told of the processes. */
@@ -54,13 +56,18 @@ function lookUnrecorded(runDirectory: string): RunFacts {
 }
 
 /** Null: it has not written itself down. */
-function lookAt(run: Known, who: 'agent' | 'wrapper', runDirectory: string): Liveness | null {
+function lookAt(
+  run: Known,
+  who: 'agent' | 'wrapper',
+  runDirectory: string,
+  processes: ProcessTable,
+): Liveness | null {
   const identity = run[who] ?? loadIdentity(runDirectory, who === 'agent' ? 'pid' : 'wrapper')
   // A wrapper of another place is out of sight, whether it wrote itself down or not.
   if (run.judged !== 'here' && (identity !== undefined || who === 'wrapper')) return run.judged
   if (identity === undefined) return null
   run[who] = identity
-  return isAlive(identity) ? 'alive' : 'dead'
+  return processes.liveness(identity)
 }
 
 /** Null where there is none, or where whoever lives may still write it. */

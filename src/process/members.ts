@@ -8,17 +8,9 @@
  * alone, a process with a terminal and no mark: that is the user's own shell, looking in.
  */
 import type { FoundProcess } from '../ports/process-host.ts'
-import type { ProcessStat } from './identity.ts'
+import type { SeenProcess } from '../ports/process-table.ts'
 
 export type Because = FoundProcess['because']
-
-/** One process as the scan saw it. */
-export interface SeenProcess extends ProcessStat {
-  /** The value of the mark; null: it bears none, or does not let us see. */
-  readonly mark: string | null
-  /** Where it stands; null: it does not let us see. */
-  readonly directory: string | null
-}
 
 /** What is known of the attempt beforehand. */
 export interface Evidence {
@@ -91,8 +83,5 @@ function groupBy(processes: readonly SeenProcess[], key: (p: SeenProcess) => num
 }
 
 function isInside(directory: string | null, worktree: string): boolean {
-  if (directory === null) return false
-  // How the kernel names a directory that was deleted under a process.
-  const path = directory.replace(/ \(deleted\)$/, '')
-  return path === worktree || path.startsWith(`${worktree}/`)
+  return directory === worktree || directory?.startsWith(`${worktree}/`) === true
 }

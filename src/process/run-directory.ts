@@ -10,7 +10,9 @@ import { messageOf } from '../domain/errors.ts'
 import type { TaskId } from '../domain/ids.ts'
 import { type AgentExit, parseShellStatus } from '../domain/outcome.ts'
 import type { LaunchPlan } from '../ports/process-host.ts'
-import { isGone, type LocalIdentity, type Place, parseIdentityLine } from './identity.ts'
+import type { LocalIdentity, Place } from '../ports/process-table.ts'
+import { parseIdentityLine } from './identity.ts'
+import { isGone } from './is-gone.ts'
 
 const launchRecord = z.object({
   version: z.literal(1),

@@ -5,7 +5,7 @@
  */
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import type { FoundProcess, StopOrder, StopReport } from '../ports/process-host.ts'
-import { isAlive, type LocalIdentity } from './identity.ts'
+import type { Chase, LocalIdentity, ProcessTable } from '../ports/process-table.ts'
 
 /** A member that can be recognised later. */
 export type Member = FoundProcess & LocalIdentity
@@ -23,8 +23,9 @@ export interface MemberSource {
    * `onSight` as soon as it is seen.
    */
   readonly find: (known: readonly LocalIdentity[], onSight: OnSight) => readonly Member[]
-  /** A quick look for newcomers that bear the mark. */
-  readonly chase: (onSight: OnSight) => void
+  /** A quick look for newcomers that bear the mark: as `ProcessTable.makeChase`. */
+  readonly chase: Pick<Chase, 'quietLooks'> & { readonly look: (onSight: OnSight) => void }
+  readonly liveness: ProcessTable['liveness']
 }
 
 /** The forceful end takes some milliseconds; what resists for this long sleeps in the kernel. */
@@ -36,18 +37,13 @@ const FORCEFUL_LIMIT_MS = 3_000
 const ORPHANS_MS = 500
 /** A look at ten processes costs 0.1 ms. */
 const LOOK_MS = 10
-/**
- * How many chases must meet nobody before nobody is there: 15 ms on an idle machine. A process that
- * forks and exits lives for a millisecond, and hides for a part of that. Looks are counted, not
- * time, since on a busy machine both it and we get less of that. (Measured with `relay.sh`, 80
- * runs, half of them with three busy loops on two processors: 30 ms missed 8, 80 looks none.)
- */
-const QUIET_LOOKS = 80
 
 /** As `ProcessHost.stop`, on an attempt of this machine, boot and PID namespace. */
 export async function stopMembers(source: MemberSource, order: StopOrder): Promise<StopReport> {
+  const { liveness } = source
   const known = new Map<string, Member>()
-  const living = () => [...known.values()].filter(isAlive)
+  // Who cannot be seen counts as living: it is never reported as ended.
+  const living = () => [...known.values()].filter(one => liveness(one) !== 'dead')
   const look = (onSight: OnSight): readonly Member[] => {
     const found = source.find([...known.values()], onSight)
     // Why it was counted at first says more than that it is known by now.
@@ -61,7 +57,7 @@ export async function stopMembers(source: MemberSource, order: StopOrder): Promi
   }
   const deadline = performance.now() + FORCEFUL_LIMIT_MS
   while ((await freezeAll(source, look, deadline)) || living().length > 0) {
-    for (const member of known.values()) signal(member, 'SIGKILL')
+    for (const member of known.values()) signal(member, 'SIGKILL', liveness)
     while (living().length > 0 && performance.now() < deadline) await sleep(LOOK_MS)
     if (performance.now() >= deadline) break
   }
@@ -71,18 +67,19 @@ export async function stopMembers(source: MemberSource, order: StopOrder): Promi
 }
 
 async function endGracefully(
-  { agent, wrapper }: MemberSource,
+  { agent, wrapper, liveness }: MemberSource,
   graceful: NodeJS.Signals,
   graceMs: number,
   living: () => readonly Member[],
 ): Promise<void> {
-  if (agent === undefined || !signal(agent, graceful)) return
+  if (agent === undefined || !signal(agent, graceful, liveness)) return
   // One that the user has suspended must be awake to end itself.
-  signal(agent, 'SIGCONT')
+  signal(agent, 'SIGCONT', liveness)
   const deadline = performance.now() + graceMs
   let orphansUntil = Number.POSITIVE_INFINITY
   while (performance.now() < Math.min(deadline, orphansUntil) && living().length > 0) {
-    const held = isAlive(agent) || (wrapper !== undefined && isAlive(wrapper))
+    const holders = wrapper === undefined ? [agent] : [agent, wrapper]
+    const held = holders.some(one => liveness(one) !== 'dead')
     if (!held) orphansUntil = Math.min(orphansUntil, performance.now() + ORPHANS_MS)
     await sleep(LOOK_MS)
   }
@@ -101,13 +98,13 @@ async function freezeAll(
   const freeze = (process: LocalIdentity) => {
     if (frozen.has(keyOf(process))) return
     frozen.add(keyOf(process))
-    signal(process, 'SIGSTOP')
+    signal(process, 'SIGSTOP', source.liveness)
   }
   for (;;) {
     const before = frozen.size
     look(freeze).forEach(freeze)
-    for (let quiet = 0; frozen.size === before && quiet < QUIET_LOOKS; quiet++) {
-      source.chase(freeze)
+    for (let quiet = 0; frozen.size === before && quiet < source.chase.quietLooks; quiet++) {
+      source.chase.look(freeze)
       await nextTurn()
     }
     if (frozen.size === before || performance.now() > deadline) return frozen.size > 0
@@ -115,8 +112,12 @@ async function freezeAll(
 }
 
 /** Signals a process if it is still the one that is meant; false if it is gone, or not ours. */
-function signal(process_: LocalIdentity, name: NodeJS.Signals): boolean {
-  if (!isAlive(process_)) return false
+function signal(
+  process_: LocalIdentity,
+  name: NodeJS.Signals,
+  liveness: ProcessTable['liveness'],
+): boolean {
+  if (liveness(process_) !== 'alive') return false
   try {
     return process.kill(process_.pid, name)
   } catch {

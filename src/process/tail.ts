@@ -3,7 +3,7 @@
  * length, and are taken whole; bytes that are no UTF-8 are replaced.
  */
 import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs'
-import { isGone } from './identity.ts'
+import { isGone } from './is-gone.ts'
 
 export interface ReadLines {
   /** Without their ends. */

@@ -4,25 +4,34 @@
  * do: dash, bash and busybox are tested. No variable is set before the agent has ended, because
  * one that came with the environment would reach the agent changed.
  */
-import { SHELL_IDENTIFY } from './identity.ts'
+
+/** What the wrapper is made of on this machine. */
+export interface WrapperTools {
+  /** A POSIX shell: an absolute path. */
+  readonly shell: string
+  /** Where `sync` and `mv` are found, in the form of PATH. */
+  readonly toolPath: string
+  /** `ProcessTable.shellIdentify` */
+  readonly identify: string
+}
 
 /** Becomes the agent, in the same process: $1 is the run directory, the rest the agent's argv. */
-const AGENT_SHELL = `${SHELL_IDENTIFY}
+const agentShell = (identify: string) => `${identify}
 identify >"$1/pid" || exit 125
 shift
 exec "$@"`
 
 /**
  * $1 the run directory, $2 the working directory, $3 where our own tools are found; the rest is
- * the command that starts `AGENT_SHELL`.
+ * the command that starts `agentShell`.
  *
  * - SIGHUP and the like are caught, not ignored: ignoring is inherited, catching is not.
  * - The agent runs in the foreground: dash makes `cmd &` ignore SIGINT.
  * - The last act is `exec mv`: once `exit.json` stands, this process has nothing left to do.
  */
-const WRAPPER = `set +eu
+const wrapper = (identify: string) => `set +eu
 trap : HUP INT QUIT TERM
-${SHELL_IDENTIFY}
+${identify}
 agent() { shift 3; "$@"; }
 identify >"$1/wrapper"
 if cd "$2"; then
@@ -41,13 +50,12 @@ exec mv -f "$1/exit.json.new" "$1/exit.json"`
 
 /** The command that holds an agent. All paths are absolute; `argv` is passed on byte for byte. */
 export function wrapperArgv(
-  shell: string,
+  { shell, toolPath, identify }: WrapperTools,
   runDirectory: string,
   workingDirectory: string,
-  toolPath: string,
   argv: readonly string[],
 ): [string, ...string[]] {
-  const agent = [shell, '-c', AGENT_SHELL, 'holdfast-agent', runDirectory, ...argv]
+  const agent = [shell, '-c', agentShell(identify), 'holdfast-agent', runDirectory, ...argv]
   const places = [runDirectory, workingDirectory, toolPath]
-  return [shell, '-c', WRAPPER, 'holdfast-wrapper', ...places, ...agent]
+  return [shell, '-c', wrapper(identify), 'holdfast-wrapper', ...places, ...agent]
 }

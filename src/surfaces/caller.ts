@@ -1,8 +1,7 @@
 /** Who asks: a label to find and to tell, never an owner. */
-import { readlinkSync } from 'node:fs'
 import { MARK_VARIABLE } from '../domain/environment.ts'
 import type { Caller } from '../domain/task.ts'
-import { isTerminal } from './terminal.ts'
+import { isTerminal, terminalName } from './terminal.ts'
 
 /**
  * A task that delegates has its attempt's mark (`<task>.<fence>.<nonce>`) in the environment;
@@ -18,13 +17,4 @@ export function detectCaller(
   if (environment.CLAUDECODE || session) return { kind: 'claude', id: session ?? null, directory }
   if (isTerminal(0)) return { kind: 'terminal', id: terminalName(), directory }
   return { kind: 'program', id: null, directory }
-}
-
-function terminalName(): string | null {
-  try {
-    return readlinkSync('/proc/self/fd/0')
-  } catch {
-    // No /proc here: the label is for people, and does without.
-    return null
-  }
 }

@@ -10,6 +10,7 @@ import type { WorktreeId } from '../domain/ids.ts'
 import { type Base, baseTreeCommit } from '../domain/task.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Locks } from '../ports/lock.ts'
+import type { ProcessTable } from '../ports/process-table.ts'
 import type { WorktreeRecord } from '../ports/worktrees.ts'
 import { discardTree } from './discard.ts'
 import { type Git, GitError, type GitPlace } from './git.ts'
@@ -43,6 +44,7 @@ export async function createWorktree(
   git: Git,
   locks: Locks,
   clock: Clock,
+  processes: ProcessTable,
   asked: WorktreeOrder,
 ): Promise<WorktreeRecord> {
   if (!existsSync(join(asked.commonDir, 'HEAD'))) {
@@ -53,7 +55,7 @@ export async function createWorktree(
   // As git will write it down: registrations are found by it.
   const order = { ...asked, path: join(realpathSync(parent), basename(asked.path)) }
   const { id, path, base, commonDir } = order
-  const own = await takeOver(git, clock, path)
+  const own = await takeOver(git, clock, processes, path)
   try {
     const workers = checkoutConfig(own, commonDir)
     // It is awaited below; should the registration fail before that, it is heard here.

@@ -14,8 +14,8 @@
  */
 import { AppError } from '../domain/errors.ts'
 import type { Clock } from '../ports/clock.ts'
+import type { LocalIdentity, Place, ProcessEntry, ProcessTable } from '../ports/process-table.ts'
 import { BADGE_VARIABLE, type Git } from './git.ts'
-import { findBearers, findProcess, type SeenProcess } from './processes.ts'
 
 const LOOK_MS = 5
 /** Time to take back its lock files, which is what git does on SIGTERM. */
@@ -27,21 +27,30 @@ const LIMIT_MS = 10_000
  * Ends what a killed process left running for this worktree, and waits until all of it is gone.
  * Gives the git to go on with: all of its processes bear the badge.
  */
-export async function takeOver(git: Git, clock: Clock, worktreePath: string): Promise<Git> {
-  await endOrphans(worktreePath, clock)
-  const self = findProcess(process.pid)
+export async function takeOver(
+  git: Git,
+  clock: Clock,
+  processes: ProcessTable,
+  worktreePath: string,
+): Promise<Git> {
+  await endOrphans(worktreePath, clock, processes)
+  const self = processes.find(process.pid)
   if (self === undefined) return git
-  const badge = `${self.pid} ${self.startTime} ${self.session} ${worktreePath}`
+  const badge = makeBadge(self, processes.place(), worktreePath)
   return {
     run: (args, call) => git.run(args, { ...call, badge }),
     start: (args, call) => git.start(args, { ...call, badge }),
   }
 }
 
-async function endOrphans(worktreePath: string, clock: Clock): Promise<void> {
+async function endOrphans(
+  worktreePath: string,
+  clock: Clock,
+  processes: ProcessTable,
+): Promise<void> {
   const start = clock.now()
   const asked = new Set<string>()
-  let orphans = findOrphans(worktreePath)
+  let orphans = findOrphans(worktreePath, processes)
   // Twice nobody: an orphan starts others until it ends, and in an `exec` none shows its badge.
   for (let quiet = 0; orphans.length > 0 || (asked.size > 0 && quiet < 2); ) {
     const elapsed = clock.now() - start
@@ -57,31 +66,50 @@ async function endOrphans(worktreePath: string, clock: Clock): Promise<void> {
     }
     for (const orphan of orphans) {
       const name = `${orphan.pid} ${orphan.startTime}`
-      if (elapsed > GRACEFUL_MS) end(orphan, 'SIGKILL')
+      if (elapsed > GRACEFUL_MS) end(orphan, 'SIGKILL', processes)
       // Once: a second one would cut short what it does at the first.
-      else if (!asked.has(name)) end(orphan, 'SIGTERM')
+      else if (!asked.has(name)) end(orphan, 'SIGTERM', processes)
       asked.add(name)
     }
     await clock.sleep(LOOK_MS)
-    orphans = findOrphans(worktreePath)
+    orphans = findOrphans(worktreePath, processes)
     quiet = orphans.length === 0 ? quiet + 1 : 0
   }
 }
 
-function findOrphans(worktreePath: string): SeenProcess[] {
-  return findBearers(BADGE_VARIABLE)
-    .filter(({ bearer, value }) => isOrphan(bearer, value, worktreePath))
-    .map(({ bearer }) => bearer)
+function findOrphans(worktreePath: string, processes: ProcessTable): ProcessEntry[] {
+  const { pidNamespace } = processes.place()
+  const orphans: ProcessEntry[] = []
+  processes.forBearers(BADGE_VARIABLE, (bearer, badge) => {
+    const [pid, startTime, ...rest] = badge.split(',')
+    // A container's processes show here too, and speak of pids that are not ours to know.
+    if (rest.join() !== encode([bearer.session, pidNamespace, worktreePath])) return
+    const starter = { pid: Number(pid), startTime: Number(startTime) }
+    if (processes.liveness(starter) === 'dead') orphans.push(bearer)
+  })
+  return orphans
 }
 
-function isOrphan(bearer: SeenProcess, badge: string, worktreePath: string): boolean {
-  const [pid, startTime, session, ...path] = badge.split(' ')
-  if (path.join(' ') !== worktreePath || bearer.session !== session) return false
-  return findProcess(Number(pid))?.startTime !== startTime
+/** Who started a git, in which session and PID namespace, and for which worktree. */
+export function makeBadge(
+  starter: ProcessEntry,
+  { pidNamespace }: Place,
+  worktree: string,
+): string {
+  return encode([starter.pid, starter.startTime, starter.session, pidNamespace, worktree])
 }
 
-function end({ pid, startTime }: SeenProcess, signal: 'SIGTERM' | 'SIGKILL'): void {
-  if (findProcess(pid)?.startTime !== startTime) return
+/** Without white space: some systems show environments with blanks between the variables. */
+function encode(parts: readonly (string | number)[]): string {
+  return parts.map(encodeURIComponent).join()
+}
+
+function end(
+  { pid, startTime }: LocalIdentity,
+  signal: 'SIGTERM' | 'SIGKILL',
+  processes: ProcessTable,
+): void {
+  if (processes.liveness({ pid, startTime }) !== 'alive') return
   try {
     process.kill(pid, signal)
   } catch (error) {

@@ -1,5 +1,6 @@
 import type { Clock } from '../ports/clock.ts'
 import type { Locks } from '../ports/lock.ts'
+import type { ProcessTable } from '../ports/process-table.ts'
 import type { Worktrees } from '../ports/worktrees.ts'
 import { captureBase, freeBytesAt } from './base.ts'
 import { openCheckout } from './checkout.ts'
@@ -15,6 +16,8 @@ import { gitVersion } from './version.ts'
 export interface WorktreesNeeds {
   readonly locks: Locks
   readonly clock: Clock
+  /** By which gits are found that outlived their worker. */
+  readonly processes: ProcessTable
   /** The environment that git runs in, less its `GIT_*`: PATH, HOME and what filters need. */
   readonly environment: Readonly<Record<string, string | undefined>>
   /** Bytes free on the file system of a path; the system's own answer unless given. */
@@ -25,6 +28,7 @@ export interface WorktreesNeeds {
 export function makeWorktrees({
   locks,
   clock,
+  processes,
   environment,
   freeBytes = freeBytesAt,
 }: WorktreesNeeds): Worktrees {
@@ -35,17 +39,17 @@ export function makeWorktrees({
       captureBase(git, { checkout, task, scratch, order, now: clock.now(), freeBytes }),
     dropBase: (commonDir, task) => dropBase(git, commonDir, task),
     createWorktree: (id, path, base, commonDir) =>
-      createWorktree(git, locks, clock, { id, path, base, commonDir }),
+      createWorktree(git, locks, clock, processes, { id, path, base, commonDir }),
     lookAtWorktree,
     collectResult: async (worktree, base, task, directory) => {
-      const own = await takeOver(git, clock, worktree.path)
+      const own = await takeOver(git, clock, processes, worktree.path)
       return await collectResult(own, { worktree, base, task, now: clock.now() }, directory)
     },
     // It only reads, and may do so beside the worker: it takes nothing over.
     diffNow: (worktree, base, task, scratch) =>
       diffNow(git, { worktree, base, task, now: clock.now() }, scratch),
     removeWorktree: async (worktree, collected, trash) => {
-      const own = await takeOver(git, clock, worktree.path)
+      const own = await takeOver(git, clock, processes, worktree.path)
       await removeWorktree(own, locks, worktree, collected, trash)
     },
     dropRefs: (commonDir, task) => dropRefs(git, commonDir, task),

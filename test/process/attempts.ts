@@ -7,8 +7,10 @@ import { afterEach, beforeEach, expect } from 'vitest'
 import { asFence, makeTaskId } from '../../src/domain/ids.ts'
 import type { AgentExit } from '../../src/domain/outcome.ts'
 import type { AttemptProcesses, LaunchPlan, ProcessHost } from '../../src/ports/process-host.ts'
+import type { LocalIdentity } from '../../src/ports/process-table.ts'
 import { makeProcessHost } from '../../src/process/host.ts'
-import { isAlive, type LocalIdentity, readStat } from '../../src/process/identity.ts'
+import { readStat } from '../../src/process/linux/stat.ts'
+import { loadProcessTable } from '../../src/process/process-table.ts'
 import { loadIdentity } from '../../src/process/run-directory.ts'
 import { eventually } from '../eventually.ts'
 
@@ -38,9 +40,14 @@ export interface Attempts {
   identity(attempt: TestAttempt, who: 'pid' | 'wrapper'): LocalIdentity
 }
 
+/** The process table that these tests run on. */
+export const processes = await loadProcessTable()
+
+export const isAlive = (one: LocalIdentity) => processes.liveness(one) === 'alive'
+
 /** To be called at the top of a test file. */
 export function useAttempts(): Attempts {
-  const host = makeProcessHost()
+  const host = makeProcessHost(processes)
   let root = ''
   let tasks: string[] = []
   let answered: LocalIdentity[] = []

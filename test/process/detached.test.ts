@@ -3,9 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { makeProcessHost } from '../../src/process/host.ts'
-import { readStat } from '../../src/process/identity.ts'
 import { eventually } from '../eventually.ts'
-import { useAttempts } from './attempts.ts'
+import { processes, useAttempts } from './attempts.ts'
 
 const attempts = useAttempts()
 const { host } = attempts
@@ -29,7 +28,7 @@ test('a program starts in a session of its own, nobody’s child, in the root di
   const process_ = attempts.answerFor(Number(pid))
   expect(directory).toBe('/')
   const stat = await eventually('its parent is gone', () => {
-    const seen = readStat(Number(pid))
+    const seen = processes.find(Number(pid))
     return seen?.parent !== process.pid && seen
   })
   expect(stat.session).toBe(stat.pid)
@@ -70,7 +69,7 @@ test('relative paths are a bug', async () => {
 })
 
 test('a machine without setsid and perl is refused', async () => {
-  const bare = makeProcessHost({ toolPath: root })
+  const bare = makeProcessHost(processes, { toolPath: root })
   await expect(bare.startDetached(['/bin/true'], {}, log)).rejects.toMatchObject({
     code: 'launch_failed',
     message: expect.stringContaining('setsid'),

@@ -1,37 +1,11 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { expect, test } from 'vitest'
-import {
-  hasDied,
-  livenessOf,
-  parseIdentityLine,
-  parseStat,
-  readStat,
-  requireLinux,
-  selfIdentity,
-} from '../../src/process/identity.ts'
+import { livenessOf, parseIdentityLine } from '../../src/process/identity.ts'
+import { hasDied, readStat } from '../../src/process/linux/stat.ts'
+import { loadProcessTable } from '../../src/process/process-table.ts'
 import { eventually } from '../eventually.ts'
-
-test.each([
-  ['sh', '7 (sh) S 1 7 7 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 4711 99 0 18446744073709551615'],
-  ['a) Z (b', '7 (a) Z (b) S 1 7 7 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 4711 99 0 1844674407370'],
-  ['two words\n', '7 (two words\n) S 1 7 7 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 4711 99 0 184467'],
-])('a stat line is counted from the last parenthesis (%j)', (name, line) => {
-  expect(parseStat(line)).toEqual({
-    pid: 7,
-    name,
-    state: 'S',
-    parent: 1,
-    group: 7,
-    session: 7,
-    terminal: false,
-    startTime: 4711,
-  })
-})
-
-test.each(['', '7', '7 (sh) S 1 7'])('what is no stat line is undefined (%j)', line => {
-  expect(parseStat(line)).toBeUndefined()
-})
+import { processes } from './attempts.ts'
 
 test.each([
   ['12 345\n', { pid: 12, startTime: 345 }],
@@ -46,7 +20,7 @@ test.each([
 })
 
 test('this process lives', () => {
-  expect(livenessOf(selfIdentity())).toBe('alive')
+  expect(livenessOf(processes.self(), processes)).toBe('alive')
 })
 
 test.each([
@@ -57,7 +31,7 @@ test.each([
   ['another machine', { machine: 'another' }, 'unknown'],
   ['another machine with another boot', { machine: 'x', boot: 'x' }, 'unknown'],
 ] as const)('a process of %s', (_, change, liveness) => {
-  expect(livenessOf({ ...selfIdentity(), ...change })).toBe(liveness)
+  expect(livenessOf({ ...processes.self(), ...change }, processes)).toBe(liveness)
 })
 
 test('a process that nobody has collected is dead', async () => {
@@ -71,16 +45,17 @@ test('a process that nobody has collected is dead', async () => {
       const seen = readStat(Number(line.toString()))
       return seen !== undefined && hasDied(seen) && seen
     })
-    expect(livenessOf({ ...selfIdentity(), ...stat })).toBe('dead')
+    expect(livenessOf({ ...processes.self(), ...stat }, processes)).toBe('dead')
+    expect(processes.find(stat.pid)).toBeUndefined()
   } finally {
     parent.kill('SIGKILL')
     await once(parent, 'exit')
   }
 })
 
-test('another system is refused in words', () => {
-  expect(() => requireLinux('linux')).not.toThrow()
-  expect(() => requireLinux('win32')).toThrow(
-    expect.objectContaining({ code: 'unsupported_platform', hint: 'run it inside WSL2' }),
-  )
+test('another system is refused in words', async () => {
+  await expect(loadProcessTable('win32')).rejects.toMatchObject({
+    code: 'unsupported_platform',
+    hint: 'run it inside WSL2',
+  })
 })

@@ -14,7 +14,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
 import { makeProcessHost } from '../../src/process/host.ts'
-import { fixture, useAttempts } from './attempts.ts'
+import { fixture, processes, useAttempts } from './attempts.ts'
 
 const attempts = useAttempts()
 const { host } = attempts
@@ -236,7 +236,7 @@ describe('a launch is refused', () => {
     chmodSync(join(slow, 'setsid'), 0o755)
     const plan = attempts.plan(['/bin/true'])
     const out = join(plan.worktree, 'out')
-    const late = makeProcessHost({ toolPath: slow, launchLimitMs: 300 })
+    const late = makeProcessHost(processes, { toolPath: slow, launchLimitMs: 300 })
     const environment = { ...plan.environment, TEST_OUT: out }
     await expect(late.launch({ ...plan, environment })).rejects.toMatchObject({
       code: 'launch_failed',
@@ -247,7 +247,9 @@ describe('a launch is refused', () => {
 
   test('naming setsid, where there is neither that nor perl', async () => {
     const plan = attempts.plan(['/bin/true'])
-    await expect(makeProcessHost({ toolPath: toolsOnly() }).launch(plan)).rejects.toMatchObject({
+    await expect(
+      makeProcessHost(processes, { toolPath: toolsOnly() }).launch(plan),
+    ).rejects.toMatchObject({
       code: 'launch_failed',
       message: expect.stringContaining('setsid'),
     })
@@ -256,7 +258,7 @@ describe('a launch is refused', () => {
 
 test('perl stands in for setsid', async () => {
   const attempt = attempts.plan(['/bin/sh', '-c', 'cat /proc/self/stat'])
-  await makeProcessHost({ toolPath: toolsOnly('perl', 'mv', 'sync') }).launch(attempt)
+  await makeProcessHost(processes, { toolPath: toolsOnly('perl', 'mv', 'sync') }).launch(attempt)
   expect(await attempts.exit(attempt)).toEqual({ kind: 'exited', code: 0 })
   const [, , , , , session] = stdoutOf(attempt).split(' ')
   expect(Number(session)).toBe(attempts.identity(attempt, 'wrapper').pid)

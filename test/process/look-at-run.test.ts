@@ -5,14 +5,15 @@ import type { RunFacts } from '../../src/domain/recovery.ts'
 import { recoveryVerdict } from '../../src/domain/recovery.ts'
 import { makeProcessHost } from '../../src/process/host.ts'
 import { eventually } from '../eventually.ts'
-import { type TestAttempt, useAttempts } from './attempts.ts'
+import { processes, type TestAttempt, useAttempts } from './attempts.ts'
 
 const attempts = useAttempts()
 const { host } = attempts
 
 const look = (attempt: TestAttempt) => host.lookAtRun(attempt.runDirectory)
 /** As somebody sees it who has never looked before. */
-const lookAfresh = (attempt: TestAttempt) => makeProcessHost().lookAtRun(attempt.runDirectory)
+const lookAfresh = (attempt: TestAttempt) =>
+  makeProcessHost(processes).lookAtRun(attempt.runDirectory)
 
 /** Waits until all lookers agree that something holds. */
 const seen = (attempt: TestAttempt, what: string, holds: (facts: RunFacts) => boolean) =>

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { type SeenProcess, selectMembers } from '../../src/process/members.ts'
+import type { SeenProcess } from '../../src/ports/process-table.ts'
+import { selectMembers } from '../../src/process/members.ts'
 
 const WORKTREE = '/state/worktrees/abc'
 
@@ -9,7 +10,6 @@ function seen(pid: number, facts: Partial<SeenProcess> = {}): SeenProcess {
     pid,
     startTime: 100,
     name: 'p',
-    state: 'S',
     parent: 1,
     group: pid,
     session: pid,
@@ -67,8 +67,6 @@ describe('who stands in the worktree', () => {
   test.each<[string, Partial<SeenProcess>, boolean]>([
     ['at its top', { directory: WORKTREE }, true],
     ['below', { directory: `${WORKTREE}/src/x` }, true],
-    ['in it, now that it is deleted', { directory: `${WORKTREE} (deleted)` }, true],
-    ['below, now that that is deleted', { directory: `${WORKTREE}/src (deleted)` }, true],
     ['beside it, in one with a longer name', { directory: `${WORKTREE}d` }, false],
     ['above', { directory: '/state/worktrees' }, false],
     ['nowhere that we may see', { directory: null }, false],

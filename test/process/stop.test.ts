@@ -3,9 +3,8 @@ import { once } from 'node:events'
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { isAlive, readStat } from '../../src/process/identity.ts'
 import { eventually } from '../eventually.ts'
-import { type TestAttempt, useAttempts } from './attempts.ts'
+import { isAlive, processes, type TestAttempt, useAttempts } from './attempts.ts'
 
 const attempts = useAttempts()
 const { host } = attempts
@@ -191,7 +190,7 @@ describe('others are spared', () => {
   test('who stood in the worktree before the attempt began', async () => {
     const attempt = attempts.plan(['/bin/sleep', '1000'])
     const early = spawn('/bin/sleep', ['1000'], { cwd: attempt.worktree, stdio: 'ignore' })
-    const stat = readStat(early.pid ?? 0)
+    const stat = processes.find(early.pid ?? 0)
     // Start times are counted in hundredths of a second.
     await eventually('time has passed', () => {
       const [uptime] = readFileSync('/proc/uptime', 'utf8').split(' ')
@@ -216,7 +215,7 @@ describe('others are spared', () => {
     const [line] = (await once(user.stdout, 'data')) as [Buffer]
     const shell = attempts.answerFor(Number(line.toString().trim()))
     await eventually('it stands in the worktree', () => standsIn(shell.pid, attempt.worktree))
-    expect(readStat(shell.pid)?.terminal).toBe(true)
+    expect(processes.find(shell.pid)?.terminal).toBe(true)
     // Without a terminal, standing there is enough.
     const daemon = spawn('/bin/sleep', ['1000'], {
       cwd: attempt.worktree,

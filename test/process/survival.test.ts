@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readdirSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { readStat } from '../../src/process/identity.ts'
+import { readStat } from '../../src/process/linux/stat.ts'
 import { fixture, type TestAttempt, useAttempts } from './attempts.ts'
 
 const attempts = useAttempts()

@@ -5,11 +5,10 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSy
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { isAlive } from '../../src/process/identity.ts'
 import { loadExit, loadIdentity } from '../../src/process/run-directory.ts'
 import { wrapperArgv } from '../../src/process/wrapper.ts'
 import { eventually } from '../eventually.ts'
-import { fixture } from './attempts.ts'
+import { fixture, isAlive, processes } from './attempts.ts'
 
 const find = (name: string) =>
   `/bin:${process.env.PATH}`
@@ -43,10 +42,13 @@ describe.each(['dash', 'bash', 'busybox'])('in %s', name => {
       writeFileSync(join(root, file), '')
     }
     const [command, ...args] = wrapperArgv(
-      join(root, 'sh'),
+      {
+        shell: join(root, 'sh'),
+        toolPath: '/usr/bin:/bin',
+        identify: processes.shellIdentify,
+      },
       root,
       options.cwd ?? root,
-      '/usr/bin:/bin',
       argv,
     )
     const env = { PATH: '/nowhere', ...options.env }

@@ -1,16 +1,23 @@
 import { join } from 'node:path'
 import { makeTaskId } from '../../src/domain/ids.ts'
+import { loadProcessTable } from '../../src/process/process-table.ts'
 import { makeLocks } from '../../src/store/locks.ts'
 import { systemClock } from '../../src/system-clock.ts'
 import { discardTree } from '../../src/worktree/discard.ts'
 import { makeWorktrees } from '../../src/worktree/worktrees.ts'
 
+const processes = await loadProcessTable()
 const [top = '', act = '', place = ''] = process.argv.slice(2)
 
 const acts: Record<string, () => Promise<unknown>> = {
   async capture() {
     const locks = makeLocks(join(top, 'locks'), systemClock)
-    const worktrees = makeWorktrees({ locks, clock: systemClock, environment: process.env })
+    const worktrees = makeWorktrees({
+      locks,
+      clock: systemClock,
+      processes,
+      environment: process.env,
+    })
     const checkout = await worktrees.openCheckout(place)
     const task = makeTaskId(new Uint8Array(10))
     const order = { maxBytes: 1e6, maxFiles: 100, changes: 'all', revision: null } as const
@@ -18,7 +25,12 @@ const acts: Record<string, () => Promise<unknown>> = {
   },
   async open() {
     const locks = makeLocks(join(top, 'locks'), systemClock)
-    const worktrees = makeWorktrees({ locks, clock: systemClock, environment: process.env })
+    const worktrees = makeWorktrees({
+      locks,
+      clock: systemClock,
+      processes,
+      environment: process.env,
+    })
     return await worktrees.openCheckout(place).catch(({ code, message }) => ({ code, message }))
   },
   async discard() {

@@ -21,6 +21,7 @@ import {
   makeRepository,
   makeScene,
   nextTask,
+  processes,
   Repository,
   type Scene,
   statusOf,
@@ -54,6 +55,7 @@ function withGitScript(scene: Scene, script: string) {
   return makeWorktrees({
     locks: makeLocks(join(scene.top, 'locks'), systemClock),
     clock: systemClock,
+    processes,
     environment: { ...scene.environment, PATH: `${bin}:${scene.environment.PATH}` },
   })
 }

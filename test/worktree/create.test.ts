@@ -14,6 +14,7 @@ import {
   makeRepository,
   makeScene,
   nextTask,
+  processes,
   Repository,
   requireCommit,
   type Scene,
@@ -110,7 +111,7 @@ describe('a new worktree', () => {
     }
     const { base, commonDir, path, task } = ready
     const order = { id: worktreeIdOf(task), path, base, commonDir }
-    await createWorktree(watched, locks, systemClock, order)
+    await createWorktree(watched, locks, systemClock, processes, order)
     const alone = events.slice(events.indexOf('lock') + 1, events.indexOf('unlock'))
     expect(alone).toEqual(['worktree add'])
     expect(events.slice(events.indexOf('unlock'))).toContain('read-tree -m')
@@ -131,11 +132,13 @@ describe('a new worktree', () => {
     const { base, commonDir, path, task } = ready
     const order = { id: worktreeIdOf(task), path, base, commonDir }
     const other = 'fatal: something else'
-    await expect(createWorktree(racing(other), locks, systemClock, order)).rejects.toThrow(other)
+    await expect(
+      createWorktree(racing(other), locks, systemClock, processes, order),
+    ).rejects.toThrow(other)
     expect(adds).toBe(1)
     adds = 0
     const race = 'fatal: failed to read .git/worktrees/x/commondir: Success'
-    await createWorktree(racing(race), locks, systemClock, order)
+    await createWorktree(racing(race), locks, systemClock, processes, order)
     expect(adds).toBe(3)
   })
 

@@ -8,13 +8,14 @@ import { expect, it, onTestFinished } from 'vitest'
 import { type TaskId, worktreeIdOf } from '../../src/domain/ids.ts'
 import type { Base } from '../../src/domain/task.ts'
 import { BADGE_VARIABLE } from '../../src/worktree/git.ts'
-import { findBearers, findProcess } from '../../src/worktree/processes.ts'
+import { makeBadge } from '../../src/worktree/orphans.ts'
 import {
   filesOf,
   limits,
   makeRepository,
   makeScene,
   nextTask,
+  processes,
   Repository,
   type Scene,
 } from './scene.ts'
@@ -74,8 +75,13 @@ async function killHard(child: ChildProcess): Promise<void> {
   await once(child, 'exit')
 }
 
-const bearersIn = (scene: Scene) =>
-  findBearers(BADGE_VARIABLE).filter(({ value }) => value.includes(scene.top))
+function bearersIn(scene: Scene): number[] {
+  const found: number[] = []
+  processes.forBearers(BADGE_VARIABLE, ({ pid }, badge) => {
+    if (decodeURIComponent(badge).includes(scene.top)) found.push(pid)
+  })
+  return found
+}
 
 /** How far a try got when it was killed. */
 const moments = [
@@ -142,15 +148,18 @@ it('only orphans of this worktree are ended', async () => {
   const task = nextTask()
   const base = await scene.worktrees.captureBase(checkout, task, scene.scratch, limits)
   const path = join(scene.top, 'worktrees', task)
-  const self = findProcess(process.pid)
-  if (self === undefined) throw new Error('this process is not to be seen')
-  const { pid, startTime, session } = self
+  const living = processes.find(process.pid)
+  if (living === undefined) throw new Error('this process is not to be seen')
+  const dead = { ...living, startTime: 1 }
+  const here = processes.place()
   const bearers = {
-    orphan: `${pid} 1 ${session} ${path}`,
-    ofALivingOne: `${pid} ${startTime} ${session} ${path}`,
-    ofAnotherWorktree: `${pid} 1 ${session} ${path}2`,
-    inAnotherSession: `${pid} 1 ${Number(session) + 1} ${path}`,
+    orphan: makeBadge(dead, here, path),
+    ofALivingOne: makeBadge(living, here, path),
+    ofAnotherWorktree: makeBadge(dead, here, `${path}2`),
+    inAnotherSession: makeBadge({ ...dead, session: living.session + 1 }, here, path),
+    inAContainer: makeBadge(dead, { ...here, pidNamespace: 'pid:[1]' }, path),
     ofTheUser: undefined,
+    ofNobody: 'garbage %',
   }
   const children = Object.entries(bearers).map(([name, badge]) => {
     const env = { ...scene.environment, ...(badge !== undefined && { [BADGE_VARIABLE]: badge }) }

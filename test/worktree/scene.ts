@@ -24,9 +24,12 @@ import type {
   UnleasedWorktree,
   WorktreeRecord,
 } from '../../src/ports/worktrees.ts'
+import { loadProcessTable } from '../../src/process/process-table.ts'
 import { makeLocks } from '../../src/store/locks.ts'
 import { systemClock } from '../../src/system-clock.ts'
 import { makeWorktrees } from '../../src/worktree/worktrees.ts'
+
+export const processes = await loadProcessTable()
 
 /** Everything, within bounds. */
 export const limits: CaptureOrder = {
@@ -63,7 +66,7 @@ export function makeScene(options: { freeBytes?: (path: string) => number } = {}
     scratch: inside('scratch'),
     trash: inside('trash'),
     environment,
-    worktrees: makeWorktrees({ locks, clock: systemClock, environment, ...options }),
+    worktrees: makeWorktrees({ locks, clock: systemClock, processes, environment, ...options }),
   }
 }
 

@@ -189,7 +189,7 @@ async function readRequest(
   }
   const prompt =
     text !== undefined && text !== '-'
-      ? await argumentBytes(text)
+      ? await argumentBytes(text, context)
       : given.promptFile !== undefined
         ? await readPromptFile(resolve(context.directory, given.promptFile))
         : await readStdin(context)
@@ -212,11 +212,11 @@ function refuseFlagsOfOthers(given: RunInput['flags'], agentName: string | undef
  * Node replaces bytes of an argument that are no UTF-8; where it may have, the bytes themselves
  * are taken, so that they are refused by name and not passed on changed.
  */
-async function argumentBytes(text: string): Promise<Uint8Array> {
+async function argumentBytes(text: string, { holdfast }: CommandContext): Promise<Uint8Array> {
   const bytes = new TextEncoder().encode(text)
   if (!text.includes('\uFFFD')) return bytes
-  const commandLine = await readFile('/proc/self/cmdline').catch(() => undefined)
-  return commandLine === undefined || commandLine.includes(Buffer.from(bytes))
+  const commandLine = (await holdfast.processes()).ownCommandLine()
+  return commandLine === undefined || Buffer.from(commandLine).includes(Buffer.from(bytes))
     ? bytes
     : new Uint8Array([0xff])
 }

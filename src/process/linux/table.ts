@@ -1,0 +1,50 @@
+/** The process table of Linux: `/proc`. */
+import { readFileSync } from 'node:fs'
+import type { Place, ProcessTable } from '../../ports/process-table.ts'
+import { findOwnSession } from '../own-session.ts'
+import { readIfAllowed } from './environment.ts'
+import { readPlace } from './place.ts'
+import { forBearers, makeChase, readCommand, scanProcesses } from './scan.ts'
+import { hasDied, readStat } from './stat.ts'
+
+/**
+ * Builtins only, so that no other process is mistaken for the shell. The name of the program stands
+ * in parentheses and may hold anything: count from the last one.
+ */
+const SHELL_IDENTIFY = `identify() {
+  read -r HOLDFAST_STAT </proc/self/stat
+  set -- \${HOLDFAST_STAT##*\\) }
+  unset HOLDFAST_STAT
+  echo "$$ \${20}"
+}`
+
+export function makeLinuxTable(): ProcessTable {
+  let here: Place | undefined
+  const place = () => {
+    here ??= readPlace()
+    return here
+  }
+  return {
+    place,
+    self() {
+      const stat = readStat(process.pid)
+      if (stat === undefined) throw new Error('/proc does not show this process')
+      return { ...place(), pid: stat.pid, startTime: stat.startTime }
+    },
+    liveness({ pid, startTime }) {
+      const stat = readStat(pid)
+      return stat !== undefined && stat.startTime === startTime && !hasDied(stat) ? 'alive' : 'dead'
+    },
+    find(pid) {
+      const stat = readStat(pid)
+      return stat === undefined || hasDied(stat) ? undefined : stat
+    },
+    scan: scanProcesses,
+    makeChase,
+    forBearers,
+    commandOf: readCommand,
+    ownCommandLine: () => readIfAllowed(() => readFileSync('/proc/self/cmdline')),
+    shellIdentify: SHELL_IDENTIFY,
+    ownSession: toolPath => findOwnSession(['setsid', 'perl'], toolPath),
+  }
+}
