@@ -26,7 +26,15 @@ const layers: Record<string, Layer> = {
   agents: { mayImport: ['domain', 'ports'], because: 'an agent is one folder and one line' },
   demo: { mayImport: [], because: 'it uses Holdfast from outside, as anybody would' },
   surfaces: {
-    mayImport: ['domain', 'engine', 'ports', 'compose.ts', 'demo', 'system-clock.ts'],
+    mayImport: [
+      'domain',
+      'engine',
+      'ports',
+      'compose.ts',
+      'demo',
+      'system-clock.ts',
+      'crash-here.ts',
+    ],
     because: 'a surface asks for what it needs, and never builds it',
   },
   'compose.ts': {
@@ -41,6 +49,10 @@ const layers: Record<string, Layer> = {
       'state-directory.ts',
     ],
     because: 'the one file that knows every implementation',
+  },
+  'crash-here.ts': {
+    mayImport: ['domain'],
+    because: 'it ends its own process, and knows no other',
   },
   'system-clock.ts': { mayImport: ['ports'], because: 'it is an adapter' },
   'load.ts': { mayImport: ['state-directory.ts'], because: 'it must be small' },

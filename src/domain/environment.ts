@@ -7,6 +7,9 @@
 /** The mark of an attempt's processes. Its name has no KEY, SECRET or TOKEN, which agents strip. */
 export const MARK_VARIABLE = 'HOLDFAST_ATTEMPT'
 
+/** For tests: names the directory that arms crash points (`crash-here.ts`). Our own business. */
+export const CRASH_POINTS_VARIABLE = 'HOLDFAST_CRASH_POINTS'
+
 /** Variables of Claude Code that hold the user's choices, not the caller session's state. */
 const CLAUDE_CHOICES =
   /^CLAUDE_CODE_(?:OAUTH_TOKEN|USE_|MAX_|DISABLE_|ENABLE_|SKIP_|API_KEY_HELPER)/
@@ -53,7 +56,7 @@ const DROPPED = new Set([
 const GIT_CONFIG_ENTRY = /^GIT_CONFIG_(?:KEY|VALUE)_\d+$/
 
 function belongsToCaller(name: string): boolean {
-  if (DROPPED.has(name)) return true
+  if (DROPPED.has(name) || name === CRASH_POINTS_VARIABLE) return true
   if (name.startsWith('CODEX_SANDBOX') || GIT_CONFIG_ENTRY.test(name)) return true
   return name.startsWith('CLAUDE_CODE_') && !CLAUDE_CHOICES.test(name)
 }

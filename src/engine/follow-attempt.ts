@@ -3,6 +3,7 @@
  * wait can end. The first cause is the one that counts.
  */
 import type { AgentEvent } from '../domain/agent-events.ts'
+import { reach } from '../domain/crash-points.ts'
 import type { AgentExit } from '../domain/outcome.ts'
 import { recoveryVerdict } from '../domain/recovery.ts'
 import type { Task } from '../domain/task.ts'
@@ -74,7 +75,9 @@ export async function followAttempt(
     if (starting && run.agent !== null) {
       starting = false
       const started = { kind: 'agent_started' } as const
+      reach('follow.agent-seen')
       await ports.store.transition(attempt.task, attempt.fence, started, clock.now())
+      reach('follow.running')
     }
     const step = await takeStep(underway, progress, false, ports)
     if (step === 'superseded') return 'hands_off'
@@ -155,9 +158,10 @@ async function takeStep(
     }
   }
   const progress = { offset, lines: count, translation }
-  return (await store.recordProgress(attempt, progress, events, clock.now()))
-    ? { progress, more: !atEnd }
-    : 'superseded'
+  reach('follow.lines-read')
+  const isCurrent = await store.recordProgress(attempt, progress, events, clock.now())
+  reach('follow.step-recorded')
+  return isCurrent ? { progress, more: !atEnd } : 'superseded'
 }
 
 function isKept(kind: AgentEvent['kind'], line: number): boolean {

@@ -3,6 +3,7 @@
  * killed leaves a task directory, with an environment in it, and a ref, and no row; a worker that
  * was killed right after a task's end leaves the environment. Whatever has a row is left alone.
  */
+import { reach } from '../domain/crash-points.ts'
 import { messageOf } from '../domain/errors.ts'
 import { hasEnded } from '../domain/task.ts'
 import type { Clock } from '../ports/clock.ts'
@@ -51,12 +52,15 @@ export async function reconcile(ports: ReconcilePorts): Promise<readonly string[
     const { task } = directory
     // The secrets first: they go in any case.
     await ports.files.forgetEnvironment(task)
+    reach('reconcile.environment-forgotten')
     if (kind === 'abandoned_submission') {
       try {
         if (directory.repository !== null) {
           await ports.worktrees.dropBase(directory.repository, task)
+          reach('reconcile.ref-dropped')
         }
         await ports.files.remove(task)
+        reach('reconcile.directory-removed')
       } catch (error) {
         // The repository is locked, or gone: the directory says where the ref is, and stays.
         done.push(`${kind.replaceAll('_', ' ')} ${task} stays: ${messageOf(error)}`)

@@ -2,6 +2,7 @@
  * Takes a worktree away. Only one that no task claims, and only what is proven to be in the
  * collected result; then it is renamed, its registration removed by name, and unlinked.
  */
+import { reach } from '../domain/crash-points.ts'
 import { AppError } from '../domain/errors.ts'
 import type { CommitId, WorktreeId } from '../domain/ids.ts'
 import type { Store } from '../ports/store.ts'
@@ -28,6 +29,7 @@ export async function retireWorktree(
   if (worktree !== null) await worktrees.removeWorktree(worktree, collected, files.trash())
   // Asked again in the same statement that forgets it: nobody can have leased it meanwhile unseen.
   if (!(await store.forgetWorktree(id))) throw leased(id)
+  reach('retire.forgotten')
 }
 
 async function requireUnleased(id: WorktreeId, store: Store): Promise<UnleasedWorktree | null> {

@@ -1,4 +1,5 @@
 /** One attempt from its claim to its end: worktree, launch, follow, settle. */
+import { reach } from '../domain/crash-points.ts'
 import { AppError, messageOf } from '../domain/errors.ts'
 import { worktreeIdOf } from '../domain/ids.ts'
 import type { Failure } from '../domain/outcome.ts'
@@ -78,8 +79,10 @@ async function prepareWorktree(
     if (!(await store.leaseWorktree(attempt, id, path, repo.commonDir))) {
       throw new AppError('leased', `the worktree ${path} is in use by another task`)
     }
+    reach('worktree.leased')
     const worktree = await worktrees.createWorktree(id, path, base, repo.commonDir)
     await store.recordWorktree(attempt, worktree)
+    reach('worktree.recorded')
     return { worktree, failure: null }
   } catch (error) {
     if (isStoreTrouble(error)) throw error
@@ -135,6 +138,7 @@ async function launchAgent(
       `try ${attempt.fence} (${attempt.mode}): ${agent.name} ${installation.version ?? ''}`.trimEnd(),
       clock.now(),
     )
+    reach('launch.noted')
     await host.launch({
       task: attempt.task,
       fence: attempt.fence,

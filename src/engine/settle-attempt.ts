@@ -4,6 +4,7 @@
  * and the worktree alone, so that any worker can do it for any other.
  */
 import { continueAfter } from '../domain/continuation.ts'
+import { reach } from '../domain/crash-points.ts'
 import {
   type AgentExit,
   type AttemptOutcome,
@@ -36,9 +37,11 @@ export async function settleAttempt(
   const { attempt } = underway
   const { store, clock, ticker } = ports
   if (!(await stopEverything(underway, end, wishes, ports))) return
+  reach('settle.stopped')
 
   const progress = await takeRest(underway, await loadProgress(underway, store), ports)
   if (progress === 'superseded') return
+  reach('settle.rest-taken')
   const exit = end.kind === 'exited' ? end.exit : lastExit(underway, ports)
   await store.recordNote(
     attempt.task,
@@ -47,7 +50,9 @@ export async function settleAttempt(
     `try ${attempt.fence} ended: ${describeEnd(end, exit)}`,
     clock.now(),
   )
-  await recordEnd(underway, await judgeEnd(underway, end, progress.translation, exit, ports), ports)
+  const judged = await judgeEnd(underway, end, progress.translation, exit, ports)
+  reach('settle.judged')
+  await recordEnd(underway, judged, ports)
   // A wait of no time, or a slot that is free now: nobody should wait for the next look.
   ticker.wake()
 }
@@ -59,8 +64,10 @@ export async function recordEnd(
   { store, files, clock }: Pick<FollowPorts, 'store' | 'files' | 'clock'>,
 ): Promise<void> {
   const task = await store.transition(attempt.task, attempt.fence, event, clock.now())
+  reach('settle.committed')
   if (task !== undefined && task.state.name !== 'waiting') {
     await files.forgetEnvironment(attempt.task)
+    reach('settle.environment-forgotten')
   }
 }
 

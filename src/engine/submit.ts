@@ -3,6 +3,7 @@
  * order, the task directory, the base, the row: whatever is visible is whole, and a failure in
  * between takes back what was made.
  */
+import { reach } from '../domain/crash-points.ts'
 import { agentEnvironment } from '../domain/environment.ts'
 import { AppError } from '../domain/errors.ts'
 import { makeTaskId, makeTaskName, type TaskId } from '../domain/ids.ts'
@@ -82,6 +83,7 @@ export async function submitTask(plan: SubmissionPlan, ports: SubmitPorts): Prom
   const id = makeTaskId(ports.randomBytes(16))
   const said = agent.capabilities.takesPrompt ? new TextDecoder().decode(prompt) : argv.join(' ')
 
+  reach('submission.planned')
   await files.create(id, checkout.place.commonDir)
   let captured = false
   try {
@@ -92,7 +94,8 @@ export async function submitTask(plan: SubmissionPlan, ports: SubmitPorts): Prom
     captured = base.status === 'fulfilled'
     if (base.status === 'rejected') throw base.reason
     if (request.status === 'rejected') throw request.reason
-    return await store.submitTask({
+    reach('submission.base-captured')
+    const task = await store.submitTask({
       id,
       name: makeTaskName(said, `${agent.name}-task`),
       agent: agent.name,
@@ -106,10 +109,13 @@ export async function submitTask(plan: SubmissionPlan, ports: SubmitPorts): Prom
       caller: submission.caller,
       createdAt: clock.now(),
     })
+    reach('submission.row-committed')
+    return task
   } catch (error) {
     if ((await isKept(id, store)) === 'no') {
       if (captured) await worktrees.dropBase(checkout.place.commonDir, id)
       await files.remove(id)
+      reach('refusal.directory-removed')
     }
     throw error
   }

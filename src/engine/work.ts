@@ -3,6 +3,7 @@
  * leave when there has been nothing to do for a while. Holds nothing that is not in the store or
  * in a run directory: it may be killed between any two statements.
  */
+import { reach } from '../domain/crash-points.ts'
 import { AppError, messageOf } from '../domain/errors.ts'
 import type { TaskId } from '../domain/ids.ts'
 import type { Task } from '../domain/task.ts'
@@ -77,6 +78,7 @@ export async function work(order: WorkOrder, ports: FollowPorts): Promise<void> 
     while (freeSlots() > 0) {
       const next = await store.claimNext(clock.now(), chooseMode)
       if (next === undefined) return
+      reach('claim.committed')
       const { task, attempt, interruptedBy } = next
       order.log(`starting ${attempt.task} (try ${attempt.fence}, ${attempt.mode})`)
       attend({ task, attempt }, (claimed, wishes) =>
@@ -86,6 +88,7 @@ export async function work(order: WorkOrder, ports: FollowPorts): Promise<void> 
   }
 
   await adopt()
+  reach('worker.adopted')
   // Beside the work: nobody waits for it, and a later worker does it as well.
   void reconcile(ports).then(
     done => done.forEach(order.log),
@@ -135,6 +138,7 @@ async function passOnCancels(
     if (found === undefined) await adopt()
     else if (!found.wishes.cancel) {
       found.wishes.cancel = true
+      reach('cancel.heard')
       ticker.wake()
     }
   }

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { isAbsolute, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { reach } from '../domain/crash-points.ts'
 import { MARK_VARIABLE } from '../domain/environment.ts'
 import { AppError, messageOf } from '../domain/errors.ts'
 import type { LaunchPlan } from '../ports/process-host.ts'
@@ -57,12 +58,16 @@ export async function launch(
       environment: { ...plan.environment, [MARK_VARIABLE]: mark },
       logFile: null,
     })
+    reach('launch.handed-over')
     await waitForAgent(plan, tools.limitMs)
+    reach('launch.agent-seen')
     // An attempt that was reported as launched must not look like one that never started, after a
     // power cut.
     await syncPath(join(runDirectory, 'pid'))
+    reach('launch.agent-synced')
   } catch (error) {
     await endAll()
+    reach('launch.ended')
     throw error instanceof AppError ? error : launchFailed(messageOf(error), error)
   }
 }

@@ -6,6 +6,7 @@ import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { type FileHandle, open, readdir, rename } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import * as z from 'zod/mini'
+import { reach } from '../domain/crash-points.ts'
 import { messageOf } from '../domain/errors.ts'
 import type { TaskId } from '../domain/ids.ts'
 import { type AgentExit, parseShellStatus } from '../domain/outcome.ts'
@@ -57,12 +58,15 @@ export async function createRunDirectory(
   if ((await readdir(directory)).length > 0) {
     throw new Error(`the run directory ${directory} has been used before`)
   }
+  reach('launch.directory-made')
   await writeNew(directory, 'stdin', plan.stdin)
+  reach('launch.stdin-written')
   // Made here, so that the wrapper need not change the umask that the agent inherits. Synced with
   // the directory.
   for (const name of ['stdout', 'stderr', 'wrapper', 'pid']) {
     writeFileSync(join(directory, name), '', { flag: 'wx', mode: 0o600 })
   }
+  reach('launch.files-made')
   const record: LaunchRecord = {
     version: 1,
     task: plan.task,
@@ -75,9 +79,12 @@ export async function createRunDirectory(
     launchedAt: Date.now(),
   }
   await writeNew(directory, 'launch.json.new', `${JSON.stringify(record)}\n`)
+  reach('launch.record-written')
   await rename(join(directory, 'launch.json.new'), join(directory, 'launch.json'))
+  reach('launch.record-renamed')
   await syncPath(directory)
   await syncPath(dirname(directory))
+  reach('launch.record-synced')
 }
 
 /** Makes what a process wrote into the run directory outlast a power cut. */

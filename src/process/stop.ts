@@ -4,6 +4,7 @@
  * (SIGSTOP) until nobody new comes to light, and only then killed, so that none can fork meanwhile.
  */
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
+import { reach } from '../domain/crash-points.ts'
 import type { FoundProcess, StopOrder, StopReport } from '../ports/process-host.ts'
 import type { Chase, LocalIdentity, ProcessTable } from '../ports/process-table.ts'
 
@@ -52,15 +53,19 @@ export async function stopMembers(source: MemberSource, order: StopOrder): Promi
   }
 
   look(() => undefined)
+  reach('stop.found')
   if (order.graceful !== null) {
     await endGracefully(source, order.graceful, order.graceMs, living)
   }
   const deadline = performance.now() + FORCEFUL_LIMIT_MS
   while ((await freezeAll(source, look, deadline)) || living().length > 0) {
+    reach('stop.frozen')
     for (const member of known.values()) signal(member, 'SIGKILL', liveness)
+    reach('stop.killed')
     while (living().length > 0 && performance.now() < deadline) await sleep(LOOK_MS)
     if (performance.now() >= deadline) break
   }
+  reach('stop.ended')
   const left = living()
   const ended = left.length === 0 && performance.now() < deadline
   return { ended, processes: (ended ? [...known.values()] : left).map(asFound) }
@@ -75,6 +80,7 @@ async function endGracefully(
   if (agent === undefined || !signal(agent, graceful, liveness)) return
   // One that the user has suspended must be awake to end itself.
   signal(agent, 'SIGCONT', liveness)
+  reach('stop.asked')
   const deadline = performance.now() + graceMs
   let orphansUntil = Number.POSITIVE_INFINITY
   while (performance.now() < Math.min(deadline, orphansUntil) && living().length > 0) {

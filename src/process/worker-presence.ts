@@ -13,6 +13,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
+import { reach } from '../domain/crash-points.ts'
 import type { Locks } from '../ports/lock.ts'
 import type { ProcessHost } from '../ports/process-host.ts'
 import type { WorkerInfo, WorkerPresence } from '../ports/worker-presence.ts'
@@ -69,6 +70,7 @@ export function makeWorkerPresence(
     },
     async ring() {
       touch(bell)
+      reach('ring.bell-touched')
       if (locks.isHeld(LOCK)) return
       await (await host()).startDetached(
         [
@@ -82,8 +84,12 @@ export function makeWorkerPresence(
         options.environment,
         join(home, LOG),
       )
+      reach('ring.watchdog-started')
     },
-    dismissWatchdog: () => rmSync(join(home, CHARGE), { force: true }),
+    dismissWatchdog() {
+      rmSync(join(home, CHARGE), { force: true })
+      reach('stop-worker.watchdog-dismissed')
+    },
     async takePost(info) {
       mkdirSync(home, { recursive: true, mode: 0o700 })
       const deadline = performance.now() + TAKE_POST_MS
@@ -95,13 +101,19 @@ export function makeWorkerPresence(
       }
       if (lock === undefined) return undefined
       const held = lock
+      reach('worker.post-taken')
       writeFileSync(join(home, `${CARD}.new`), JSON.stringify(info), { mode: 0o600 })
+      reach('worker.card-written')
       renameSync(join(home, `${CARD}.new`), join(home, CARD))
+      reach('worker.card-renamed')
       writeFileSync(join(home, CHARGE), `${process.ppid}\n`, { mode: 0o600 })
+      reach('worker.watchdog-named')
       return {
         release() {
           rmSync(join(home, CARD), { force: true })
+          reach('worker.card-removed')
           held.release()
+          reach('worker.post-released')
         },
       }
     },

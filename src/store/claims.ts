@@ -1,5 +1,6 @@
 /** Who works on what: claiming attempts, and moving tasks through their states. */
 import type { Kysely } from 'kysely'
+import { reach } from '../domain/crash-points.ts'
 import { asFence, type Fence, type TaskId } from '../domain/ids.ts'
 import type { Failure } from '../domain/outcome.ts'
 import { type Attempt, activeStates, hasEnded, type Task, type TaskState } from '../domain/task.ts'
@@ -56,6 +57,7 @@ export async function claimNext(
       { kind: 'attempt_claimed', fence: attempt.fence },
       now,
     )
+    reach('claim.written')
     const interruptedBy = before.state.name === 'waiting' ? before.state.wait.failure : null
     return task === undefined ? undefined : { task, attempt, interruptedBy }
   })
@@ -103,7 +105,9 @@ export async function transition(
     const task = await findTask(transaction, id)
     if (task === undefined) return undefined
     if (fence !== null && fence !== task.attempts) return undefined
-    return await moveTask(transaction, task, event, now)
+    const moved = await moveTask(transaction, task, event, now)
+    reach('transition.written')
+    return moved
   })
 }
 

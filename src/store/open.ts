@@ -3,6 +3,7 @@ import { chmodSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { Kysely } from 'kysely'
+import { reach } from '../domain/crash-points.ts'
 import { AppError, messageOf } from '../domain/errors.ts'
 import type { Database } from './schema.ts'
 import { sqliteDialect } from './sqlite-dialect.ts'
@@ -80,12 +81,14 @@ function readVersion(raw: DatabaseSync): number {
 /** A racing peer is tolerated: the version is read again once the write lock is held. */
 async function migrate(raw: DatabaseSync, db: Kysely<Database>, file: string): Promise<void> {
   const { migrations } = await import('./migrations/index.ts')
+  reach('store.made')
   chmodSync(file, 0o600)
   await db.transaction().execute(async transaction => {
     for (const up of migrations.slice(readVersion(raw))) {
       await up(transaction as unknown as Kysely<unknown>)
     }
     raw.exec(`PRAGMA user_version = ${STORE_VERSION}`)
+    reach('store.migrated')
   })
 }
 

@@ -1,6 +1,7 @@
 /** How far an attempt's output has been read, and what was understood of it. */
 import { type Kysely, sql } from 'kysely'
 import type { AgentEvent } from '../domain/agent-events.ts'
+import { reach } from '../domain/crash-points.ts'
 import { asFence, type Fence, type TaskId } from '../domain/ids.ts'
 import type { AttemptRecord, ClaimedAttempt, Progress } from '../ports/store.ts'
 import { readTranslation } from './columns.ts'
@@ -23,6 +24,7 @@ export async function recordSteps(
   return await db.transaction().execute(async transaction => {
     const held: boolean[] = []
     for (const step of steps) held.push(await recordStep(transaction, step))
+    reach('follow.step-written')
     return held
   })
 }

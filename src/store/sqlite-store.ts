@@ -1,5 +1,6 @@
 /** The embedded store: one SQLite file per user, keyed by task and never by directory. */
 import type { Kysely } from 'kysely'
+import { reach } from '../domain/crash-points.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Store } from '../ports/store.ts'
 import { claimActive, claimNext, nextWake, transition } from './claims.ts'
@@ -46,11 +47,11 @@ export async function openSqliteStore(directory: string, clock: Clock): Promise<
     async submitTask(request) {
       return await db.transaction().execute(async transaction => {
         await insertTask(transaction, request)
-        return readTask(
-          await selectTasks(transaction)
-            .where('tasks.id', '=', request.id)
-            .executeTakeFirstOrThrow(),
-        )
+        const row = await selectTasks(transaction)
+          .where('tasks.id', '=', request.id)
+          .executeTakeFirstOrThrow()
+        reach('submission.row-written')
+        return readTask(row)
       })
     },
     findTask: id => findTask(db, id),

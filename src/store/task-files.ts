@@ -2,6 +2,7 @@
 import { mkdir, open, readdir, readFile, rm, stat, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as z from 'zod/mini'
+import { type CrashPoint, reach } from '../domain/crash-points.ts'
 import { parseTaskId } from '../domain/ids.ts'
 import type { TaskDirectory, TaskFiles } from '../ports/task-files.ts'
 import { storeError } from './open.ts'
@@ -26,16 +27,29 @@ export function makeTaskFiles(home: string): TaskFiles {
       explained(tasks, async () => {
         await mkdir(tasks, { recursive: true, mode: 0o700 })
         await mkdir(directory(task), { mode: 0o700 })
+        reach('submission.directory-made')
         await writeFile(join(directory(task), REPOSITORY), repository, { mode: 0o600 })
+        reach('submission.repository-written')
       }),
     writeRequest: (task, prompt, environment) =>
       explained(directory(task), async () => {
         await Promise.all([
-          writeDurably(join(directory(task), PROMPT), prompt),
-          writeDurably(join(directory(task), ENVIRONMENT), JSON.stringify(environment)),
+          writeDurably(
+            join(directory(task), PROMPT),
+            prompt,
+            'submission.prompt-written',
+            'submission.prompt-synced',
+          ),
+          writeDurably(
+            join(directory(task), ENVIRONMENT),
+            JSON.stringify(environment),
+            'submission.environment-written',
+            'submission.environment-synced',
+          ),
         ])
         await syncDirectory(directory(task))
         await syncDirectory(tasks)
+        reach('submission.request-synced')
       }),
     readPrompt: task => readFile(join(directory(task), PROMPT)),
     async readEnvironment(task) {
@@ -87,11 +101,18 @@ function unlessMissing(error: unknown): undefined {
   return undefined
 }
 
-async function writeDurably(path: string, content: string | Uint8Array): Promise<void> {
+async function writeDurably(
+  path: string,
+  content: string | Uint8Array,
+  written: CrashPoint,
+  synced: CrashPoint,
+): Promise<void> {
   const file = await open(path, 'wx', 0o600)
   try {
     await file.writeFile(content)
+    reach(written)
     await file.sync()
+    reach(synced)
   } finally {
     await file.close()
   }

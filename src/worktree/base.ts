@@ -1,6 +1,7 @@
 /** What a task starts from: the caller's commit and uncommitted changes, taken without a trace. */
 import { statfsSync } from 'node:fs'
 import { setImmediate } from 'node:timers/promises'
+import { reach } from '../domain/crash-points.ts'
 import { AppError, messageOf } from '../domain/errors.ts'
 import { type CommitId, parseCommitId, type TaskId } from '../domain/ids.ts'
 import type { Base } from '../domain/task.ts'
@@ -88,6 +89,7 @@ async function captureHead(git: Git, capture: BaseCapture): Promise<Base> {
     place: { gitDir: commonDir },
   })
   await Promise.allSettled([surveying, holding])
+  reach('base.looked-at')
   try {
     try {
       await holding
@@ -99,6 +101,7 @@ async function captureHead(git: Git, capture: BaseCapture): Promise<Base> {
   } catch (error) {
     // A repository that cannot drop a ref could not make one: what failed first is what matters.
     await dropBase(git, commonDir, task).catch(() => undefined)
+    reach('refusal.ref-dropped')
     if (error instanceof AppError) throw error
     const code = error instanceof GitError && error.isFull ? 'no_space' : 'capture_failed'
     throw new AppError(code, `the working files were not taken: ${messageOf(error)}`, {
@@ -139,6 +142,7 @@ async function readSourceStatus(
 
   const status = await reading
   using index = copyIndex(checkout.gitDir, scratch)
+  reach('base.index-copied')
   const privately = { ...place, indexFile: index.file }
   const hidden = await hiddenPaths(git, privately, await readIndexFacts(git, privately))
   if (hidden.skipped.length + hidden.assumed.length === 0) return status
@@ -182,6 +186,7 @@ async function captureChanges(
     format: checkout.objectFormat,
   }
   return await withCapture(git, started, source, changes, async taken => {
+    reach('base.blobs-given')
     const staged = stagedDelta(status)
     const leftOut = [...taken.leftOut, ...status.warnings]
     if (taken.delta.size === 0 && staged.size === 0 && leftOut.length === 0) {
@@ -197,11 +202,14 @@ async function captureChanges(
     const message = `holdfast ${task}: the caller's working files\n`
     const merge = staged.size > 0 ? [0] : []
     await taken.importer.commit({ ...common, message, merge, entries: taken.delta })
+    reach('base.commits-given')
     const storing = taken.importer.finish().then(ids => {
+      reach('base.imported')
       if (ids.length !== deltas.length) throw new Error('git fast-import named too few commits')
       return deltas.map((delta, n) => ({ commit: ids[n] ?? head, parent: head, delta }))
     })
     await verifyCommits(git, target, storing)
+    reach('base.read-back')
     const ids = (await storing).map(({ commit }) => commit)
     const snapshot = ids.at(-1) ?? head
     const stagedCommit = ids.length > 1 ? (ids[0] ?? null) : null

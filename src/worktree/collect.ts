@@ -15,6 +15,7 @@ import {
 } from 'node:fs'
 import { rename } from 'node:fs/promises'
 import { join } from 'node:path'
+import { type CrashPoint, reach } from '../domain/crash-points.ts'
 import { AppError, messageOf } from '../domain/errors.ts'
 import type { CommitId, TaskId } from '../domain/ids.ts'
 import { type Base, baseTreeCommit } from '../domain/task.ts'
@@ -74,19 +75,22 @@ export async function collectResult(
     const { commit, leftOut } = await captureWorktree(git, collection, place, directory)
     if (commit === baseTree) {
       await git.run(['update-ref', refOf(task, 'result'), baseTree], { place })
+      reach('collect.ref-made')
     }
-    await writeDurably(directory, 'result.patch', async (_path, file) => {
+    await writeDurably(directory, 'patch', async (_path, file) => {
       await git.run([...PATCH, baseTree, commit, '--'], { place, outputTo: file })
     })
     if (commit === baseTree) {
       rmSync(join(directory, 'result.bundle'), { force: true })
     } else {
-      await writeDurably(directory, 'result.bundle', async path => {
+      await writeDurably(directory, 'bundle', async path => {
         const range = [refOf(task, 'result'), `^${base.commit}`]
         await git.run(['bundle', 'create', '--quiet', path, ...range], { place })
       })
     }
-    return { commit, ...(await countLines(git, place, baseTree, commit)), leftOut }
+    const counts = await countLines(git, place, baseTree, commit)
+    reach('collect.counted')
+    return { commit, ...counts, leftOut }
   })
 }
 
@@ -149,12 +153,14 @@ async function captureWorktree(
   })
 
   using index = await copyUsableIndex(git, gitDir, scratch, placeFor)
+  reach('collect.index-copied')
   const place = placeFor(index)
   const survey = await surveyWorktree(git, place, index, baseTree)
   const source = { place: () => place, root: path, format } as const
   const started = startCapture(git, place, target)
   started.conversions.ask(presentPaths(survey.changes))
   return await withCapture(git, started, source, survey.changes, async taken => {
+    reach('collect.blobs-given')
     const leftOut = [...taken.leftOut, ...survey.leftOut]
     const moved = survey.head !== null && survey.head !== base.commit ? [survey.head] : []
     if (taken.delta.size === 0 && moved.length === 0) {
@@ -169,6 +175,7 @@ async function captureWorktree(
       merge: moved,
       entries: taken.delta,
     })
+    reach('collect.commit-given')
     const storing = taken.importer.finish()
     const parent = baseTree
     await verifyCommits(
@@ -178,6 +185,7 @@ async function captureWorktree(
     )
     const [commit] = await storing
     if (commit === undefined) throw new Error('git fast-import named no commit')
+    reach('collect.imported')
     return { commit, leftOut }
   })
 }
@@ -332,12 +340,18 @@ async function countLines(
   return counts
 }
 
+const PATCH_POINTS = ['collect.patch-written', 'collect.patch-renamed'] as const
+const BUNDLE_POINTS = ['collect.bundle-written', 'collect.bundle-renamed'] as const
+
 /** Written beside, synced, renamed, and the directory synced: whole or not there at all. */
 async function writeDurably(
   directory: string,
-  name: string,
+  what: 'patch' | 'bundle',
   write: (path: string, file: number) => Promise<void>,
 ): Promise<void> {
+  const name = `result.${what}`
+  const [written, renamed]: readonly [CrashPoint, CrashPoint] =
+    what === 'patch' ? PATCH_POINTS : BUNDLE_POINTS
   const beside = join(directory, `.${name}.${process.pid}`)
   const file = openSync(beside, 'w', 0o600)
   try {
@@ -345,7 +359,9 @@ async function writeDurably(
     // Git may have made a file of its own in its place, as the umask says.
     chmodSync(beside, 0o600)
     syncFile(beside)
+    reach(written)
     await rename(beside, join(directory, name))
+    reach(renamed)
     syncFile(directory)
   } catch (error) {
     rmSync(beside, { force: true })

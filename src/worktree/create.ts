@@ -5,6 +5,7 @@
 import { existsSync, lstatSync, mkdirSync, readdirSync, realpathSync, renameSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { basename, dirname, join } from 'node:path'
+import { reach } from '../domain/crash-points.ts'
 import { AppError, messageOf } from '../domain/errors.ts'
 import type { WorktreeId } from '../domain/ids.ts'
 import { type Base, baseTreeCommit } from '../domain/task.ts'
@@ -61,8 +62,10 @@ export async function createWorktree(
     // It is awaited below; should the registration fail before that, it is heard here.
     workers.catch(() => undefined)
     await withRepositoryLock(locks, commonDir, async () => {
+      reach('worktree.locked')
       await clearKilledTry(own, order)
       await register(own, clock, order)
+      reach('worktree.registered')
     })
     const record = recordOf(order)
     await fillWorktree(own, record, base, await workers)
@@ -123,8 +126,10 @@ async function fillWorktree(
 ): Promise<void> {
   const place: GitPlace = { gitDir, commonDir, workTree: path }
   await git.run(['read-tree', '-m', '-u', baseTreeCommit(base)], { place, config })
+  reach('worktree.filled')
   if (base.changes === null) return
   await git.run(['read-tree', '-m', base.changes.staged ?? base.commit], { place })
+  reach('worktree.staged')
 }
 
 /** A worktree of this id that a killed process left at this path is ours to clear away. */
@@ -150,9 +155,12 @@ async function discardWorktree(git: Git, { id, path, commonDir }: WorktreeOrder)
   if (lstatSync(path, { throwIfNoEntry: false }) !== undefined) {
     renameSync(path, `${discarded}-${remains.length}`)
     remains.push(`${basename(discarded)}-${remains.length}`)
+    reach('discard.renamed')
   }
   await unregister(git, commonDir, path, id)
+  reach('discard.unregistered')
   for (const name of remains) discardTree(join(dirname(path), name))
+  reach('discard.unlinked')
 }
 
 function explained(error: unknown, path: string, id: WorktreeId): unknown {

@@ -4,6 +4,7 @@
  */
 import { lstatSync, mkdirSync, readdirSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
+import { reach } from '../domain/crash-points.ts'
 import { AppError } from '../domain/errors.ts'
 import { type CommitId, parseCommitId } from '../domain/ids.ts'
 import type { Locks } from '../ports/lock.ts'
@@ -44,7 +45,9 @@ export async function removeWorktree(
   }
   if (state === 'present') {
     await requireCollected(git, worktree, path, collected, trash)
+    reach('retire.proven')
     moveAside(path, trashed)
+    reach('retire.renamed')
     // Who had it open could write until the rename: the proof that counts is of what lies there now.
     try {
       await requireCollected(git, worktree, trashed, collected, trash)
@@ -52,6 +55,7 @@ export async function removeWorktree(
       renameSync(trashed, path)
       throw error
     }
+    reach('retire.proven-again')
   } else if (isSame(trashed, worktree)) {
     // A removal that was interrupted after the rename. What it had proven, it proves again.
     if (findRegistration(commonDir, path) === gitDir) {
@@ -66,8 +70,10 @@ export async function removeWorktree(
   const registration = findRegistration(commonDir, path)
   if (registration === gitDir && isLockedFor(registration, id)) {
     await withRepositoryLock(locks, commonDir, () => unregister(git, commonDir, path, id))
+    reach('retire.unregistered')
   }
   if (isSame(trashed, worktree)) discardTree(trashed)
+  reach('retire.unlinked')
 }
 
 function moveAside(path: string, trashed: string): void {

@@ -1,5 +1,6 @@
 /** The command line: finds the command, reads its flags, draws what goes wrong. */
 import { compose } from '../../compose.ts'
+import { CRASH_POINTS_VARIABLE } from '../../domain/environment.ts'
 import { AppError } from '../../domain/errors.ts'
 import type { Command, CommandContext, CommandInput } from './command.ts'
 import { exitCodeOfRefusal, exitCodes, signalExitCode } from './exit-codes.ts'
@@ -31,6 +32,8 @@ export async function main(process: NodeJS.Process, entry: string): Promise<numb
   const argv = process.argv.slice(2)
   const output = makeOutput(process.env)
   const own = beforeDashes(argv)
+  const crashPoints = process.env[CRASH_POINTS_VARIABLE]
+  if (crashPoints) (await import('../../crash-here.ts')).crashHere(crashPoints)
   try {
     const command = await findCommand(argv[0], output)
     if (typeof command === 'number') return command

@@ -1,3 +1,4 @@
+import { reach } from '../../../domain/crash-points.ts'
 import { AppError } from '../../../domain/errors.ts'
 import type { TaskId } from '../../../domain/ids.ts'
 import { hasEnded, type Task } from '../../../domain/task.ts'
@@ -43,6 +44,7 @@ export const cancel = defineCommand({
 
     // A task that was queued has ended with the asking: no worker is needed for it.
     if ((await store.countTasks(['cancelling'])) > 0) await ringOrTell(context)
+    reach('cancel.rung')
     const { tasks, end } = await waitForTasks(going, { timeoutMs: LIMIT_MS }, context)
     const worker = await lookAtWorker(context)
     if (flags.json === true) {
@@ -93,8 +95,10 @@ async function askForEnd(task: Task, { holdfast, now }: CommandContext): Promise
   const store = await holdfast.store()
   const { id } = task.request
   const after = await store.transition(id, null, { kind: 'cancel_requested' }, now())
+  reach('cancel.requested')
   if (after !== undefined && hasEnded(after.state)) {
     await (await holdfast.files()).forgetEnvironment(id)
+    reach('cancel.environment-forgotten')
   }
   return after !== undefined
 }

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
+import { reach } from '../../../domain/crash-points.ts'
 import { AppError, messageOf } from '../../../domain/errors.ts'
 import { permissionModes } from '../../../domain/permissions.ts'
 import type { Task } from '../../../domain/task.ts'
@@ -88,8 +89,10 @@ export const run = defineCommand({
     }
     for (const line of task.request.base.changes?.leftOut ?? []) output.tell(`left out: ${line}`)
     await ringOrTell(context)
+    reach('submission.rung')
     if (input.flags.wait === true) return await stay(task, input, context)
     announce(task, input, context)
+    reach('submission.id-written')
     if (!interrupted.aborted) return exitCodes.done
     output.tell(`interrupted; ${task.request.id} was handed in, and goes on`)
     return signalExitCode(Number(interrupted.reason))

@@ -1,0 +1,182 @@
+/**
+ * Every step of a task's life at which something is made or removed that outlasts us: a row, a
+ * file, a ref, a process. Tests kill us at each of them (`npm run test:faults`), so a new step needs
+ * its point here and its `reach` where it happens; a test holds the two together.
+ *
+ * A point says what is true when it is reached. Between two of one group nothing else is made: each
+ * is "after" for the one above it and "before" for the one below.
+ */
+const points = {
+  'The store': {
+    'store.made': 'the file of a new store is there, without a table',
+    'store.migrated': 'its tables are made, and not yet committed',
+  },
+  'Handing in (the command `run`)': {
+    'submission.planned': 'nothing speaks against it, and nothing is made',
+    'submission.directory-made': 'the task directory is there, and empty',
+    'submission.repository-written': 'it says which repository it is for',
+    'submission.prompt-written': 'the prompt is written, and not yet synced',
+    'submission.prompt-synced': 'the prompt is on disk',
+    'submission.environment-written': 'the environment is written, and not yet synced',
+    'submission.environment-synced': 'the environment is on disk',
+    'submission.request-synced': 'so are the directories that name them',
+    'base.looked-at': 'the working files were looked at, and the commit is held by a ref',
+    'base.index-copied': 'a private copy of the index is there',
+    'base.blobs-given': 'the changed files are read, and their commit is not yet made',
+    'base.commits-given': 'git was told the commits, and not that this is all',
+    'base.imported': 'the commits are on disk, and the ref names the last one',
+    'base.read-back': 'they were compared with what was read',
+    'submission.base-captured': 'all is there but the row',
+    'submission.row-written': 'the row is written, and not yet committed',
+    'submission.row-committed': 'the task is in the store; nobody was told',
+    'submission.rung': 'a worker was told, or started',
+    'submission.id-written': 'the caller knows the id',
+  },
+  'Taking back a submission that was refused': {
+    'refusal.ref-dropped': 'the ref is gone',
+    'refusal.directory-removed': 'so is the task directory',
+  },
+  'Starting a worker': {
+    'ring.bell-touched': 'a worker that is up has been told',
+    'ring.watchdog-started': 'where none was, a watchdog has been started',
+    'worker.post-taken': 'it holds the lock; nobody can see who',
+    'worker.card-written': 'its card is written beside its place',
+    'worker.card-renamed': 'its card is in its place',
+    'worker.watchdog-named': 'its watchdog is in charge',
+    'worker.adopted': 'it attends to what was under way',
+  },
+  'Putting in order what a death left': {
+    'reconcile.environment-forgotten': 'the environment is gone',
+    'reconcile.ref-dropped': 'the ref of an abandoned submission is gone',
+    'reconcile.directory-removed': 'so is its task directory',
+  },
+  'Leaving (a worker with nothing to do, or told to stop)': {
+    'stop-worker.watchdog-dismissed': 'no watchdog is in charge; the worker was not yet told',
+    'worker.card-removed': 'its card is gone; it holds the lock',
+    'worker.post-released': 'anybody may become the worker',
+  },
+  Claiming: {
+    'claim.written': 'the attempt and its number are written, and not yet committed',
+    'claim.committed': 'the task is `starting`; nothing of the attempt exists',
+  },
+  'Making a worktree': {
+    'worktree.leased': 'its row and its lease are committed',
+    'worktree.locked': 'no one else changes the registrations of this repository',
+    'worktree.registered': 'git has registered it; it holds no file',
+    'worktree.filled': 'the working files are written, and its index says the same',
+    'worktree.staged': 'its index is what the caller had staged',
+    'worktree.recorded': 'its record is committed',
+  },
+  'Taking back a worktree that was half made': {
+    'discard.renamed': 'it is out of its place',
+    'discard.unregistered': 'git has forgotten it',
+    'discard.unlinked': 'its files are gone',
+  },
+  Launching: {
+    'launch.noted': 'the log says that it starts',
+    'launch.directory-made': 'the run directory is there, and empty',
+    'launch.stdin-written': 'what the agent will read is on disk',
+    'launch.files-made': 'its other files are there, and empty',
+    'launch.record-written': '`launch.json` is written beside its place, and synced',
+    'launch.record-renamed': '`launch.json` is in its place',
+    'launch.record-synced': 'so it is on disk: from here on something may live',
+    'launch.handed-over': 'the wrapper is a process of its own',
+    'launch.agent-seen': 'the agent has written itself down',
+    'launch.agent-synced': 'and that is on disk',
+    'launch.ended': 'a launch that failed has left no process',
+  },
+  Following: {
+    'follow.agent-seen': 'the agent was seen, and the row says `starting`',
+    'follow.running': 'the row says `running`',
+    'follow.lines-read': 'lines of output were read, and not recorded',
+    'follow.step-written': 'they are written with their offset, and not yet committed',
+    'follow.step-recorded': 'they are committed',
+  },
+  'Cancelling (the command `cancel`, then the worker)': {
+    'cancel.requested': 'the row says that its end was asked for',
+    'cancel.environment-forgotten': 'a task that never started has no environment any more',
+    'cancel.rung': 'the worker was told',
+    'cancel.heard': 'the worker has taken it up',
+  },
+  Stopping: {
+    'stop.found': 'its processes are known',
+    'stop.asked': 'the agent was asked to end',
+    'stop.frozen': 'all of its processes are frozen',
+    'stop.killed': 'all of them were killed',
+    'stop.ended': 'none of them lives',
+  },
+  Collecting: {
+    'collect.index-copied': 'a private copy of the worktree’s index is there',
+    'collect.blobs-given': 'the changed files are read, and their commit is not yet made',
+    'collect.commit-given': 'git was told the commit, and not that this is all',
+    'collect.imported': 'the commit is on disk, and the ref names it',
+    'collect.ref-made': 'where nothing changed, the ref names the base',
+    'collect.patch-written': 'the patch is written beside its place',
+    'collect.patch-renamed': 'the patch is in its place',
+    'collect.bundle-written': 'the bundle is written beside its place',
+    'collect.bundle-renamed': 'the bundle is in its place',
+    'collect.counted': 'its lines are counted',
+  },
+  Ending: {
+    'settle.stopped': 'nothing of the attempt lives',
+    'settle.rest-taken': 'all that it said is in the store',
+    'settle.judged': 'it is known what it came to, and it is collected if it is over',
+    'transition.written': 'a new state is written, and not yet committed',
+    'settle.committed': 'the new state is committed',
+    'settle.environment-forgotten': 'a task that has ended has no environment any more',
+  },
+  Retiring: {
+    'retire.proven': 'all that is in the worktree is in the result',
+    'retire.renamed': 'it is in the trash',
+    'retire.proven-again': 'nothing came into it meanwhile',
+    'retire.unregistered': 'git has forgotten it',
+    'retire.unlinked': 'its files are gone',
+    'retire.forgotten': 'its row is gone',
+  },
+} as const
+
+/**
+ * Steps of others than us, which no line of our own code marks: the wrapper's `sh` and the agent.
+ * Tests reach them through the files that they open and the programs that they start.
+ */
+const foreign = {
+  'The wrapper and the agent': {
+    'wrapper.detaching': 'the wrapper is about to become a process of its own',
+    'wrapper.born': 'it lives, and has not written itself down',
+    'wrapper.written': 'it has; the agent does not exist',
+    'agent.born': 'the agent’s process is there, and has not written itself down',
+    'agent.begun': 'the agent is at its first instruction',
+    'agent.session-kept': 'it has written its session down, and not named it',
+    'agent.session-named': 'it has named its session',
+    'agent.work-done': 'it has changed files, and not said so',
+    'agent.mid-model': 'it waits for its model',
+    'agent.mid-tool': 'it waits for its tool',
+    'agent.turn-ended': 'it has said that its turn is over, and lives',
+    'end.written': '`exit.json.new` is written, and not yet synced',
+    'end.synced': 'it is on disk',
+    'end.renamed': '`exit.json` is in its place; the wrapper is about to be gone',
+  },
+} as const
+
+type Named<Groups> = { [Group in keyof Groups]: keyof Groups[Group] }[keyof Groups]
+
+/** A point that our own code reaches. */
+export type CrashPoint = Named<typeof points>
+/** A point that the wrapper or the agent reaches. */
+export type ForeignPoint = Named<typeof foreign>
+
+/** By step of a task's life, each with what is true when it is reached. */
+export const crashPoints: Readonly<Record<string, Readonly<Record<string, string>>>> = points
+export const foreignPoints: Readonly<Record<string, Readonly<Record<string, string>>>> = foreign
+
+let hook: ((point: CrashPoint) => void) | undefined
+
+/** Says that a step was reached. Nobody listens, except in a test. */
+export function reach(point: CrashPoint): void {
+  hook?.(point)
+}
+
+/** Only `crash-here.ts` calls this, and only where a test has asked for it. */
+export function onReach(listener: (point: CrashPoint) => void): void {
+  hook = listener
+}
