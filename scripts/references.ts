@@ -1,5 +1,7 @@
 /** The references that are drawn from the code, by path. */
 import * as z from 'zod/mini'
+import { promptAgents } from '../src/agents/index.ts'
+import { makeSchemas, type SettingInfo, settings } from '../src/configuration/schema.ts'
 import { exitCodeMeanings, exitCodes } from '../src/surfaces/cli/exit-codes.ts'
 import { commandHelp, overallHelp } from '../src/surfaces/cli/help.ts'
 import { commands } from '../src/surfaces/cli/main.ts'
@@ -10,6 +12,9 @@ const notice = '<!-- Written by `npm run docs`. -->'
 export async function references(): Promise<Record<string, string>> {
   return {
     'docs/reference/commands.md': await commandReference(),
+    'docs/reference/configuration.md': configurationReference(),
+    'docs/reference/holdfast.schema.json': publishedSchema('repository'),
+    'docs/reference/config.schema.json': publishedSchema('user'),
     'docs/reference/exit-codes.md': exitCodeReference(),
     'docs/reference/json.md': jsonReference(),
   }
@@ -35,6 +40,45 @@ ${rows.join('\n')}
 
 \`wait\` for several tasks exits by the worst outcome: 1, then 8, 9, 3, 0. \`status\` exits 0 whatever
 the state of a task.
+`
+}
+
+const agentNames = Object.keys(promptAgents)
+
+function publishedSchema(place: 'repository' | 'user'): string {
+  return `${JSON.stringify(z.toJSONSchema(makeSchemas(agentNames)[place]), undefined, 2)}\n`
+}
+
+function configurationReference(): string {
+  const all: [string, SettingInfo][] = Object.entries(settings(agentNames))
+  const where = { repository: '`holdfast.json`', user: '`config.json`' }
+  const rows = all.map(([name, { about, allowed, otherwise, places, variable }]) => {
+    const files = places.flatMap(place => (place === 'environment' ? [] : [where[place]]))
+    const set = [...files, ...(variable === undefined ? [] : [`\`${variable}\``])].join(', ')
+    return `| \`${name}\` | ${about} | ${allowed} | ${otherwise} | ${set} |`
+  })
+  return `${notice}
+# Configuration
+
+A flag counts before the environment, that before the repository's \`holdfast.json\` (at the top of
+the checkout that you stand in), and that before your own \`config.json\` in the state directory. All
+of it is read when a task is handed in, and what holds is recorded with the task: a file that
+changes later changes no task.
+
+| setting | what it is | allowed | otherwise | may be set in |
+|---|---|---|---|---|
+${rows.join('\n')}
+
+An unknown setting, or a value that is not allowed, is refused with exit code 2. Commands that only
+look read no configuration. An environment variable that is set but empty counts as unset. The
+worker reads \`slots\` when it starts, from its own environment and from \`config.json\`; a mistake
+there is said in \`worker.log\`, and passed over.
+
+\`"$schema"\` tells an editor what is allowed: the package holds
+[\`docs/reference/holdfast.schema.json\`](holdfast.schema.json) for \`holdfast.json\` and
+[\`docs/reference/config.schema.json\`](config.schema.json) for \`config.json\`.
+
+Other environment variables: [the state directory](state-directory.md#environment-variables).
 `
 }
 

@@ -3,6 +3,7 @@
  * loaded then: `status` loads no agent, `logs` loads no git.
  */
 import { join } from 'node:path'
+import type { Configuration } from './domain/configuration.ts'
 import { agentEnvironment, workerEnvironment } from './domain/environment.ts'
 import { AppError } from './domain/errors.ts'
 import type { Agent } from './ports/agent.ts'
@@ -33,6 +34,11 @@ export interface Composition {
   locks(): Promise<Locks>
   presence(): Promise<WorkerPresence>
   worktrees(): Promise<Worktrees>
+  /**
+   * What was set beforehand: for the checkout whose top is `root`, or (null) for no repository.
+   * Refuses with `bad_configuration`.
+   */
+  configuration(root: string | null): Promise<Configuration>
   agentNames(): Promise<readonly string[]>
   agent(name: string): Promise<Agent>
   close(): Promise<void>
@@ -98,6 +104,14 @@ export function compose(environment: Variables, entry: string): Composition {
     locks,
     presence,
     worktrees,
+    async configuration(root) {
+      const { loadConfiguration } = await import('./configuration/load.ts')
+      const agents = async () => {
+        const { promptAgents } = await import('./agents/index.ts')
+        return Object.keys(promptAgents)
+      }
+      return await loadConfiguration({ root, home, environment, agents })
+    },
     async agentNames() {
       const { agents } = await import('./agents/index.ts')
       return Object.keys(agents)

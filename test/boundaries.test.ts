@@ -24,6 +24,10 @@ const layers: Record<string, Layer> = {
   process: { mayImport: ['domain', 'ports'], because: 'adapters know nothing of each other' },
   worktree: { mayImport: ['domain', 'ports'], because: 'adapters know nothing of each other' },
   agents: { mayImport: ['domain', 'ports'], because: 'an agent is one folder and one line' },
+  configuration: {
+    mayImport: ['domain', 'ports'],
+    because: 'adapters know nothing of each other',
+  },
   demo: { mayImport: [], because: 'it uses Holdfast from outside, as anybody would' },
   surfaces: {
     mayImport: [
@@ -45,6 +49,7 @@ const layers: Record<string, Layer> = {
       'process',
       'worktree',
       'agents',
+      'configuration',
       'system-clock.ts',
       'state-directory.ts',
     ],

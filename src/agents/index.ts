@@ -1,7 +1,12 @@
 import type { Agent } from '../ports/agent.ts'
 
-/** Every agent by its name; each is loaded only when it is asked for. */
-export const agents = {
+/** The agents that take a prompt, by name; each is loaded only when it is asked for. */
+export const promptAgents = {
   codex: async () => (await import('./codex/agent.ts')).codex,
+} satisfies Record<string, () => Promise<Agent>>
+
+/** Every agent. */
+export const agents = {
+  ...promptAgents,
   command: async () => (await import('./command/agent.ts')).command,
 } satisfies Record<string, () => Promise<Agent>>

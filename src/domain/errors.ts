@@ -6,6 +6,7 @@
 export type RefusalCode =
   | 'bad_usage'
   | 'bad_prompt'
+  | 'bad_configuration'
   | 'no_such_task'
   | 'ambiguous_task'
   | 'not_finished'

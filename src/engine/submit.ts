@@ -3,6 +3,8 @@
  * order, the task directory, the base, the row: whatever is visible is whole, and a failure in
  * between takes back what was made.
  */
+
+import type { CaptureLimits } from '../domain/configuration.ts'
 import { reach } from '../domain/crash-points.ts'
 import { agentEnvironment } from '../domain/environment.ts'
 import { AppError } from '../domain/errors.ts'
@@ -26,6 +28,7 @@ export interface Submission {
   readonly model: string | null
   readonly effort: string | null
   readonly permissions: PermissionMode | null
+  readonly captureLimits: CaptureLimits
   readonly caller: Caller
   readonly callerEnvironment: Readonly<Record<string, string | undefined>>
 }
@@ -36,14 +39,6 @@ export interface SubmissionPlan {
   readonly checkout: Checkout
   readonly permissions: Permissions
   readonly environment: Environment
-}
-
-/** Larger changes are more likely a forgotten ignore rule than work. */
-const CAPTURE_ORDER: CaptureOrder = {
-  maxBytes: 500_000_000,
-  maxFiles: 20_000,
-  changes: 'all',
-  revision: null,
 }
 
 export interface SubmitPorts {
@@ -88,7 +83,8 @@ export async function submitTask(plan: SubmissionPlan, ports: SubmitPorts): Prom
   let captured = false
   try {
     const written = files.writeRequest(id, prompt, environment)
-    const capturing = worktrees.captureBase(checkout, id, files.directory(id), CAPTURE_ORDER)
+    const order: CaptureOrder = { ...submission.captureLimits, changes: 'all', revision: null }
+    const capturing = worktrees.captureBase(checkout, id, files.directory(id), order)
     // Both are waited for, whichever fails, so that nothing is taken back under their hands.
     const [base, request] = await Promise.allSettled([capturing, written])
     captured = base.status === 'fulfilled'

@@ -31,6 +31,7 @@ test('the package installs and runs a task', async () => {
       'bin/holdfast.cjs',
       'dist/load.cjs',
       'dist/main.cjs',
+      'docs/reference/holdfast.schema.json',
     ]),
   )
   expect(files.filter(({ path }) => /^(?:src|test|node_modules)\//.test(path))).toEqual([])

@@ -7,11 +7,15 @@ import { dirname, join, resolve } from 'node:path'
 
 /** The common git directory of the checkout around a directory, its real path; undefined without one. */
 export function findCommonGitDir(directory: string): string | undefined {
+  return findCheckout(directory)?.commonDir
+}
+
+/** The checkout around a directory: its top, and the common git directory; undefined without one. */
+export function findCheckout(directory: string): { root: string; commonDir: string } | undefined {
+  const commonDir = commonDirBehind(join(directory, '.git'))
+  if (commonDir !== undefined) return { root: directory, commonDir }
   const parent = dirname(directory)
-  return (
-    commonDirBehind(join(directory, '.git')) ??
-    (parent === directory ? undefined : findCommonGitDir(parent))
-  )
+  return parent === directory ? undefined : findCheckout(parent)
 }
 
 /**

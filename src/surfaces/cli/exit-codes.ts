@@ -19,7 +19,8 @@ export const exitCodes = {
 export const exitCodeMeanings: Readonly<Record<keyof typeof exitCodes, string>> = {
   done: 'done',
   taskFailed: 'the task failed, or `doctor` found an error',
-  badUsage: 'bad usage: an unknown command or flag, an unusable prompt',
+  badUsage:
+    'bad usage: an unknown command or flag, an unusable prompt, a mistake in a configuration file',
   notFinished: 'not finished (yet)',
   notFound: 'no such task',
   refused: 'refused in this state: not a repository, no commit, in use, conflict, no space',
@@ -35,6 +36,7 @@ export const signalExitCode = (signal: number) => 128 + signal
 const refusals: Record<RefusalCode, number> = {
   bad_usage: exitCodes.badUsage,
   bad_prompt: exitCodes.badUsage,
+  bad_configuration: exitCodes.badUsage,
   ambiguous_task: exitCodes.badUsage,
   no_such_task: exitCodes.notFound,
   not_finished: exitCodes.notFinished,

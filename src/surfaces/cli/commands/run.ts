@@ -1,5 +1,12 @@
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
+import {
+  type Configuration,
+  configuredAgent,
+  configuredCaptureLimits,
+  configuredChoice,
+  configuredPermissions,
+} from '../../../domain/configuration.ts'
 import { reach } from '../../../domain/crash-points.ts'
 import { AppError, messageOf } from '../../../domain/errors.ts'
 import { permissionModes } from '../../../domain/permissions.ts'
@@ -10,6 +17,7 @@ import { detectCaller } from '../../caller.ts'
 import { viewTask } from '../../make-view.ts'
 import { isTerminal } from '../../terminal.ts'
 import { type CommandContext, type CommandInput, defineCommand, jsonFlag } from '../command.ts'
+import { findCheckout } from '../common-git-dir.ts'
 import { exitCodeOfState, exitCodes, signalExitCode } from '../exit-codes.ts'
 import { dashed, parseChoice } from '../flags.ts'
 import { lookAtTask, ringOrTell } from '../look.ts'
@@ -18,7 +26,7 @@ import { waitForTasks } from '../wait-for.ts'
 
 const flags = {
   agent: {
-    about: 'who does it (default: the first agent that is ready)',
+    about: 'who does it (default: as configured, else the first agent that is ready)',
     value: 'AGENT',
     short: 'a',
   },
@@ -49,22 +57,29 @@ export const run = defineCommand({
   ],
   async run(input, context) {
     const { holdfast, output } = context
-    const { agentName, prompt, argv } = await readRequest(input, context)
+    const configuration = await holdfast.configuration(
+      findCheckout(context.directory)?.root ?? null,
+    )
+    const { agentName, prompt, argv } = await readRequest(input, configuration, context)
     const permissions =
       input.flags.permissions === undefined
-        ? null
+        ? (configuredPermissions(configuration) ?? null)
         : parseChoice(input.flags.permissions, 'permissions', permissionModes)
     const worktrees = await holdfast.worktrees()
     // An agent stands elsewhere: what is relative to the caller's directory would mislead it.
     const home = context.environment.HOLDFAST_HOME ? { HOLDFAST_HOME: holdfast.home } : {}
+    const agent = await holdfast.agent(agentName)
+    const choice = (key: 'model' | 'effort') =>
+      agent.capabilities.takesPrompt ? configuredChoice(configuration, key, agentName) : undefined
     const submission = {
-      agent: await holdfast.agent(agentName),
+      agent,
       prompt,
       argv,
       retryOnCrash: input.flags.retryOnCrash === true,
-      model: input.flags.model ?? null,
-      effort: input.flags.effort ?? null,
+      model: input.flags.model ?? choice('model') ?? null,
+      effort: input.flags.effort ?? choice('effort') ?? null,
       permissions,
+      captureLimits: configuredCaptureLimits(configuration),
       caller: detectCaller(context.environment, context.directory),
       callerEnvironment: { ...context.environment, ...home },
     }
@@ -156,6 +171,7 @@ const withNewline = (text: string) => (text.endsWith('\n') ? text : `${text}\n`)
 /** What is asked of whom: from words, from after `--`, from a file, or from stdin. */
 async function readRequest(
   { flags: given, words, verbatim }: RunInput,
+  configuration: Configuration,
   context: CommandContext,
 ): Promise<{ agentName: string; prompt: Uint8Array; argv: readonly string[] }> {
   const names = await context.holdfast.agentNames()
@@ -196,7 +212,8 @@ async function readRequest(
       : given.promptFile !== undefined
         ? await readPromptFile(resolve(context.directory, given.promptFile))
         : await readStdin(context)
-  return { agentName: agentName ?? (await firstReadyAgent(context)), prompt, argv: [] }
+  const chosen = agentName ?? configuredAgent(configuration)
+  return { agentName: chosen ?? (await firstReadyAgent(context)), prompt, argv: [] }
 }
 
 /** A flag that would do nothing is a mistake. */

@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os'
+import { configuredSlots } from '../../../domain/configuration.ts'
 import { AppError, messageOf } from '../../../domain/errors.ts'
 import { activeStates } from '../../../domain/task.ts'
 import { viewWorker } from '../../make-view.ts'
@@ -20,7 +21,8 @@ export const worker = defineCommand({
   usage,
   flags: {
     slots: {
-      about: 'run: how many attempts at once (default: half the cores, 8 at most)',
+      about:
+        'run: how many attempts at once (default: as configured, else half the cores, 8 at most)',
       value: 'N',
     },
     idle: {
@@ -119,7 +121,8 @@ async function runWorker(
   const order = {
     slots:
       slots === undefined
-        ? Math.min(Math.max(1, Math.floor(availableParallelism() / 2)), 8)
+        ? ((await slotsSetBy(context, log)) ??
+          Math.min(Math.max(1, Math.floor(availableParallelism() / 2)), 8))
         : parseSlots(slots),
     idleMs: idle === undefined ? idleOf(context, log) : parseDuration(idle, 'idle'),
     findAgent: (name: string) => holdfast.agent(name),
@@ -172,7 +175,20 @@ function parseSlots(text: string): number {
   return slots
 }
 
-/** What a variable says may be wrong, but it may not keep a worker from its tasks. */
+/** What a file or a variable says may be wrong, but it may not keep a worker from its tasks. */
+async function slotsSetBy(
+  { holdfast }: CommandContext,
+  log: (line: string) => void,
+): Promise<number | undefined> {
+  try {
+    return configuredSlots(await holdfast.configuration(null))
+  } catch (error) {
+    log(`the configuration is ignored: ${messageOf(error)}`)
+    return undefined
+  }
+}
+
+/** As above. */
 function idleOf({ environment }: CommandContext, log: (line: string) => void): number {
   const text = environment.HOLDFAST_WORKER_IDLE
   if (text === undefined) return IDLE_MS

@@ -1,0 +1,116 @@
+/**
+ * Every setting: what it is, where it may stand, what is allowed. The files are checked against
+ * these schemas, and the reference and the published JSON Schemas are drawn from them.
+ */
+import * as z from 'zod/mini'
+import { permissionModes } from '../domain/permissions.ts'
+
+/** A repository's `holdfast.json`, the user's `config.json`, or an environment variable. */
+export type Place = 'repository' | 'user' | 'environment'
+
+export interface SettingInfo {
+  readonly about: string
+  /** In words, for a message and the reference. */
+  readonly allowed: string
+  readonly otherwise: string
+  readonly places: readonly Place[]
+  /** The environment variable, for one that has one. */
+  readonly variable?: string
+}
+
+const files = ['repository', 'user'] as const
+const everywhere = ['repository', 'user', 'environment'] as const
+
+/** By dotted name. `agents` are those that take a prompt. */
+export const settings = (agents: readonly string[]) =>
+  ({
+    $schema: {
+      about: 'where the JSON Schema of this file is, for editors',
+      allowed: 'a path or URL',
+      otherwise: 'none',
+      places: files,
+    },
+    agent: {
+      about: 'the agent that does a task',
+      allowed: agents.join(', '),
+      otherwise: 'the first agent that is ready',
+      places: everywhere,
+      variable: 'HOLDFAST_AGENT',
+    },
+    model: {
+      about: 'the model, as the agent names it; beside `agent`, for that agent alone',
+      allowed: 'a name',
+      otherwise: "the agent's own default",
+      places: everywhere,
+      variable: 'HOLDFAST_MODEL',
+    },
+    effort: {
+      about: 'how hard to think, as the agent names it; beside `agent`, for that agent alone',
+      allowed: 'a name',
+      otherwise: "the agent's own default",
+      places: everywhere,
+      variable: 'HOLDFAST_EFFORT',
+    },
+    permissions: {
+      about:
+        "how much an agent may do; a repository's file can narrow what your own allows, and not widen it",
+      allowed: 'read-only, workspace; in your own file also full',
+      otherwise: 'workspace',
+      places: everywhere,
+      variable: 'HOLDFAST_PERMISSIONS',
+    },
+    'capture.maxBytes': {
+      about: 'how much uncommitted work comes along, in bytes; more is refused',
+      allowed: 'a whole number from 0',
+      otherwise: '500000000',
+      places: files,
+    },
+    'capture.maxFiles': {
+      about: 'how many changed and untracked files come along; more are refused',
+      allowed: 'a whole number from 0',
+      otherwise: '20000',
+      places: files,
+    },
+    slots: {
+      about: 'how many tasks run at once',
+      allowed: 'a whole number from 1',
+      otherwise: 'half the cores, 8 at most',
+      places: ['user', 'environment'],
+      variable: 'HOLDFAST_SLOTS',
+    },
+  }) satisfies Record<string, SettingInfo>
+
+/** What may stand in each place. */
+export function makeSchemas(agents: readonly string[]) {
+  const all = settings(agents)
+  const described = <T extends z.ZodMiniType>(name: keyof typeof all, schema: T) =>
+    z.optional(schema.check(z.describe(`${all[name].about} (default: ${all[name].otherwise})`)))
+  const name = z.string().check(z.minLength(1))
+  const count = z.int().check(z.gte(0))
+  const shared = {
+    agent: described('agent', z.enum(agents)),
+    model: described('model', name),
+    effort: described('effort', name),
+  }
+  const narrow = described('permissions', z.enum(['read-only', 'workspace']))
+  const inFiles = {
+    $schema: described('$schema', z.string()),
+    ...shared,
+    capture: z.optional(
+      z.strictObject({
+        maxBytes: described('capture.maxBytes', count),
+        maxFiles: described('capture.maxFiles', count),
+      }),
+    ),
+  }
+  const slots = described('slots', z.int().check(z.gte(1)))
+  return {
+    repository: z.strictObject({ ...inFiles, permissions: narrow }),
+    user: z.strictObject({
+      ...inFiles,
+      permissions: described('permissions', z.enum(permissionModes)),
+      slots,
+    }),
+    environment: z.strictObject({ ...shared, permissions: narrow, slots }),
+  }
+}
