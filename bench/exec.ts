@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { interleave, runProgram, spreadOf, timeProgram } from './measure.ts'
-import type { Home, Place } from './place.ts'
+import { type Home, type Place, RUN_COMMAND } from './place.ts'
 import { type Row, shownMs, shownSpread, verdictOf } from './table.ts'
 
 /** Beyond what git takes for the worktree, in seconds. */
@@ -50,9 +50,7 @@ export async function measureExec(place: Place): Promise<readonly Row[]> {
 
 async function timeToExec(home: Home, repository: string): Promise<number> {
   const start = Date.now()
-  const { stdout } = runProgram(
-    home.program(repository, 'run', 'command', '--', '/bin/date', '+%s%N'),
-  )
+  const { stdout } = runProgram(home.program(repository, ...RUN_COMMAND, '/bin/date', '+%s%N'))
   const id = stdout.trim()
   // To the end of the task: what comes after the agent does not compete with the next round.
   await home.ok('/', 'wait', id)

@@ -33,6 +33,9 @@ const STOP_LIMIT_MS = 5_000
 /** Longer than any bench; what a killed bench leaves behind ends by itself. */
 const SLEEP_S = '600'
 
+/** Hands in a program; what a confinement costs is not a part of any figure. */
+export const RUN_COMMAND = ['run', 'command', '--permissions', 'full', '--'] as const
+
 const FILES_PER_DIRECTORY = 20
 const LINES_PER_FILE = 40
 /** So old that git need not read a file again because it might have changed in the same second. */
@@ -184,7 +187,7 @@ export class Home {
 
   /** Hands in a task that sleeps, and waits until its agent runs; its run directory. */
   async submitSleeper(repository: string): Promise<string> {
-    const id = await this.ok(repository, 'run', 'command', '--', '/bin/sleep', SLEEP_S)
+    const id = await this.ok(repository, ...RUN_COMMAND, '/bin/sleep', SLEEP_S)
     const runDirectory = this.runDirectory(id.trim())
     await this.#place.until('the agent runs', () => sizeOf(join(runDirectory, 'pid')) > 0)
     return runDirectory

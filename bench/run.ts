@@ -8,7 +8,7 @@ import { homedir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { writeCodexHome } from '../src/demo/scripted-model/codex-home.ts'
 import { interleave, spreadOf, timeProgram } from './measure.ts'
-import type { Place } from './place.ts'
+import { type Place, RUN_COMMAND } from './place.ts'
 import { type Row, rowWithout, shownMs, shownSpread, verdictOf } from './table.ts'
 
 const ROUNDS = { count: 21, warmUp: 3 }
@@ -38,7 +38,7 @@ export async function measureRun(place: Place): Promise<readonly Row[]> {
     const clean = await place.repository(files === SMALL ? 'small' : 'large', files)
     const dirty = await place.repository(`${clean.split('/').at(-1)}-dirty`, files)
     await place.makeDirty(dirty)
-    const command = ['run', 'command', '--', 'true']
+    const command = [...RUN_COMMAND, 'true']
     const cases = [
       { figure: `\`run\`, ${size}, clean`, repository: clean, words: command },
       { figure: `\`run\`, ${size}, 20 dirty`, repository: dirty, words: command },

@@ -4,7 +4,7 @@ import { asFence, type CommitId, makeTaskId, worktreeIdOf } from '../src/domain/
 import type { TaskRequest, TaskState } from '../src/domain/task.ts'
 import { openDatabase } from '../src/store/open.ts'
 import { interleave, spreadOf, timeProgram } from './measure.ts'
-import type { Place } from './place.ts'
+import { type Place, RUN_COMMAND } from './place.ts'
 import { type Row, shownMs, shownSpread, verdictOf } from './table.ts'
 
 const ROUNDS = { count: 25, warmUp: 3 }
@@ -20,7 +20,7 @@ export async function measureStatus(place: Place): Promise<readonly Row[]> {
   await using home = place.makeHome('status')
   await writePast(home.directory, repository)
   await home.startBusyWorker(repository)
-  for (let i = 0; i < QUEUED; i++) await home.ok(repository, 'run', 'command', '--', 'true')
+  for (let i = 0; i < QUEUED; i++) await home.ok(repository, ...RUN_COMMAND, 'true')
 
   const rounds = await interleave(
     {

@@ -1,7 +1,7 @@
 /** What the worker costs with 200 agents under way, each with a line of output every two seconds. */
 import { openSqliteStore } from '../src/store/sqlite-store.ts'
 import { systemClock } from '../src/system-clock.ts'
-import type { Home, Place } from './place.ts'
+import { type Home, type Place, RUN_COMMAND } from './place.ts'
 import { readCpuTime, readPss, readRss } from './process-costs.ts'
 import { type Row, shownBytes, verdictOf } from './table.ts'
 
@@ -61,7 +61,7 @@ async function submitAll(home: Home, repository: string): Promise<void> {
   let left = TASKS
   const submit = async () => {
     while (left-- > 0) {
-      await home.ok(repository, 'run', 'command', '--', '/bin/sh', '-c', AGENT)
+      await home.ok(repository, ...RUN_COMMAND, '/bin/sh', '-c', AGENT)
     }
   }
   await Promise.all(Array.from({ length: AT_ONCE }, submit))

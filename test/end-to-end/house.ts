@@ -37,6 +37,17 @@ export interface RunOptions {
 
 const built: House[] = []
 
+/**
+ * Most tests are not about permissions, and must pass where the system has nothing to confine a
+ * program with: unless they name a mode themselves, their programs run with full permissions.
+ */
+export function unconfined(words: readonly string[]): readonly string[] {
+  const verbatim = words.indexOf('--')
+  const own = words.slice(0, verbatim < 0 ? words.length : verbatim)
+  const isRun = own[0] === 'run' && own.includes('command') && !own.includes('--permissions')
+  return isRun ? ['run', '--permissions', 'full', ...words.slice(1)] : words
+}
+
 afterEach(async () => {
   for (const house of built.splice(0)) await house.leave()
 })
@@ -97,7 +108,7 @@ export class House {
     return new Promise(resolve => {
       const child = execFile(
         process.execPath,
-        [entry, ...words],
+        [entry, ...unconfined(words)],
         {
           cwd: options.directory ?? this.repo,
           env: { ...this.environment, ...options.environment },
@@ -135,7 +146,7 @@ export class House {
   }
 
   start(words: readonly string[], options: RunOptions = {}): ChildProcess {
-    return spawn(process.execPath, [entry, ...words], {
+    return spawn(process.execPath, [entry, ...unconfined(words)], {
       cwd: options.directory ?? this.repo,
       env: { ...this.environment, ...options.environment },
       stdio: ['ignore', 'pipe', 'pipe'],

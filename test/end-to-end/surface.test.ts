@@ -19,7 +19,7 @@ import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { views } from '../../src/surfaces/view.ts'
 import { eventually } from '../eventually.ts'
-import { entry, House } from './house.ts'
+import { entry, House, unconfined } from './house.ts'
 
 test('every document is as its schema says', async () => {
   const house = new House()
@@ -127,9 +127,13 @@ test('a status without a worker is judged from what can be seen', async () => {
 
 test('everything under the state directory is private, whatever the umask', async () => {
   const house = new House({ TOP_SECRET: 'hunter2' })
-  const { entry: program } = await import('./house.ts')
+  const program = entry
   const script = 'umask 000; exec "$@"'
-  const words = [process.execPath, program, 'run', 'command', '--', 'sh', '-c', 'umask; echo x > f']
+  const words = [
+    process.execPath,
+    program,
+    ...unconfined(['run', 'command', '--', 'sh', '-c', 'umask; echo x > f']),
+  ]
   const stdio: StdioOptions = ['ignore', 'pipe', 'ignore']
   const options = { cwd: house.repo, env: house.environment, encoding: 'utf8', stdio } as const
   const id = execFileSync('/bin/sh', ['-c', script, 'sh', ...words], options).trim()
@@ -195,7 +199,7 @@ test('a command loads itself and nothing else', async () => {
       [],
     ])
   }
-  const run = loadedBy(house, 'run', 'command', '--', 'true')
+  const run = loadedBy(house, ...unconfined(['run', 'command', '--', 'true']))
   expect(run.filter(path => /src\/(?:demo|agents\/codex)|commands\/(?!run)/.test(path))).toEqual([])
   await house.run(['wait', '--timeout', '20s'])
 })
