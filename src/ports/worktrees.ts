@@ -64,11 +64,11 @@ export interface Worktrees {
    */
   openCheckout(directory: string): Promise<Checkout>
   /**
-   * Takes the commit and the uncommitted changes, staged and unstaged kept apart, without touching
-   * the source (not even the bytes of its index), reads them back, and holds them by a ref under
-   * `refs/holdfast/<task>/base`. Refuses with `changes_too_large`, naming the largest paths,
-   * `unmerged_index`, `no_space`, `no_commit` (the revision names none) or `capture_failed`; then
-   * nothing is left behind.
+   * Takes the commit and the uncommitted changes, staged and unstaged kept apart, with conflicts and
+   * flags, without touching the source (not even the bytes of its index), reads them back, and holds
+   * them by a ref under `refs/holdfast/<task>/base`. What cannot be taken is named in the base's
+   * `leftOut`. Refuses with `changes_too_large`, naming the largest paths, `no_space`, `no_commit`
+   * (the revision names none) or `capture_failed`; then nothing is left behind.
    * `scratch` is a private directory that exists.
    */
   captureBase(checkout: Checkout, task: TaskId, scratch: string, order: CaptureOrder): Promise<Base>

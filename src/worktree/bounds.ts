@@ -17,10 +17,6 @@ export function refuseTooLarge(
   stopped: boolean,
   { maxFiles, maxBytes }: CaptureOrder,
 ): number {
-  if (stopped) {
-    const most = fullestDirectories(changes).join(', ')
-    throw tooLarge(`more than ${maxFiles} files are changed or untracked, most of them in ${most}`)
-  }
   const look = makeLook(root)
   const sizes: { path: BytePath; size: number }[] = []
   let bytes = 0
@@ -30,21 +26,19 @@ export function refuseTooLarge(
     sizes.push({ path, size: found.size })
     bytes += found.size
   }
-  if (bytes <= maxBytes) return bytes
+  if (!stopped && bytes <= maxBytes) return bytes
   const largest = sizes.sort((a, b) => b.size - a.size).slice(0, NAMED)
   const list = largest.map(({ path, size }) => `${shownPath(path)} (${shownSize(size)})`).join(', ')
-  const what = `the changed and untracked files are ${shownSize(bytes)}, over ${shownSize(maxBytes)}`
-  throw tooLarge(`${what}; the largest: ${list}`)
-}
-
-function tooLarge(message: string): AppError {
-  return new AppError('changes_too_large', message, {
+  const what = stopped
+    ? `more than ${maxFiles} files are changed or untracked, most of them in ${fullest(changes)}`
+    : `the changed and untracked files are ${shownSize(bytes)}, over ${shownSize(maxBytes)}`
+  throw new AppError('changes_too_large', `${what}; the largest: ${list}`, {
     hint: 'name what is not meant to be kept in .gitignore, or commit first',
   })
 }
 
-/** Where most of the files lie, the fullest first. */
-function fullestDirectories(changes: readonly Change[]): string[] {
+/** The directories with most of the files, the fullest first. */
+function fullest(changes: readonly Change[]): string {
   let within = ''
   for (;;) {
     const counts = new Map<string, number>()
@@ -59,7 +53,7 @@ function fullestDirectories(changes: readonly Change[]): string[] {
     const [directory, count] = ranked[0] ?? [within, 0]
     if (directory === within || count < NEARLY_ALL * all) {
       const names = ranked.slice(0, NAMED).map(([name]) => shownPath(name as BytePath))
-      return names.map(name => name || 'the top')
+      return names.map(name => name || 'the top').join(', ')
     }
     within = directory
   }

@@ -15,6 +15,7 @@ import type { ProcessTable } from '../ports/process-table.ts'
 import type { WorktreeRecord } from '../ports/worktrees.ts'
 import { discardTree } from './discard.ts'
 import { type Git, GitError, type GitPlace } from './git.ts'
+import { restoreIndexState } from './index-state.ts'
 import { takeOver } from './orphans.ts'
 import {
   findRegistration,
@@ -128,7 +129,9 @@ async function fillWorktree(
   await git.run(['read-tree', '-m', '-u', baseTreeCommit(base)], { place, config })
   reach('worktree.filled')
   if (base.changes === null) return
-  await git.run(['read-tree', '-m', base.changes.staged ?? base.commit], { place })
+  const { staged, indexState } = base.changes
+  await git.run(['read-tree', '-m', staged ?? base.commit], { place })
+  if (indexState !== null) await restoreIndexState(git, place, indexState)
   reach('worktree.staged')
 }
 

@@ -16,7 +16,8 @@ export interface CommitOrder {
   readonly message: string
   /** Seconds since 1970. */
   readonly time: number
-  readonly from: CommitId
+  /** Null: it has no parent, and `entries` are all it holds. */
+  readonly from: CommitId | null
   /** Further parents: an id, or the nth commit of this stream, from 0. */
   readonly merge: readonly (CommitId | number)[]
   /** What differs from `from`; null: it is gone. */
@@ -97,7 +98,8 @@ export function startFastImport(git: Git, place: GitPlace): FastImport {
       const text = Buffer.from(message).toString('latin1')
       await write(`commit ${ref}\nmark :${mark}\n`)
       await write(`committer Holdfast <holdfast@localhost> ${time} +0000\n`)
-      await write(`data ${text.length}\n${text}\nfrom ${from}\n`)
+      await write(`data ${text.length}\n${text}\n`)
+      if (from !== null) await write(`from ${from}\n`)
       for (const parent of merge) {
         await write(`merge ${typeof parent === 'number' ? `:${parent + 1}` : parent}\n`)
       }

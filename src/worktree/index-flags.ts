@@ -1,48 +1,53 @@
 /**
- * Whether an index can hide edits from `git status`, read from its bytes: `run` waits for the
- * answer, and asking git for it costs as much as a third of the status itself. Git is asked only
- * if the answer is not a clear no. Format: gitformat-index(5), versions 2 to 4.
+ * Whether a status says all there is to say of an index, read from its bytes: no edit is hidden by
+ * a flag, and there is no submodule. `run` waits for the answer, and asking git for it costs as
+ * much as a third of the status itself. Git is asked only if the answer is not a clear yes. Format:
+ * gitformat-index(5), versions 2 to 4.
  */
 import type { ObjectFormat } from './contents.ts'
 
 const HEADER_BYTES = 12
 /** Ten words of stat data stand before the object id, the flags after it. */
 const STAT_BYTES = 40
+/** The mode is the seventh word; its lower half says all. */
+const MODE_AT = 26
+const GITLINK_MODE = 0o160000
 const ASSUME_VALID = 0x8000
 const EXTENDED = 0x4000
 const NAME_MASK = 0x0fff
 const SKIP_WORKTREE = 0x4000
 const LINK_EXTENSION = 'link'
 
-export function mayHideEdits(index: Buffer, format: ObjectFormat): boolean {
+export function isPlainIndex(index: Buffer, format: ObjectFormat): boolean {
   const idBytes = format === 'sha256' ? 32 : 20
   try {
-    return hasFlags(index, idBytes)
+    return hasPlainEntries(index, idBytes)
   } catch {
     // Shorter than it says: git will have its own opinion of it.
-    return true
+    return false
   }
 }
 
-function hasFlags(index: Buffer, idBytes: number): boolean {
+function hasPlainEntries(index: Buffer, idBytes: number): boolean {
   const version = index.readUInt32BE(4)
-  if (index.toString('latin1', 0, 4) !== 'DIRC' || version < 2 || version > 4) return true
+  if (index.toString('latin1', 0, 4) !== 'DIRC' || version < 2 || version > 4) return false
   const count = index.readUInt32BE(8)
   let at = HEADER_BYTES
   for (let n = 0; n < count; n++) {
+    if (index.readUInt16BE(at + MODE_AT) === GITLINK_MODE) return false
     const flagsAt = at + STAT_BYTES + idBytes
     const flags = index.readUInt16BE(flagsAt)
-    if ((flags & ASSUME_VALID) !== 0) return true
+    if ((flags & ASSUME_VALID) !== 0) return false
     let nameAt = flagsAt + 2
     if ((flags & EXTENDED) !== 0) {
-      if ((index.readUInt16BE(nameAt) & SKIP_WORKTREE) !== 0) return true
+      if ((index.readUInt16BE(nameAt) & SKIP_WORKTREE) !== 0) return false
       nameAt += 2
     }
     at = version === 4 ? endOfPrefixedName(index, nameAt) : endOfName(index, at, nameAt, flags)
   }
   // A split index keeps its other entries in another file.
   const afterwards = index.toString('latin1', at, at + 4)
-  return afterwards === LINK_EXTENSION
+  return afterwards !== LINK_EXTENSION
 }
 
 /** Names end with one to eight NULs, so that entries are a multiple of eight bytes long. */

@@ -115,12 +115,15 @@ export async function readIndexFacts(git: Git, place: GitPlace): Promise<IndexFa
   return { skipped, assumed, unmerged: [...unmerged], gitlinks }
 }
 
+/** The paths whose edits git does not look for. */
+export type HiddenPaths = Pick<IndexFacts, 'skipped' | 'assumed'>
+
 /** In a sparse checkout `skip-worktree` hides nothing: it marks what is meant to be absent. */
 export async function hiddenPaths(
   git: Git,
   place: GitPlace,
   facts: IndexFacts,
-): Promise<Pick<IndexFacts, 'skipped' | 'assumed'>> {
+): Promise<HiddenPaths> {
   if (facts.skipped.length === 0) return facts
   const { sparse } = await readSettings(git, place)
   return sparse ? { ...facts, skipped: [] } : facts
@@ -134,7 +137,7 @@ export async function clearHiddenFlags(
   git: Git,
   place: GitPlace,
   index: PrivateIndex,
-  hidden: { readonly skipped: readonly BytePath[]; readonly assumed: readonly BytePath[] },
+  hidden: HiddenPaths,
 ): Promise<void> {
   const clear = async (option: string, paths: readonly BytePath[]) => {
     if (paths.length === 0) return

@@ -10,7 +10,8 @@ import { sameEntry, type TreeEntry, treeEntry } from './status.ts'
 /** A commit, and what it should have against its parent. */
 export interface Stored {
   readonly commit: CommitId
-  readonly parent: CommitId
+  /** Null: it has none. */
+  readonly parent: CommitId | null
   readonly delta: Delta
 }
 
@@ -25,12 +26,13 @@ export async function verifyCommits(
   place: GitPlace,
   storing: Promise<readonly Stored[]>,
 ): Promise<void> {
-  const process = git.start(['diff-tree', '--stdin', '-r', ...RAW], { place })
+  const process = git.start(['diff-tree', '--stdin', '-r', '--root', ...RAW], { place })
   const chunks: Buffer[] = []
   process.stdout?.on('data', (chunk: Buffer) => chunks.push(chunk))
   try {
     const stored = await storing
-    process.stdin?.end(stored.map(({ commit, parent }) => `${commit} ${parent}\n`).join(''))
+    const lines = stored.map(({ commit, parent }) => `${commit} ${parent ?? ''}`.trimEnd())
+    process.stdin?.end(lines.map(line => `${line}\n`).join(''))
     await process.ended
     const deltas = parseDeltas(Buffer.concat(chunks))
     const wrong = stored.flatMap(({ commit, delta }) =>

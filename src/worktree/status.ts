@@ -25,7 +25,14 @@ export type StatusEntry =
       /** As git saw it on disk, with `core.fileMode` respected. */
       readonly diskMode: string
     }
-  | { readonly kind: 'unmerged' | 'untracked' | 'ignored'; readonly path: BytePath }
+  | {
+      readonly kind: 'unmerged'
+      readonly path: BytePath
+      readonly submodule: boolean
+      /** What the index has of it: the common ancestor's, ours and theirs, where there is one. */
+      readonly stages: readonly (TreeEntry | null)[]
+    }
+  | { readonly kind: 'untracked' | 'ignored'; readonly path: BytePath }
 
 export interface StatusReport {
   /** The commit that git compared with; null: none yet. */
@@ -123,8 +130,16 @@ function parseRecord(record: Buffer, text: string): StatusEntry | undefined {
         diskMode: disk ?? '',
       }
     }
-    case 'u':
-      return { kind: 'unmerged', path: parsePath(record.subarray(fieldsEnd(text, 10))) }
+    case 'u': {
+      const [, , sub = '', ...fields] = text.split(' ', 10)
+      return {
+        kind: 'unmerged',
+        path: parsePath(record.subarray(fieldsEnd(text, 10))),
+        submodule: sub.startsWith('S'),
+        // Three modes, the mode on disk, three ids.
+        stages: [0, 1, 2].map(n => treeEntry(fields[n], fields[n + 4])),
+      }
+    }
     case '?':
       return { kind: 'untracked', path: parsePath(record.subarray(2)) }
     case '!':

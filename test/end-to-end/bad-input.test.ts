@@ -193,18 +193,6 @@ test('with --json a refusal is a document on stdout, and the same exit code', as
   })
 })
 
-test('a merge in progress is refused by name', async () => {
-  const house = new House()
-  house.git('checkout', '--quiet', '-b', 'other')
-  house.write('kept.txt', 'theirs\n')
-  house.git('commit', '--quiet', '--all', '--message=theirs')
-  house.git('checkout', '--quiet', 'trunk')
-  house.write('kept.txt', 'ours\n')
-  house.git('commit', '--quiet', '--all', '--message=ours')
-  expect(() => house.git('merge', '--quiet', 'other')).toThrow()
-  await expectRefused(house, program, 5, /kept\.txt/)
-})
-
 test('what cannot be carried is said before the task starts', async () => {
   const house = new House()
   const nested = join(house.repo, 'nested')

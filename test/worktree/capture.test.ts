@@ -61,7 +61,7 @@ function withGitScript(scene: Scene, script: string) {
 }
 
 describe.each(['main', 'linked'])('the changes of a %s worktree', kind => {
-  it.each(sources)('come along and leave no trace: $name', async ({ prepare, statusDiffers }) => {
+  it.each(sources)('come along and leave no trace: $name', async ({ prepare }) => {
     const scene = makeScene()
     const main = makeRepository(scene)
     const repository = kind === 'main' ? main : makeLinked(main)
@@ -89,7 +89,7 @@ describe.each(['main', 'linked'])('the changes of a %s worktree', kind => {
     await scene.worktrees.createWorktree(worktreeIdOf(task), path, base, commonDir)
     const made = new Repository(scene, path)
     expect(filesOf(made)).toEqual(filesOf(repository))
-    if (statusDiffers !== true) expect(statusOf(made)).toBe(before.status)
+    expect(statusOf(made)).toBe(before.status)
   })
 })
 
@@ -437,8 +437,9 @@ describe('a refused capture leaves nothing', () => {
     const error = await refused(repository, { ...limits, maxBytes: 1e9, maxFiles: 29 })
     expect(error).toMatchObject({
       code: 'changes_too_large',
-      message:
-        'more than 29 files are changed or untracked, most of them in many/below/0/, many/below/1/',
+      message: expect.stringContaining(
+        'more than 29 files are changed or untracked, most of them in many/below/0/, many/below/1/;',
+      ),
       hint: expect.stringContaining('.gitignore'),
     })
   })
@@ -480,21 +481,6 @@ describe('a refused capture leaves nothing', () => {
     const capturing = worktrees.captureBase(await repository.open(), task, scene.scratch, limits)
     await expect(capturing).rejects.toMatchObject({ code: 'no_space' })
     expect(leftovers(repository)).toEqual([])
-  })
-
-  it('when the index has conflicts, naming their paths', async () => {
-    const repository = makeRepository(makeScene())
-    repository.git('checkout', '-q', '-b', 'other')
-    repository.write('edited.txt', 'theirs\n')
-    repository.commit()
-    repository.git('checkout', '-q', '-')
-    repository.write('edited.txt', 'ours\n')
-    repository.commit()
-    expect(() => repository.git('merge', 'other')).toThrow()
-    expect(await refused(repository)).toMatchObject({
-      code: 'unmerged_index',
-      message: 'unresolved conflicts in edited.txt',
-    })
   })
 
   it('when the index is no index, with git’s own words', async () => {

@@ -222,14 +222,32 @@ export function fingerprint(repository: Repository) {
     head: textOf(join(gitDir, 'HEAD')),
     log: textOf(join(gitDir, 'logs/HEAD')),
     config: textOf(join(commonDir, 'config')),
+    ownConfig: textOf(join(gitDir, 'config.worktree')),
     status: statusOf(repository),
     files: filesOf(repository),
+    times: timesOf(repository),
   }
+}
+
+/** When anything below a checkout but `.git` was last written; ignored files too. */
+function timesOf({ root }: Repository): Map<string, bigint> {
+  const times = new Map<string, bigint>()
+  const walk = (directory: Buffer) => {
+    times.set(directory.toString('latin1'), lstatSync(directory, { bigint: true }).mtimeNs)
+    for (const entry of readdirSync(directory, { encoding: 'buffer', withFileTypes: true })) {
+      if (entry.name.toString() === '.git') continue
+      const path = Buffer.concat([directory, Buffer.from('/'), entry.name])
+      if (entry.isDirectory()) walk(path)
+      else times.set(path.toString('latin1'), lstatSync(path, { bigint: true }).mtimeNs)
+    }
+  }
+  walk(Buffer.from(root))
+  return times
 }
 
 /** Without the refresh of the index that plain `git status` writes. */
 export function statusOf(repository: Repository): string {
-  const arguments_ = ['status', '--porcelain=v1', '-z', '-uall', '--no-renames']
+  const arguments_ = ['status', '--porcelain=v2', '-z', '-uall', '--no-renames']
   return repository.gitBytes(arguments_, { GIT_OPTIONAL_LOCKS: '0' }).toString('latin1')
 }
 

@@ -5,8 +5,6 @@ import type { Repository } from './scene.ts'
 export interface Source {
   readonly name: string
   readonly prepare: (repository: Repository) => void
-  /** Git keeps no trace of these in a commit, so a new worktree shows the file as untracked. */
-  readonly statusDiffers?: true
 }
 
 const odd = (name: string, path: string | Buffer): Source => ({
@@ -120,7 +118,6 @@ export const sources: readonly Source[] = [
       repository.write('intended.txt', 'not yet\n')
       repository.git('add', '-N', 'intended.txt')
     },
-    statusDiffers: true,
   },
   {
     name: 'no index at all',

@@ -59,20 +59,23 @@ export function renderTask(task: TaskView, now: number, output: Output): string 
 
 /** `base a1b2c3d + 3 modified, 2 untracked`. */
 export function describeBase({ commit, changes }: Base): string {
-  if (changes === null) return `base ${commit.slice(0, 7)}`
-  return `base ${commit.slice(0, 7)} + ${countChanges(changes)}`
+  return `base ${commit.slice(0, 7)}${countChanges(changes)}`
 }
 
 function describeBaseView({ base }: TaskView): string {
   const { commit, changes } = base
-  return changes === null ? commit.slice(0, 7) : `${commit.slice(0, 7)} + ${countChanges(changes)}`
+  return `${commit.slice(0, 7)}${countChanges(changes)}`
 }
 
-function countChanges(changes: { modified: number; untracked: number; deleted: number }): string {
+type Counts = { modified: number; untracked: number; deleted: number }
+
+/** ` + 3 modified`; nothing where there are none, or none that can be taken. */
+function countChanges(changes: Counts | null): string {
+  if (changes === null) return ''
   const parts = (['modified', 'untracked', 'deleted'] as const)
     .filter(kind => changes[kind] > 0)
     .map(kind => `${changes[kind]} ${kind}`)
-  return parts.length === 0 ? 'staged changes' : parts.join(', ')
+  return parts.length === 0 ? '' : ` + ${parts.join(', ')}`
 }
 
 export function describeDelta(delta: {

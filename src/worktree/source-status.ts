@@ -1,0 +1,66 @@
+/** What git says of the caller's checkout, with the edits that its index hides. */
+import { setImmediate } from 'node:timers/promises'
+import { reach } from '../domain/crash-points.ts'
+import type { CaptureOrder, Checkout } from '../ports/worktrees.ts'
+import type { Git, GitPlace } from './git.ts'
+import { isPlainIndex } from './index-flags.ts'
+import {
+  clearHiddenFlags,
+  copyIndex,
+  type HiddenPaths,
+  hiddenPaths,
+  readIndex,
+  readIndexFacts,
+} from './private-index.ts'
+import { readStatus, type StatusReport } from './status.ts'
+
+export interface SourceReport {
+  readonly status: StatusReport
+  readonly hidden: HiddenPaths
+}
+
+const NOTHING_HIDDEN: HiddenPaths = { skipped: [], assumed: [] }
+
+export function placeOf({ gitDir, place }: Checkout): GitPlace & { workTree: string } {
+  return { gitDir, commonDir: place.commonDir, workTree: place.root }
+}
+
+/**
+ * Nearly always an index hides nothing, so it is looked at beside the first status and not before
+ * it. That one reads the original index, which git does not write to: it is told to take no
+ * optional locks.
+ */
+export async function readSource(
+  git: Git,
+  checkout: Checkout,
+  order: CaptureOrder,
+  scratch: string,
+  onEntry: () => void,
+): Promise<SourceReport> {
+  const place = placeOf(checkout)
+  const options = {
+    ignoreSubmodules: 'none',
+    untrackedFiles: order.changes === 'all',
+    ignoredFiles: false,
+    limit: order.maxFiles,
+    onEntry,
+  } as const
+  const reading = readStatus(git, place, options)
+  // Awaited below, after a look at the index that itself may fail.
+  reading.catch(() => undefined)
+  // Git's own answer must have been started before this one: it is what takes the time.
+  await setImmediate()
+  const bytes = readIndex(checkout.gitDir)
+  if (bytes === undefined || isPlainIndex(bytes, checkout.objectFormat)) {
+    return { status: await reading, hidden: NOTHING_HIDDEN }
+  }
+
+  const status = await reading
+  using index = copyIndex(checkout.gitDir, scratch)
+  reach('base.index-copied')
+  const privately = { ...place, indexFile: index.file }
+  const hidden = await hiddenPaths(git, privately, await readIndexFacts(git, privately))
+  if (hidden.skipped.length + hidden.assumed.length === 0) return { status, hidden }
+  await clearHiddenFlags(git, privately, index, hidden)
+  return { status: await readStatus(git, privately, options), hidden }
+}
