@@ -1,7 +1,7 @@
 /** Looking, with a long past: 10,000 tasks that have ended over a month, and five that wait. */
 import { randomBytes } from 'node:crypto'
 import { asFence, type CommitId, makeTaskId, worktreeIdOf } from '../src/domain/ids.ts'
-import type { TaskRequest, TaskState } from '../src/domain/task.ts'
+import { plainRequest, type TaskRequest, type TaskState } from '../src/domain/task.ts'
 import { openDatabase } from '../src/store/open.ts'
 import { interleave, spreadOf, timeProgram } from './measure.ts'
 import { type Place, RUN_COMMAND } from './place.ts'
@@ -86,6 +86,7 @@ function makePastTask(number: number, endedAt: number, home: string, root: strin
   const fence = asFence(1)
   const commonDir = `${root}/.git`
   const request: TaskRequest = {
+    ...plainRequest(id),
     id,
     name: `fix-the-failing-test-${number}`,
     agent: 'codex',

@@ -1,10 +1,10 @@
 /** What follows when an agent died without finishing its turn. A pure function. */
 import { backoffDelay, countFailures, MAX_FAILURES_IN_ROW } from './backoff.ts'
 import type { Failure } from './outcome.ts'
-import type { Task, Wait } from './task.ts'
+import type { Backoff, Task } from './task.ts'
 
 export type Continuation =
-  | { readonly kind: 'wait'; readonly wait: Wait; readonly failuresInRow: number }
+  | { readonly kind: 'wait'; readonly wait: Backoff; readonly failuresInRow: number }
   | { readonly kind: 'give_up'; readonly failure: Failure }
 
 /** How the agent can be continued, as its capabilities say. */

@@ -19,6 +19,8 @@ export type RefusalCode =
   | 'capture_failed'
   | 'no_space'
   | 'leased'
+  | 'delegation_limit'
+  | 'idempotency_conflict'
   | 'work_left'
   | 'no_result'
   | 'agent_missing'

@@ -40,6 +40,28 @@ export const asFence = (count: number): Fence => count as Fence
 /** A managed worktree is named after the task that it is made for. */
 export const worktreeIdOf = (task: TaskId): WorktreeId => task as string as WorktreeId
 
+/** A permanent worktree bears the name that people gave it, and its repository's short name. */
+export const permanentWorktreeId = (name: string, repository: string): WorktreeId =>
+  `${name}-${repository.slice(0, 8)}` as WorktreeId
+/** A borrowed one bears the short name of its path. */
+export const borrowedWorktreeId = (path: string): WorktreeId =>
+  `in-place-${path.slice(0, 16)}` as WorktreeId
+
+/** The name of the task that follows one: `fix-login` → `fix-login.2` → `fix-login.3`. */
+export function followerName(name: string): string {
+  const [, stem, number] = /^(.*)\.(\d{1,6})$/.exec(name) ?? []
+  return stem === undefined ? `${name}.2` : `${stem}.${Number(number) + 1}`
+}
+
+/** Refused, with why: a name that would be mistaken for something else when it is typed. */
+export function findNameProblem(name: string): string | null {
+  if ([...name].length > 64) return 'it is longer than 64 characters'
+  if (!/^[\p{L}\p{N}][\p{L}\p{N}._-]*$/u.test(name)) {
+    return 'it may have letters, digits, dots, dashes and underscores, and begins with a letter or digit'
+  }
+  return parseTaskId(name) === undefined ? null : 'it looks like the id of a task'
+}
+
 /** The longest name that `makeTaskName` gives, in characters. */
 const NAME_LENGTH = 32
 

@@ -21,6 +21,8 @@ export type FailureCode =
   | 'session_lost'
   | 'collect_failed'
   | 'max_failures'
+  | 'timed_out'
+  | 'dependency_failed'
   | 'internal_error'
 
 /** Why something failed: the code to act on, the agent's or git's own words, and the next step. */

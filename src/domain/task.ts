@@ -1,4 +1,12 @@
-import type { CommitId, Fence, SessionId, TaskId, WorktreeId } from './ids.ts'
+import type { Delegation } from './delegation.ts'
+import {
+  type CommitId,
+  type Fence,
+  type SessionId,
+  type TaskId,
+  type WorktreeId,
+  worktreeIdOf,
+} from './ids.ts'
 import type { Failure, Result, Usage } from './outcome.ts'
 import type { Permissions } from './permissions.ts'
 
@@ -17,7 +25,58 @@ export interface TaskRequest {
   readonly repo: RepositoryPlace
   readonly base: Base
   readonly caller: Caller
+  /** Where its agent works. */
+  readonly workplace: Workplace
+  /** Of two queued tasks the one with the larger number goes first. */
+  readonly priority: number
+  /** Tasks that must have succeeded before this one starts. */
+  readonly after: readonly TaskId[]
+  /** How long its agents may be at work in all, in milliseconds; null: no limit. */
+  readonly timeoutMs: number | null
+  /** Handed in twice under the same key, it is one task; null: each time is a new one. */
+  readonly idempotency: Idempotency | null
+  /** The task whose session and worktree it goes on with. */
+  readonly follows: TaskId | null
+  /** The session that it goes on with; null: a new one. */
+  readonly session: SessionId | null
+  /** Null: no task delegated it. */
+  readonly delegation: Delegation | null
   readonly createdAt: number
+}
+
+/** What a request says where nothing in particular is asked for. */
+export function plainRequest(id: TaskId) {
+  return {
+    workplace: { kind: 'managed', id: worktreeIdOf(id), path: null },
+    priority: 0,
+    after: [],
+    timeoutMs: null,
+    idempotency: null,
+    follows: null,
+    session: null,
+    delegation: null,
+  } as const satisfies Partial<TaskRequest>
+}
+
+/** The worktree that a task leases. */
+export interface Workplace {
+  readonly kind: WorktreeKind
+  /** A managed one bears the id of the task that it was made for. */
+  readonly id: WorktreeId
+  /** Absolute; null: where managed worktrees stand, under its id. */
+  readonly path: string | null
+}
+
+/**
+ * `managed`: ours, for one task and those that follow it. `permanent`: ours, for one task after the
+ * other. `borrowed`: the user's own checkout, used in place.
+ */
+export type WorktreeKind = 'managed' | 'permanent' | 'borrowed'
+
+export interface Idempotency {
+  readonly key: string
+  /** What was asked, as a hash: the same key for something else is a mistake. */
+  readonly fingerprint: string
 }
 
 /** Where the task came from. All paths are absolute and real. */
@@ -68,12 +127,14 @@ export interface Caller {
   readonly directory: string
 }
 
-/** Why a task waits, and until when (milliseconds since 1970). */
-export interface Wait {
+export interface Backoff {
   readonly reason: 'backoff'
   readonly until: number
   readonly failure: Failure
 }
+
+/** Why a task waits, and until when (milliseconds since 1970) or for whom. */
+export type Wait = Backoff | { readonly reason: 'dependency'; readonly on: readonly TaskId[] }
 
 /**
  * The state of a task; each carries only the facts that are true in it. How one leads to another
@@ -115,7 +176,7 @@ export function isActive(state: TaskState): state is ActiveState {
 export interface WorktreePlace {
   readonly id: WorktreeId
   readonly path: string
-  readonly kind: 'managed' | 'permanent' | 'borrowed'
+  readonly kind: WorktreeKind
   readonly pinned: boolean
 }
 

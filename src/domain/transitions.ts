@@ -17,6 +17,9 @@ export type Transition =
       readonly wait: Wait
       readonly failuresInRow: number
     }
+  /** Nobody need wait any longer: it may start as soon as there is a free slot. */
+  | { readonly kind: 'wait_ended' }
+  | { readonly kind: 'dependency_failed'; readonly failure: Failure }
   | { readonly kind: 'cancel_requested' }
   | { readonly kind: 'attempt_succeeded'; readonly result: Result }
   | { readonly kind: 'attempt_failed'; readonly failure: Failure; readonly result: Result | null }
@@ -33,6 +36,8 @@ const ended: Record<TransitionKind, Cell> = {
   input_requested: 'refused',
   input_answered: 'refused',
   attempt_interrupted: 'refused',
+  wait_ended: 'refused',
+  dependency_failed: 'refused',
   cancel_requested: 'refused',
   attempt_succeeded: 'refused',
   attempt_failed: 'refused',
@@ -46,6 +51,8 @@ const underWay: Record<TransitionKind, Cell> = {
   input_requested: 'needs_input',
   input_answered: 'refused',
   attempt_interrupted: 'waiting',
+  wait_ended: 'refused',
+  dependency_failed: 'refused',
   cancel_requested: 'cancelling',
   attempt_succeeded: 'succeeded',
   attempt_failed: 'failed',
@@ -55,7 +62,13 @@ const underWay: Record<TransitionKind, Cell> = {
 export const transitions: Record<TaskStateName, Record<TransitionKind, Cell>> = {
   queued: { ...ended, attempt_claimed: 'starting', cancel_requested: 'cancelled' },
   // A waiting task has a worktree with work in it: a worker must collect it before it is cancelled.
-  waiting: { ...ended, attempt_claimed: 'starting', cancel_requested: 'cancelling' },
+  waiting: {
+    ...ended,
+    attempt_claimed: 'starting',
+    // What was interrupted stays so, and is due at once: its resume says by what.
+    wait_ended: 'waiting',
+    cancel_requested: 'cancelling',
+  },
   starting: underWay,
   running: { ...underWay, agent_started: 'stay' },
   needs_input: {
@@ -80,6 +93,20 @@ export const transitions: Record<TaskStateName, Record<TransitionKind, Cell>> = 
   cancelled: ended,
 }
 
+/** A task that waits for others has never started: it has no attempt to claim or to collect. */
+export const transitionsBeforeStart: Record<TransitionKind, Cell> = {
+  ...ended,
+  wait_ended: 'queued',
+  dependency_failed: 'failed',
+  cancel_requested: 'cancelled',
+}
+
+function rowOf(state: TaskState): Record<TransitionKind, Cell> {
+  return state.name === 'waiting' && state.wait.reason === 'dependency'
+    ? transitionsBeforeStart
+    : transitions[state.name]
+}
+
 /**
  * The state that an event leads to, or `refused`. `fence` is the newest attempt's number (for a
  * task that is cancelled while it waits), `now` in milliseconds since 1970.
@@ -90,9 +117,9 @@ export function nextState(
   fence: Fence,
   now: number,
 ): TaskState | 'refused' {
-  const to = transitions[from.name][event.kind]
+  const to = rowOf(from)[event.kind]
   if (to === 'refused') return 'refused'
-  if (to === 'stay' || to === from.name) return from
+  if (to === 'stay') return from
   switch (to) {
     case 'queued':
       return { name: 'queued' }
@@ -105,14 +132,18 @@ export function nextState(
         ? { name: 'needs_input', fence, question: event.question }
         : 'refused'
     case 'waiting':
-      return event.kind === 'attempt_interrupted'
-        ? { name: 'waiting', wait: event.wait }
+      if (event.kind === 'attempt_interrupted') return { name: 'waiting', wait: event.wait }
+      return from.name === 'waiting' && from.wait.reason === 'backoff'
+        ? { name: 'waiting', wait: { ...from.wait, until: now } }
         : 'refused'
     case 'succeeded':
       return event.kind === 'attempt_succeeded'
         ? { name: 'succeeded', endedAt: now, result: event.result }
         : 'refused'
     case 'failed':
+      if (event.kind === 'dependency_failed') {
+        return { name: 'failed', endedAt: now, failure: event.failure, result: null }
+      }
       return event.kind === 'attempt_failed'
         ? { name: 'failed', endedAt: now, failure: event.failure, result: event.result }
         : 'refused'

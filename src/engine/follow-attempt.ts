@@ -32,6 +32,8 @@ export type AttemptEnd =
   | { readonly kind: 'died' }
   | { readonly kind: 'never_started'; readonly why: string }
   | { readonly kind: 'cancelled' }
+  /** The limit that the user set. */
+  | { readonly kind: 'timed_out'; readonly afterMs: number }
   | { readonly kind: 'worktree_lost' | 'repository_lost' }
 
 /** What others want of an attempt while it is followed. */
@@ -69,6 +71,7 @@ export async function followAttempt(
   let progress = await loadProgress(underway, ports.store)
   let looks = 0
   let starting = underway.task.state.name === 'starting'
+  const deadline = await findDeadline(underway, ports.store)
   for (;;) {
     // Looked at before reading: what an agent wrote before its end is then surely read below.
     const run = host.lookAtRun(runDirectory)
@@ -85,6 +88,9 @@ export async function followAttempt(
 
     if (wishes.release) return 'hands_off'
     if (wishes.cancel) return { kind: 'cancelled' }
+    if (deadline !== null && clock.now() >= deadline.at) {
+      return { kind: 'timed_out', afterMs: deadline.afterMs }
+    }
     if (worktree !== null && looks++ % LOOKS_PER_WORKTREE_LOOK === 0) {
       const place = worktrees.lookAtWorktree(worktree)
       if (place !== 'present') return { kind: place }
@@ -103,6 +109,20 @@ export async function followAttempt(
         if (!step.more) await ticker.next()
     }
   }
+}
+
+/** When the time is up that the user gave the task; what earlier attempts took counts. */
+async function findDeadline(
+  { task, attempt }: Underway,
+  store: Store,
+): Promise<{ readonly at: number; readonly afterMs: number } | null> {
+  const { timeoutMs } = task.request
+  if (timeoutMs === null) return null
+  let left = timeoutMs
+  for (const { attempt: earlier, endedAt } of await store.listAttempts(attempt.task)) {
+    if (earlier.fence < attempt.fence) left -= (endedAt ?? earlier.startedAt) - earlier.startedAt
+  }
+  return { at: attempt.startedAt + left, afterMs: timeoutMs }
 }
 
 /** Where the reading of an attempt's output stands; a new attempt begins at the beginning. */

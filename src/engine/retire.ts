@@ -36,6 +36,10 @@ async function requireUnleased(id: WorktreeId, store: Store): Promise<UnleasedWo
   const stored = await store.findWorktree(id)
   if (stored === undefined) throw new AppError('no_such_task', `there is no worktree ${id}`)
   if (stored.leasedTo !== null) throw leased(id)
+  if (stored.kind !== 'managed') {
+    const whose = stored.kind === 'borrowed' ? "the user's own checkout" : 'kept by its name'
+    throw new AppError('refused_in_state', `the worktree ${id} is ${whose}: it is never taken away`)
+  }
   return stored.record as UnleasedWorktree | null
 }
 

@@ -1,8 +1,9 @@
 /** One attempt from its claim to its end: worktree, launch, follow, settle. */
 import { reach } from '../domain/crash-points.ts'
 import { AppError, messageOf } from '../domain/errors.ts'
-import { worktreeIdOf } from '../domain/ids.ts'
 import type { Failure } from '../domain/outcome.ts'
+import type { Task } from '../domain/task.ts'
+import type { Store } from '../ports/store.ts'
 import type { WorktreeRecord } from '../ports/worktrees.ts'
 import { describeLoss } from './collect.ts'
 import { type FollowPorts, followAttempt, type Underway, type Wishes } from './follow-attempt.ts'
@@ -37,7 +38,7 @@ export async function runAttempt(
   }
   if (failure !== null) {
     await recordEnd(underway, { kind: 'attempt_failed', failure, result: null }, ports)
-    if (attempt.fence === 1) await retireUnused(place.worktree, ports)
+    if (attempt.fence === 1 && isOwn(claim)) await retireUnused(place.worktree, ports)
     return
   }
   await followToEnd(underway, wishes, ports)
@@ -49,7 +50,7 @@ export async function adoptAttempt(
   wishes: Wishes,
   ports: FollowPorts,
 ): Promise<void> {
-  const stored = await ports.store.findWorktree(worktreeIdOf(claim.attempt.task))
+  const stored = await ports.store.findWorktree(claim.task.request.workplace.id)
   await followToEnd({ ...claim, worktree: stored?.record ?? null }, wishes, ports)
 }
 
@@ -66,17 +67,17 @@ async function prepareWorktree(
   | { worktree: WorktreeRecord; failure: null }
   | { worktree: WorktreeRecord | null; failure: Failure }
 > {
-  const { repo, base } = task.request
-  const id = worktreeIdOf(attempt.task)
+  const { repo, base, workplace } = task.request
+  const { id, kind } = workplace
   const stored = await store.findWorktree(id)
   if (stored?.record != null) {
     const worktree = stored.record
     return { worktree, failure: describeLoss(worktrees.lookAtWorktree(worktree), worktree) }
   }
-  const path = files.worktreePath(attempt.task)
+  const path = workplace.path ?? files.worktreePath(attempt.task)
   try {
     // The row first: nothing on disk is without an owner.
-    if (!(await store.leaseWorktree(attempt, id, path, repo.commonDir))) {
+    if (!(await store.leaseWorktree(attempt, { id, kind, path, commonDir: repo.commonDir }))) {
       throw new AppError('leased', `the worktree ${path} is in use by another task`)
     }
     reach('worktree.leased')
@@ -90,6 +91,12 @@ async function prepareWorktree(
     const code = gone ? 'repository_lost' : 'worktree_failed'
     return { worktree: null, failure: { code, ...explain(error) } }
   }
+}
+
+/** Whether its worktree is made for it alone. */
+function isOwn({ task }: Claimed): boolean {
+  const { id, workplace } = task.request
+  return workplace.kind === 'managed' && workplace.id === (id as string)
 }
 
 /** No agent ran in it, ever: there is nothing to keep. If something is in it all the same, it stays. */
@@ -120,7 +127,7 @@ async function launchAgent(
       installation,
       mode:
         attempt.mode === 'resume' && session !== null
-          ? { kind: 'resume', session, why: interruptedBy?.message ?? 'unknown' }
+          ? { kind: 'resume', session, why: await whyResumed(task, interruptedBy, store) }
           : { kind: 'fresh' },
       prompt: await files.readPrompt(attempt.task),
       argv: request.argv,
@@ -156,6 +163,18 @@ async function launchAgent(
       ['agent_missing', 'agent_too_old', 'agent_logged_out'].includes(error.code)
     return { code: unusable ? 'agent_missing' : 'launch_failed', ...explain(error) }
   }
+}
+
+/** What stopped the session that is resumed: of this task, or of the one that it follows. */
+async function whyResumed(
+  { request }: Task,
+  interruptedBy: Failure | null,
+  store: Store,
+): Promise<string> {
+  if (interruptedBy !== null) return interruptedBy.message
+  const before = request.follows === null ? undefined : await store.findTask(request.follows)
+  if (before?.state.name === 'failed') return before.state.failure.message
+  return before?.state.name === 'cancelled' ? 'it was cancelled' : 'unknown'
 }
 
 function explain(error: unknown): { message: string; hint?: string } {

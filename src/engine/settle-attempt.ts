@@ -77,7 +77,7 @@ export async function recordEnd(
  * here: then that is how it ends.)
  */
 async function stopEverything(
-  { attempt, agent, worktree }: Underway,
+  { task, attempt, agent, worktree }: Underway,
   end: AttemptEnd,
   wishes: Wishes,
   { host, files, ticker }: FollowPorts,
@@ -86,10 +86,14 @@ async function stopEverything(
     task: attempt.task,
     fence: attempt.fence,
     runDirectory: files.runDirectory(attempt.task, attempt.fence),
-    worktree: worktree?.path ?? null,
+    // Whoever stands in the user's own directory need not be of the attempt.
+    worktree: task.request.workplace.kind === 'borrowed' ? null : (worktree?.path ?? null),
   }
   const order = {
-    graceful: end.kind === 'cancelled' ? agent.capabilities.gracefulSignal : null,
+    graceful:
+      end.kind === 'cancelled' || end.kind === 'timed_out'
+        ? agent.capabilities.gracefulSignal
+        : null,
     graceMs: GRACE_MS,
   }
   while (!(await host.stop(processes, order)).ended) {
@@ -124,6 +128,11 @@ async function judgeEnd(
     worktree === null ? null : describeLoss(ports.worktrees.lookAtWorktree(worktree), worktree)
   if (loss !== null) return failed(loss, await collect())
 
+  if (end.kind === 'timed_out') {
+    const message = `it was at work for ${end.afterMs / 1000} s, which is the limit it was given`
+    const hint = 'holdfast resume goes on with it; --timeout sets another limit'
+    return failed({ code: 'timed_out', message, hint }, await collect())
+  }
   const outcome = judgeOutcome(underway, end, translation, exit, ports)
   switch (outcome.kind) {
     case 'succeeded': {
@@ -213,6 +222,8 @@ function describeEnd(end: AttemptEnd, exit: AgentExit): string {
       return 'agent and wrapper were gone without a word'
     case 'never_started':
       return end.why
+    case 'timed_out':
+      return `its time was up (${describeExit(exit)})`
     case 'cancelled':
       return `cancelled (${describeExit(exit)})`
     default:

@@ -1,21 +1,20 @@
 /**
- * Hands a task in. First a plan that can still be refused and has touched nothing; then, in this
- * order, the task directory, the base, the row: whatever is visible is whole, and a failure in
- * between takes back what was made.
+ * What `run` asks for, as a plan that can still be refused and has touched nothing. `hand-in.ts`
+ * carries it out.
  */
-
 import type { CaptureLimits } from '../domain/configuration.ts'
-import { reach } from '../domain/crash-points.ts'
+import { type Delegation, delegationBy } from '../domain/delegation.ts'
 import { agentEnvironment } from '../domain/environment.ts'
 import { AppError } from '../domain/errors.ts'
-import { makeTaskId, makeTaskName, type TaskId } from '../domain/ids.ts'
-import type { PermissionMode, Permissions } from '../domain/permissions.ts'
-import type { Caller, Task } from '../domain/task.ts'
-import type { Agent, Environment } from '../ports/agent.ts'
-import type { Clock } from '../ports/clock.ts'
+import { makeTaskName, type TaskId } from '../domain/ids.ts'
+import type { PermissionMode } from '../domain/permissions.ts'
+import type { Caller } from '../domain/task.ts'
+import type { Agent } from '../ports/agent.ts'
 import type { Store } from '../ports/store.ts'
-import type { TaskFiles } from '../ports/task-files.ts'
-import type { CaptureOrder, Checkout, Worktrees } from '../ports/worktrees.ts'
+import type { ChangeScope, Worktrees } from '../ports/worktrees.ts'
+import { checkPrompt } from './check-prompt.ts'
+import { chooseWorkplace, type Place } from './choose-workplace.ts'
+import type { HandInPlan } from './hand-in.ts'
 
 /** What a caller asks for. */
 export interface Submission {
@@ -31,30 +30,34 @@ export interface Submission {
   readonly captureLimits: CaptureLimits
   readonly caller: Caller
   readonly callerEnvironment: Readonly<Record<string, string | undefined>>
+  /** Null: made from the prompt. */
+  readonly name: string | null
+  readonly place: Place
+  readonly changes: ChangeScope
+  /** The commit to start from, in the caller's words; null: where the checkout stands. */
+  readonly revision: string | null
+  readonly priority: number
+  readonly after: readonly TaskId[]
+  readonly timeoutMs: number | null
+  readonly idempotencyKey: string | null
 }
 
-/** A submission that nothing speaks against; only `planSubmission` makes one. */
-export interface SubmissionPlan {
-  readonly submission: Submission
-  readonly checkout: Checkout
-  readonly permissions: Permissions
-  readonly environment: Environment
-}
-
-export interface SubmitPorts {
+export interface PlanPorts {
   readonly store: Store
-  readonly files: TaskFiles
   readonly worktrees: Worktrees
-  readonly clock: Clock
-  readonly randomBytes: (count: number) => Uint8Array
+  /** The state directory: permanent worktrees stand in it. */
+  readonly home: string
+  /** A short name for a longer text, in hexadecimal. */
+  readonly hash: (text: string) => string
 }
 
 /** Checks everything that can be checked without writing. Throws a refusal. */
 export async function planSubmission(
   submission: Submission,
-  worktrees: Worktrees,
-): Promise<SubmissionPlan> {
+  ports: PlanPorts,
+): Promise<HandInPlan> {
   const { agent, prompt, argv, caller } = submission
+  const { store, worktrees } = ports
   if (agent.capabilities.takesPrompt) checkPrompt(prompt, agent)
   else if (argv.length === 0) {
     throw new AppError('bad_usage', `the agent ${agent.name} needs a program to run`, {
@@ -62,38 +65,20 @@ export async function planSubmission(
     })
   }
   const environment = agentEnvironment(submission.callerEnvironment)
-  const [checkout, permissions] = await Promise.all([
+  const [checkout, permissions, delegation] = await Promise.all([
     worktrees.openCheckout(caller.directory),
     agent.settlePermissions(submission.permissions, environment),
+    findDelegation(caller, store),
     agent.findInstallation(environment, argv, caller.directory),
   ])
-  return { submission, checkout, permissions, environment }
-}
-
-/** Hands the task in; it is durable when this returns. The worker is yet to be told. */
-export async function submitTask(plan: SubmissionPlan, ports: SubmitPorts): Promise<Task> {
-  const { submission, checkout, permissions, environment } = plan
-  const { store, files, worktrees, clock } = ports
-  const { agent, prompt, argv } = submission
-  const id = makeTaskId(ports.randomBytes(16))
+  const { workplace, worktree, source } = await chooseWorkplace(submission, checkout, ports)
+  const { changes, revision, captureLimits } = submission
   const said = agent.capabilities.takesPrompt ? new TextDecoder().decode(prompt) : argv.join(' ')
-
-  reach('submission.planned')
-  await files.create(id, checkout.place.commonDir)
-  let captured = false
-  try {
-    const written = files.writeRequest(id, prompt, environment)
-    const order: CaptureOrder = { ...submission.captureLimits, changes: 'all', revision: null }
-    const capturing = worktrees.captureBase(checkout, id, files.directory(id), order)
-    // Both are waited for, whichever fails, so that nothing is taken back under their hands.
-    const [base, request] = await Promise.allSettled([capturing, written])
-    captured = base.status === 'fulfilled'
-    if (base.status === 'rejected') throw base.reason
-    if (request.status === 'rejected') throw request.reason
-    reach('submission.base-captured')
-    const task = await store.submitTask({
-      id,
-      name: makeTaskName(said, `${agent.name}-task`),
+  return {
+    prompt,
+    environment,
+    request: {
+      name: submission.name ?? makeTaskName(said, `${agent.name}-task`),
       agent: agent.name,
       model: submission.model,
       effort: submission.effort,
@@ -101,64 +86,36 @@ export async function submitTask(plan: SubmissionPlan, ports: SubmitPorts): Prom
       argv,
       retryOnCrash: submission.retryOnCrash,
       repo: checkout.place,
-      base: base.value,
-      caller: submission.caller,
-      createdAt: clock.now(),
-    })
-    reach('submission.row-committed')
-    return task
-  } catch (error) {
-    if ((await isKept(id, store)) === 'no') {
-      if (captured) await worktrees.dropBase(checkout.place.commonDir, id)
-      await files.remove(id)
-      reach('refusal.directory-removed')
-    }
-    throw error
+      caller,
+      priority: submission.priority,
+      after: submission.after,
+      timeoutMs: submission.timeoutMs,
+      idempotency: idempotencyOf(submission, checkout.place.commonDir, said, ports.hash),
+      follows: null,
+      session: null,
+      delegation,
+      ...(workplace === undefined ? {} : { workplace }),
+    },
+    ...(worktree === undefined ? {} : { worktree }),
+    takeBase: (id, scratch) =>
+      worktrees.captureBase(source, id, scratch, { ...captureLimits, changes, revision }),
   }
 }
 
-/** Whether a submission that failed is in the store all the same. What is unsure is left alone. */
-async function isKept(id: TaskId, store: Store): Promise<'yes' | 'no' | 'unknown'> {
-  try {
-    return (await store.findTask(id)) === undefined ? 'no' : 'yes'
-  } catch {
-    // The store fails just now, perhaps right after its commit. If there is no row after all, the
-    // next worker finds the leftovers.
-    return 'unknown'
-  }
+/** A caller that is a task of another store is a label like any other. */
+export async function findDelegation(caller: Caller, store: Store): Promise<Delegation | null> {
+  if (caller.kind !== 'task' || caller.id === null) return null
+  const parent = await store.findTask(caller.id as TaskId)
+  return parent === undefined ? null : delegationBy(parent)
 }
 
-function checkPrompt(prompt: Uint8Array, { name, capabilities }: Agent): void {
-  const nul = prompt.indexOf(0)
-  if (nul >= 0) {
-    throw new AppError('bad_prompt', `the prompt has a NUL byte at offset ${nul}`, {
-      hint: 'agents take text: remove the byte, or name a file in the prompt instead',
-    })
-  }
-  let text: string
-  try {
-    text = new TextDecoder('utf-8', { fatal: true }).decode(prompt)
-  } catch (cause) {
-    throw new AppError('bad_prompt', 'the prompt is not valid UTF-8', {
-      hint: 'convert it first, for example with: iconv -f latin1 -t utf-8',
-      cause,
-    })
-  }
-  if (text.trim() === '') {
-    throw new AppError('bad_prompt', 'the prompt is empty', {
-      hint: 'holdfast run "fix the failing test", or --prompt-file F, or a prompt on stdin',
-    })
-  }
-  const { promptLimit } = capabilities
-  // A character is at least one byte: only a long prompt needs to be counted.
-  if (promptLimit !== null && prompt.length > promptLimit) {
-    const characters = [...text].length
-    if (characters > promptLimit) {
-      throw new AppError(
-        'bad_prompt',
-        `the prompt has ${characters} characters; ${name} takes at most ${promptLimit}`,
-        { hint: 'put the long part into a file of the repository, and name it in the prompt' },
-      )
-    }
-  }
+function idempotencyOf(
+  { idempotencyKey, agent, argv, model, effort, permissions }: Submission,
+  commonDir: string,
+  said: string,
+  hash: (text: string) => string,
+) {
+  if (idempotencyKey === null) return null
+  const asked = [agent.name, said, argv, model, effort, permissions, commonDir]
+  return { key: idempotencyKey, fingerprint: hash(JSON.stringify(asked)) }
 }

@@ -26,6 +26,8 @@ export interface WorkOrder {
 }
 
 const UNSEEN = -1
+/** A slot may stand idle for this long, until the task that was interrupted in it goes on. */
+const SLOT_KEPT_MS = 30_000
 
 type Claim = Omit<Underway, 'worktree' | 'agent'>
 
@@ -76,7 +78,10 @@ export async function work(order: WorkOrder, ports: FollowPorts): Promise<void> 
   }
   const claim = async () => {
     while (freeSlots() > 0) {
-      const next = await store.claimNext(clock.now(), chooseMode)
+      // What will go on in a moment keeps its slot: behind a new task it might wait for hours.
+      const returning = await store.countWaking(clock.now() + SLOT_KEPT_MS)
+      const which = freeSlots() > returning ? 'any' : 'interrupted'
+      const next = await store.claimNext(clock.now(), chooseMode, which)
       if (next === undefined) return
       reach('claim.committed')
       const { task, attempt, interruptedBy } = next

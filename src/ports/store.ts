@@ -7,7 +7,7 @@
 import type { AgentEvent, TaskEvent } from '../domain/agent-events.ts'
 import type { Fence, TaskId, WorktreeId } from '../domain/ids.ts'
 import type { Failure } from '../domain/outcome.ts'
-import type { Attempt, Task, TaskRequest, TaskStateName } from '../domain/task.ts'
+import type { Attempt, Task, TaskRequest, TaskStateName, WorktreeKind } from '../domain/task.ts'
 import type { Transition } from '../domain/transitions.ts'
 import type { Translation } from './agent.ts'
 import type { WorktreeRecord } from './worktrees.ts'
@@ -30,12 +30,21 @@ export interface TaskFilter {
   readonly endedSince?: number
   /** The common git directory. */
   readonly repository?: string
+  readonly agent?: string
+  /** Only tasks that this one delegated, directly or through others. */
+  readonly root?: TaskId
   readonly limit?: number
 }
 
 export interface Store {
-  /** Writes a task; it is durable when this returns. */
-  submitTask(request: TaskRequest): Promise<Task>
+  /**
+   * Writes a task; it is durable when this returns. If one was handed in under the same idempotency
+   * key before, gives that one and writes nothing. `worktree`: what is known of a worktree that is
+   * there already; one that is not made for this task alone is leased to it from now on.
+   * Refuses with `leased`, `delegation_limit`, `idempotency_conflict`, and with `refused_in_state`
+   * if it would wait for a task that has ended badly.
+   */
+  submitTask(request: TaskRequest, worktree?: WorktreeRecord): Promise<Task>
   findTask(id: TaskId): Promise<Task | undefined>
   /** By id, unique prefix of an id, or name (the newest that bears it). At most two are returned. */
   findTasksNamed(reference: string): Promise<readonly Task[]>
@@ -44,17 +53,21 @@ export interface Store {
   countTasks(states: readonly TaskStateName[]): Promise<number>
 
   /**
-   * Takes the next task that is queued, or whose wait is over, and begins its next attempt: the
-   * task is `starting` when this returns. `interruptedBy`: how the attempt before it ended.
+   * Takes the next task and begins its next attempt: the task is `starting` when this returns. One
+   * that was interrupted and whose wait is over comes first; then, unless only those are asked for,
+   * the queued ones by priority. `interruptedBy`: how the attempt before it ended.
    */
   claimNext(
     now: number,
     mode: (task: Task) => Attempt['mode'],
+    which?: 'any' | 'interrupted',
   ): Promise<{ task: Task; attempt: ClaimedAttempt; interruptedBy: Failure | null } | undefined>
   /** The attempts under way, for a worker that has just come to hold the worker lock. */
   claimActive(): Promise<readonly { task: Task; attempt: ClaimedAttempt }[]>
   /** When the next wait ends (milliseconds since 1970), if any task waits. */
   nextWake(): Promise<number | undefined>
+  /** How many interrupted tasks go on before a time, or could already. */
+  countWaking(before: number): Promise<number>
 
   /** Applies one event to a task. Undefined: the transition table or the fence refuses it. */
   transition(
@@ -88,12 +101,7 @@ export interface Store {
   listAttempts(task: TaskId): Promise<readonly AttemptRecord[]>
 
   /** Records a worktree before it is made, leased to the task; it counts once `git` is told. */
-  leaseWorktree(
-    attempt: ClaimedAttempt,
-    worktree: WorktreeId,
-    path: string,
-    commonDir: string,
-  ): Promise<boolean>
+  leaseWorktree(attempt: ClaimedAttempt, worktree: WorktreePlan): Promise<boolean>
   /** Completes the record once the worktree stands. */
   recordWorktree(attempt: ClaimedAttempt, worktree: WorktreeRecord): Promise<boolean>
   findWorktree(id: WorktreeId): Promise<StoredWorktree | undefined>
@@ -108,10 +116,15 @@ export interface Store {
   close(): Promise<void>
 }
 
-export interface StoredWorktree {
+/** A worktree that is to be made. */
+export interface WorktreePlan {
   readonly id: WorktreeId
+  readonly kind: WorktreeKind
   readonly path: string
   readonly commonDir: string
+}
+
+export interface StoredWorktree extends WorktreePlan {
   /** Null until the worktree stands. */
   readonly record: WorktreeRecord | null
   /** The task that claims it; null: it may be retired. */

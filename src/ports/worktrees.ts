@@ -72,6 +72,17 @@ export interface Worktrees {
    * `scratch` is a private directory that exists.
    */
   captureBase(checkout: Checkout, task: TaskId, scratch: string, order: CaptureOrder): Promise<Base>
+  /**
+   * Holds the base of another task for this one too. Refuses with `no_commit` where it is no longer
+   * in the repository, and with `not_a_repository` where that is gone.
+   */
+  holdBase(commonDir: string, task: TaskId, base: Base): Promise<void>
+  /**
+   * The user's own checkout as a worktree to work in, under an id made of `name`. Nothing is written.
+   * Refuses with `refused_in_state` where somebody has locked it, or where git keeps it in a way
+   * that cannot be looked after.
+   */
+  borrowCheckout(checkout: Checkout, name: string): WorktreeRecord
   /** Takes back what `captureBase` wrote into the repository, when the submission fails after it. */
   dropBase(commonDir: string, task: TaskId): Promise<void>
   /**

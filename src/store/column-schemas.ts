@@ -76,6 +76,22 @@ const request = z.object({
     id: z.nullable(z.string()),
     directory: z.string(),
   }),
+  workplace: z.optional(
+    z.object({
+      kind: z.enum(['managed', 'permanent', 'borrowed']),
+      id: z.string(),
+      path: z.nullable(z.string()),
+    }),
+  ),
+  priority: z.optional(z.number()),
+  after: z.optional(z.array(z.string())),
+  timeoutMs: z.optional(z.nullable(z.number())),
+  idempotency: z.optional(z.nullable(z.object({ key: z.string(), fingerprint: z.string() }))),
+  follows: z.optional(z.nullable(z.string())),
+  session: z.optional(z.nullable(z.string())),
+  delegation: z.optional(
+    z.nullable(z.object({ parent: z.string(), root: z.string(), depth: z.number() })),
+  ),
   createdAt: z.number(),
 })
 
@@ -86,7 +102,10 @@ const state = z.discriminatedUnion('name', [
   z.object({ name: z.literal('needs_input'), fence, question: z.string() }),
   z.object({
     name: z.literal('waiting'),
-    wait: z.object({ reason: z.literal('backoff'), until: z.number(), failure }),
+    wait: z.discriminatedUnion('reason', [
+      z.object({ reason: z.literal('backoff'), until: z.number(), failure }),
+      z.object({ reason: z.literal('dependency'), on: z.array(branded<TaskId>()) }),
+    ]),
   }),
   z.object({ name: z.literal('cancelling'), fence }),
   z.object({ name: z.literal('succeeded'), endedAt: z.number(), result }),

@@ -5,7 +5,7 @@
 import type { TaskEventBody } from '../domain/agent-events.ts'
 import { AppError } from '../domain/errors.ts'
 import type { Usage } from '../domain/outcome.ts'
-import type { TaskRequest, TaskState } from '../domain/task.ts'
+import { plainRequest, type TaskRequest, type TaskState } from '../domain/task.ts'
 import type { Translation } from '../ports/agent.ts'
 import type { WorktreeRecord } from '../ports/worktrees.ts'
 
@@ -22,7 +22,16 @@ function reader<T>(column: string): (json: string) => T {
   }
 }
 
-export const readRequest = reader<TaskRequest>('tasks.request_json')
+const requestAsWritten = reader<Partial<TaskRequest> & Pick<TaskRequest, 'id'>>(
+  'tasks.request_json',
+)
+
+/** One that was written by an older Holdfast says less. */
+export function readRequest(json: string): TaskRequest {
+  const written = requestAsWritten(json)
+  return { ...plainRequest(written.id), ...written } as TaskRequest
+}
+
 export const readState = reader<TaskState>('tasks.state_json')
 export const readUsage = reader<Usage>('tasks.usage_json')
 export const readTranslation = reader<Translation>('attempts.translation_json')

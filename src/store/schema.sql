@@ -1,10 +1,15 @@
 CREATE TABLE "attempts" ("task" text not null references "tasks" ("id"), "fence" integer not null, "mode" text not null, "started_at" bigint not null, "ended_at" bigint, "ending" text, "stdout_offset" bigint default 0 not null, "stdout_lines" bigint default 0 not null, "translation_json" text, constraint "attempts_key" primary key ("task", "fence"));
 CREATE TABLE "deliveries" ("id" text primary key, "task" text not null references "tasks" ("id"), "event" text not null, "subscriber_json" text not null, "state" text not null, "created_at" bigint not null);
+CREATE TABLE "dependencies" ("task" text not null references "tasks" ("id"), "waits_for" text not null references "tasks" ("id"), constraint "dependencies_key" primary key ("task", "waits_for"));
+CREATE INDEX "dependencies_by_waits_for" on "dependencies" ("waits_for");
 CREATE TABLE "events" ("task" text not null references "tasks" ("id"), "seq" integer not null, "at" bigint not null, "fence" integer, "kind" text not null, "body_json" text not null, constraint "events_key" primary key ("task", "seq"));
 CREATE TABLE "leases" ("worktree" text primary key references "worktrees" ("id"), "task" text not null references "tasks" ("id"), "fence" integer not null, "taken_at" bigint not null);
-CREATE TABLE "tasks" ("number" integer primary key autoincrement, "id" text not null unique, "name" text not null, "agent" text not null, "repository" text not null, "created_at" bigint not null, "request_json" text not null, "state" text not null, "state_since" bigint not null, "state_json" text not null, "wait_until" bigint, "ended_at" bigint, "started_at" bigint, "attempts" integer default 0 not null, "failures_in_row" integer default 0 not null, "session" text, "usage_json" text, "worktree" text, "last_seq" integer default 0 not null);
+CREATE TABLE "tasks" ("number" integer primary key autoincrement, "id" text not null unique, "name" text not null, "agent" text not null, "repository" text not null, "created_at" bigint not null, "request_json" text not null, "state" text not null, "state_since" bigint not null, "state_json" text not null, "wait_until" bigint, "ended_at" bigint, "started_at" bigint, "attempts" integer default 0 not null, "failures_in_row" integer default 0 not null, "session" text, "usage_json" text, "worktree" text, "last_seq" integer default 0 not null, "priority" integer default 0 not null, "idempotency_key" text, "parent" text, "root" text);
 CREATE INDEX "tasks_by_end" on "tasks" ("ended_at");
+CREATE UNIQUE INDEX "tasks_by_idempotency_key" on "tasks" ("idempotency_key");
 CREATE INDEX "tasks_by_name" on "tasks" ("name", "number");
+CREATE INDEX "tasks_by_priority" on "tasks" ("state", "priority" desc, "number");
 CREATE INDEX "tasks_by_repository" on "tasks" ("repository", "number");
+CREATE INDEX "tasks_by_root" on "tasks" ("root");
 CREATE INDEX "tasks_by_state" on "tasks" ("state", "number");
 CREATE TABLE "worktrees" ("id" text primary key, "kind" text not null, "path" text not null unique, "repository" text not null, "pinned" integer default 0 not null, "created_at" bigint not null, "record_json" text);

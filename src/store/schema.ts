@@ -26,7 +26,17 @@ export interface Database {
     session: string | null
     usage_json: string | null
     worktree: string | null
-    last_seq: number
+    last_seq: Generated<number>
+    priority: Generated<number>
+    idempotency_key: string | null
+    /** The task that delegated it, and the one at the top of these. */
+    parent: string | null
+    root: string | null
+  }
+  /** What has yet to succeed before a task may start. */
+  dependencies: {
+    task: string
+    waits_for: string
   }
   attempts: {
     task: string

@@ -1,23 +1,16 @@
 /** The embedded store: one SQLite file per user, keyed by task and never by directory. */
 import type { Kysely } from 'kysely'
-import { reach } from '../domain/crash-points.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Store } from '../ports/store.ts'
-import { claimActive, claimNext, nextWake, transition } from './claims.ts'
+import { claimActive, claimNext, countWaking, nextWake } from './claims.ts'
 import { insertNote, listEvents } from './events.ts'
 import { gather } from './gather.ts'
+import { transition } from './moves.ts'
 import { openDatabase } from './open.ts'
 import { findProgress, listAttempts, recordSteps, type Step } from './progress.ts'
 import type { Database } from './schema.ts'
-import {
-  countTasks,
-  findTask,
-  findTasksNamed,
-  insertTask,
-  listTasks,
-  readTask,
-  selectTasks,
-} from './tasks.ts'
+import { submitTask } from './submissions.ts'
+import { countTasks, findTask, findTasksNamed, listTasks } from './tasks.ts'
 import {
   findWorktree,
   forgetWorktree,
@@ -44,23 +37,15 @@ export async function openSqliteStore(directory: string, clock: Clock): Promise<
   const dataVersion = raw.prepare('PRAGMA data_version')
 
   return {
-    async submitTask(request) {
-      return await db.transaction().execute(async transaction => {
-        await insertTask(transaction, request)
-        const row = await selectTasks(transaction)
-          .where('tasks.id', '=', request.id)
-          .executeTakeFirstOrThrow()
-        reach('submission.row-written')
-        return readTask(row)
-      })
-    },
+    submitTask: (request, worktree) => submitTask(db, request, worktree),
     findTask: id => findTask(db, id),
     findTasksNamed: reference => findTasksNamed(db, reference),
     listTasks: filter => listTasks(db, filter),
     countTasks: states => countTasks(db, states),
-    claimNext: (now, mode) => claimNext(db, now, mode),
+    claimNext: (now, mode, which = 'any') => claimNext(db, now, mode, which),
     claimActive: () => claimActive(db),
     nextWake: () => nextWake(db),
+    countWaking: before => countWaking(db, before),
     transition: (task, fence, event, now) => transition(db, task, fence, event, now),
     recordProgress: (attempt, progress, events, now) => steps({ attempt, progress, events, now }),
     findProgress: (task, fence) => findProgress(db, task, fence),
@@ -80,8 +65,7 @@ export async function openSqliteStore(directory: string, clock: Clock): Promise<
       return row === undefined ? [] : await listEvents(db, task, row.last_seq - count, count)
     },
     listAttempts: task => listAttempts(db, task),
-    leaseWorktree: (attempt, id, path, commonDir) =>
-      leaseWorktree(db, attempt, id, path, commonDir, clock.now()),
+    leaseWorktree: (attempt, worktree) => leaseWorktree(db, attempt, worktree, clock.now()),
     recordWorktree: (attempt, record) => recordWorktree(db, attempt, record),
     findWorktree: id => findWorktree(db, id),
     listWorktrees: () => listWorktrees(db),

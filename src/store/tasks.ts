@@ -1,7 +1,7 @@
 /** Tasks as rows: writing one, finding it again. */
 import type { Selectable } from 'kysely'
 import { asFence, type Fence, type SessionId, type TaskId, type WorktreeId } from '../domain/ids.ts'
-import type { Task, TaskRequest, TaskStateName } from '../domain/task.ts'
+import type { Task, TaskRequest, TaskState, TaskStateName, Wait } from '../domain/task.ts'
 import type { TaskFilter } from '../ports/store.ts'
 import { readRequest, readState, readUsage } from './columns.ts'
 import { insertNote } from './events.ts'
@@ -47,7 +47,8 @@ export function readTask(row: TaskRow): Task {
   }
 }
 
-export async function insertTask(db: Db, request: TaskRequest): Promise<void> {
+/** `state`: queued, or waiting for others. */
+export async function insertTask(db: Db, request: TaskRequest, state: TaskState): Promise<void> {
   await db
     .insertInto('tasks')
     .values({
@@ -57,12 +58,16 @@ export async function insertTask(db: Db, request: TaskRequest): Promise<void> {
       repository: request.repo.commonDir,
       created_at: request.createdAt,
       request_json: JSON.stringify(request),
-      state: 'queued',
+      state: state.name,
       state_since: request.createdAt,
-      state_json: JSON.stringify({ name: 'queued' }),
+      state_json: JSON.stringify(state),
       attempts: 0,
       failures_in_row: 0,
-      last_seq: 0,
+      session: request.session,
+      priority: request.priority,
+      idempotency_key: request.idempotency?.key ?? null,
+      parent: request.delegation?.parent ?? null,
+      root: request.delegation?.root ?? null,
     })
     .execute()
   await insertNote(
@@ -70,7 +75,7 @@ export async function insertTask(db: Db, request: TaskRequest): Promise<void> {
     request.id,
     null,
     'task_queued',
-    `queued for ${request.agent}`,
+    state.name === 'waiting' ? describeWait(state.wait) : `queued for ${request.agent}`,
     request.createdAt,
   )
 }
@@ -80,15 +85,19 @@ export async function findTask(db: Db, id: TaskId): Promise<Task | undefined> {
   return row === undefined ? undefined : readTask(row)
 }
 
+/** Why a task waits, in words. */
+export function describeWait(wait: Wait): string {
+  return wait.reason === 'dependency'
+    ? `waiting for ${wait.on.join(', ')}`
+    : `waiting (${wait.reason}) after ${wait.failure.code}: ${wait.failure.message}`
+}
+
 /** An id says exactly one; then a name, the newest that bears it; then the prefix of an id. */
 export async function findTasksNamed(db: Db, reference: string): Promise<readonly Task[]> {
   const exact = await findTask(db, reference as TaskId)
   if (exact !== undefined) return [exact]
-  const named = await selectTasks(db)
-    .where('tasks.name', '=', reference)
-    .orderBy('tasks.number', 'desc')
-    .executeTakeFirst()
-  if (named !== undefined) return [readTask(named)]
+  const named = await findNewestNamed(db, reference)
+  if (named !== undefined) return [named]
   if (!/^[a-z][0-9a-z]*$/.test(reference)) return []
   const rows = await selectTasks(db)
     .where('tasks.id', '>=', reference)
@@ -98,12 +107,32 @@ export async function findTasksNamed(db: Db, reference: string): Promise<readonl
   return rows.map(readTask)
 }
 
+/** Those that follow `fix-login` are named `fix-login.2` and so on; the bare name means the newest. */
+async function findNewestNamed(db: Db, name: string): Promise<Task | undefined> {
+  const bearers = await selectTasks(db)
+    .where(eb =>
+      eb.or([
+        eb('tasks.name', '=', name),
+        // Everything that begins with the name and a dot: `/` comes right after it.
+        eb.and([eb('tasks.name', '>=', `${name}.`), eb('tasks.name', '<', `${name}/`)]),
+      ]),
+    )
+    .orderBy('tasks.number', 'desc')
+    .execute()
+  const found = bearers.find(
+    row => row.name === name || /^\d+$/.test(row.name.slice(name.length + 1)),
+  )
+  return found === undefined ? undefined : readTask(found)
+}
+
 /** Ended ones newest end first, by their own index; the others newest first. */
 export async function listTasks(db: Db, filter: TaskFilter): Promise<readonly Task[]> {
   let query = selectTasks(db)
   if (filter.states !== undefined) query = query.where('tasks.state', 'in', filter.states)
   if (filter.repository !== undefined)
     query = query.where('tasks.repository', '=', filter.repository)
+  if (filter.agent !== undefined) query = query.where('tasks.agent', '=', filter.agent)
+  if (filter.root !== undefined) query = query.where('tasks.root', '=', filter.root)
   if (filter.endedSince !== undefined) {
     query = query.where('tasks.ended_at', '>=', filter.endedSince).orderBy('tasks.ended_at', 'desc')
   }

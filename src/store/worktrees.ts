@@ -1,7 +1,7 @@
 /** Worktrees and who claims them. */
 import type { Kysely } from 'kysely'
 import type { TaskId, WorktreeId } from '../domain/ids.ts'
-import type { ClaimedAttempt, StoredWorktree } from '../ports/store.ts'
+import type { ClaimedAttempt, StoredWorktree, WorktreePlan } from '../ports/store.ts'
 import type { WorktreeRecord } from '../ports/worktrees.ts'
 import { readWorktreeRecord } from './columns.ts'
 import type { Database, Db } from './schema.ts'
@@ -9,9 +9,7 @@ import type { Database, Db } from './schema.ts'
 export async function leaseWorktree(
   db: Kysely<Database>,
   attempt: ClaimedAttempt,
-  id: WorktreeId,
-  path: string,
-  commonDir: string,
+  { id, kind, path, commonDir }: WorktreePlan,
   now: number,
 ): Promise<boolean> {
   return await db.transaction().execute(async transaction => {
@@ -24,7 +22,7 @@ export async function leaseWorktree(
     if (current.numUpdatedRows === 0n) return false
     await transaction
       .insertInto('worktrees')
-      .values({ id, kind: 'managed', path, repository: commonDir, pinned: 0, created_at: now })
+      .values({ id, kind, path, repository: commonDir, pinned: 0, created_at: now })
       .onConflict(conflict => conflict.column('id').doNothing())
       .execute()
     const lease = { task: attempt.task, fence: attempt.fence, taken_at: now }
@@ -81,6 +79,7 @@ type WorktreeRow = Awaited<
 function readWorktree(row: WorktreeRow): StoredWorktree {
   return {
     id: row.id as WorktreeId,
+    kind: row.kind,
     path: row.path,
     commonDir: row.repository,
     record: row.record_json === null ? null : readWorktreeRecord(row.record_json),

@@ -40,7 +40,10 @@ export function viewTask(task: Task, judged: JudgedState): TaskView {
     model: request.model,
     effort: request.effort,
     permissions: { ...request.permissions },
-    follows: null,
+    priority: request.priority,
+    after: [...request.after],
+    delegation: request.delegation,
+    follows: request.follows,
     group: null,
     worktree:
       task.worktree === null
@@ -49,7 +52,8 @@ export function viewTask(task: Task, judged: JudgedState): TaskView {
     createdAt: iso(request.createdAt),
     startedAt: isoOrNull(task.startedAt),
     endedAt: hasEnded(state) ? iso(state.endedAt) : null,
-    waitingUntil: state.name === 'waiting' ? iso(state.wait.until) : null,
+    waitingUntil:
+      state.name === 'waiting' && state.wait.reason === 'backoff' ? iso(state.wait.until) : null,
     usage: task.usage,
     result: result === null ? null : { ...result, leftOut: [...result.leftOut] },
     taken: null,
@@ -66,7 +70,9 @@ function reasonOf({ state }: Task): string | null {
     case 'queued':
       return 'waits for a free slot'
     case 'waiting':
-      return `${state.wait.reason} after ${state.wait.failure.code}: ${state.wait.failure.message}`
+      return state.wait.reason === 'dependency'
+        ? `waits for ${state.wait.on.join(', ')}`
+        : `${state.wait.reason} after ${state.wait.failure.code}: ${state.wait.failure.message}`
     case 'needs_input':
       return state.question
     case 'failed':

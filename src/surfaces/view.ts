@@ -58,6 +58,12 @@ export const taskView = z.object({
     effective: z.enum(['read-only', 'workspace', 'full']),
     enforcedBy: z.enum(['agent', 'system', 'none']),
   }),
+  /** Of queued tasks, larger goes first. */
+  priority: z.number(),
+  /** The tasks that must have succeeded before it starts. */
+  after: z.array(z.string()),
+  /** The task that delegated it, and the one at the top of these; null: no task did. */
+  delegation: z.nullable(z.object({ parent: z.string(), root: z.string(), depth: z.number() })),
   follows: z.nullable(z.string()),
   group: z.nullable(z.string()),
   worktree: z.nullable(

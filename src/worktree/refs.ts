@@ -1,9 +1,34 @@
 import { existsSync } from 'node:fs'
+import { AppError } from '../domain/errors.ts'
 import type { TaskId } from '../domain/ids.ts'
-import type { Git } from './git.ts'
+import { type Base, baseTreeCommit } from '../domain/task.ts'
+import { type Git, GitError } from './git.ts'
 
 /** All that we write into a repository's refs lies below this. */
 export const refOf = (task: string, what: 'base' | 'result') => `refs/holdfast/${task}/${what}`
+
+/** See `Worktrees.holdBase`. One spawn. */
+export async function holdBase(
+  git: Git,
+  commonDir: string,
+  task: TaskId,
+  base: Base,
+): Promise<void> {
+  if (!existsSync(commonDir)) {
+    throw new AppError('not_a_repository', `the repository ${commonDir} is gone`)
+  }
+  try {
+    await git.run(['update-ref', refOf(task, 'base'), baseTreeCommit(base)], {
+      place: { gitDir: commonDir },
+    })
+  } catch (cause) {
+    if (!(cause instanceof GitError)) throw cause
+    throw new AppError('no_commit', `what the task started from is no longer in ${commonDir}`, {
+      hint: 'hand it in anew with: holdfast run',
+      cause,
+    })
+  }
+}
 
 /** See `Worktrees.dropBase`. One spawn; no ref, or no repository, is no error. */
 export async function dropBase(git: Git, commonDir: string, task: TaskId): Promise<void> {

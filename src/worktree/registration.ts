@@ -42,11 +42,23 @@ export function lookAtWorktree(
   const directory = lstatSync(path, { throwIfNoEntry: false })
   if (directory?.isDirectory() !== true) return 'worktree_lost'
   if (directory.dev !== device || directory.ino !== inode) return 'worktree_lost'
-  const isLinked =
-    readPointer(path) === gitDir &&
-    exists(join(gitDir, 'HEAD')) &&
-    linkIn(readSteadyLine(join(gitDir, 'commondir')), gitDir) === commonDir
-  return isLinked ? 'present' : 'worktree_lost'
+  // A main checkout has its git directory inside, or, like a submodule, points to it.
+  const isInside = gitDir === join(path, '.git') && isDirectory(gitDir)
+  const pointsThere = isInside || readPointer(path) === gitDir
+  const named = linkIn(readSteadyLine(join(gitDir, 'commondir')), gitDir)
+  const isLinked = named === undefined ? isSame(gitDir, commonDir) : named === commonDir
+  return pointsThere && isLinked && exists(join(gitDir, 'HEAD')) ? 'present' : 'worktree_lost'
+}
+
+function isDirectory(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
+}
+
+/** Two names of one directory. */
+function isSame(path: string, other: string): boolean {
+  if (path === other) return true
+  const [a, b] = [path, other].map(name => statSync(name, { throwIfNoEntry: false }))
+  return a !== undefined && a.ino === b?.ino && a.dev === b.dev
 }
 
 /** Refuses with `capture_failed` unless the worktree is still what was made. */

@@ -3,12 +3,13 @@ import type { Locks } from '../ports/lock.ts'
 import type { ProcessTable } from '../ports/process-table.ts'
 import type { Worktrees } from '../ports/worktrees.ts'
 import { captureBase, freeBytesAt } from './base.ts'
+import { borrowCheckout } from './borrow.ts'
 import { openCheckout } from './checkout.ts'
 import { collectResult, diffNow } from './collect.ts'
 import { createWorktree } from './create.ts'
 import { makeGit } from './git.ts'
 import { takeOver } from './orphans.ts'
-import { dropBase, dropRefs } from './refs.ts'
+import { dropBase, dropRefs, holdBase } from './refs.ts'
 import { listRegistered, lookAtWorktree } from './registration.ts'
 import { removeWorktree } from './remove.ts'
 import { gitVersion } from './version.ts'
@@ -37,6 +38,8 @@ export function makeWorktrees({
     openCheckout: directory => openCheckout(git, directory),
     captureBase: (checkout, task, scratch, order) =>
       captureBase(git, { checkout, task, scratch, order, now: clock.now(), freeBytes }),
+    holdBase: (commonDir, task, base) => holdBase(git, commonDir, task, base),
+    borrowCheckout,
     dropBase: (commonDir, task) => dropBase(git, commonDir, task),
     createWorktree: (id, path, base, commonDir) =>
       createWorktree(git, locks, clock, processes, { id, path, base, commonDir }),

@@ -1,16 +1,19 @@
 /** What every store must do. Run against each implementation. */
 import { afterEach, describe, expect, test } from 'vitest'
 import type { AgentEvent } from '../../src/domain/agent-events.ts'
+import { MOST_DELEGATED } from '../../src/domain/delegation.ts'
 import {
   asFence,
   asSessionId,
   type CommitId,
   makeTaskId,
   type TaskId,
+  type WorktreeId,
   worktreeIdOf,
 } from '../../src/domain/ids.ts'
-import type { TaskRequest } from '../../src/domain/task.ts'
+import { plainRequest, type TaskRequest } from '../../src/domain/task.ts'
 import type { ClaimedAttempt, Store } from '../../src/ports/store.ts'
+import { openDatabase } from '../../src/store/open.ts'
 import { openSqliteStore } from '../../src/store/sqlite-store.ts'
 import { systemClock } from '../../src/system-clock.ts'
 import { scratchDirectory } from '../scratch.ts'
@@ -26,8 +29,10 @@ afterEach(async () => {
 })
 
 function request(facts: Partial<TaskRequest> = {}): TaskRequest {
-  const id = makeTaskId(new TextEncoder().encode(`${counter++}${Math.random()}`.padEnd(16, 'x')))
+  const random = new TextEncoder().encode(`${counter++}${Math.random()}`.padEnd(16, 'x'))
+  const id = facts.id ?? makeTaskId(random)
   return {
+    ...plainRequest(id),
     id,
     name: 'fix-it',
     agent: 'codex',
@@ -56,6 +61,8 @@ const failure = { code: 'agent_crashed', message: 'killed' } as const
 const translation = { session: asSessionId('s-1'), answer: null, usage: null, turn: null }
 const message: AgentEvent = { kind: 'message_ended', text: 'hello' }
 const fresh = () => 'fresh' as const
+const place = (id: WorktreeId) =>
+  ({ id, kind: 'managed', path: '/w', commonDir: '/r/.git' }) as const
 
 async function claim(store: Store, now = 2_000) {
   const claimed = await store.claimNext(now, fresh)
@@ -132,7 +139,7 @@ describe.each(Object.entries(stores))('the %s store', (_, openStore) => {
     expect(
       await store.recordProgress(stale, { offset: 1, lines: 1, translation }, [message], 0),
     ).toBe(false)
-    expect(await store.leaseWorktree(stale, worktreeIdOf(stale.task), '/w', '/r/.git')).toBe(false)
+    expect(await store.leaseWorktree(stale, place(worktreeIdOf(stale.task)))).toBe(false)
     expect((await store.findTask(stale.task))?.state.name).toBe('starting')
     expect((await store.findTask(stale.task))?.session).toBeNull()
   })
@@ -163,7 +170,7 @@ describe.each(Object.entries(stores))('the %s store', (_, openStore) => {
     const { id } = (await store.submitTask(request())).request
     const { attempt } = await claim(store)
     const worktree = worktreeIdOf(id)
-    expect(await store.leaseWorktree(attempt, worktree, '/w', '/r/.git')).toBe(true)
+    expect(await store.leaseWorktree(attempt, place(worktree))).toBe(true)
     expect((await store.findWorktree(worktree))?.leasedTo).toBe(id)
     expect(await store.forgetWorktree(worktree)).toBe(false)
     const end = { kind: 'attempt_succeeded', result } as const
@@ -181,9 +188,9 @@ describe.each(Object.entries(stores))('the %s store', (_, openStore) => {
     await store.submitTask(request())
     const [first, second] = [await claim(store), await claim(store)]
     const id = worktreeIdOf(first.attempt.task)
-    expect(await store.leaseWorktree(first.attempt, id, '/w', '/r/.git')).toBe(true)
-    expect(await store.leaseWorktree(first.attempt, id, '/w', '/r/.git')).toBe(true)
-    expect(await store.leaseWorktree(second.attempt, id, '/w', '/r/.git')).toBe(false)
+    expect(await store.leaseWorktree(first.attempt, place(id))).toBe(true)
+    expect(await store.leaseWorktree(first.attempt, place(id))).toBe(true)
+    expect(await store.leaseWorktree(second.attempt, place(id))).toBe(false)
   })
 
   test('what is under way is found with its newest attempt', async () => {
@@ -244,5 +251,147 @@ describe.each(Object.entries(stores))('the %s store', (_, openStore) => {
     const event = { kind: 'attempt_interrupted', wait, failuresInRow: 1 } as const
     await store.transition(id, attempt.fence, event, 0)
     expect((await store.findTask(id))?.session).toBeNull()
+  })
+
+  test('of queued tasks the one with the highest priority is claimed first', async () => {
+    const store = await make()
+    const [low, first, second] = [
+      request({ priority: -1 }),
+      request({ priority: 5 }),
+      request({ priority: 5 }),
+    ]
+    for (const one of [low, first, second]) await store.submitTask(one)
+    const order = [await claim(store), await claim(store), await claim(store)]
+    expect(order.map(({ attempt }) => attempt.task)).toEqual([first.id, second.id, low.id])
+  })
+
+  test('what was interrupted is claimed before what was never begun', async () => {
+    const store = await make()
+    const begun = request()
+    await store.submitTask(begun)
+    const { attempt } = await claim(store)
+    await store.submitTask(request({ priority: 100 }))
+    const wait = { reason: 'backoff', until: 5_000, failure } as const
+    const event = { kind: 'attempt_interrupted', wait, failuresInRow: 1 } as const
+    await store.transition(attempt.task, attempt.fence, event, 3_000)
+    expect(await store.countWaking(4_999)).toBe(0)
+    expect(await store.countWaking(5_000)).toBe(1)
+    expect(await store.claimNext(4_999, fresh, 'interrupted')).toBeUndefined()
+    expect((await claim(store, 5_000)).attempt.task).toBe(begun.id)
+  })
+
+  test('a wait that is ended goes on at once, and still tells what interrupted it', async () => {
+    const store = await make()
+    await store.submitTask(request())
+    const { attempt } = await claim(store)
+    const wait = { reason: 'backoff', until: 900_000, failure } as const
+    const event = { kind: 'attempt_interrupted', wait, failuresInRow: 1 } as const
+    await store.transition(attempt.task, attempt.fence, event, 3_000)
+    await store.transition(attempt.task, null, { kind: 'wait_ended' }, 4_000)
+    expect((await claim(store, 4_000)).interruptedBy).toEqual(failure)
+  })
+
+  test('a task waits for all that it comes after, and is queued when the last has succeeded', async () => {
+    const store = await make()
+    const [a, b] = [request(), request()]
+    await store.submitTask(a)
+    await store.submitTask(b)
+    const later = await store.submitTask(request({ after: [a.id, b.id] }))
+    const onBoth = { reason: 'dependency', on: [a.id, b.id] }
+    expect(later.state).toEqual({ name: 'waiting', wait: onBoth })
+    const stateOf = async () => (await store.findTask(later.request.id))?.state
+    for (const [n, { attempt }] of [await claim(store), await claim(store)].entries()) {
+      expect(await store.claimNext(9_999_999, fresh)).toBeUndefined()
+      await store.transition(attempt.task, attempt.fence, { kind: 'attempt_succeeded', result }, 5)
+      const left = { name: 'waiting', wait: { reason: 'dependency', on: [b.id] } }
+      expect(await stateOf()).toEqual(n === 0 ? left : { name: 'queued' })
+    }
+    expect((await claim(store)).attempt.task).toBe(later.request.id)
+  })
+
+  test('a task fails with the one that it waits for, and takes along those that wait for it', async () => {
+    const store = await make()
+    const first = request()
+    await store.submitTask(first)
+    const second = await store.submitTask(request({ after: [first.id] }))
+    const third = await store.submitTask(request({ after: [second.request.id] }))
+    await store.transition(first.id, null, { kind: 'cancel_requested' }, 7)
+    for (const { request: asked } of [second, third]) {
+      const state = (await store.findTask(asked.id))?.state
+      expect(state).toMatchObject({ name: 'failed', failure: { code: 'dependency_failed' } })
+    }
+    await expect(store.submitTask(request({ after: [first.id] }))).rejects.toMatchObject({
+      code: 'refused_in_state',
+    })
+  })
+
+  test('a task that waits for others is cancelled at once, and is not roused by them', async () => {
+    const store = await make()
+    const first = request()
+    await store.submitTask(first)
+    const later = (await store.submitTask(request({ after: [first.id] }))).request.id
+    const cancelled = await store.transition(later, null, { kind: 'cancel_requested' }, 7)
+    expect(cancelled?.state.name).toBe('cancelled')
+    const { attempt } = await claim(store)
+    await store.transition(attempt.task, attempt.fence, { kind: 'attempt_succeeded', result }, 8)
+    expect((await store.findTask(later))?.state.name).toBe('cancelled')
+  })
+
+  test('under one idempotency key there is one task, and never another request', async () => {
+    const store = await make()
+    const idempotency = { key: 'nightly', fingerprint: 'f' }
+    const { id } = (await store.submitTask(request({ idempotency }))).request
+    expect((await store.submitTask(request({ idempotency }))).request.id).toBe(id)
+    expect(await store.listTasks({})).toHaveLength(1)
+    const other = { key: 'nightly', fingerprint: 'g' }
+    await expect(store.submitTask(request({ idempotency: other }))).rejects.toMatchObject({
+      code: 'idempotency_conflict',
+    })
+  })
+
+  test('a worktree that is shared is leased from the submission to the end', async () => {
+    const store = await make()
+    const workplace = { kind: 'borrowed', id: 'in-place-1' as WorktreeId, path: '/r' } as const
+    const first = await store.submitTask(request({ workplace }))
+    expect(first.worktree).toMatchObject({ path: '/r', kind: 'borrowed' })
+    await expect(store.submitTask(request({ workplace }))).rejects.toMatchObject({ code: 'leased' })
+    expect(await store.listTasks({})).toHaveLength(1)
+    await store.transition(first.request.id, null, { kind: 'cancel_requested' }, 7)
+    const second = await store.submitTask(request({ workplace }))
+    expect((await store.findWorktree(workplace.id))?.leasedTo).toBe(second.request.id)
+  })
+
+  test('below one task no more are delegated than its limit', async () => {
+    const store = await make()
+    const root = request()
+    await store.submitTask(root)
+    const delegation = { parent: root.id, root: root.id, depth: 1 }
+    for (let n = 0; n < MOST_DELEGATED; n++) await store.submitTask(request({ delegation }))
+    await expect(store.submitTask(request({ delegation }))).rejects.toMatchObject({
+      code: 'delegation_limit',
+    })
+    expect(await store.listTasks({ root: root.id })).toHaveLength(MOST_DELEGATED)
+  })
+
+  test('the bare name means the newest of those that follow it', async () => {
+    const store = await make()
+    await store.submitTask(request())
+    const second = await store.submitTask(request({ name: 'fix-it.2' }))
+    await store.submitTask(request({ name: 'fix-it.two' }))
+    await store.submitTask(request({ name: 'fix-it-now' }))
+    expect((await store.findTasksNamed('fix-it'))[0]?.request.id).toBe(second.request.id)
+  })
+
+  test('a request of an older Holdfast says less, and is read', async () => {
+    const directory = scratchDirectory()
+    const store = await make(directory)
+    const asked = request()
+    await store.submitTask(asked)
+    const { raw } = await openDatabase(directory)
+    const { workplace, priority, after, delegation, session, follows, ...older } = asked
+    raw.prepare('UPDATE tasks SET request_json = ?').run(JSON.stringify(older))
+    raw.close()
+    expect((await store.findTask(asked.id))?.request).toEqual(asked)
+    expect(await store.checkIntegrity()).toBeNull()
   })
 })

@@ -8,6 +8,7 @@ import {
   type Transition,
   type TransitionKind,
   transitions,
+  transitionsBeforeStart,
 } from '../../src/domain/transitions.ts'
 
 const result: Result = {
@@ -40,6 +41,8 @@ const events: Record<TransitionKind, Transition> = {
   input_requested: { kind: 'input_requested', question: 'what?' },
   input_answered: { kind: 'input_answered' },
   attempt_interrupted: { kind: 'attempt_interrupted', wait, failuresInRow: 1 },
+  wait_ended: { kind: 'wait_ended' },
+  dependency_failed: { kind: 'dependency_failed', failure },
   cancel_requested: { kind: 'cancel_requested' },
   attempt_succeeded: { kind: 'attempt_succeeded', result },
   attempt_failed: { kind: 'attempt_failed', failure, result },
@@ -58,6 +61,22 @@ test('every state answers every event with the state that its table names', () =
       expect([from, kind, next === 'refused' ? next : next.name]).toEqual([from, kind, expected])
     }
   }
+})
+
+test('a task that waits for others answers as its own row of the table says', () => {
+  const before: TaskState = { name: 'waiting', wait: { reason: 'dependency', on: [] } }
+  for (const kind of kinds) {
+    const next = nextState(before, events[kind], fence, 77)
+    expect([kind, next === 'refused' ? next : next.name]).toEqual([
+      kind,
+      transitionsBeforeStart[kind],
+    ])
+  }
+})
+
+test('a backoff that is ended is due at once, and keeps what interrupted it', () => {
+  const next = nextState(states.waiting, events.wait_ended, fence, 5)
+  expect(next).toEqual({ name: 'waiting', wait: { ...wait, until: 5 } })
 })
 
 test('an end is final', () => {

@@ -21,8 +21,9 @@ async function scene() {
   const { attempt } = claimed
   const worktreeId = worktreeIdOf(id)
   const path = files.worktreePath(id)
-  await store.leaseWorktree(attempt, worktreeId, path, checkout.place.commonDir)
-  const record = await worktrees.createWorktree(worktreeId, path, base, checkout.place.commonDir)
+  const { commonDir } = checkout.place
+  await store.leaseWorktree(attempt, { id: worktreeId, kind: 'managed', path, commonDir })
+  const record = await worktrees.createWorktree(worktreeId, path, base, commonDir)
   await store.recordWorktree(attempt, record)
   const end = async () => {
     const failure = { code: 'agent_crashed', message: 'x' } as const

@@ -3,7 +3,12 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { compose } from '../../src/compose.ts'
 import type { CommitId, TaskId } from '../../src/domain/ids.ts'
-import type { Base, RepositoryPlace, TaskRequest } from '../../src/domain/task.ts'
+import {
+  type Base,
+  plainRequest,
+  type RepositoryPlace,
+  type TaskRequest,
+} from '../../src/domain/task.ts'
 import { systemClock } from '../../src/system-clock.ts'
 import { scratchDirectory } from '../scratch.ts'
 
@@ -34,6 +39,7 @@ const noBase: Base = { commit: 'c'.repeat(40) as CommitId, changes: null }
 /** A request for the agent `command`. */
 export function makeRequest(id: TaskId, place: RepositoryPlace, base: Base = noBase): TaskRequest {
   return {
+    ...plainRequest(id),
     id,
     name: id,
     agent: 'command',

@@ -49,6 +49,8 @@ const refusals: Record<RefusalCode, number> = {
   capture_failed: exitCodes.refused,
   no_space: exitCodes.refused,
   leased: exitCodes.refused,
+  delegation_limit: exitCodes.refused,
+  idempotency_conflict: exitCodes.refused,
   work_left: exitCodes.refused,
   no_result: exitCodes.refused,
   launch_failed: exitCodes.refused,

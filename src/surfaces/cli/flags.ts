@@ -10,7 +10,7 @@ export function parseInput(command: Command, argv: readonly string[]): CommandIn
   const after = dashes < 0 ? undefined : argv.slice(dashes + 1)
   const parsed = typeFlag(
     schemaOf(command.flags),
-    before.flatMap(word => splitShort(word, command.flags)),
+    joinNegative(before, command.flags).flatMap(word => splitShort(word, command.flags)),
   )
 
   const [unknown] = Object.keys(parsed.unknownFlags)
@@ -35,6 +35,19 @@ export function parseInput(command: Command, argv: readonly string[]): CommandIn
     words: command.takesVerbatim ? [...parsed._] : [...parsed._, ...(after ?? [])],
     verbatim: command.takesVerbatim ? after : undefined,
   }
+}
+
+/** `--priority -5` as `--priority=-5`: the parser would take `-5` for a flag. */
+function joinNegative(words: readonly string[], flags: Flags): string[] {
+  const takesValue = (word: string | undefined) =>
+    Object.entries(flags).some(([name, { value }]) => value && word === `--${dashed(name)}`)
+  const joined: string[] = []
+  for (const word of words) {
+    const before = joined.at(-1)
+    if (/^-\d+$/.test(word) && takesValue(before)) joined[joined.length - 1] = `${before}=${word}`
+    else joined.push(word)
+  }
+  return joined
 }
 
 /** `-n5` as `-n 5`, which the parser understands. Of a number only: `-model` is a mistake. */
@@ -70,6 +83,13 @@ export function parseDuration(text: string, flag: string): number {
     })
   }
   return Number(match[1]) * unit
+}
+
+/** The value of `--timeout`, in milliseconds. */
+export function parseTimeout(text: string): number {
+  const ms = parseDuration(text, 'timeout')
+  if (ms > 0) return ms
+  throw new AppError('bad_usage', '--timeout 0 would end it before it begins')
 }
 
 export function parseCount(text: string, flag: string): number {

@@ -10,6 +10,8 @@ import { makeOutput, type Output, ReaderGone } from './output.ts'
 export const commands: Readonly<Record<string, () => Promise<Command>>> = {
   run: async () => (await import('./commands/run.ts')).run as Command,
   cancel: async () => (await import('./commands/cancel.ts')).cancel as Command,
+  resume: async () => (await import('./commands/resume.ts')).resume as Command,
+  retry: async () => (await import('./commands/retry.ts')).retry as Command,
   status: async () => (await import('./commands/status.ts')).status as Command,
   wait: async () => (await import('./commands/wait.ts')).wait as Command,
   logs: async () => (await import('./commands/logs.ts')).logs as Command,

@@ -1,7 +1,9 @@
 import { reach } from '../../../domain/crash-points.ts'
+import { descendantsOf } from '../../../domain/delegation.ts'
 import { AppError } from '../../../domain/errors.ts'
 import type { TaskId } from '../../../domain/ids.ts'
 import { hasEnded, type Task } from '../../../domain/task.ts'
+import type { Store } from '../../../ports/store.ts'
 import { type CommandContext, defineCommand, jsonFlag } from '../command.ts'
 import { exitCodeOfRefusal, exitCodes, signalExitCode } from '../exit-codes.ts'
 import { requireTask } from '../find-task.ts'
@@ -16,27 +18,39 @@ export const cancel = defineCommand({
   name: 'cancel',
   group: 'Do',
   summary: 'End a task, with every process that it started; its work so far is kept',
-  usage: 'cancel TASK…',
-  flags: jsonFlag,
-  examples: ['holdfast cancel fix-the-login', 'holdfast cancel k3v9 m2x7'],
+  usage: 'cancel TASK… | cancel --all',
+  flags: {
+    all: { about: 'every task that has not ended' },
+    tree: { about: 'also the tasks that these have delegated' },
+    ...jsonFlag,
+  },
+  examples: [
+    'holdfast cancel fix-the-login',
+    'holdfast cancel k3v9 m2x7',
+    'holdfast cancel --tree k3v9',
+  ],
   async run({ flags, words }, context) {
     const { output, holdfast } = context
-    if (words.length === 0) {
-      throw new AppError('bad_usage', 'cancel needs a task by its name', {
+    if ((words.length === 0) === (flags.all !== true)) {
+      throw new AppError('bad_usage', 'cancel needs tasks by their names, or --all', {
         hint: 'holdfast status lists what is under way',
       })
     }
     const store = await holdfast.store()
-    const named = new Map<TaskId, Task>()
-    for (const word of words) {
-      const task = await requireTask(store, word)
-      named.set(task.request.id, task)
-    }
     const going: TaskId[] = []
     const refusals: AppError[] = []
-    for (const task of named.values()) {
+    const end = async (task: Task) => {
       if (await askForEnd(task, context)) going.push(task.request.id)
       else refusals.push(hasEndedAlready(task))
+    }
+    for (const task of await (flags.all === true ? listOpen(store) : findNamed(words, store))) {
+      await end(task)
+      if (flags.tree !== true) continue
+      // The outer one is cancelled first; whom it still hands in meanwhile is found by another look.
+      for (let open = await openBelow(task, store); open.length > 0; ) {
+        for (const inner of open) await end(inner)
+        open = await openBelow(task, store)
+      }
     }
     const [refusal] = refusals
     if (refusal !== undefined && going.length === 0 && refusals.length === 1) throw refusal
@@ -45,7 +59,7 @@ export const cancel = defineCommand({
     // A task that was queued has ended with the asking: no worker is needed for it.
     if ((await store.countTasks(['cancelling'])) > 0) await ringOrTell(context)
     reach('cancel.rung')
-    const { tasks, end } = await waitForTasks(going, { timeoutMs: LIMIT_MS }, context)
+    const { tasks, end: waitEnd } = await waitForTasks(going, { timeoutMs: LIMIT_MS }, context)
     const worker = await lookAtWorker(context)
     if (flags.json === true) {
       output.writeJson({ tasks: await lookAtTasks(tasks, worker, context), worker })
@@ -56,14 +70,36 @@ export const cancel = defineCommand({
         output.write(`${request.id} ${state.name}${delta}\n`)
       }
     }
-    if (typeof end === 'object') return signalExitCode(end.interrupted)
-    if (end === 'timeout') {
+    if (typeof waitEnd === 'object') return signalExitCode(waitEnd.interrupted)
+    if (waitEnd === 'timeout') {
       for (const task of tasks) await tellWhyNotOver(task, context)
       return exitCodes.notFinished
     }
     return refusal === undefined ? exitCodes.done : exitCodeOfRefusal(refusal.code)
   },
 })
+
+async function findNamed(words: readonly string[], store: Store): Promise<readonly Task[]> {
+  const named = new Map<TaskId, Task>()
+  for (const word of words) {
+    const task = await requireTask(store, word)
+    named.set(task.request.id, task)
+  }
+  return [...named.values()]
+}
+
+/** Those that have not ended, and whose end was not asked for yet. */
+async function listOpen(store: Store): Promise<readonly Task[]> {
+  return await store.listTasks({
+    states: ['queued', 'waiting', 'starting', 'running', 'needs_input'],
+  })
+}
+
+async function openBelow({ request }: Task, store: Store): Promise<readonly Task[]> {
+  const root = request.delegation?.root ?? request.id
+  const below = descendantsOf(request.id, await store.listTasks({ root }))
+  return below.filter(({ state }) => !hasEnded(state) && state.name !== 'cancelling')
+}
 
 /** What a cancelled task still waits for, as far as it can be seen. */
 async function tellWhyNotOver(
@@ -76,7 +112,7 @@ async function tellWhyNotOver(
     task: request.id,
     fence: state.fence,
     runDirectory: files.runDirectory(request.id, state.fence),
-    worktree: worktree?.path ?? null,
+    worktree: worktree?.kind === 'borrowed' ? null : (worktree?.path ?? null),
   })
   const why =
     (await holdfast.presence()).look() === undefined

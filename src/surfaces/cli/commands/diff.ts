@@ -1,5 +1,4 @@
 import { AppError } from '../../../domain/errors.ts'
-import { worktreeIdOf } from '../../../domain/ids.ts'
 import { hasEnded, type Task } from '../../../domain/task.ts'
 import { type CommandContext, defineCommand, jsonFlag, optionalWord } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
@@ -39,7 +38,7 @@ export const diff = defineCommand({
 
 /** The collected patch; of a task that has not ended, one taken from its worktree now. */
 async function findPatch(task: Task, { holdfast }: CommandContext): Promise<Uint8Array> {
-  const { id, base } = task.request
+  const { id, base, workplace } = task.request
   const files = await holdfast.files()
   if (hasEnded(task.state)) {
     const patch = task.state.result?.commit == null ? undefined : await files.readPatch(id)
@@ -48,7 +47,7 @@ async function findPatch(task: Task, { holdfast }: CommandContext): Promise<Uint
       hint: task.worktree === null ? 'it never had a worktree' : `look in ${task.worktree.path}`,
     })
   }
-  const worktree = await (await holdfast.store()).findWorktree(worktreeIdOf(id))
+  const worktree = await (await holdfast.store()).findWorktree(workplace.id)
   if (worktree?.record == null) {
     throw new AppError('not_finished', `${id} has no worktree yet: it is ${task.state.name}`, {
       hint: `holdfast wait ${id}`,

@@ -1,0 +1,94 @@
+/**
+ * Hands a planned task in: in this order the task directory, the base, the row. Whatever is visible
+ * is whole, and a failure in between takes back what was made.
+ */
+import { reach } from '../domain/crash-points.ts'
+import { makeTaskId, type TaskId } from '../domain/ids.ts'
+import { type Base, plainRequest, type Task, type TaskRequest } from '../domain/task.ts'
+import type { Environment } from '../ports/agent.ts'
+import type { Clock } from '../ports/clock.ts'
+import type { Store } from '../ports/store.ts'
+import type { TaskFiles } from '../ports/task-files.ts'
+import type { WorktreeRecord, Worktrees } from '../ports/worktrees.ts'
+
+/** A task that nothing speaks against; only the planners beside this file make one. */
+export interface HandInPlan {
+  /** Byte for byte; empty for the agent `command`. */
+  readonly prompt: Uint8Array
+  readonly environment: Environment
+  /** All but what is known once it is handed in. Without a workplace it gets a worktree of its own. */
+  readonly request: Omit<TaskRequest, 'id' | 'base' | 'createdAt' | 'workplace'> &
+    Partial<Pick<TaskRequest, 'workplace'>>
+  /** What is known of a worktree that is there already. */
+  readonly worktree?: WorktreeRecord
+  /** Takes the base and holds it under the task's id; `scratch` is a private directory. */
+  readonly takeBase: (id: TaskId, scratch: string) => Promise<Base>
+}
+
+export interface HandInPorts {
+  readonly store: Store
+  readonly files: TaskFiles
+  readonly worktrees: Worktrees
+  readonly clock: Clock
+  readonly randomBytes: (count: number) => Uint8Array
+}
+
+/**
+ * The task as it was handed in, durable when this returns; or (not new) the one that was handed in
+ * before under the same idempotency key. The worker is yet to be told.
+ */
+export async function handIn(
+  plan: HandInPlan,
+  ports: HandInPorts,
+): Promise<{ readonly task: Task; readonly isNew: boolean }> {
+  const { store, files, clock } = ports
+  const { commonDir } = plan.request.repo
+  const id = makeTaskId(ports.randomBytes(16))
+  reach('submission.planned')
+  await files.create(id, commonDir)
+  let captured = false
+  try {
+    const written = files.writeRequest(id, plan.prompt, plan.environment)
+    const capturing = plan.takeBase(id, files.directory(id))
+    // Both are waited for, whichever fails, so that nothing is taken back under their hands.
+    const [base, request] = await Promise.allSettled([capturing, written])
+    captured = base.status === 'fulfilled'
+    if (base.status === 'rejected') throw base.reason
+    if (request.status === 'rejected') throw request.reason
+    reach('submission.base-captured')
+    const { workplace } = plainRequest(id)
+    const task = await store.submitTask(
+      { workplace, ...plan.request, id, base: base.value, createdAt: clock.now() },
+      plan.worktree,
+    )
+    reach('submission.row-committed')
+    const isNew = task.request.id === id
+    if (!isNew) await takeBack(id, commonDir, captured, ports)
+    return { task, isNew }
+  } catch (error) {
+    if ((await isKept(id, store)) === 'no') await takeBack(id, commonDir, captured, ports)
+    throw error
+  }
+}
+
+async function takeBack(
+  id: TaskId,
+  commonDir: string,
+  captured: boolean,
+  { worktrees, files }: HandInPorts,
+): Promise<void> {
+  if (captured) await worktrees.dropBase(commonDir, id)
+  await files.remove(id)
+  reach('refusal.directory-removed')
+}
+
+/** Whether a submission that failed is in the store all the same. What is unsure is left alone. */
+async function isKept(id: TaskId, store: Store): Promise<'yes' | 'no' | 'unknown'> {
+  try {
+    return (await store.findTask(id)) === undefined ? 'no' : 'yes'
+  } catch {
+    // The store fails just now, perhaps right after its commit. If there is no row after all, the
+    // next worker finds the leftovers.
+    return 'unknown'
+  }
+}

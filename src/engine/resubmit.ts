@@ -1,0 +1,119 @@
+/**
+ * Hands an ended task in again: `retry` anew, with a fresh session and worktree on the same base;
+ * `resume` as a task that follows it, in the same session and worktree.
+ */
+import { agentEnvironment } from '../domain/environment.ts'
+import { AppError } from '../domain/errors.ts'
+import { followerName, type TaskId } from '../domain/ids.ts'
+import { type Caller, hasEnded, type Task } from '../domain/task.ts'
+import type { Agent } from '../ports/agent.ts'
+import type { Store } from '../ports/store.ts'
+import type { TaskFiles } from '../ports/task-files.ts'
+import type { WorktreeRecord, Worktrees } from '../ports/worktrees.ts'
+import type { HandInPlan } from './hand-in.ts'
+import { findDelegation } from './submit.ts'
+
+/** Who asks for it now: the first caller may be long gone, with its environment. */
+export interface Asker {
+  readonly caller: Caller
+  readonly environment: Readonly<Record<string, string | undefined>>
+  /** Null: the limit that it had. */
+  readonly timeoutMs: number | null
+}
+
+export interface ResubmitPorts {
+  readonly store: Store
+  readonly files: TaskFiles
+  readonly worktrees: Worktrees
+}
+
+/** Refuses a task that has not ended. */
+export async function planRetry(
+  task: Task,
+  agent: Agent,
+  asker: Asker,
+  ports: ResubmitPorts,
+): Promise<HandInPlan> {
+  const { id } = task.request
+  if (!hasEnded(task.state)) {
+    throw new AppError('refused_in_state', `${id} has not ended: it is ${task.state.name}`, {
+      hint: `holdfast cancel ${id} first, or holdfast wait ${id}`,
+    })
+  }
+  return await planAgain(task, agent, asker, ports)
+}
+
+/** Refuses a task that has succeeded, or whose worktree is gone. */
+export async function planResume(
+  task: Task,
+  agent: Agent,
+  asker: Asker,
+  ports: ResubmitPorts,
+): Promise<HandInPlan> {
+  const { id, name, workplace } = task.request
+  if (task.state.name !== 'failed' && task.state.name !== 'cancelled') {
+    throw new AppError('refused_in_state', `${id} is ${task.state.name}: nothing of it stopped`, {
+      hint: hasEnded(task.state) ? `holdfast retry ${id} does it anew` : `holdfast logs -f ${id}`,
+    })
+  }
+  const worktree = await requireWorktree(task, ports)
+  const plan = await planAgain(task, agent, asker, ports)
+  return {
+    ...plan,
+    request: {
+      ...plan.request,
+      name: followerName(name),
+      workplace: { ...workplace, path: worktree.path },
+      follows: id,
+      session: task.session,
+    },
+    worktree,
+  }
+}
+
+async function planAgain(
+  { request }: Task,
+  agent: Agent,
+  { caller, environment: current, timeoutMs }: Asker,
+  { store, files, worktrees }: ResubmitPorts,
+): Promise<HandInPlan> {
+  const { workplace: _, id, base, createdAt: __, ...rest } = request
+  const environment = agentEnvironment(current)
+  const [permissions, delegation, prompt] = await Promise.all([
+    agent.settlePermissions(request.permissions.asked, environment),
+    findDelegation(caller, store),
+    files.readPrompt(id),
+    agent.findInstallation(environment, request.argv, caller.directory),
+  ])
+  return {
+    prompt,
+    environment,
+    request: {
+      ...rest,
+      permissions,
+      caller,
+      timeoutMs: timeoutMs ?? request.timeoutMs,
+      after: [],
+      idempotency: null,
+      follows: null,
+      session: null,
+      delegation,
+    },
+    async takeBase(anew: TaskId) {
+      await worktrees.holdBase(request.repo.commonDir, anew, base)
+      return base
+    },
+  }
+}
+
+async function requireWorktree(
+  { request }: Task,
+  { store, worktrees }: ResubmitPorts,
+): Promise<WorktreeRecord> {
+  const stored = await store.findWorktree(request.workplace.id)
+  const record = stored?.record ?? null
+  if (record !== null && worktrees.lookAtWorktree(record) === 'present') return record
+  throw new AppError('refused_in_state', `${request.id} has no worktree to go on in`, {
+    hint: `holdfast retry ${request.id} does it anew`,
+  })
+}

@@ -1,0 +1,110 @@
+/** Moving tasks through their states. */
+import type { Kysely } from 'kysely'
+import { reach } from '../domain/crash-points.ts'
+import type { Fence, TaskId } from '../domain/ids.ts'
+import { hasEnded, type Task, type TaskState } from '../domain/task.ts'
+import { nextState, owesDelivery, type Transition } from '../domain/transitions.ts'
+import { tellDependents } from './dependencies.ts'
+import { insertNote } from './events.ts'
+import type { Database, Db } from './schema.ts'
+import { describeWait, fenceOf, findTask } from './tasks.ts'
+
+/** One transition, one transaction: the row, its log line, its lease and its deliveries. */
+export async function transition(
+  db: Kysely<Database>,
+  id: TaskId,
+  fence: Fence | null,
+  event: Transition,
+  now: number,
+): Promise<Task | undefined> {
+  return await db.transaction().execute(async transaction => {
+    const task = await findTask(transaction, id)
+    if (task === undefined) return undefined
+    if (fence !== null && fence !== task.attempts) return undefined
+    const moved = await moveTask(transaction, task, event, now)
+    reach('transition.written')
+    return moved
+  })
+}
+
+/** Within a transaction. Undefined: the transition table refuses it. */
+export async function moveTask(
+  db: Db,
+  task: Task,
+  event: Transition,
+  now: number,
+): Promise<Task | undefined> {
+  const id = task.request.id
+  const state = nextState(task.state, event, fenceOf(task), now)
+  if (state === 'refused') return undefined
+  if (state === task.state) return task
+
+  const startedAt = task.startedAt ?? (event.kind === 'agent_started' ? now : null)
+  const failuresInRow =
+    event.kind === 'attempt_interrupted' ? event.failuresInRow : task.failuresInRow
+  // A session that the agent no longer knows cannot be continued: the prompt is given again.
+  const wait = state.name === 'waiting' && state.wait.reason === 'backoff' ? state.wait : null
+  const sessionIsLost = wait?.failure.code === 'session_lost'
+  await db
+    .updateTable('tasks')
+    .set({
+      ...(sessionIsLost ? { session: null } : {}),
+      state: state.name,
+      state_since: now,
+      state_json: JSON.stringify(state),
+      wait_until: wait?.until ?? null,
+      ended_at: hasEnded(state) ? state.endedAt : null,
+      started_at: startedAt,
+      failures_in_row: failuresInRow,
+    })
+    .where('id', '=', id)
+    .execute()
+  await insertNote(
+    db,
+    id,
+    task.attempts === 0 ? null : fenceOf(task),
+    'task_changed',
+    describe(state),
+    now,
+  )
+
+  if (state.name === 'waiting' || hasEnded(state)) {
+    await db
+      .updateTable('attempts')
+      .set({ ended_at: now, ending: describe(state) })
+      .where('task', '=', id)
+      .where('fence', '=', task.attempts)
+      .where('ended_at', 'is', null)
+      .execute()
+  }
+  if (hasEnded(state)) {
+    await db.deleteFrom('leases').where('task', '=', id).execute()
+    await tellDependents(db, id, state, now, moveTask)
+  }
+  if (owesDelivery(task.state, state)) {
+    await db
+      .insertInto('deliveries')
+      .values({
+        id: `${id}.${state.name}`,
+        task: id,
+        event: state.name,
+        subscriber_json: JSON.stringify(task.request.caller),
+        state: 'owed',
+        created_at: now,
+      })
+      .execute()
+  }
+  const session = sessionIsLost ? null : task.session
+  return { ...task, state, stateSince: now, startedAt, failuresInRow, session }
+}
+
+function describe(state: TaskState): string {
+  switch (state.name) {
+    case 'waiting':
+      return describeWait(state.wait)
+    case 'failed':
+      return `failed (${state.failure.code}): ${state.failure.message}`
+    default:
+      return state.name
+  }
+}

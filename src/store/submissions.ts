@@ -1,0 +1,130 @@
+/** Writing a task down, with all that it takes hold of in the same moment. */
+import type { Kysely } from 'kysely'
+import { reach } from '../domain/crash-points.ts'
+import { MOST_DELEGATED } from '../domain/delegation.ts'
+import { AppError } from '../domain/errors.ts'
+import type { TaskId } from '../domain/ids.ts'
+import { hasEnded, type Task, type TaskRequest, type TaskState } from '../domain/task.ts'
+import type { WorktreeRecord } from '../ports/worktrees.ts'
+import type { Database, Db } from './schema.ts'
+import { findTask, insertTask, readTask, selectTasks } from './tasks.ts'
+
+/** See `Store.submitTask`. */
+export async function submitTask(
+  db: Kysely<Database>,
+  request: TaskRequest,
+  worktree: WorktreeRecord | undefined,
+): Promise<Task> {
+  return await db.transaction().execute(async transaction => {
+    const twin = await findTwin(transaction, request)
+    if (twin !== undefined) return twin
+    await requireRoom(transaction, request)
+    const on = await unmetDependencies(transaction, request.after)
+    const state: TaskState =
+      on.length === 0 ? { name: 'queued' } : { name: 'waiting', wait: { reason: 'dependency', on } }
+    await insertTask(transaction, request, state)
+    for (const waits_for of on) {
+      await transaction.insertInto('dependencies').values({ task: request.id, waits_for }).execute()
+    }
+    if (request.workplace.kind !== 'managed' || request.workplace.id !== (request.id as string)) {
+      await leaseAtOnce(transaction, request, worktree)
+    }
+    reach('submission.row-written')
+    const task = await findTask(transaction, request.id)
+    if (task === undefined) throw new Error('a task that was just written is there')
+    return task
+  })
+}
+
+/** The task that was handed in under the same key. */
+async function findTwin(db: Db, { idempotency }: TaskRequest): Promise<Task | undefined> {
+  if (idempotency === null) return undefined
+  const row = await selectTasks(db)
+    .where('tasks.idempotency_key', '=', idempotency.key)
+    .executeTakeFirst()
+  if (row === undefined) return undefined
+  const twin = readTask(row)
+  if (twin.request.idempotency?.fingerprint === idempotency.fingerprint) return twin
+  throw new AppError(
+    'idempotency_conflict',
+    `the key "${idempotency.key}" was used for another request: task ${twin.request.id}`,
+    { hint: 'choose another key for another request' },
+  )
+}
+
+/** A task whose agent delegates without end must not fill the machine. */
+async function requireRoom(db: Db, { delegation }: TaskRequest): Promise<void> {
+  if (delegation === null) return
+  const { count } = await db
+    .selectFrom('tasks')
+    .select(eb => eb.fn.countAll().as('count'))
+    .where('root', '=', delegation.root)
+    .executeTakeFirstOrThrow()
+  if (Number(count) < MOST_DELEGATED) return
+  throw new AppError(
+    'delegation_limit',
+    `${delegation.root} has delegated ${count} tasks, which is the most that one task may`,
+    { hint: 'do the rest in this task' },
+  )
+}
+
+async function unmetDependencies(db: Db, after: readonly TaskId[]): Promise<readonly TaskId[]> {
+  const unmet: TaskId[] = []
+  for (const id of after) {
+    const task = await findTask(db, id)
+    if (task === undefined) throw new AppError('no_such_task', `there is no task ${id} to wait for`)
+    const { state } = task
+    if (!hasEnded(state)) unmet.push(id)
+    else if (state.name !== 'succeeded') {
+      throw new AppError('refused_in_state', `${id}, to wait for, is ${state.name} already`, {
+        hint: `holdfast retry ${id}, and wait for the new one`,
+      })
+    }
+  }
+  return unmet
+}
+
+/** A worktree that others use as well is promised to one task at a time, from its submission on. */
+async function leaseAtOnce(
+  db: Db,
+  { id, workplace, repo, createdAt }: TaskRequest,
+  record: WorktreeRecord | undefined,
+): Promise<void> {
+  const { kind, path } = workplace
+  const known = record === undefined ? {} : { record_json: JSON.stringify(record) }
+  if (path !== null) {
+    await db
+      .insertInto('worktrees')
+      .values({
+        id: workplace.id,
+        kind,
+        path,
+        repository: repo.commonDir,
+        pinned: 0,
+        created_at: createdAt,
+        ...known,
+      })
+      .onConflict(conflict =>
+        record === undefined
+          ? conflict.column('id').doNothing()
+          : conflict.column('id').doUpdateSet(known),
+      )
+      .execute()
+  }
+  await db
+    .insertInto('leases')
+    .values({ worktree: workplace.id, task: id, fence: 0, taken_at: createdAt })
+    .onConflict(conflict => conflict.column('worktree').doNothing())
+    .execute()
+  const { task: holder } = await db
+    .selectFrom('leases')
+    .select('task')
+    .where('worktree', '=', workplace.id)
+    .executeTakeFirstOrThrow()
+  if (holder !== id) {
+    throw new AppError('leased', `${path ?? workplace.id} is in use by task ${holder}`, {
+      hint: `holdfast wait ${holder}, or hand it in without naming a worktree`,
+    })
+  }
+  await db.updateTable('tasks').set({ worktree: workplace.id }).where('id', '=', id).execute()
+}

@@ -1,0 +1,42 @@
+import type { Task } from '../../../domain/task.ts'
+import { planResume } from '../../../engine/resubmit.ts'
+import { type CommandContext, defineCommand, jsonFlag, requireWord } from '../command.ts'
+import { exitCodes } from '../exit-codes.ts'
+import { requireTask } from '../find-task.ts'
+import { type Asked, handInAndTell, stay, waitFlag } from '../hand-in-and-tell.ts'
+import { askerOf, handInPorts, timeoutFlag } from '../hand-in-ports.ts'
+import { lookAtTask, ringOrTell } from '../look.ts'
+
+const usage = 'resume TASK'
+
+export const resume = defineCommand({
+  name: 'resume',
+  group: 'Do',
+  summary: 'End a task’s wait; or go on with one that stopped, in its session and worktree',
+  usage,
+  flags: { ...waitFlag, ...timeoutFlag, ...jsonFlag },
+  examples: ['holdfast resume fix-the-login', 'holdfast resume k3v9 --timeout 2h --wait'],
+  async run({ flags, words }, context) {
+    const { holdfast } = context
+    const store = await holdfast.store()
+    const task = await requireTask(store, requireWord(words, 'TASK', usage))
+    const { id } = task.request
+    const roused = await store.transition(id, null, { kind: 'wait_ended' }, context.now())
+    if (roused !== undefined) return await tell(roused, flags, context)
+    const agent = await holdfast.agent(task.request.agent)
+    const plan = await planResume(task, agent, askerOf(flags, context), await handInPorts(context))
+    return await handInAndTell(plan, flags, context)
+  },
+})
+
+/** It waits for nothing any more. */
+async function tell(task: Task, asked: Asked, context: CommandContext): Promise<number> {
+  const { output } = context
+  await ringOrTell(context)
+  if (asked.wait === true) return await stay(task, asked, context)
+  const { id } = task.request
+  if (asked.json === true) output.writeJson(await lookAtTask(task, context))
+  else output.write(`${id}\n`)
+  output.tell(`${task.request.name}: its wait is over · next: holdfast logs -f ${id}`)
+  return exitCodes.done
+}

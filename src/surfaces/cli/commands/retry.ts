@@ -1,0 +1,23 @@
+import { planRetry } from '../../../engine/resubmit.ts'
+import { defineCommand, jsonFlag, requireWord } from '../command.ts'
+import { requireTask } from '../find-task.ts'
+import { handInAndTell, waitFlag } from '../hand-in-and-tell.ts'
+import { askerOf, handInPorts, timeoutFlag } from '../hand-in-ports.ts'
+
+const usage = 'retry TASK'
+
+export const retry = defineCommand({
+  name: 'retry',
+  group: 'Do',
+  summary: 'Do an ended task anew: same prompt and base, fresh session and worktree',
+  usage,
+  flags: { ...waitFlag, ...timeoutFlag, ...jsonFlag },
+  examples: ['holdfast retry fix-the-login', 'holdfast retry k3v9 --wait'],
+  async run({ flags, words }, context) {
+    const { holdfast } = context
+    const task = await requireTask(await holdfast.store(), requireWord(words, 'TASK', usage))
+    const agent = await holdfast.agent(task.request.agent)
+    const plan = await planRetry(task, agent, askerOf(flags, context), await handInPorts(context))
+    return await handInAndTell(plan, flags, context)
+  },
+})

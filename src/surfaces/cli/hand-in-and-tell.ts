@@ -1,0 +1,107 @@
+/** The second half of every command that hands a task in: does it, tells of it, and may stay with it. */
+import { reach } from '../../domain/crash-points.ts'
+import { messageOf } from '../../domain/errors.ts'
+import type { Task } from '../../domain/task.ts'
+import { type HandInPlan, handIn } from '../../engine/hand-in.ts'
+import { viewTask } from '../make-view.ts'
+import type { CommandContext } from './command.ts'
+import { exitCodeOfState, exitCodes, signalExitCode } from './exit-codes.ts'
+import { handInPorts } from './hand-in-ports.ts'
+import { lookAtTask, ringOrTell } from './look.ts'
+import { describeBase, describeDelta, renderEvent } from './render.ts'
+import { waitForTasks } from './wait-for.ts'
+
+export const waitFlag = {
+  wait: { about: 'stay until it has ended, and print the answer; an interrupt only detaches' },
+} as const
+
+export interface Asked {
+  readonly wait?: true
+  readonly json?: true
+}
+
+/** The exit code. */
+export async function handInAndTell(
+  plan: HandInPlan,
+  asked: Asked,
+  context: CommandContext,
+): Promise<number> {
+  const { output } = context
+  const ports = await handInPorts(context)
+  // From here on a signal waits: it may not leave half a task, nor one whose id nobody knows.
+  const { interrupted } = context
+  let handedIn: { task: Task; isNew: boolean }
+  try {
+    handedIn = await handIn(plan, ports)
+  } catch (error) {
+    if (!interrupted.aborted) throw error
+    output.tell(`interrupted before it was handed in: ${messageOf(error)}`)
+    return signalExitCode(Number(interrupted.reason))
+  }
+  const { task, isNew } = handedIn
+  if (!isNew) output.tell(`it was handed in before, under the same key: it is ${task.state.name}`)
+  for (const line of task.request.base.changes?.leftOut ?? []) output.tell(`left out: ${line}`)
+  await ringOrTell(context)
+  reach('submission.rung')
+  if (asked.wait === true) return await stay(task, asked, context)
+  announce(task, asked, context)
+  reach('submission.id-written')
+  if (!interrupted.aborted) return exitCodes.done
+  output.tell(`interrupted; ${task.request.id} was handed in, and goes on`)
+  return signalExitCode(Number(interrupted.reason))
+}
+
+function announce(task: Task, asked: Asked, context: CommandContext): void {
+  const { output } = context
+  if (asked.json === true) {
+    const judged = { name: task.state.name, asOf: context.now(), remark: null }
+    output.writeJson(viewTask(task, judged))
+    return
+  }
+  const { id, name, base } = task.request
+  output.write(`${id}\n`)
+  output.tell(`${name}: ${describeBase(base)}`)
+  output.tell(`next: holdfast logs -f ${id} · holdfast wait ${id} · holdfast result ${id}`)
+}
+
+/** Waits for its end, shows what it does on stderr, and prints the answer. The exit code. */
+export async function stay(task: Task, asked: Asked, context: CommandContext): Promise<number> {
+  const { output } = context
+  const { id, name, base } = task.request
+  output.tell(`${id} ${name}: ${describeBase(base)}`)
+  const { tasks, end } = await waitForTasks(
+    [id],
+    {
+      async onEvents(events) {
+        for (const event of events) {
+          const line = renderEvent(event, output)
+          if (line !== null) output.tell(line)
+        }
+      },
+    },
+    context,
+  )
+  const ended = tasks[0] ?? task
+  if (typeof end === 'object') {
+    output.tell(`detached; the task goes on. Come back with: holdfast wait ${id}`)
+    return signalExitCode(end.interrupted)
+  }
+  const { state } = ended
+  if (asked.json === true) {
+    output.writeJson(await lookAtTask(ended, context))
+    return exitCodeOfState(state.name)
+  }
+  const result = 'result' in state ? state.result : null
+  if (result?.answer != null) output.write(withNewline(result.answer))
+  if (state.name === 'failed') {
+    output.tell(`failed (${state.failure.code}): ${state.failure.message}`)
+    if (state.failure.hint !== undefined) output.tell(`  ${state.failure.hint}`)
+  }
+  if (result !== null) {
+    const next = result.commit === null ? '' : `; see it with: holdfast diff ${id}`
+    output.tell(`${describeDelta(result)}${next}`)
+  }
+  return exitCodeOfState(state.name)
+}
+
+const withNewline = (text: string) => (text.endsWith('\n') ? text : `${text}\n`)

@@ -1,0 +1,48 @@
+/** What the commands that hand tasks in give to the engine. */
+import type { HandInPorts } from '../../engine/hand-in.ts'
+import type { Asker } from '../../engine/resubmit.ts'
+import type { PlanPorts } from '../../engine/submit.ts'
+import { systemClock } from '../../system-clock.ts'
+import { detectCaller } from '../caller.ts'
+import type { CommandContext } from './command.ts'
+import { parseTimeout } from './flags.ts'
+
+export async function planPorts({ holdfast }: CommandContext): Promise<PlanPorts> {
+  const { createHash } = await import('node:crypto')
+  return {
+    store: await holdfast.store(),
+    worktrees: await holdfast.worktrees(),
+    home: holdfast.home,
+    hash: text => createHash('sha256').update(text).digest('hex'),
+  }
+}
+
+export async function handInPorts({ holdfast }: CommandContext): Promise<HandInPorts> {
+  const { randomBytes } = await import('node:crypto')
+  return {
+    store: await holdfast.store(),
+    files: await holdfast.files(),
+    worktrees: await holdfast.worktrees(),
+    clock: systemClock,
+    randomBytes,
+  }
+}
+
+/** An agent stands elsewhere: what is relative to the caller's directory would mislead it. */
+export function callerEnvironment({ environment, holdfast }: CommandContext) {
+  return environment.HOLDFAST_HOME ? { ...environment, HOLDFAST_HOME: holdfast.home } : environment
+}
+
+/** For the commands that hand a task in once more. */
+export const timeoutFlag = {
+  timeout: { about: 'end it after so much working time (default: as before)', value: 'DURATION' },
+} as const
+
+/** Who asks, and what for. */
+export function askerOf({ timeout }: { timeout?: string }, context: CommandContext): Asker {
+  return {
+    caller: detectCaller(context.environment, context.directory),
+    environment: callerEnvironment(context),
+    timeoutMs: timeout === undefined ? null : parseTimeout(timeout),
+  }
+}

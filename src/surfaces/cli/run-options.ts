@@ -1,0 +1,92 @@
+/** The flags of `run` that say where, when and under which name: read and checked. */
+import { AppError } from '../../domain/errors.ts'
+import { findNameProblem, type TaskId } from '../../domain/ids.ts'
+import type { Place } from '../../engine/choose-workplace.ts'
+import type { Submission } from '../../engine/submit.ts'
+import { changeScopes } from '../../ports/worktrees.ts'
+import type { CommandContext, FlagValues } from './command.ts'
+import { requireTask } from './find-task.ts'
+import { parseChoice, parseTimeout } from './flags.ts'
+
+export const runOptions = {
+  name: { about: 'what to call it (default: the first words of the prompt)', value: 'NAME' },
+  base: { about: 'start from this commit, without uncommitted changes', value: 'REF' },
+  changes: {
+    about: 'which uncommitted changes come along: all, tracked or none (default: all)',
+    value: 'WHICH',
+  },
+  inPlace: { about: 'work in this very directory, not in a worktree' },
+  worktree: { about: 'work in the worktree of this name, which stays; made if new', value: 'NAME' },
+  after: { about: 'start once these tasks have succeeded (separated by commas)', value: 'TASK' },
+  priority: { about: 'of queued tasks, larger goes first (-100 to 100, default 0)', value: 'N' },
+  timeout: { about: 'end it after so much working time, for example 90m', value: 'DURATION' },
+  idempotencyKey: { about: 'handed in twice under one key, it is one task', value: 'KEY' },
+} as const
+
+type Options = Pick<
+  Submission,
+  'name' | 'place' | 'changes' | 'revision' | 'priority' | 'after' | 'timeoutMs' | 'idempotencyKey'
+>
+
+/** Refuses what contradicts itself, and tasks that are not there. */
+export async function readOptions(
+  flags: FlagValues<typeof runOptions>,
+  context: CommandContext,
+): Promise<Options> {
+  if (flags.name !== undefined) requireName(flags.name, 'name')
+  return {
+    name: flags.name ?? null,
+    place: readPlace(flags),
+    changes:
+      flags.changes === undefined ? 'all' : parseChoice(flags.changes, 'changes', changeScopes),
+    revision: flags.base ?? null,
+    priority: flags.priority === undefined ? 0 : parsePriority(flags.priority),
+    after: await findTasks(flags.after, context),
+    timeoutMs: flags.timeout === undefined ? null : parseTimeout(flags.timeout),
+    idempotencyKey: flags.idempotencyKey ?? null,
+  }
+}
+
+function readPlace(flags: FlagValues<typeof runOptions>): Place {
+  const { inPlace, worktree, base, changes } = flags
+  if (inPlace !== undefined && worktree !== undefined) {
+    throw new AppError('bad_usage', '--in-place and --worktree name two places')
+  }
+  if (inPlace !== undefined) {
+    const other = base === undefined ? changes && '--changes' : '--base'
+    if (other !== undefined) {
+      throw new AppError(
+        'bad_usage',
+        `--in-place works on what is there: ${other} does not go with it`,
+      )
+    }
+    return { kind: 'in_place' }
+  }
+  if (worktree === undefined) return { kind: 'own' }
+  requireName(worktree, 'worktree')
+  return { kind: 'named', name: worktree }
+}
+
+function requireName(name: string, flag: string): void {
+  const problem = findNameProblem(name)
+  if (problem === null) return
+  throw new AppError('bad_usage', `--${flag} "${name}" is no name: ${problem}`)
+}
+
+function parsePriority(text: string): number {
+  const priority = /^-?\d{1,3}$/.test(text) ? Number(text) : Number.NaN
+  if (Math.abs(priority) <= 100) return priority
+  throw new AppError('bad_usage', `--priority ${text} is no whole number from -100 to 100`)
+}
+
+async function findTasks(
+  list: string | undefined,
+  { holdfast }: CommandContext,
+): Promise<readonly TaskId[]> {
+  const ids = new Set<TaskId>()
+  for (const reference of list?.split(',') ?? []) {
+    const task = await requireTask(await holdfast.store(), reference.trim())
+    ids.add(task.request.id)
+  }
+  return [...ids]
+}
