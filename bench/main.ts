@@ -9,6 +9,7 @@ import { setImmediate } from 'node:timers/promises'
 import { measureExec } from './exec.ts'
 import { measureMemory } from './memory.ts'
 import { Place } from './place.ts'
+import { measureRecovery } from './recovery.ts'
 import { measureRun } from './run.ts'
 import { measureStatus } from './status.ts'
 import { drawTable, type Figure, type Row, rowWithout } from './table.ts'
@@ -20,6 +21,7 @@ const figures: Readonly<Record<string, Figure<Place>>> = {
   exec: measureExec,
   memory: measureMemory,
   worker: measureWorker,
+  recovery: measureRecovery,
 }
 
 const shownLoad = () => loadavg().map(load => load.toFixed(1))[0]

@@ -179,6 +179,15 @@ export class Home {
     return child.pid
   }
 
+  /** Kills it (-9), and waits until it is gone. It has no watchdog here. */
+  async killWorker(pid: number): Promise<void> {
+    process.kill(pid, 'SIGKILL')
+    const worker = this.#worker
+    await this.#place.until('the worker is dead', () => worker?.signalCode != null)
+    // Its card would pass for the next one's.
+    rmSync(join(this.directory, 'worker.json'), { force: true })
+  }
+
   /** Starts a worker with one slot, and gives that to a task that sleeps: all others stay queued. */
   async startBusyWorker(repository: string): Promise<void> {
     await this.startWorker(1)
