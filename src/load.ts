@@ -25,7 +25,7 @@ import { basename, dirname, join } from 'node:path'
 import { Script } from 'node:vm'
 import { stateDirectory } from './state-directory.ts'
 
-const FREQUENT = ['run', 'status', 'wait', 'result', 'logs', 'diff', 'worker']
+const FREQUENT = ['run', 'status', 'wait', 'result', 'logs', 'diff', 'worker', 'completion']
 
 /** The exports of the bundle, an absolute path. */
 export function load(bundle: string): unknown {

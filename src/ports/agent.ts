@@ -3,6 +3,7 @@
  * (schemas of what it says), `translate.ts` (pure: line → events), `agent.ts` (this interface).
  */
 import type { AgentEvent } from '../domain/agent-events.ts'
+import type { AppError } from '../domain/errors.ts'
 import type { SessionId } from '../domain/ids.ts'
 import type { AgentExit, AttemptOutcome, Usage } from '../domain/outcome.ts'
 import type { PermissionMode, Permissions } from '../domain/permissions.ts'
@@ -30,6 +31,15 @@ export interface AgentInstallation {
   readonly version: string | null
   /** Added to the environment, as the agent's own shim would. */
   readonly environment: Environment
+}
+
+/** What can be seen of an agent on this machine. */
+export interface AgentSight {
+  /** Null: it is not installed, or (`command`) there is nothing to install. */
+  readonly installation: AgentInstallation | null
+  readonly login: 'present' | 'missing' | 'unknown' | 'not needed'
+  /** Why it cannot be used as it is: `agent_missing`, `agent_too_old` or `agent_logged_out`. */
+  readonly trouble: AppError | null
 }
 
 export interface LaunchRequest {
@@ -90,6 +100,8 @@ export interface Agent {
     argv: readonly string[],
     directory: string,
   ): Promise<AgentInstallation>
+  /** The same for people who only look: it refuses nothing, and asks no more than a version. */
+  look(environment: Environment): Promise<AgentSight>
   /**
    * What the asked mode comes to, before anything is started: a stricter mode in the user's own
    * configuration of the agent wins. Null asked: the user named none. Refuses with `permissions_unavailable`.

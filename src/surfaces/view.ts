@@ -147,6 +147,36 @@ export const doctorView = z.object({
   ),
 })
 
+export const agentsView = z.object({
+  agents: z.array(
+    z.object({
+      name: z.string(),
+      /** Installed, new enough, and not known to be logged out. */
+      ready: z.boolean(),
+      /** Who does a task for which no agent is named. */
+      default: z.boolean(),
+      program: z.nullable(z.string()),
+      version: z.nullable(z.string()),
+      login: z.enum(['present', 'missing', 'unknown', 'not needed']),
+      /** What a task gets that asks for nothing else; null where such a task would be refused. */
+      permissions: z.nullable(
+        z.object({
+          effective: z.enum(['read-only', 'workspace', 'full']),
+          enforcedBy: z.enum(['agent', 'system', 'none']),
+        }),
+      ),
+      trouble: z.nullable(
+        z.object({ code: z.string(), message: z.string(), hint: z.nullable(z.string()) }),
+      ),
+    }),
+  ),
+})
+
+export const completionView = z.object({
+  shell: z.enum(['bash', 'zsh', 'fish']),
+  script: z.string(),
+})
+
 export const demoView = z.object({
   ok: z.boolean(),
   /** What it shows, line by line. */
@@ -168,6 +198,8 @@ export const views = {
   result: resultView,
   diff: diffView,
   doctor: doctorView,
+  agents: agentsView,
+  completion: completionView,
   demo: demoView,
   error: errorView,
 }
@@ -176,5 +208,6 @@ export type TaskView = z.infer<typeof taskView>
 export type WorkerView = z.infer<typeof workerView>
 export type ResultView = z.infer<typeof resultView>
 export type DoctorView = z.infer<typeof doctorView>
+export type AgentsView = z.infer<typeof agentsView>
 export type DemoView = z.infer<typeof demoView>
 export type EventView = z.infer<typeof eventView>

@@ -1,6 +1,6 @@
 /** What every agent in `src/agents/index.ts` must hold to, whatever its program says. */
 import { describe, expect, it } from 'vitest'
-import { agents } from '../../src/agents/index.ts'
+import { agents, promptAgents } from '../../src/agents/index.ts'
 import { asSessionId } from '../../src/domain/ids.ts'
 import type { AgentExit } from '../../src/domain/outcome.ts'
 import { permissionModes } from '../../src/domain/permissions.ts'
@@ -47,6 +47,13 @@ function freeze<T>(value: T): T {
   }
   return value
 }
+
+it('those that take a prompt are listed as such, and no others', async () => {
+  for (const [name, load] of Object.entries(agents)) {
+    const { takesPrompt } = (await load()).capabilities
+    expect([name, takesPrompt]).toEqual([name, Object.keys(promptAgents).includes(name)])
+  }
+})
 
 for (const [name, load] of Object.entries(agents)) {
   describe(`the agent ${name}`, async () => {

@@ -1,5 +1,13 @@
 /** How Codex is found and set up, against stand-ins for its program; the real one is in `agents/`. */
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { parse } from 'smol-toml'
@@ -104,6 +112,45 @@ describe('finding Codex', () => {
     write('bin/codex', 'no program')
     environment.PATH = `:.:${environment.PATH}`
     await expect(find()).rejects.toMatchObject({ code: 'agent_missing' })
+  })
+})
+
+describe('looking without refusing', () => {
+  const look = () => codex.look(environment)
+  const program = (version: string) =>
+    write(
+      'bin/codex',
+      `#!/bin/sh\n[ "$1" = --version ] || echo "$@" >"$HOME/asked"\necho codex-cli ${version}\n`,
+      0o755,
+    )
+
+  it('says what is there, and that the login is there', async () => {
+    logIn()
+    const file = program('0.169.0')
+    const installation = { program: file, version: '0.169.0' }
+    expect(await look()).toMatchObject({ installation, login: 'present', trouble: null })
+  })
+
+  it('asks for the version and nothing else, where the login is unknown', async () => {
+    program('0.169.0')
+    expect(await look()).toMatchObject({ login: 'unknown', trouble: null })
+    expect(existsSync(join(root, 'asked'))).toBe(false)
+  })
+
+  it('says what is wrong: missing, too old, without its key', async () => {
+    expect(await look()).toMatchObject({ installation: null, trouble: { code: 'agent_missing' } })
+    program('0.20.0')
+    expect(await look()).toMatchObject({
+      installation: { version: '0.20.0' },
+      trouble: { code: 'agent_too_old' },
+    })
+    program('0.169.0')
+    const own = 'base_url = "http://127.0.0.1:1"\nenv_key = "OWN_KEY"\n'
+    write('home/config.toml', `model_provider = "own"\n[model_providers.own]\n${own}`)
+    expect(await look()).toMatchObject({
+      login: 'missing',
+      trouble: { code: 'agent_logged_out', hint: expect.stringContaining('OWN_KEY') },
+    })
   })
 })
 

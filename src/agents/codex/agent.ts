@@ -3,7 +3,7 @@ import { AppError } from '../../domain/errors.ts'
 import { type PermissionMode, stricterMode } from '../../domain/permissions.ts'
 import type { Agent, LaunchRequest } from '../../ports/agent.ts'
 import { findConfiguredMode, lookAtLogin, readConfiguration } from './configuration.ts'
-import { askLogin, findCodex } from './installation.ts'
+import { askLogin, findCodex, lookForCodex } from './installation.ts'
 import { judge } from './judge.ts'
 import { codexTranslator } from './translate.ts'
 
@@ -32,17 +32,21 @@ export const codex: Agent = {
     const installation = await findCodex(environment)
     const login = await lookAtLogin(await readConfiguration(environment), environment)
     if (login === 'present') return installation
-    if (login !== 'unknown') {
-      throw new AppError('agent_logged_out', `codex needs ${login.missingKey} in the environment`, {
-        hint: `export ${login.missingKey}=…`,
-      })
-    }
+    if (login !== 'unknown') throw missingKey(login.missingKey)
     const asked = await askLogin(installation, environment)
     // No answer is no proof that it is logged out: then the attempt itself will tell.
     if (asked === undefined || asked.ok) return installation
     throw new AppError('agent_logged_out', `codex login status: ${asked.words}`, {
       hint: 'codex login',
     })
+  },
+
+  async look(environment) {
+    const { installation, trouble } = await lookForCodex(environment)
+    const login = await lookAtLogin(await readConfiguration(environment), environment)
+    // Codex is not asked: that would start it.
+    if (typeof login === 'string') return { installation, login, trouble }
+    return { installation, login: 'missing', trouble: trouble ?? missingKey(login.missingKey) }
   },
 
   async settlePermissions(asked, environment) {
@@ -74,6 +78,12 @@ export const codex: Agent = {
   },
 
   judge,
+}
+
+function missingKey(name: string): AppError {
+  return new AppError('agent_logged_out', `codex needs ${name} in the environment`, {
+    hint: `export ${name}=…`,
+  })
 }
 
 /**

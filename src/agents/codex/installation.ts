@@ -28,11 +28,24 @@ const TRIPLES: Readonly<Record<string, string>> = {
 
 /** Refuses with `agent_missing` or `agent_too_old`. */
 export async function findCodex(environment: Environment): Promise<AgentInstallation> {
+  const { installation, trouble } = await lookForCodex(environment)
+  if (trouble !== null) throw trouble
+  return installation
+}
+
+/** What is there, and what is wrong with it. */
+export async function lookForCodex(
+  environment: Environment,
+): Promise<
+  | { installation: AgentInstallation; trouble: null }
+  | { installation: AgentInstallation | null; trouble: AppError }
+> {
   const found = findOnPath(environment.PATH ?? '')
   if (found === undefined) {
-    throw new AppError('agent_missing', 'codex is not on the PATH', {
+    const trouble = new AppError('agent_missing', 'codex is not on the PATH', {
       hint: 'npm install -g @openai/codex',
     })
+    return { installation: null, trouble }
   }
   const installation = findPackaged(realpathSync(found), environment) ?? {
     program: found,
@@ -41,12 +54,13 @@ export async function findCodex(environment: Environment): Promise<AgentInstalla
     environment: {},
   }
   const { version } = installation
-  if (version !== null && isOlder(version, MINIMUM_VERSION)) {
-    throw new AppError('agent_too_old', `codex ${version} is older than ${MINIMUM_VERSION}`, {
-      hint: 'npm install -g @openai/codex@latest',
-    })
-  }
-  return installation
+  if (version === null || !isOlder(version, MINIMUM_VERSION)) return { installation, trouble: null }
+  const trouble = new AppError(
+    'agent_too_old',
+    `codex ${version} is older than ${MINIMUM_VERSION}`,
+    { hint: 'npm install -g @openai/codex@latest' },
+  )
+  return { installation, trouble }
 }
 
 /** Runs `codex login status`; undefined where it did not answer in time, or not at all. */

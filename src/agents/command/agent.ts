@@ -33,6 +33,10 @@ export const command: Agent = {
     return { program, leadingArguments: [], version: null, environment: {} }
   },
 
+  async look() {
+    return { installation: null, login: 'not needed', trouble: null }
+  },
+
   async settlePermissions(asked) {
     if (asked !== null && asked !== 'full') {
       throw new AppError(

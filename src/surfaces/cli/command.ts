@@ -7,6 +7,8 @@ import type { Output } from './output.ts'
 export interface Flag {
   readonly about: string
   readonly value?: string
+  /** The values that it may have, where they are few; shells complete them. */
+  readonly choices?: readonly string[]
   readonly short?: string
 }
 

@@ -17,8 +17,10 @@ export const commands: Readonly<Record<string, () => Promise<Command>>> = {
   logs: async () => (await import('./commands/logs.ts')).logs as Command,
   result: async () => (await import('./commands/result.ts')).result as Command,
   diff: async () => (await import('./commands/diff.ts')).diff as Command,
+  agents: async () => (await import('./commands/agents.ts')).agents as Command,
   doctor: async () => (await import('./commands/doctor.ts')).doctor as Command,
   worker: async () => (await import('./commands/worker.ts')).worker as Command,
+  completion: async () => (await import('./commands/completion.ts')).completion as Command,
   demo: async () => (await import('./commands/demo.ts')).demo as Command,
 }
 

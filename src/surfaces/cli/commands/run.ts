@@ -24,7 +24,11 @@ const flags = {
   ...waitFlag,
   model: { about: 'the model, as the agent names it', value: 'MODEL', short: 'm' },
   effort: { about: 'how hard to think, as the agent names it', value: 'EFFORT' },
-  permissions: { about: 'read-only, workspace or full (default: workspace)', value: 'MODE' },
+  permissions: {
+    about: 'read-only, workspace or full (default: as configured, else workspace)',
+    value: 'MODE',
+    choices: permissionModes,
+  },
   retryOnCrash: { about: 'command: run it again if it was killed' },
   ...runOptions,
   ...jsonFlag,
