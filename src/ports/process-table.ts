@@ -82,8 +82,8 @@ export interface ProcessTable {
   makeChase(variable: string, since: number): Chase
   /** All live processes of this user but this one that have a variable: one look, for no more. */
   forBearers(variable: string, onBearer: OnBearer): void
-  /** What a process was started as, on one line, cut; its name in brackets if it does not say. */
-  commandOf(process: ProcessEntry): string
+  /** What processes were started as, for people: pid → one line, cut; its name in brackets where one does not say. */
+  commandsOf(processes: readonly ProcessEntry[]): ReadonlyMap<number, string>
   /** The bytes of this process's command line, zero bytes between; undefined: not to be had. */
   ownCommandLine(): Uint8Array | undefined
   /**

@@ -106,11 +106,12 @@ function openSource(attempt: AttemptProcesses, processes: ProcessTable): MemberS
       const recorded = [agent, wrapper, ...known]
       const knows = (process: SeenProcess) => recorded.some(one => isSame(process, one))
       const members = selectMembers(seen, { ownsMark, knows, worktree })
-      return seen.flatMap((process): Member[] => {
-        const because = members.get(process.pid)
-        if (because === undefined || done(process)) return []
-        const { pid, startTime } = process
-        return [{ pid, startTime, because, command: processes.commandOf(process) }]
+      const found = seen.filter(process => members.has(process.pid) && !done(process))
+      const commands = processes.commandsOf(found)
+      return found.flatMap(({ pid, startTime, name }): Member[] => {
+        const because = members.get(pid)
+        if (because === undefined) return []
+        return [{ pid, startTime, because, command: commands.get(pid) ?? `[${name}]` }]
       })
     },
     chase: {

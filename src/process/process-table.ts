@@ -6,7 +6,8 @@ export async function loadProcessTable(
   platform: NodeJS.Platform = process.platform,
 ): Promise<ProcessTable> {
   if (platform === 'linux') return (await import('./linux/table.ts')).makeLinuxTable()
-  throw new AppError('unsupported_platform', `holdfast cannot run agents on ${platform} yet`, {
-    hint: platform === 'win32' ? 'run it inside WSL2' : 'run it on Linux',
+  if (platform === 'darwin') return (await import('./macos/table.ts')).makeMacosTable()
+  throw new AppError('unsupported_platform', `holdfast cannot run agents on ${platform}`, {
+    hint: platform === 'win32' ? 'run it inside WSL2' : 'it runs on Linux and macOS',
   })
 }

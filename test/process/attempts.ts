@@ -45,9 +45,9 @@ export const processes = await loadProcessTable()
 
 export const isAlive = (one: LocalIdentity) => processes.liveness(one) === 'alive'
 
-/** To be called at the top of a test file. */
-export function useAttempts(): Attempts {
-  const host = makeProcessHost(processes)
+/** To be called at the top of a test file, or of a group of tests. */
+export function useAttempts(table = processes): Attempts {
+  const host = makeProcessHost(table)
   let root = ''
   let tasks: string[] = []
   let answered: LocalIdentity[] = []

@@ -196,7 +196,7 @@ describe('a launch that was cut short', () => {
     'before the agent had completely written itself down (%j)',
     async text => {
       const attempt = await attempts.launch(['/bin/true'])
-      await attempts.exit(attempt)
+      await seen(attempt, 'the wrapper is gone', ({ wrapper }) => wrapper === 'dead')
       rmSync(join(attempt.runDirectory, 'exit.json'))
       writeFileSync(join(attempt.runDirectory, 'pid'), text)
       expect(lookAfresh(attempt)).toMatchObject({ agent: null, wrapper: 'dead' })

@@ -1,6 +1,7 @@
 /** Reads all of `/proc`. */
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
-import type { Chase, OnBearer, SeenProcess } from '../../ports/process-table.ts'
+import type { Chase, OnBearer, ProcessEntry, SeenProcess } from '../../ports/process-table.ts'
+import { describeCommand } from '../command.ts'
 import { needleOf, readIfAllowed, readVariable } from './environment.ts'
 import { hasDied, type ProcessStat, readStat } from './stat.ts'
 
@@ -68,15 +69,11 @@ export function forBearers(variable: string, onBearer: OnBearer): void {
   }
 }
 
-/** Enough to tell a program and what it works on. */
-const COMMAND_LENGTH = 200
-
-/** As `ProcessTable.commandOf`. */
-export function readCommand({ pid, name }: { pid: number; name: string }): string {
-  const line = readIfAllowed(() => readFileSync(`/proc/${pid}/cmdline`, 'utf8')) ?? ''
-  const words = line.replaceAll('\0', ' ').replace(/\s+/g, ' ').trim()
-  if (words === '') return `[${name}]`
-  return words.length > COMMAND_LENGTH ? `${words.slice(0, COMMAND_LENGTH)}…` : words
+/** As `ProcessTable.commandsOf`. */
+export function readCommands(processes: readonly ProcessEntry[]): ReadonlyMap<number, string> {
+  const read = (pid: number) =>
+    readIfAllowed(() => readFileSync(`/proc/${pid}/cmdline`, 'utf8')) ?? ''
+  return new Map(processes.map(({ pid, name }) => [pid, describeCommand(read(pid), name)]))
 }
 
 function listPids(): number[] {

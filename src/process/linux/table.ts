@@ -4,7 +4,7 @@ import type { Place, ProcessTable } from '../../ports/process-table.ts'
 import { findOwnSession } from '../own-session.ts'
 import { readIfAllowed } from './environment.ts'
 import { readPlace } from './place.ts'
-import { forBearers, makeChase, readCommand, scanProcesses } from './scan.ts'
+import { forBearers, makeChase, readCommands, scanProcesses } from './scan.ts'
 import { hasDied, readStat } from './stat.ts'
 
 /**
@@ -42,7 +42,7 @@ export function makeLinuxTable(): ProcessTable {
     scan: scanProcesses,
     makeChase,
     forBearers,
-    commandOf: readCommand,
+    commandsOf: readCommands,
     ownCommandLine: () => readIfAllowed(() => readFileSync('/proc/self/cmdline')),
     shellIdentify: SHELL_IDENTIFY,
     ownSession: toolPath => findOwnSession(['setsid', 'perl'], toolPath),
