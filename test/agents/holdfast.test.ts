@@ -1,41 +1,15 @@
 /** The whole, with the real Codex against the scripted model: what usually ends a task, does not. */
 import { once } from 'node:events'
 import { chmodSync, existsSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
-import { dirname, join } from 'node:path'
-import { afterEach, expect, test } from 'vitest'
-import { ensureAgent } from '../../src/demo/ensure-agent.ts'
-import { writeCodexHome } from '../../src/demo/scripted-model/codex-home.ts'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
 import { say, shell, type Turn } from '../../src/demo/scripted-model/script.ts'
-import { type ScriptedModel, startScriptedModel } from '../../src/demo/scripted-model/server.ts'
-import { House } from '../end-to-end/house.ts'
+import type { House } from '../end-to-end/house.ts'
 import { eventually } from '../eventually.ts'
-
-const codex = await ensureAgent('codex')
-const models: ScriptedModel[] = []
-afterEach(async () => {
-  for (const model of models.splice(0)) await model.close()
-})
-
-async function houseWithModel(
-  turns: readonly Turn[],
-): Promise<{ house: House; model: ScriptedModel }> {
-  const model = await startScriptedModel({ turns })
-  models.push(model)
-  const house = new House()
-  Object.assign(house.environment, await writeCodexHome(join(house.scratch, 'codex'), model.url), {
-    PATH: `${dirname(codex.bin)}:${house.environment.PATH}`,
-  })
-  return { house, model }
-}
+import { heard, houseWithModel } from './house-with-model.ts'
 
 const exists = (house: House, id: string, name: string) =>
   eventually(`${name} is there`, () => existsSync(join(house.worktree(id), name)))
-
-/** The bodies of all requests to the model, as text. */
-const heard = (model: ScriptedModel) =>
-  model.requests
-    .filter(({ conversation }) => conversation !== null)
-    .map(({ body }) => JSON.stringify(body))
 
 test('run from a linked worktree that is removed, the caller’s process group killed: it succeeds', async () => {
   const { house, model } = await houseWithModel([

@@ -1,0 +1,32 @@
+/** A house in which the real Codex talks to a scripted model. */
+import { dirname, join } from 'node:path'
+import { afterEach } from 'vitest'
+import { ensureAgent } from '../../src/demo/ensure-agent.ts'
+import { writeCodexHome } from '../../src/demo/scripted-model/codex-home.ts'
+import type { Turn } from '../../src/demo/scripted-model/script.ts'
+import { type ScriptedModel, startScriptedModel } from '../../src/demo/scripted-model/server.ts'
+import { House } from '../end-to-end/house.ts'
+
+export const codex = await ensureAgent('codex')
+const models: ScriptedModel[] = []
+afterEach(async () => {
+  for (const model of models.splice(0)) await model.close()
+})
+
+export async function houseWithModel(
+  turns: readonly Turn[],
+): Promise<{ house: House; model: ScriptedModel }> {
+  const model = await startScriptedModel({ turns })
+  models.push(model)
+  const house = new House()
+  Object.assign(house.environment, await writeCodexHome(join(house.scratch, 'codex'), model.url), {
+    PATH: `${dirname(codex.bin)}:${house.environment.PATH}`,
+  })
+  return { house, model }
+}
+
+/** The bodies of all requests to the model, as text. */
+export const heard = (model: ScriptedModel) =>
+  model.requests
+    .filter(({ conversation }) => conversation !== null)
+    .map(({ body }) => JSON.stringify(body))
