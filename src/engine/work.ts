@@ -8,6 +8,7 @@ import { AppError, messageOf } from '../domain/errors.ts'
 import type { TaskId } from '../domain/ids.ts'
 import type { Task } from '../domain/task.ts'
 import type { Agent } from '../ports/agent.ts'
+import type { ClaimScope } from '../ports/store.ts'
 import type { FollowPorts, Underway, Wishes } from './follow-attempt.ts'
 import { reconcile } from './reconcile.ts'
 import { adoptAttempt, type Claimed, runAttempt } from './run-attempt.ts'
@@ -76,12 +77,17 @@ export async function work(order: WorkOrder, ports: FollowPorts): Promise<void> 
     const taken = [...attended.values()].filter(({ wishes }) => !wishes.unseen)
     return order.slots - taken.length
   }
+  const claimNext = (which: ClaimScope) => store.claimNext(clock.now(), chooseMode, which)
+  const claimForSlot = async () => {
+    const free = freeSlots()
+    if (free <= 0) return undefined
+    // What will go on in a moment keeps its slot: behind a new task it might wait for hours.
+    const returning = await store.countWaking(clock.now() + SLOT_KEPT_MS)
+    return await claimNext(free > returning ? 'any' : 'interrupted')
+  }
   const claim = async () => {
-    while (freeSlots() > 0) {
-      // What will go on in a moment keeps its slot: behind a new task it might wait for hours.
-      const returning = await store.countWaking(clock.now() + SLOT_KEPT_MS)
-      const which = freeSlots() > returning ? 'any' : 'interrupted'
-      const next = await store.claimNext(clock.now(), chooseMode, which)
+    for (;;) {
+      const next = (await claimForSlot()) ?? (await claimNext('delegated'))
       if (next === undefined) return
       reach('claim.committed')
       const { task, attempt, interruptedBy } = next

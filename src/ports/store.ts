@@ -16,6 +16,13 @@ declare const claimed: unique symbol
 /** An attempt whose claim this worker holds: only `claimNext` and `claimActive` make one. */
 export type ClaimedAttempt = Attempt & { readonly [claimed]: true }
 
+/**
+ * Which tasks a claim may choose from: any; those that were interrupted; or one that is delegated by
+ * a task that is under way and has no other of its delegates under way. The last needs no slot: the
+ * task that waits for it would else hold the very slot that it waits for.
+ */
+export type ClaimScope = 'any' | 'interrupted' | 'delegated'
+
 /** How far an attempt's output has been read, and what was understood up to there. */
 export interface Progress {
   /** Bytes of `stdout` that whole lines have been taken from, and how many those were. */
@@ -54,13 +61,13 @@ export interface Store {
 
   /**
    * Takes the next task and begins its next attempt: the task is `starting` when this returns. One
-   * that was interrupted and whose wait is over comes first; then, unless only those are asked for,
-   * the queued ones by priority. `interruptedBy`: how the attempt before it ended.
+   * that was interrupted and whose wait is over comes first, then the queued ones by priority.
+   * `interruptedBy`: how the attempt before it ended.
    */
   claimNext(
     now: number,
     mode: (task: Task) => Attempt['mode'],
-    which?: 'any' | 'interrupted',
+    which?: ClaimScope,
   ): Promise<{ task: Task; attempt: ClaimedAttempt; interruptedBy: Failure | null } | undefined>
   /** The attempts under way, for a worker that has just come to hold the worker lock. */
   claimActive(): Promise<readonly { task: Task; attempt: ClaimedAttempt }[]>

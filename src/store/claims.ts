@@ -4,7 +4,7 @@ import { reach } from '../domain/crash-points.ts'
 import { asFence, type TaskId } from '../domain/ids.ts'
 import type { Failure } from '../domain/outcome.ts'
 import { type Attempt, activeStates, type Task } from '../domain/task.ts'
-import type { ClaimedAttempt } from '../ports/store.ts'
+import type { ClaimedAttempt, ClaimScope } from '../ports/store.ts'
 import { moveTask } from './moves.ts'
 import type { Database, Db } from './schema.ts'
 import { readTask, selectTasks } from './tasks.ts'
@@ -13,12 +13,12 @@ export async function claimNext(
   db: Kysely<Database>,
   now: number,
   mode: (task: Task) => Attempt['mode'],
-  which: 'any' | 'interrupted',
+  which: ClaimScope,
 ): Promise<{ task: Task; attempt: ClaimedAttempt; interruptedBy: Failure | null } | undefined> {
   return await db.transaction().execute(async transaction => {
     const row =
-      (await findInterrupted(transaction, now)) ??
-      (which === 'any' ? await findQueued(transaction) : undefined)
+      (await findInterrupted(transaction, now, which)) ??
+      (which === 'interrupted' ? undefined : await findQueued(transaction, which))
     if (row === undefined) return undefined
     const before = readTask(row)
     const id = before.request.id
@@ -57,9 +57,29 @@ export async function claimNext(
   })
 }
 
+function selectScope(db: Db, which: ClaimScope) {
+  const tasks = selectTasks(db)
+  if (which !== 'delegated') return tasks
+  return tasks
+    .innerJoin('tasks as delegator', 'delegator.id', 'tasks.parent')
+    .where('delegator.state', 'in', activeStates)
+    .where(eb =>
+      eb.not(
+        eb.exists(
+          eb
+            .selectFrom('tasks as sibling')
+            .select('sibling.id')
+            .whereRef('sibling.root', '=', 'tasks.root')
+            .whereRef('sibling.parent', '=', 'tasks.parent')
+            .where('sibling.state', 'in', activeStates),
+        ),
+      ),
+    )
+}
+
 /** What was begun goes on before anything new is begun. */
-function findInterrupted(db: Db, now: number) {
-  return selectTasks(db)
+function findInterrupted(db: Db, now: number, which: ClaimScope) {
+  return selectScope(db, which)
     .where('tasks.state', '=', 'waiting')
     .where('tasks.wait_until', '<=', now)
     .orderBy('tasks.wait_until')
@@ -68,8 +88,8 @@ function findInterrupted(db: Db, now: number) {
     .executeTakeFirst()
 }
 
-function findQueued(db: Db) {
-  return selectTasks(db)
+function findQueued(db: Db, which: ClaimScope) {
+  return selectScope(db, which)
     .where('tasks.state', '=', 'queued')
     .orderBy('tasks.priority', 'desc')
     .orderBy('tasks.number')

@@ -394,4 +394,26 @@ describe.each(Object.entries(stores))('the %s store', (_, openStore) => {
     expect((await store.findTask(asked.id))?.request).toEqual(asked)
     expect(await store.checkIntegrity()).toBeNull()
   })
+
+  test('a delegated task may be claimed beyond the slots, one at a time for each delegator', async () => {
+    const store = await make()
+    const outer = request()
+    await store.submitTask(outer)
+    const delegation = { parent: outer.id, root: outer.id, depth: 1 }
+    const inner = [request({ delegation }), request({ delegation })]
+    for (const one of inner) await store.submitTask(one)
+    await store.submitTask(request({ priority: 100 }))
+    const beyond = async () => (await store.claimNext(2_000, fresh, 'delegated'))?.attempt
+    // Its delegator is not under way: it waits in line like any other.
+    expect(await beyond()).toBeUndefined()
+    await store.claimNext(2_000, fresh) // the one of high priority
+    const { attempt } = await claim(store)
+    expect(attempt.task).toBe(outer.id)
+    const first = await beyond()
+    expect(first?.task).toBe(inner[0]?.id)
+    expect(await beyond()).toBeUndefined()
+    const end = { kind: 'attempt_succeeded', result } as const
+    if (first !== undefined) await store.transition(first.task, first.fence, end, 5)
+    expect((await beyond())?.task).toBe(inner[1]?.id)
+  })
 })

@@ -276,3 +276,22 @@ test('cancel --all ends everything that has not ended', async () => {
   expect((await house.run(['cancel', '--all', ids[0] ?? ''])).code).toBe(2)
   expect((await house.run(['cancel'])).code).toBe(2)
 })
+
+test('a task that stays with the tasks that it delegates does not wait for its own slot', async () => {
+  const house = new House()
+  const worker = house.start(['worker', 'run', '--slots', '1'])
+  try {
+    await eventually('the worker is up', () => existsSync(join(house.home, 'worker.json')))
+    const run = (inner: string) =>
+      `'${process.execPath}' '${entry}' run command --wait --permissions full -- ${inner}`
+    const script = join(house.scratch, 'level')
+    house.write('level-2', `${run('echo deepest')}\n`, house.scratch)
+    house.write('level-1', `${run(`sh '${script}-2'`)}\n`, house.scratch)
+    const id = await house.submit(['command', '--', 'sh', `${script}-1`])
+    await house.ok(['wait', id, '--timeout', '60s'])
+    const { tasks } = JSON.parse(await house.ok(['status', '--all', '--json']))
+    expect(tasks.map(({ state }: TaskView) => state)).toEqual(Array(3).fill('succeeded'))
+  } finally {
+    worker.kill('SIGTERM')
+  }
+})
