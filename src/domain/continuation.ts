@@ -1,5 +1,6 @@
 /** What follows when an agent died without finishing its turn. A pure function. */
-import { backoffDelay, countFailures, MAX_FAILURES_IN_ROW } from './backoff.ts'
+import type { Activity } from './activity.ts'
+import { backoffDelay, countFailures, MAX_FAILURES_IN_ROW, MAX_FRUITLESS_MS } from './backoff.ts'
 import type { Failure } from './outcome.ts'
 import type { Backoff, Task } from './task.ts'
 
@@ -11,27 +12,34 @@ export type Continuation =
 export type Continues = 'session' | 'rerun' | 'no'
 
 /**
- * `livedMs`: from the attempt's start to its end. An agent that never started is tried again at
- * once; one that died before it named a session is given the original prompt once more.
+ * An agent that never started is tried again at once; one that died before it named a session is
+ * given the original prompt once more. Launches of which nothing ever ran use that up as little as
+ * they had side effects.
  */
 export function continueAfter(
   task: Task,
   failure: Failure,
   continues: Continues,
-  livedMs: number,
+  activity: Activity,
   now: number,
   random: number,
 ): Continuation {
   const neverStarted = failure.code === 'launch_failed'
   if (continues === 'no' && !neverStarted) return { kind: 'give_up', failure }
-  const failuresInRow = countFailures(task.failuresInRow, livedMs)
-  const rerunTwice = continues === 'session' && task.session === null && task.attempts >= 2
-  if (failuresInRow >= MAX_FAILURES_IN_ROW || (rerunTwice && !neverStarted)) {
+  const failuresInRow = countFailures(task.failuresInRow, activity)
+  const rerunTwice = continues === 'session' && task.session === null && task.runs >= 2
+  const why =
+    failuresInRow >= MAX_FAILURES_IN_ROW || (rerunTwice && !neverStarted)
+      ? `${failuresInRow} failures in a row`
+      : activity.fruitlessMs >= MAX_FRUITLESS_MS
+        ? `nothing came of ${Math.floor(activity.fruitlessMs / 3_600_000)} hours of work`
+        : null
+  if (why !== null) {
     return {
       kind: 'give_up',
       failure: {
         code: 'max_failures',
-        message: `${failure.message} (try ${task.attempts}, ${failuresInRow} failures in a row)`,
+        message: `${failure.message} (try ${task.attempts}, ${why})`,
         hint: 'holdfast logs shows what the agent said',
       },
     }

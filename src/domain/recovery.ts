@@ -35,7 +35,9 @@ export function recoveryVerdict(run: RunFacts, now: number): RecoveryVerdict {
   if (run.agent === null) {
     if (run.wrapper === 'dead') return 'relaunch'
     // Neither has written itself down. Once the launch can no longer be under way, it never was.
-    return now - run.launchedAt > LAUNCH_LIMIT_MS && run.wrapper !== 'unknown' ? 'relaunch' : 'wait'
+    // (Nor is it if the clock was set back behind it; a relaunch ends first whatever lives.)
+    const isOld = Math.abs(now - run.launchedAt) > LAUNCH_LIMIT_MS
+    return isOld && run.wrapper !== 'unknown' ? 'relaunch' : 'wait'
   }
   if (run.agent === 'unknown') return 'wait'
   if (run.agent === 'alive') return 'adopt'

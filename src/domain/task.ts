@@ -190,6 +190,10 @@ export interface Task {
   readonly attempts: number
   /** How many attempts in a row ended in a crash; a healthy while sets it back. */
   readonly failuresInRow: number
+  /** In how many attempts an agent process ran: a launch may fail, or be cut short. */
+  readonly runs: number
+  /** See `Activity`. */
+  readonly fruitlessMs: number
   readonly session: SessionId | null
   readonly worktree: WorktreePlace | null
   readonly usage: Usage | null

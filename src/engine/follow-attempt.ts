@@ -2,6 +2,7 @@
  * Follows a live attempt until it ends: reads what it says, and waits for every way in which the
  * wait can end. The first cause is the one that counts.
  */
+import { addEvents, addLook } from '../domain/activity.ts'
 import type { AgentEvent } from '../domain/agent-events.ts'
 import { reach } from '../domain/crash-points.ts'
 import type { AgentExit } from '../domain/outcome.ts'
@@ -59,19 +60,34 @@ export interface FollowPorts {
  */
 const LOOKS_PER_WORKTREE_LOOK = 4
 
+/** So much of a silent agent's time a killed worker may forget: it only sets limits in hours. */
+const KEEP_TIME_EVERY_MS = 5 * 60_000
+
 /** `hands_off`: a newer attempt exists, or this worker leaves. */
 export async function followAttempt(
   underway: Underway,
   wishes: Wishes,
   ports: FollowPorts,
 ): Promise<AttemptEnd | 'hands_off'> {
+  const { end, progress } = await watchAttempt(underway, wishes, ports)
+  // How long it was at work is asked by whoever settles it, which may be another worker.
+  return end === 'superseded' || !(await keepTime(underway, progress, ports)) ? 'hands_off' : end
+}
+
+async function watchAttempt(
+  underway: Underway,
+  wishes: Wishes,
+  ports: FollowPorts,
+): Promise<{ end: AttemptEnd | 'hands_off' | 'superseded'; progress: Progress }> {
   const { attempt, worktree } = underway
   const { host, files, worktrees, clock, ticker } = ports
   const runDirectory = files.runDirectory(attempt.task, attempt.fence)
   let progress = await loadProgress(underway, ports.store)
+  let keptMs = progress.activity.activeMs
+  let lookedAt = clock.elapsed()
   let looks = 0
   let starting = underway.task.state.name === 'starting'
-  const deadline = await findDeadline(underway, ports.store)
+  const limit = await findTimeLimit(underway, ports.store)
   for (;;) {
     // Looked at before reading: what an agent wrote before its end is then surely read below.
     const run = host.lookAtRun(runDirectory)
@@ -82,28 +98,38 @@ export async function followAttempt(
       await ports.store.transition(attempt.task, attempt.fence, started, clock.now())
       reach('follow.running')
     }
+    const look = clock.elapsed()
+    if (run.agent === 'alive') {
+      progress = { ...progress, activity: addLook(progress.activity, look - lookedAt) }
+    }
+    lookedAt = look
     const step = await takeStep(underway, progress, false, ports)
-    if (step === 'superseded') return 'hands_off'
+    if (step === 'superseded') return { end: step, progress }
+    if (step.progress !== progress) keptMs = step.progress.activity.activeMs
     progress = step.progress
+    if (progress.activity.activeMs - keptMs >= KEEP_TIME_EVERY_MS) {
+      keptMs = progress.activity.activeMs
+      await keepTime(underway, progress, ports)
+    }
 
-    if (wishes.release) return 'hands_off'
-    if (wishes.cancel) return { kind: 'cancelled' }
-    if (deadline !== null && clock.now() >= deadline.at) {
-      return { kind: 'timed_out', afterMs: deadline.afterMs }
+    if (wishes.release) return { end: 'hands_off', progress }
+    if (wishes.cancel) return { end: { kind: 'cancelled' }, progress }
+    if (limit !== null && progress.activity.activeMs >= limit.leftMs) {
+      return { end: { kind: 'timed_out', afterMs: limit.afterMs }, progress }
     }
     if (worktree !== null && looks++ % LOOKS_PER_WORKTREE_LOOK === 0) {
       const place = worktrees.lookAtWorktree(worktree)
-      if (place !== 'present') return { kind: place }
+      if (place !== 'present') return { end: { kind: place }, progress }
     }
     const verdict = recoveryVerdict(run, clock.now())
     wishes.unseen = verdict === 'wait' && run.agent === 'unknown'
     switch (verdict) {
       case 'collect':
-        return { kind: 'exited', exit: run.exit ?? { kind: 'unknown' } }
+        return { end: { kind: 'exited', exit: run.exit ?? { kind: 'unknown' } }, progress }
       case 'reap':
-        return { kind: 'died' }
+        return { end: { kind: 'died' }, progress }
       case 'relaunch':
-        return { kind: 'never_started', why: 'nothing of a launch was found' }
+        return { end: { kind: 'never_started', why: 'nothing of a launch was found' }, progress }
       case 'adopt':
       case 'wait':
         if (!step.more) await ticker.next()
@@ -111,27 +137,36 @@ export async function followAttempt(
   }
 }
 
-/** When the time is up that the user gave the task; what earlier attempts took counts. */
-async function findDeadline(
+/** What is left of the time that the user gave the task; what earlier attempts took counts. */
+async function findTimeLimit(
   { task, attempt }: Underway,
   store: Store,
-): Promise<{ readonly at: number; readonly afterMs: number } | null> {
+): Promise<{ readonly leftMs: number; readonly afterMs: number } | null> {
   const { timeoutMs } = task.request
   if (timeoutMs === null) return null
-  let left = timeoutMs
-  for (const { attempt: earlier, endedAt } of await store.listAttempts(attempt.task)) {
-    if (earlier.fence < attempt.fence) left -= (endedAt ?? earlier.startedAt) - earlier.startedAt
+  let leftMs = timeoutMs
+  for (const { attempt: earlier, activeMs } of await store.listAttempts(attempt.task)) {
+    if (earlier.fence < attempt.fence) leftMs -= activeMs
   }
-  return { at: attempt.startedAt + left, afterMs: timeoutMs }
+  return { leftMs, afterMs: timeoutMs }
+}
+
+/** False: a newer attempt exists. */
+function keepTime({ attempt }: Underway, progress: Progress, ports: FollowPorts) {
+  return ports.store.recordProgress(attempt, progress, [], ports.clock.now())
 }
 
 /** Where the reading of an attempt's output stands; a new attempt begins at the beginning. */
-export async function loadProgress({ attempt, agent }: Underway, store: Store): Promise<Progress> {
+export async function loadProgress(
+  { task, attempt, agent }: Underway,
+  store: Store,
+): Promise<Progress> {
   return (
     (await store.findProgress(attempt.task, attempt.fence)) ?? {
       offset: 0,
       lines: 0,
       translation: agent.translator.initial,
+      activity: { activeMs: 0, fruitlessMs: task.fruitlessMs },
     }
   )
 }
@@ -177,7 +212,8 @@ async function takeStep(
       events.push({ kind: 'warning_given', message: 'further output is in `logs --raw` only' })
     }
   }
-  const progress = { offset, lines: count, translation }
+  const activity = addEvents(from.activity, events)
+  const progress = { offset, lines: count, translation, activity }
   reach('follow.lines-read')
   const isCurrent = await store.recordProgress(attempt, progress, events, clock.now())
   reach('follow.step-recorded')

@@ -3,6 +3,7 @@
  * what it comes to is judged, collected and written down. Works from the store, the run directory
  * and the worktree alone, so that any worker can do it for any other.
  */
+import type { Activity } from '../domain/activity.ts'
 import { continueAfter } from '../domain/continuation.ts'
 import { reach } from '../domain/crash-points.ts'
 import {
@@ -13,6 +14,7 @@ import {
 } from '../domain/outcome.ts'
 import type { Transition } from '../domain/transitions.ts'
 import type { Translation } from '../ports/agent.ts'
+import type { Progress } from '../ports/store.ts'
 import { type Collected, collectWork, describeLoss } from './collect.ts'
 import {
   type AttemptEnd,
@@ -35,7 +37,7 @@ export async function settleAttempt(
   ports: FollowPorts,
 ): Promise<void> {
   const { attempt } = underway
-  const { store, clock, ticker } = ports
+  const { store, ticker } = ports
   if (!(await stopEverything(underway, end, wishes, ports))) return
   reach('settle.stopped')
 
@@ -43,16 +45,10 @@ export async function settleAttempt(
   if (progress === 'superseded') return
   reach('settle.rest-taken')
   const exit = end.kind === 'exited' ? end.exit : lastExit(underway, ports)
-  await store.recordNote(
-    attempt.task,
-    attempt.fence,
-    'attempt_ended',
-    `try ${attempt.fence} ended: ${describeEnd(end, exit)}`,
-    clock.now(),
-  )
-  const judged = await judgeEnd(underway, end, progress.translation, exit, ports)
+  const judged = await judgeEnd(underway, end, progress, exit, ports)
   reach('settle.judged')
-  await recordEnd(underway, judged, ports)
+  const ending = `try ${attempt.fence} ended: ${describeEnd(end, exit)}`
+  await recordEnd(underway, judged, ports, ending)
   // A wait of no time, or a slot that is free now: nobody should wait for the next look.
   ticker.wake()
 }
@@ -62,8 +58,9 @@ export async function recordEnd(
   { attempt }: Pick<Underway, 'attempt'>,
   event: Transition,
   { store, files, clock }: Pick<FollowPorts, 'store' | 'files' | 'clock'>,
+  ending?: string,
 ): Promise<void> {
-  const task = await store.transition(attempt.task, attempt.fence, event, clock.now())
+  const task = await store.transition(attempt.task, attempt.fence, event, clock.now(), ending)
   reach('settle.committed')
   if (task !== undefined && task.state.name !== 'waiting') {
     await files.forgetEnvironment(attempt.task)
@@ -111,7 +108,7 @@ function lastExit({ attempt }: Underway, { host, files }: FollowPorts): AgentExi
 async function judgeEnd(
   underway: Underway,
   end: AttemptEnd,
-  translation: Translation,
+  { translation, activity }: Progress,
   exit: AgentExit,
   ports: FollowPorts,
 ): Promise<Transition> {
@@ -144,7 +141,7 @@ async function judgeEnd(
     case 'failed':
       return failed(outcome.failure, await collect())
     case 'interrupted': {
-      const next = await continuation(underway, outcome.failure, ports)
+      const next = await continuation(underway, outcome.failure, activity, ports)
       return next.kind === 'wait'
         ? { kind: 'attempt_interrupted', wait: next.wait, failuresInRow: next.failuresInRow }
         : failed(next.failure, await collect())
@@ -201,15 +198,15 @@ function judgeOutcome(
 async function continuation(
   { task, attempt, agent }: Underway,
   failure: Failure,
+  activity: Activity,
   { store, clock }: FollowPorts,
 ) {
-  const now = clock.now()
   return continueAfter(
     (await store.findTask(attempt.task)) ?? task,
     failure,
     task.request.retryOnCrash ? 'rerun' : agent.capabilities.continues,
-    now - attempt.startedAt,
-    now,
+    activity,
+    clock.now(),
     clock.random(),
   )
 }

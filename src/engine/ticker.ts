@@ -17,8 +17,9 @@ const REST_MS = 40
 export function makeTicker(): Ticker {
   let waiting: (() => void)[] = []
   let lastTick = performance.now()
-  let hinted: NodeJS.Timeout | undefined
+  let hinted: { readonly timer: NodeJS.Timeout; readonly at: number } | undefined
   const tick = () => {
+    clearTimeout(hinted?.timer)
     hinted = undefined
     lastTick = performance.now()
     const due = waiting
@@ -26,17 +27,23 @@ export function makeTicker(): Ticker {
     for (const resume of due) resume()
   }
   const timer = setInterval(tick, LOOK_EVERY_MS)
+  /** One timer at most, for the earliest of all that was asked for. */
+  const tickIn = (ms: number) => {
+    const at = performance.now() + Math.max(0, ms)
+    if (hinted !== undefined && hinted.at <= at) return
+    clearTimeout(hinted?.timer)
+    hinted = { timer: setTimeout(tick, Math.max(0, ms)), at }
+  }
   return {
     next(withinMs = LOOK_EVERY_MS) {
-      if (withinMs < LOOK_EVERY_MS) setTimeout(tick, Math.max(0, withinMs))
+      if (withinMs < LOOK_EVERY_MS) tickIn(withinMs)
       return new Promise(resolve => waiting.push(resolve))
     },
     wake() {
-      hinted ??= setTimeout(tick, Math.max(0, REST_MS - (performance.now() - lastTick)))
+      tickIn(REST_MS - (performance.now() - lastTick))
     },
     stop() {
       clearInterval(timer)
-      clearTimeout(hinted)
       tick()
     },
   }

@@ -105,22 +105,27 @@ export async function work(order: WorkOrder, ports: FollowPorts): Promise<void> 
     done => done.forEach(order.log),
     (error: unknown) => order.log(`not reconciled: ${messageOf(error)}`),
   )
-  let idleSince = clock.now()
+  let idleSince = clock.elapsed()
   let wakeAt: number | undefined
+  let lookedAt = clock.now()
   /** Slots that were free when work was last looked for. */
   let offered = 0
   while (!order.leave.aborted && trouble === undefined) {
     const counter = store.changeCounter()
     const free = freeSlots()
-    if (counter !== seen || free !== offered || (wakeAt !== undefined && wakeAt <= clock.now())) {
+    const now = clock.now()
+    // A clock that was set back may have ended a wait.
+    const isDue = wakeAt !== undefined && (wakeAt <= now || now < lookedAt)
+    lookedAt = now
+    if (counter !== seen || free !== offered || isDue) {
       seen = counter
       offered = free
       await passOnCancels(attended, adopt, ports)
       await claim()
       wakeAt = await store.nextWake()
     }
-    if (attended.size > 0 || wakeAt !== undefined) idleSince = clock.now()
-    if (clock.now() - idleSince >= order.idleMs) return
+    if (attended.size > 0 || wakeAt !== undefined) idleSince = clock.elapsed()
+    if (clock.elapsed() - idleSince >= order.idleMs) return
     await ticker.next(untilNextWake(wakeAt, freeSlots() > 0, clock.now()))
   }
   if (trouble !== undefined) throw trouble.error

@@ -4,6 +4,7 @@
  * Submissions and transitions are on disk when they return; log lines may lag by a moment, and can
  * be derived again from the raw output.
  */
+import type { Activity } from '../domain/activity.ts'
 import type { AgentEvent, TaskEvent } from '../domain/agent-events.ts'
 import type { Fence, TaskId, WorktreeId } from '../domain/ids.ts'
 import type { Failure } from '../domain/outcome.ts'
@@ -23,12 +24,13 @@ export type ClaimedAttempt = Attempt & { readonly [claimed]: true }
  */
 export type ClaimScope = 'any' | 'interrupted' | 'delegated'
 
-/** How far an attempt's output has been read, and what was understood up to there. */
+/** How far an attempt's output has been read, what was understood up to there, and in what time. */
 export interface Progress {
   /** Bytes of `stdout` that whole lines have been taken from, and how many those were. */
   readonly offset: number
   readonly lines: number
   readonly translation: Translation
+  readonly activity: Activity
 }
 
 export interface TaskFilter {
@@ -61,8 +63,8 @@ export interface Store {
 
   /**
    * Takes the next task and begins its next attempt: the task is `starting` when this returns. One
-   * that was interrupted and whose wait is over comes first, then the queued ones by priority.
-   * `interruptedBy`: how the attempt before it ended.
+   * that was interrupted and whose wait is over (`waitIsOver`) comes first, then the queued ones by
+   * priority. `interruptedBy`: how the attempt before it ended.
    */
   claimNext(
     now: number,
@@ -76,12 +78,16 @@ export interface Store {
   /** How many interrupted tasks go on before a time, or could already. */
   countWaking(before: number): Promise<number>
 
-  /** Applies one event to a task. Undefined: the transition table or the fence refuses it. */
+  /**
+   * Applies one event to a task. Undefined: the transition table or the fence refuses it. `ending`:
+   * how the attempt ended, for the log; a settle that is done again does not say it twice.
+   */
   transition(
     task: TaskId,
     fence: Fence | null,
     event: Transition,
     now: number,
+    ending?: string,
   ): Promise<Task | undefined>
   /**
    * Log lines, what they say of the task (its session, its usage), and the offset that they reach
@@ -99,7 +105,7 @@ export interface Store {
   recordNote(
     task: TaskId,
     fence: Fence | null,
-    kind: 'attempt_started' | 'attempt_ended' | 'task_changed',
+    kind: 'attempt_started' | 'task_changed',
     text: string,
     now: number,
   ): Promise<void>
@@ -143,4 +149,6 @@ export interface AttemptRecord {
   readonly endedAt: number | null
   /** How it ended, in words. */
   readonly ending: string | null
+  /** How long it was at work (`Activity`). */
+  readonly activeMs: number
 }

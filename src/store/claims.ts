@@ -1,5 +1,6 @@
 /** Who works on what: claiming attempts. */
 import type { Kysely } from 'kysely'
+import { CLOCK_SLACK_MS } from '../domain/backoff.ts'
 import { reach } from '../domain/crash-points.ts'
 import { asFence, type TaskId } from '../domain/ids.ts'
 import type { Failure } from '../domain/outcome.ts'
@@ -81,7 +82,16 @@ function selectScope(db: Db, which: ClaimScope) {
 function findInterrupted(db: Db, now: number, which: ClaimScope) {
   return selectScope(db, which)
     .where('tasks.state', '=', 'waiting')
-    .where('tasks.wait_until', '<=', now)
+    .where(eb =>
+      // As `waitIsOver` says; a wait for something else has no time.
+      eb.or([
+        eb('tasks.wait_until', '<=', now),
+        eb.and([
+          eb('tasks.wait_until', 'is not', null),
+          eb('tasks.state_since', '>', now + CLOCK_SLACK_MS),
+        ]),
+      ]),
+    )
     .orderBy('tasks.wait_until')
     .orderBy('tasks.number')
     .limit(1)

@@ -46,10 +46,10 @@ export function makeLocks(directory: string, clock: Clock): Locks {
       }
     },
     async withLock(name, limitMs, work) {
-      const deadline = clock.now() + limitMs
+      const deadline = clock.elapsed() + limitMs
       let lock = tryAcquire(name)
       while (lock === undefined) {
-        if (clock.now() > deadline) {
+        if (clock.elapsed() > deadline) {
           throw new AppError('refused_in_state', `lock "${name}" is held for over ${limitMs} ms`, {
             hint: 'another holdfast process is at work there; try again',
           })

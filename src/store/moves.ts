@@ -16,12 +16,13 @@ export async function transition(
   fence: Fence | null,
   event: Transition,
   now: number,
+  ending?: string,
 ): Promise<Task | undefined> {
   return await db.transaction().execute(async transaction => {
     const task = await findTask(transaction, id)
     if (task === undefined) return undefined
     if (fence !== null && fence !== task.attempts) return undefined
-    const moved = await moveTask(transaction, task, event, now)
+    const moved = await moveTask(transaction, task, event, now, ending)
     reach('transition.written')
     return moved
   })
@@ -33,6 +34,7 @@ export async function moveTask(
   task: Task,
   event: Transition,
   now: number,
+  ending?: string,
 ): Promise<Task | undefined> {
   const id = task.request.id
   const state = nextState(task.state, event, fenceOf(task), now)
@@ -40,6 +42,7 @@ export async function moveTask(
   if (state === task.state) return task
 
   const startedAt = task.startedAt ?? (event.kind === 'agent_started' ? now : null)
+  const runs = task.runs + (event.kind === 'agent_started' ? 1 : 0)
   const failuresInRow =
     event.kind === 'attempt_interrupted' ? event.failuresInRow : task.failuresInRow
   // A session that the agent no longer knows cannot be continued: the prompt is given again.
@@ -56,17 +59,13 @@ export async function moveTask(
       ended_at: hasEnded(state) ? state.endedAt : null,
       started_at: startedAt,
       failures_in_row: failuresInRow,
+      runs,
     })
     .where('id', '=', id)
     .execute()
-  await insertNote(
-    db,
-    id,
-    task.attempts === 0 ? null : fenceOf(task),
-    'task_changed',
-    describe(state),
-    now,
-  )
+  const fence = task.attempts === 0 ? null : fenceOf(task)
+  if (ending !== undefined) await insertNote(db, id, fence, 'attempt_ended', ending, now)
+  await insertNote(db, id, fence, 'task_changed', describe(state), now)
 
   if (state.name === 'waiting' || hasEnded(state)) {
     await db
@@ -95,7 +94,7 @@ export async function moveTask(
       .execute()
   }
   const session = sessionIsLost ? null : task.session
-  return { ...task, state, stateSince: now, startedAt, failuresInRow, session }
+  return { ...task, state, stateSince: now, startedAt, failuresInRow, runs, session }
 }
 
 function describe(state: TaskState): string {

@@ -9,7 +9,7 @@ import type { Database } from './schema.ts'
 import { sqliteDialect } from './sqlite-dialect.ts'
 
 /** The number of migrations; kept here as a number so that an up-to-date store loads none of them. */
-export const STORE_VERSION = 2
+export const STORE_VERSION = 3
 
 /** How long a writer waits for another; transactions take milliseconds, a busy disk seconds. */
 const BUSY_TIMEOUT_MS = 10_000

@@ -33,12 +33,14 @@ export async function recordSteps(
 async function recordStep(db: Db, { attempt, progress, events, now }: Step): Promise<boolean> {
   const { task, fence } = attempt
   const { session, usage } = progress.translation
+  const { activity } = progress
   const usageJson = usage === null ? null : JSON.stringify(usage)
   const { rows } = await sql<{ last_seq: number }>`
     UPDATE tasks SET
       last_seq = last_seq + ${events.length},
       session = coalesce(${session}, session),
-      usage_json = coalesce(${usageJson}, usage_json)
+      usage_json = coalesce(${usageJson}, usage_json),
+      fruitless_ms = ${Math.round(activity.fruitlessMs)}
     WHERE id = ${task} AND attempts = ${fence}
     RETURNING last_seq`.execute(db)
   const [current] = rows
@@ -47,6 +49,7 @@ async function recordStep(db: Db, { attempt, progress, events, now }: Step): Pro
     UPDATE attempts SET
       stdout_offset = ${progress.offset},
       stdout_lines = ${progress.lines},
+      active_ms = ${Math.round(activity.activeMs)},
       translation_json = ${JSON.stringify(progress.translation)}
     WHERE task = ${task} AND fence = ${fence}`.execute(db)
   const first = current.last_seq - events.length + 1
@@ -61,7 +64,14 @@ export async function findProgress(
 ): Promise<Progress | undefined> {
   const row = await db
     .selectFrom('attempts')
-    .select(['stdout_offset', 'stdout_lines', 'translation_json'])
+    .innerJoin('tasks', 'tasks.id', 'attempts.task')
+    .select([
+      'stdout_offset',
+      'stdout_lines',
+      'translation_json',
+      'attempts.active_ms',
+      'tasks.fruitless_ms',
+    ])
     .where('task', '=', task)
     .where('fence', '=', fence)
     .executeTakeFirst()
@@ -71,6 +81,7 @@ export async function findProgress(
         offset: Number(row.stdout_offset),
         lines: Number(row.stdout_lines),
         translation: readTranslation(row.translation_json),
+        activity: { activeMs: Number(row.active_ms), fruitlessMs: Number(row.fruitless_ms) },
       }
 }
 
@@ -90,5 +101,6 @@ export async function listAttempts(db: Db, task: TaskId): Promise<readonly Attem
     },
     endedAt: row.ended_at === null ? null : Number(row.ended_at),
     ending: row.ending,
+    activeMs: Number(row.active_ms),
   }))
 }

@@ -23,6 +23,8 @@ export interface Database {
     started_at: number | null
     attempts: number
     failures_in_row: number
+    runs: Generated<number>
+    fruitless_ms: Generated<number>
     session: string | null
     usage_json: string | null
     worktree: string | null
@@ -47,6 +49,7 @@ export interface Database {
     ending: string | null
     stdout_offset: number
     stdout_lines: number
+    active_ms: Generated<number>
     translation_json: string | null
   }
   events: {

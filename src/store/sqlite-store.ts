@@ -46,7 +46,8 @@ export async function openSqliteStore(directory: string, clock: Clock): Promise<
     claimActive: () => claimActive(db),
     nextWake: () => nextWake(db),
     countWaking: before => countWaking(db, before),
-    transition: (task, fence, event, now) => transition(db, task, fence, event, now),
+    transition: (task, fence, event, now, ending) =>
+      transition(db, task, fence, event, now, ending),
     recordProgress: (attempt, progress, events, now) => steps({ attempt, progress, events, now }),
     findProgress: (task, fence) => findProgress(db, task, fence),
     recordNote: (task, fence, kind, text, now) =>

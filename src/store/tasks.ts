@@ -32,6 +32,8 @@ export function readTask(row: TaskRow): Task {
     stateSince: Number(row.state_since),
     attempts: row.attempts,
     failuresInRow: row.failures_in_row,
+    runs: row.runs,
+    fruitlessMs: Number(row.fruitless_ms),
     session: row.session as SessionId | null,
     worktree:
       row.worktree === null || row.worktree_path === null || row.worktree_kind === null

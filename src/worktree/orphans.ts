@@ -48,12 +48,12 @@ async function endOrphans(
   clock: Clock,
   processes: ProcessTable,
 ): Promise<void> {
-  const start = clock.now()
+  const start = clock.elapsed()
   const asked = new Set<string>()
   let orphans = findOrphans(worktreePath, processes)
   // Twice nobody: an orphan starts others until it ends, and in an `exec` none shows its badge.
   for (let quiet = 0; orphans.length > 0 || (asked.size > 0 && quiet < 2); ) {
-    const elapsed = clock.now() - start
+    const elapsed = clock.elapsed() - start
     if (orphans.length > 0 && elapsed > LIMIT_MS) {
       const pids = orphans.map(({ pid }) => pid).join(', ')
       throw new AppError(

@@ -1,6 +1,7 @@
 /** What every store must do. Run against each implementation. */
 import { afterEach, describe, expect, test } from 'vitest'
 import type { AgentEvent } from '../../src/domain/agent-events.ts'
+import { CLOCK_SLACK_MS, waitIsOver } from '../../src/domain/backoff.ts'
 import { MOST_DELEGATED } from '../../src/domain/delegation.ts'
 import {
   asFence,
@@ -59,6 +60,7 @@ const result = {
 }
 const failure = { code: 'agent_crashed', message: 'killed' } as const
 const translation = { session: asSessionId('s-1'), answer: null, usage: null, turn: null }
+const activity = { activeMs: 10, fruitlessMs: 20 }
 const message: AgentEvent = { kind: 'message_ended', text: 'hello' }
 const fresh = () => 'fresh' as const
 const place = (id: WorktreeId) =>
@@ -126,6 +128,57 @@ describe.each(Object.entries(stores))('the %s store', (_, openStore) => {
     expect(await store.nextWake()).toBeUndefined()
   })
 
+  test('a wait that began in the future of a clock that was set back is over', async () => {
+    const store = await make()
+    await store.submitTask(request())
+    const { attempt } = await claim(store)
+    const day = 86_400_000
+    const wait = { reason: 'backoff', until: 10 * day + 2_000, failure } as const
+    const event = { kind: 'attempt_interrupted', wait, failuresInRow: 1 } as const
+    await store.transition(attempt.task, attempt.fence, event, 10 * day)
+    for (const now of [10 * day, 10 * day - 1_000, 10 * day - CLOCK_SLACK_MS]) {
+      expect([now, waitIsOver(wait, 10 * day, now)]).toEqual([now, false])
+      expect(await store.claimNext(now, fresh)).toBeUndefined()
+    }
+    expect(waitIsOver(wait, 10 * day, 9 * day)).toBe(true)
+    expect((await claim(store, 9 * day)).attempt.fence).toBe(2)
+  })
+
+  test('what ran is counted once for each attempt of which an agent was seen', async () => {
+    const store = await make()
+    const { id } = (await store.submitTask(request())).request
+    const wait = { reason: 'backoff', until: 0, failure } as const
+    const event = { kind: 'attempt_interrupted', wait, failuresInRow: 1 } as const
+    for (const [seen, runs] of [
+      [0, 0],
+      [1, 1],
+      [2, 2],
+    ] as const) {
+      const { attempt } = await claim(store)
+      for (let look = 0; look < seen; look++) {
+        await store.transition(id, attempt.fence, { kind: 'agent_started' }, 0)
+      }
+      await store.transition(id, attempt.fence, event, 0)
+      expect((await store.findTask(id))?.runs).toBe(runs)
+    }
+  })
+
+  test('how an attempt ended is said with its end, so a settle that comes again says nothing', async () => {
+    const store = await make()
+    const { id } = (await store.submitTask(request())).request
+    const { attempt } = await claim(store)
+    const end = { kind: 'attempt_succeeded', result } as const
+    for (const refused of [false, true]) {
+      const task = await store.transition(id, attempt.fence, end, 5, 'try 1 ended: exit code 0')
+      expect(task === undefined).toBe(refused)
+    }
+    const notes = (await store.listEvents(id, 0, 100)).map(({ body }) => body)
+    expect(notes.filter(({ kind }) => kind === 'attempt_ended')).toEqual([
+      { kind: 'attempt_ended', text: 'try 1 ended: exit code 0' },
+    ])
+    expect(notes.at(-1)).toEqual({ kind: 'task_changed', text: 'succeeded' })
+  })
+
   test('a stale fence writes nothing', async () => {
     const store = await make()
     await store.submitTask(request())
@@ -137,7 +190,12 @@ describe.each(Object.entries(stores))('the %s store', (_, openStore) => {
     const end = { kind: 'attempt_succeeded', result } as const
     expect(await store.transition(stale.task, stale.fence, end, 0)).toBeUndefined()
     expect(
-      await store.recordProgress(stale, { offset: 1, lines: 1, translation }, [message], 0),
+      await store.recordProgress(
+        stale,
+        { offset: 1, lines: 1, translation, activity },
+        [message],
+        0,
+      ),
     ).toBe(false)
     expect(await store.leaseWorktree(stale, place(worktreeIdOf(stale.task)))).toBe(false)
     expect((await store.findTask(stale.task))?.state.name).toBe('starting')
@@ -150,9 +208,9 @@ describe.each(Object.entries(stores))('the %s store', (_, openStore) => {
     const { attempt } = await claim(store)
     const many = Array.from({ length: 1_200 }, () => message)
     expect(
-      await store.recordProgress(attempt, { offset: 77, lines: 9, translation }, many, 9),
+      await store.recordProgress(attempt, { offset: 77, lines: 9, translation, activity }, many, 9),
     ).toBe(true)
-    await store.recordNote(id, attempt.fence, 'attempt_ended', 'over', 10)
+    await store.recordNote(id, attempt.fence, 'task_changed', 'over', 10)
     const events = await store.listEvents(id, 0, 5_000)
     expect(events.map(({ seq }) => seq)).toEqual(events.map((_, index) => index + 1))
     expect(events.filter(({ body }) => body.kind === 'message_ended')).toHaveLength(1_200)
@@ -161,8 +219,9 @@ describe.each(Object.entries(stores))('the %s store', (_, openStore) => {
       offset: 77,
       lines: 9,
       translation,
+      activity,
     })
-    expect((await store.findTask(id))?.session).toBe('s-1')
+    expect(await store.findTask(id)).toMatchObject({ session: 's-1', fruitlessMs: 20 })
   })
 
   test('an end releases the lease, closes the attempt, and owes one delivery', async () => {
@@ -237,7 +296,12 @@ describe.each(Object.entries(stores))('the %s store', (_, openStore) => {
     const { id } = (await store.submitTask(request())).request
     const forged = { task: id, fence: asFence(7), mode: 'fresh', startedAt: 0 } as ClaimedAttempt
     expect(
-      await store.recordProgress(forged, { offset: 1, lines: 1, translation }, [message], 0),
+      await store.recordProgress(
+        forged,
+        { offset: 1, lines: 1, translation, activity },
+        [message],
+        0,
+      ),
     ).toBe(false)
   })
 
@@ -245,7 +309,7 @@ describe.each(Object.entries(stores))('the %s store', (_, openStore) => {
     const store = await make()
     const { id } = (await store.submitTask(request())).request
     const { attempt } = await claim(store)
-    await store.recordProgress(attempt, { offset: 1, lines: 1, translation }, [], 0)
+    await store.recordProgress(attempt, { offset: 1, lines: 1, translation, activity }, [], 0)
     const lost = { code: 'session_lost', message: 'no rollout found' } as const
     const wait = { reason: 'backoff', until: 0, failure: lost } as const
     const event = { kind: 'attempt_interrupted', wait, failuresInRow: 1 } as const

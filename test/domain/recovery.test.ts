@@ -10,6 +10,7 @@ const exited = { kind: 'exited', code: 0 } as const
 const at = 1_000_000
 const soon = at + 100
 const late = at + LAUNCH_LIMIT_MS + 1
+const dayBefore = at - 86_400_000
 
 const rows: [string, RunFacts, number, RecoveryVerdict][] = [
   ['nothing was launched', run(null, null, null, null), soon, 'relaunch'],
@@ -17,6 +18,8 @@ const rows: [string, RunFacts, number, RecoveryVerdict][] = [
   ['launched, the wrapper is up', run(at, null, 'alive', null), soon, 'wait'],
   ['launched, the wrapper died first', run(at, null, 'dead', null), soon, 'relaunch'],
   ['launched long ago, nobody came', run(at, null, null, null), late, 'relaunch'],
+  ['launched on a clock that was set back since', run(at, null, null, null), dayBefore, 'relaunch'],
+  ['the same where it lives', run(at, 'alive', 'alive', null), dayBefore, 'adopt'],
   ['launched long ago where we cannot see', run(at, null, 'unknown', null), late, 'wait'],
   ['both live', run(at, 'alive', 'alive', null), soon, 'adopt'],
   ['the wrapper was killed, the agent lives', run(at, 'alive', 'dead', null), late, 'adopt'],

@@ -38,8 +38,9 @@ export async function waitForTasks(
   const presence = await context.holdfast.presence()
   const { interrupted } = context
   const seen = new Map<TaskId, number>()
-  const deadline = options.timeoutMs === undefined ? Infinity : context.now() + options.timeoutMs
-  let rungAt = context.now()
+  const deadline =
+    options.timeoutMs === undefined ? Infinity : performance.now() + options.timeoutMs
+  let rungAt = performance.now()
   for (;;) {
     const counter = store.changeCounter()
     const tasks: Task[] = []
@@ -62,9 +63,9 @@ export async function waitForTasks(
     do {
       await options.onLook?.()
       if (interrupted.aborted) return { tasks, end: { interrupted: Number(interrupted.reason) } }
-      if (context.now() >= deadline) return { tasks, end: 'timeout' }
-      if (context.now() - rungAt > RING_EVERY_MS) {
-        rungAt = context.now()
+      if (performance.now() >= deadline) return { tasks, end: 'timeout' }
+      if (performance.now() - rungAt > RING_EVERY_MS) {
+        rungAt = performance.now()
         if (presence.look() === undefined) await ringOrTell(context)
       }
       await sleep(POLL_MS)

@@ -89,12 +89,12 @@ async function stop(json: boolean, context: CommandContext): Promise<number> {
 async function until(
   condition: () => boolean,
   otherwise: string,
-  { holdfast, now }: CommandContext,
+  { holdfast }: CommandContext,
 ): Promise<void> {
   const { setTimeout: sleep } = await import('node:timers/promises')
-  const deadline = now() + LIMIT_MS
+  const deadline = performance.now() + LIMIT_MS
   while (!condition()) {
-    if (now() > deadline) {
+    if (performance.now() > deadline) {
       throw new AppError('refused_in_state', `${otherwise} within ${LIMIT_MS / 1000} s`, {
         hint: `see ${holdfast.home}/worker.log`,
       })

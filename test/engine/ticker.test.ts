@@ -1,0 +1,49 @@
+/** The worker's one heartbeat, on real timers; in a process of its own, where no other timer runs. */
+import { execFileSync } from 'node:child_process'
+import { expect, test } from 'vitest'
+import { LOOK_EVERY_MS, makeTicker } from '../../src/engine/ticker.ts'
+
+const source = new URL('../../src/engine/ticker.ts', import.meta.url).href
+
+/** What a program prints that has a `ticker`, and counts `timers()`. */
+function run(body: string): number[] {
+  const program = `
+    const { makeTicker } = await import(${JSON.stringify(source)})
+    const timers = () => process.getActiveResourcesInfo().filter(name => name === 'Timeout').length
+    const ticker = makeTicker()
+    const said = []
+    ${body}
+    ticker.stop()
+    said.push(timers())
+    console.log(JSON.stringify(said))`
+  const argv = ['--input-type=module', '--eval', program]
+  return JSON.parse(execFileSync(process.execPath, argv, { encoding: 'utf8' }))
+}
+
+test('however many ask for an early tick, one timer waits for it, beside the regular beat', () => {
+  const said = run(`
+    const ticks = Array.from({ length: 200 }, (_, n) => ticker.next(${LOOK_EVERY_MS - 1} - n))
+    said.push(timers())
+    await Promise.all(ticks)
+    said.push(timers())`)
+  expect(said).toEqual([2, 1, 0])
+})
+
+test('a tick that comes early takes the timer of a later one with it', () => {
+  const said = run(`
+    const late = ticker.next(${LOOK_EVERY_MS - 1})
+    ticker.wake()
+    await late
+    said.push(timers())`)
+  expect(said).toEqual([1, 0])
+})
+
+test('the earliest of all wishes counts', async () => {
+  const ticker = makeTicker()
+  const began = performance.now()
+  const late = ticker.next(LOOK_EVERY_MS - 1)
+  await ticker.next(0)
+  await late
+  expect(performance.now() - began).toBeLessThan(LOOK_EVERY_MS - 100)
+  ticker.stop()
+})
