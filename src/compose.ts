@@ -15,7 +15,8 @@ import type { TaskFiles } from './ports/task-files.ts'
 import type { WorkerPresence } from './ports/worker-presence.ts'
 import type { Worktrees } from './ports/worktrees.ts'
 import { makeWorkerPresence } from './process/worker-presence.ts'
-import { stateDirectory } from './state-directory.ts'
+import { findStateDirectory } from './state-directory.ts'
+import { prepareHome } from './store/home.ts'
 import { makeLocks } from './store/locks.ts'
 import { openSqliteStore } from './store/sqlite-store.ts'
 import { systemClock } from './system-clock.ts'
@@ -57,7 +58,7 @@ export const WORKER_ALLOCATOR = {
 
 /** `entry` is the program that starts the command line: a worker is started through it. */
 export function compose(environment: Variables, entry: string): Composition {
-  const home = stateDirectory(environment)
+  const home = requireStateDirectory(environment)
   const command = [process.execPath, entry] as const
   const store = once(async () => {
     return await openSqliteStore(home, systemClock)
@@ -78,6 +79,7 @@ export function compose(environment: Variables, entry: string): Composition {
     return makeLocks(join(home, 'locks'), systemClock)
   })
   const presence = once(async () => {
+    prepareHome(home)
     const options = {
       home,
       workerCommand: [...command, 'worker', 'run'],
@@ -132,6 +134,14 @@ export function compose(environment: Variables, entry: string): Composition {
       await opened?.close()
     },
   }
+}
+
+function requireStateDirectory(environment: Variables): string {
+  const found = findStateDirectory(environment)
+  if (found !== undefined) return found
+  throw new AppError('store_unwritable', 'there is no home directory to keep the store in', {
+    hint: 'set HOLDFAST_HOME to an absolute path',
+  })
 }
 
 /** Makes a thing at the first call, and hands the same out ever after. */

@@ -10,12 +10,14 @@
 import {
   closeSync,
   existsSync,
+  fstatSync,
   fsyncSync,
   mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
   renameSync,
+  type Stats,
   statSync,
   unlinkSync,
   writeSync,
@@ -23,20 +25,20 @@ import {
 import { createRequire } from 'node:module'
 import { basename, dirname, join } from 'node:path'
 import { Script } from 'node:vm'
-import { stateDirectory } from './state-directory.ts'
+import { findStateDirectory } from './state-directory.ts'
 
 const FREQUENT = ['run', 'status', 'wait', 'result', 'logs', 'diff', 'worker', 'completion']
 
 /** The exports of the bundle, an absolute path. */
 export function load(bundle: string): unknown {
   const cache = cacheFile(bundle)
-  const cachedData = readIfThere(cache)
+  const cachedData = cache === undefined ? undefined : readIfOurs(cache)
   // Its only statement is a function of (exports, require, module); see `scripts/build.mjs`.
   const script = new Script(readFileSync(bundle, 'latin1'), {
     filename: bundle,
     ...(cachedData === undefined ? {} : { cachedData }),
   })
-  if (cachedData === undefined || script.cachedDataRejected === true) {
+  if (cache !== undefined && (cachedData === undefined || script.cachedDataRejected === true)) {
     // At the end, when all that this command runs has been compiled.
     process.once('exit', () => keep(cache, script))
   }
@@ -45,29 +47,43 @@ export function load(bundle: string): unknown {
   return module.exports
 }
 
-function cacheFile(bundle: string): string {
+/** Undefined: there is no state directory to be had, which the program itself will say. */
+function cacheFile(bundle: string): string | undefined {
+  const home = findStateDirectory(process.env)
+  if (home === undefined) return undefined
   const { size, mtimeMs } = statSync(bundle)
   const command = process.argv[2] ?? ''
   const shelf = FREQUENT.includes(command) ? command : 'other'
   const name = `${process.version}-${process.arch}-${size}-${mtimeMs}-${shelf}`
-  return join(stateDirectory(process.env), 'cache', 'code', name)
+  return join(home, 'cache', 'code', name)
 }
 
-function readIfThere(path: string): Buffer | undefined {
+/** What is read here is run: only a file that nobody else can have written. */
+function readIfOurs(path: string): Buffer | undefined {
+  let file: number | undefined
   try {
-    return readFileSync(path)
+    file = openSync(path, 'r')
+    return isOursAlone(fstatSync(file)) ? readFileSync(file) : undefined
   } catch {
     // Missing: this run makes it. Unreadable: no worse than missing.
     return undefined
+  } finally {
+    if (file !== undefined) closeSync(file)
   }
+}
+
+function isOursAlone({ uid, mode }: Stats): boolean {
+  return uid === process.geteuid?.() && (mode & 0o022) === 0
 }
 
 function keep(path: string, script: Script): void {
   const directory = dirname(path)
   const scratch = `${path}.${process.pid}`
   try {
-    // A command that needs the state directory has made it, private; another need not.
-    if (!existsSync(dirname(dirname(directory)))) return
+    // A command that needs the state directory has made it, private; another need not. In one that
+    // the program refuses, because it is not ours alone, nothing is left lying.
+    const home = statSync(dirname(dirname(directory)), { throwIfNoEntry: false })
+    if (home === undefined || !isOursAlone(home)) return
     for (const missing of [dirname(directory), directory]) {
       if (!existsSync(missing)) mkdirSync(missing, { mode: 0o700 })
     }

@@ -1,12 +1,39 @@
-import { join, resolve } from 'node:path'
+import { isAbsolute, join, resolve } from 'node:path'
 
-/** `$HOLDFAST_HOME`, or `~/.holdfast`: absolute. */
-export function stateDirectory(environment: Readonly<Record<string, string | undefined>>): string {
+/**
+ * `$HOLDFAST_HOME`, or `~/.holdfast`: absolute. Undefined: there is no saying where, because this
+ * user has no home directory, or because a relative path is meant from a directory that is gone.
+ */
+export function findStateDirectory(
+  environment: Readonly<Record<string, string | undefined>>,
+): string | undefined {
   const named = environment.HOLDFAST_HOME
-  return named ? resolve(named) : join(environment.HOME || homeOfUser(), '.holdfast')
+  if (named) return isAbsolute(named) ? resolve(named) : fromHere(named)
+  const { HOME } = environment
+  const home = HOME !== undefined && isAbsolute(HOME) ? HOME : homeOfUser()
+  return home === undefined ? undefined : join(home, '.holdfast')
 }
 
-/** Asked only where `$HOME` is missing: loading `node:os` costs a short command a twentieth. */
-function homeOfUser(): string {
-  return (process.getBuiltinModule('node:os') as typeof import('node:os')).homedir()
+function fromHere(path: string): string | undefined {
+  try {
+    return resolve(path)
+  } catch {
+    // The directory that it is relative to was deleted.
+    return undefined
+  }
+}
+
+/**
+ * As the system's list of users has it, asked only where `$HOME` does not say: loading `node:os`
+ * costs a short command a twentieth. (Its `homedir` would believe an empty `$HOME`.)
+ */
+function homeOfUser(): string | undefined {
+  try {
+    const { userInfo } = process.getBuiltinModule('node:os') as typeof import('node:os')
+    const { homedir } = userInfo()
+    return isAbsolute(homedir) ? homedir : undefined
+  } catch {
+    // A container's user need not be listed anywhere.
+    return undefined
+  }
 }

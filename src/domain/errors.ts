@@ -29,6 +29,7 @@ export type RefusalCode =
   | 'permissions_unavailable'
   | 'store_unreadable'
   | 'store_unwritable'
+  | 'store_locked'
   | 'store_newer'
   | 'launch_failed'
   | 'unsupported_platform'

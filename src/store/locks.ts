@@ -2,27 +2,31 @@
  * Locks that die with their holder: an exclusive SQLite transaction on a file of their own, which
  * the kernel ends together with the process. They hold across processes and within one.
  */
-import { closeSync, mkdirSync, openSync } from 'node:fs'
+import { closeSync, openSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { AppError } from '../domain/errors.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Lock, Locks } from '../ports/lock.ts'
-
-/** SQLite's result codes for "somebody else holds it" (sqlite.org/rescode.html). */
-const SQLITE_BUSY = 5
-const SQLITE_LOCKED = 6
+import { makeDirectory } from './home.ts'
+import { SQLITE, sqliteCode, storeError } from './store-error.ts'
 
 /** How often a waiter looks again; the sections are tens of milliseconds long. */
 const RETRY_MS = 10
 
 /** `directory` is absolute; it is made if it is missing. */
 export function makeLocks(directory: string, clock: Clock): Locks {
+  /** A handle that nobody holds any more would be collected as garbage, and the lock with it. */
+  const held = new Set<DatabaseSync>()
   const open = (name: string) => {
     const file = join(directory, `${name}.lock`)
-    mkdirSync(directory, { recursive: true, mode: 0o700 })
-    makePrivate(file)
-    return new DatabaseSync(file, { timeout: 0 })
+    try {
+      makeDirectory(directory)
+      makePrivate(file)
+      return new DatabaseSync(file, { timeout: 0 })
+    } catch (error) {
+      throw storeError(error, file)
+    }
   }
 
   const tryAcquire = (name: string): Lock | undefined => {
@@ -31,7 +35,13 @@ export function makeLocks(directory: string, clock: Clock): Locks {
       file.close()
       return undefined
     }
-    return { release: () => file.close() }
+    held.add(file)
+    return {
+      release() {
+        held.delete(file)
+        file.close()
+      },
+    }
   }
 
   return {
@@ -85,9 +95,8 @@ function begin(file: DatabaseSync, statement: string): boolean {
     file.exec(statement)
     return true
   } catch (error) {
-    const code = (error as { errcode?: number }).errcode ?? 0
-    // The low byte is the primary code, the rest says more.
-    if ([SQLITE_BUSY, SQLITE_LOCKED].includes(code & 0xff)) return false
-    throw error
+    const code = sqliteCode(error)
+    if (code === SQLITE.busy || code === SQLITE.locked) return false
+    throw storeError(error, file.location() ?? 'lock')
   }
 }

@@ -1,12 +1,14 @@
 /** Opens the store's file: pragmas, version, migrations, and what goes wrong on the way. */
-import { chmodSync, mkdirSync } from 'node:fs'
+import { chmodSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { Kysely } from 'kysely'
 import { reach } from '../domain/crash-points.ts'
-import { AppError, messageOf } from '../domain/errors.ts'
+import { AppError } from '../domain/errors.ts'
+import { prepareHome, STORE_FILE } from './home.ts'
 import type { Database } from './schema.ts'
 import { sqliteDialect } from './sqlite-dialect.ts'
+import { SQLITE, sqliteCode, storeError } from './store-error.ts'
 
 /** The number of migrations; kept here as a number so that an up-to-date store loads none of them. */
 export const STORE_VERSION = 3
@@ -16,8 +18,6 @@ const BUSY_TIMEOUT_MS = 10_000
 
 /** Entering WAL mode takes a millisecond or two. */
 const WAL_PAUSE_MS = 5
-
-export const STORE_FILE = 'store.db'
 
 export interface OpenedDatabase {
   readonly raw: DatabaseSync
@@ -32,7 +32,7 @@ export async function openDatabase(directory: string): Promise<OpenedDatabase> {
   const file = join(directory, STORE_FILE)
   let raw: DatabaseSync
   try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 })
+    prepareHome(directory)
     raw = new DatabaseSync(file, { timeout: BUSY_TIMEOUT_MS })
   } catch (error) {
     throw storeError(error, file)
@@ -66,8 +66,7 @@ function enterWalMode(raw: DatabaseSync): void {
       raw.exec('PRAGMA journal_mode = WAL')
       return
     } catch (error) {
-      const { errcode = 0 } = error as { errcode?: number }
-      if ((errcode & 0xff) !== SQLITE.busy || performance.now() > deadline) throw error
+      if (sqliteCode(error) !== SQLITE.busy || performance.now() > deadline) throw error
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, WAL_PAUSE_MS)
     }
   }
@@ -90,47 +89,4 @@ async function migrate(raw: DatabaseSync, db: Kysely<Database>, file: string): P
     raw.exec(`PRAGMA user_version = ${STORE_VERSION}`)
     reach('store.migrated')
   })
-}
-
-/** SQLite's primary result codes (sqlite.org/rescode.html). */
-const SQLITE = {
-  busy: 5,
-  readonly: 8,
-  ioerr: 10,
-  corrupt: 11,
-  full: 13,
-  cantopen: 14,
-  notadb: 26,
-} as const
-
-/** What a failure of the store means to its user; anything unknown is passed on as it is. */
-export function storeError(error: unknown, file: string): unknown {
-  const { errcode, code } = error as { errcode?: number; code?: string }
-  const primary = (errcode ?? 0) & 0xff
-  if (primary === SQLITE.corrupt || primary === SQLITE.notadb) {
-    return new AppError('store_unreadable', `the store ${file} is damaged: ${messageOf(error)}`, {
-      hint: 'run: holdfast doctor',
-      cause: error,
-    })
-  }
-  const unwritable: readonly number[] = [
-    SQLITE.readonly,
-    SQLITE.ioerr,
-    SQLITE.full,
-    SQLITE.cantopen,
-  ]
-  if (
-    unwritable.includes(primary) ||
-    ['EACCES', 'EROFS', 'EPERM', 'ENOTDIR', 'EEXIST', 'ENOSPC'].includes(code ?? '')
-  ) {
-    return new AppError(
-      'store_unwritable',
-      `the store ${file} cannot be written: ${messageOf(error)}`,
-      {
-        hint: 'check the owner, mode and free space of that directory, or set HOLDFAST_HOME to another one',
-        cause: error,
-      },
-    )
-  }
-  return error
 }

@@ -15,6 +15,7 @@ import {
   SqliteIntrospector,
   SqliteQueryCompiler,
 } from 'kysely'
+import { storeError } from './store-error.ts'
 
 export function sqliteDialect(database: DatabaseSync): Dialect {
   return {
@@ -33,11 +34,13 @@ const turns = new Map<string, Promise<void>>()
 
 /** One connection, lent to one user at a time: transactions of one process never interleave. */
 class NodeSqliteDriver implements Driver {
+  readonly #database: DatabaseSync
   readonly #connection: NodeSqliteConnection
   readonly #file: string
   #giveBack: () => void = () => undefined
 
   constructor(database: DatabaseSync) {
+    this.#database = database
     this.#connection = new NodeSqliteConnection(database)
     this.#file = database.location() ?? ''
   }
@@ -69,7 +72,8 @@ class NodeSqliteDriver implements Driver {
   }
 
   async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
-    await connection.executeQuery(CompiledQuery.raw('ROLLBACK'))
+    // A full or failing disk has SQLite roll back by itself: the reason is the news then.
+    if (this.#database.isTransaction) await connection.executeQuery(CompiledQuery.raw('ROLLBACK'))
   }
 
   async releaseConnection(): Promise<void> {
@@ -90,6 +94,14 @@ class NodeSqliteConnection implements DatabaseConnection {
   }
 
   async executeQuery<Row>(query: CompiledQuery): Promise<QueryResult<Row>> {
+    try {
+      return this.#execute(query)
+    } catch (error) {
+      throw storeError(error, this.#database.location() ?? '')
+    }
+  }
+
+  #execute<Row>(query: CompiledQuery): QueryResult<Row> {
     const statement = this.#prepare(query.sql)
     const parameters = query.parameters as SQLInputValue[]
     if (statement.columns().length > 0) {

@@ -5,7 +5,7 @@ import * as z from 'zod/mini'
 import { type CrashPoint, reach } from '../domain/crash-points.ts'
 import { parseTaskId } from '../domain/ids.ts'
 import type { TaskDirectory, TaskFiles } from '../ports/task-files.ts'
-import { storeError } from './open.ts'
+import { storeError } from './store-error.ts'
 
 const PROMPT = 'prompt'
 const ENVIRONMENT = 'environment.json'

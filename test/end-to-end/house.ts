@@ -31,7 +31,10 @@ export interface Ran {
 
 export interface RunOptions {
   readonly directory?: string
-  readonly environment?: Readonly<Record<string, string>>
+  /** Over the house's own; undefined takes a variable away. */
+  readonly environment?: Readonly<Record<string, string | undefined>>
+  /** Another user, if the tests run as root. */
+  readonly user?: number
   readonly input?: string | Uint8Array
 }
 
@@ -112,6 +115,7 @@ export class House {
         {
           cwd: options.directory ?? this.repo,
           env: { ...this.environment, ...options.environment },
+          ...(options.user === undefined ? {} : { uid: options.user, gid: options.user }),
           encoding: 'utf8',
           maxBuffer: 64_000_000,
         },

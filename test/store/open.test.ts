@@ -3,9 +3,10 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { expect, test } from 'vitest'
 import { AppError } from '../../src/domain/errors.ts'
+import { STORE_FILE } from '../../src/store/home.ts'
 import { findDamage } from '../../src/store/integrity.ts'
 import { migrations } from '../../src/store/migrations/index.ts'
-import { openDatabase, STORE_FILE, STORE_VERSION } from '../../src/store/open.ts'
+import { openDatabase, STORE_VERSION } from '../../src/store/open.ts'
 import { scratchDirectory } from '../scratch.ts'
 
 async function refusal(work: Promise<unknown>): Promise<AppError> {

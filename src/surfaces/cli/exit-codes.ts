@@ -25,7 +25,8 @@ export const exitCodeMeanings: Readonly<Record<keyof typeof exitCodes, string>> 
   notFound: 'no such task',
   refused: 'refused in this state: not a repository, no commit, in use, conflict, no space',
   agentUnusable: 'the agent is missing, too old, or not logged in',
-  storeTrouble: 'the store is unreadable, unwritable, or from a newer version',
+  storeTrouble:
+    'the store is unreadable, unwritable, locked, or from a newer version; or the state directory is not usable',
   cancelled: 'the task was cancelled',
   needsInput: 'the task needs input',
 }
@@ -61,6 +62,7 @@ const refusals: Record<RefusalCode, number> = {
   agent_logged_out: exitCodes.agentUnusable,
   store_unreadable: exitCodes.storeTrouble,
   store_unwritable: exitCodes.storeTrouble,
+  store_locked: exitCodes.storeTrouble,
   store_newer: exitCodes.storeTrouble,
 }
 
