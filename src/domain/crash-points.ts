@@ -99,6 +99,7 @@ const points = {
     'cancel.heard': 'the worker has taken it up',
   },
   Stopping: {
+    'stop.voided': 'an agent that did not write itself down yet cannot start any more',
     'stop.found': 'its processes are known',
     'stop.asked': 'the agent was asked to end',
     'stop.frozen': 'all of its processes are frozen',

@@ -12,7 +12,7 @@ import { launch } from './launch.ts'
 import { makeRunLook } from './look-at-run.ts'
 import { selectMembers } from './members.ts'
 import { makeOutputReaders } from './output.ts'
-import { loadExit, loadIdentity, loadLaunch, markPrefix } from './run-directory.ts'
+import { loadExit, loadIdentity, loadLaunch, markPrefix, voidRun } from './run-directory.ts'
 import { type Member, type MemberSource, stopMembers } from './stop.ts'
 
 export interface HostOptions {
@@ -32,6 +32,7 @@ export function makeProcessHost(processes: ProcessTable, options: HostOptions = 
   const stop: ProcessHost['stop'] = async (attempt, order) => {
     switch (judgeAttempt(attempt, processes)) {
       case 'here':
+        if (loadIdentity(attempt.runDirectory, 'pid') === undefined) voidRun(attempt.runDirectory)
         return stopMembers(openSource(attempt, processes), order)
       case 'dead':
         return { ended: true, processes: [] }

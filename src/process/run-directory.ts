@@ -87,6 +87,20 @@ export async function createRunDirectory(
   reach('launch.record-synced')
 }
 
+/**
+ * From here on no agent of this attempt starts, however late its wrapper comes to it: it writes
+ * itself down, and then looks for this file. To be called before one looks whether it has.
+ */
+export function voidRun(runDirectory: string): void {
+  try {
+    // It need not outlast a power cut, which no process does either.
+    writeFileSync(join(runDirectory, 'void'), '', { mode: 0o600 })
+  } catch (error) {
+    if (!isGone(error)) throw error // without a run directory there is nothing to start
+  }
+  reach('stop.voided')
+}
+
 /** Makes what a process wrote into the run directory outlast a power cut. */
 export async function syncPath(path: string): Promise<void> {
   await withFile(path, 'r', file => file.sync())

@@ -15,9 +15,14 @@ export interface WrapperTools {
   readonly identify: string
 }
 
-/** Becomes the agent, in the same process: $1 is the run directory, the rest the agent's argv. */
+/**
+ * Becomes the agent, in the same process: $1 is the run directory, the rest the agent's argv. It
+ * looks whether it still may *after* it has written itself down: whoever forbids it looks in the
+ * other order, so that one of the two sees the other.
+ */
 const agentShell = (identify: string) => `${identify}
 identify >"$1/pid" || exit 125
+if [ -e "$1/void" ]; then : >"$1/pid"; exit 125; fi
 shift
 exec "$@"`
 

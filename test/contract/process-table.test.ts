@@ -4,10 +4,11 @@
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, realpathSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, mkdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { ProcessTable } from '../../src/ports/process-table.ts'
+import { makeProcessHost } from '../../src/process/host.ts'
 import { readStat } from '../../src/process/linux/stat.ts'
 import { makeLinuxTable } from '../../src/process/linux/table.ts'
 import { makeMacosTable } from '../../src/process/macos/table.ts'
@@ -46,6 +47,13 @@ function startWaiting(
   if (pid === undefined) throw new Error('it did not start')
   return Object.assign(child, { pid })
 }
+
+/** As seen by somebody to whom no mark is shown. */
+const unmarked = (processes: ProcessTable): ProcessTable => ({
+  ...processes,
+  scan: (_, since) => processes.scan('HOLDFAST_NO_SUCH_VARIABLE', since, () => undefined),
+  makeChase: () => ({ look: () => undefined, quietLooks: 1 }),
+})
 
 const up = async (child: ChildProcess) => {
   if (child.stdout !== null) await once(child.stdout, 'data')
@@ -327,6 +335,32 @@ exec sleep 1000`
         }),
       )
       expect((await host.stop(attempt, forceful)).ended).toBe(true)
+    })
+
+    test('an agent whose launch was given up never starts, however late its wrapper comes', async () => {
+      const attempt = attempts.plan(['/bin/sh', '-c', 'touch started'])
+      const slow = scratchDirectory()
+      // What starts the session is held up, and is not the attempt's by any sign but the mark.
+      const [starter] = processes.ownSession('/usr/bin:/bin')
+      writeFileSync(
+        join(slow, basename(starter)),
+        `#!/bin/sh\n(while [ ! -e '${slow}/go' ]; do sleep 0.05; done; exec env -u HOLDFAST_ATTEMPT ${starter} "$@") &\n`,
+        { mode: 0o755 },
+      )
+      const late = makeProcessHost(unmarked(processes), {
+        toolPath: `${slow}:/usr/bin:/bin`,
+        launchLimitMs: 200,
+      })
+      await expect(late.launch(attempt)).rejects.toMatchObject({ code: 'launch_failed' })
+      writeFileSync(join(slow, 'go'), '')
+      await eventually('the wrapper has given up', () =>
+        existsSync(join(attempt.runDirectory, 'exit.json')),
+      )
+      expect(readFileSync(join(attempt.runDirectory, 'exit.json'), 'utf8')).toBe(
+        '{"failure":"start"}\n',
+      )
+      expect(readFileSync(join(attempt.runDirectory, 'pid'), 'utf8')).toBe('')
+      expect(existsSync(join(attempt.worktree, 'started'))).toBe(false)
     })
 
     test('an attempt of another boot is dead, and one of another machine unknown', () => {
