@@ -199,7 +199,7 @@ async function launchAndKill(
   return id
 }
 
-/** The agent process writes itself down in its run directory, in the form of /proc/PID/stat. */
+/** The agent process writes itself down in its run directory: its pid comes first. */
 async function agentPid(runDirectory: string): Promise<number> {
   return Number.parseInt(await readFile(join(runDirectory, 'pid'), 'utf8'), 10)
 }

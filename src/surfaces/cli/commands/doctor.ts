@@ -1,5 +1,6 @@
 import { accessSync, constants, existsSync, realpathSync, statfsSync, statSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
+import { MARK_VARIABLE } from '../../../domain/environment.ts'
 import { AppError, messageOf } from '../../../domain/errors.ts'
 import { hasEnded, isActive } from '../../../domain/task.ts'
 import type { DoctorView } from '../../view.ts'
@@ -26,8 +27,8 @@ export const doctor = defineCommand({
     const findings: Finding[] = []
     // Without a state directory there is nothing of ours to check, and a check makes nothing.
     const checks = isDirectory(context.holdfast.home)
-      ? [checkHome, checkGit, checkStore, checkWorker, checkAgents, checkWorktrees]
-      : [checkHome, checkGit, checkAgents]
+      ? [checkHome, checkGit, checkProcesses, checkStore, checkWorker, checkAgents, checkWorktrees]
+      : [checkHome, checkGit, checkProcesses, checkAgents]
     for (const check of checks) findings.push(...(await check(context)))
     const ok = findings.every(({ status }) => status !== 'error')
     if (flags.json === true) context.output.writeJson({ ok, findings })
@@ -94,6 +95,27 @@ async function checkGit({ holdfast }: CommandContext): Promise<Finding[]> {
     return [fine('git', await (await holdfast.worktrees()).gitVersion())]
   } catch (error) {
     return [trouble('git', 'error', error, 'install git 2.38 or newer')]
+  }
+}
+
+/** All that an attempt's processes are found by, and the tool by which they are let go. */
+async function checkProcesses({ holdfast, environment }: CommandContext): Promise<Finding[]> {
+  try {
+    const processes = await holdfast.processes()
+    const seen = processes.scan(MARK_VARIABLE, 0, () => undefined)
+    const [tool] = processes.ownSession(`${environment.PATH ?? ''}:/usr/local/bin:/usr/bin:/bin`)
+    const { machine, boot } = processes.place()
+    const findings = [fine('processes', `${seen.length} of yours are seen; ${tool} lets them go`)]
+    if (machine === '' || boot === '') {
+      const what =
+        machine === '' ? 'this machine has no number of its own' : 'no boot is told apart'
+      findings.push(
+        trouble('processes', 'warning', new Error(`${what}: see docs/reference/platforms.md`)),
+      )
+    }
+    return findings
+  } catch (error) {
+    return [trouble('processes', 'error', error)]
   }
 }
 
