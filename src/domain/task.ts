@@ -102,11 +102,8 @@ export interface BaseChanges {
   readonly snapshot: CommitId
   /** A commit whose tree is the caller's index; null where nothing was staged. */
   readonly staged: CommitId | null
-  /**
-   * A commit with what a tree cannot say of the caller's index: conflicts, intents to add, flags
-   * that hide edits; null where there was nothing of that.
-   */
-  readonly indexState: CommitId | null
+  /** A commit with what trees cannot say of the caller's checkout: its traits; null: they say all. */
+  readonly traits: CommitId | null
   readonly modified: number
   readonly untracked: number
   readonly deleted: number

@@ -63,7 +63,7 @@ const request = z.object({
       z.object({
         snapshot: commit,
         staged: z.nullable(commit),
-        indexState: z.nullable(commit),
+        traits: z.optional(z.nullable(commit)),
         modified: z.number(),
         untracked: z.number(),
         deleted: z.number(),

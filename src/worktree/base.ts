@@ -13,15 +13,21 @@ import {
   startCapture,
   withCapture,
 } from './capture.ts'
+import type { Change } from './change.ts'
 import { type Git, GitError, type GitPlace } from './git.ts'
-import { describeIndexState, storeIndexState } from './index-state.ts'
 import { describeOperations } from './operations.ts'
 import { shownPath } from './paths.ts'
-import { copyIndex, type PrivateIndex } from './private-index.ts'
+import {
+  clearHiddenFlags,
+  copyIndex,
+  type HiddenPaths,
+  type PrivateIndex,
+} from './private-index.ts'
 import { type Stored, verifyCommits } from './read-back.ts'
 import { dropBase, refOf } from './refs.ts'
 import { readSourceChanges } from './source-changes.ts'
 import { placeOf, readSource, type SourceReport } from './source-status.ts'
+import { describeTraits, storeTraits } from './traits.ts'
 
 /** Left free for the record of the task itself, whatever the estimate says. */
 const SPARE_BYTES = 16 * 1024 * 1024
@@ -106,7 +112,7 @@ async function captureHead(git: Git, capture: BaseCapture): Promise<Base> {
 async function captureChanges(
   git: Git,
   { checkout, scratch, order, task, now, freeBytes }: BaseCapture,
-  { status, hidden }: SourceReport,
+  { status, hidden, flagged }: SourceReport,
   start: () => StartedCapture,
 ): Promise<Base> {
   const { place, head, objectFormat: format } = checkout
@@ -116,15 +122,15 @@ async function captureChanges(
     })
   }
   const found = await readSourceChanges(git, placeOf(checkout), status, format)
-  const indexFiles = describeIndexState({ ...found, ...hidden })
+  const seen = { ...found, ...hidden, verbatim: new Map(), converted: [] }
   const notes = [
     ...found.intendedAndGone.map(path => `${shownPath(path)}: not taken: an intent to add no file`),
     ...status.warnings,
     ...describeOperations(checkout.gitDir),
   ]
-  if (status.entries.length === 0 && indexFiles.size === 0) {
+  if (status.entries.length === 0 && describeTraits(seen).size === 0) {
     if (notes.length === 0) return { commit: head, changes: null }
-    const nothing = { staged: null, indexState: null, ...found.counts }
+    const nothing = { staged: null, traits: null, ...found.counts }
     return { commit: head, changes: { snapshot: head, ...nothing, leftOut: notes } }
   }
   const started = start()
@@ -139,25 +145,24 @@ async function captureChanges(
   }
 
   const target: GitPlace = { gitDir: place.commonDir }
-  using index = lazyCopy(checkout.gitDir, scratch)
-  const source = {
-    place: () => ({ ...placeOf(checkout), indexFile: index.file() }),
-    root: place.root,
-    format,
-  }
+  using index = lazyIndex(git, checkout, scratch, flagged, found.changes)
+  const source = { place: index.place, root: place.root, format, provingIn: scratch }
   return await withCapture(git, started, source, found.changes, async ({ importer, ...taken }) => {
     reach('base.blobs-given')
     const leftOut = [...taken.leftOut, ...notes]
-    const { staged, conflicts } = found
-    const nothing = taken.delta.size + staged.size + indexFiles.size + leftOut.length === 0
+    const { staged } = found
+    const { verbatim, converted } = taken
+    const traits = { ...seen, verbatim, converted }
+    const traitFiles = describeTraits(traits)
+    const nothing = taken.delta.size + staged.size + traitFiles.size + leftOut.length === 0
     if (nothing) {
       await importer.finish()
       return { commit: head, changes: null }
     }
     const orders: { parent: CommitId | null; what: string; delta: Delta }[] = []
-    if (indexFiles.size > 0) {
-      const delta = await storeIndexState(importer, format, indexFiles, conflicts)
-      orders.push({ parent: null, what: 'index state', delta })
+    if (traitFiles.size > 0) {
+      const delta = await storeTraits(importer, format, traitFiles, traits)
+      orders.push({ parent: null, what: 'traits', delta })
     }
     if (staged.size > 0) orders.push({ parent: head, what: 'index', delta: staged })
     orders.push({ parent: head, what: 'working files', delta: taken.delta })
@@ -186,7 +191,7 @@ async function captureChanges(
       changes: {
         snapshot: ids.at(-1) ?? head,
         staged: staged.size > 0 ? (ids.at(-2) ?? null) : null,
-        indexState: indexFiles.size > 0 ? (ids[0] ?? null) : null,
+        traits: traitFiles.size > 0 ? (ids[0] ?? null) : null,
         ...found.counts,
         leftOut,
       },
@@ -194,12 +199,30 @@ async function captureChanges(
   })
 }
 
-function lazyCopy(gitDir: string, scratch: string): Disposable & { file(): string } {
+/** A private index in which no flag keeps git from a changed file; nearly always nobody asks. */
+function lazyIndex(
+  git: Git,
+  checkout: Checkout,
+  scratch: string,
+  flagged: HiddenPaths,
+  changes: readonly Change[],
+): Disposable & { place(): Promise<GitPlace> } {
   let index: PrivateIndex | undefined
+  let cleared: Promise<GitPlace> | undefined
+  const copy = async () => {
+    index = copyIndex(checkout.gitDir, scratch)
+    const place = { ...placeOf(checkout), indexFile: index.file }
+    const changed = new Set(changes.map(({ path }) => path))
+    await clearHiddenFlags(git, place, index, {
+      skipped: flagged.skipped.filter(path => changed.has(path)),
+      assumed: flagged.assumed.filter(path => changed.has(path)),
+    })
+    return place
+  }
   return {
-    file() {
-      index ??= copyIndex(gitDir, scratch)
-      return index.file
+    place() {
+      cleared ??= copy()
+      return cleared
     },
     [Symbol.dispose]: () => index?.[Symbol.dispose](),
   }

@@ -23,6 +23,10 @@ export interface Taken {
   readonly delta: Delta
   /** What was not taken, or not as it is, in words, each with its path. */
   readonly leftOut: readonly string[]
+  /** The blobs of what a checkout would give other bytes: `verbatim.ts`. */
+  readonly verbatim: ReadonlyMap<BytePath, string>
+  /** What git has stored in another form, and a checkout would give back. */
+  readonly converted: readonly BytePath[]
 }
 
 /** One capture under way: the files are read, the commits not yet made. */
@@ -34,6 +38,8 @@ export interface Capture extends Taken {
 export interface StartedCapture {
   readonly importer: FastImport
   readonly conversions: ConversionReader
+  /** One spawn, at the first call. */
+  settings(): Promise<Settings>
   /** Gives what git said if the disk is full: whatever else failed, failed because of that. */
   abort(): Promise<GitError | undefined>
 }
@@ -45,11 +51,16 @@ export interface StartedCapture {
 export function startCapture(git: Git, source: GitPlace, target: GitPlace): StartedCapture {
   const conversions = startConversionReader(git, source)
   const importer = startFastImport(git, target)
+  let reading: Promise<Settings> | undefined
+  const settings = () => {
+    reading ??= readSettings(git, source)
+    return reading
+  }
   const abort = async () => {
     const [ending] = await Promise.all([importer.abort(), conversions.end()])
     return ending instanceof GitError && ending.isFull ? ending : undefined
   }
-  return { importer, conversions, abort }
+  return { importer, conversions, settings, abort }
 }
 
 export function presentPaths(changes: readonly Change[]): BytePath[] {
@@ -78,20 +89,14 @@ export async function withCapture<T>(
 
 async function takeChanges(
   git: Git,
-  { importer, conversions }: StartedCapture,
+  { importer, conversions, settings }: StartedCapture,
   source: CaptureSource,
   changes: readonly Change[],
 ): Promise<Taken> {
   // While git looks at their attributes.
   const sights = lookAtAll(source.root, changes)
   const conversionOf = await conversions.answer()
-
-  let settings: Promise<Settings> | undefined
-  const readOnce = () => {
-    settings ??= readSettings(git, source.place())
-    return settings
-  }
-  const taking = new Taking(source, importer, readOnce)
+  const taking = new Taking(source, importer, settings)
   const converted: Change[] = []
   for (const { change, seen, reading } of sights) {
     const { path } = change

@@ -20,7 +20,9 @@ export interface Change {
 /** Where changes are read from. */
 export interface CaptureSource {
   /** With a private index, which is used up. Nearly always nobody asks for it. */
-  readonly place: () => GitPlace
+  readonly place: () => Promise<GitPlace>
   readonly root: string
   readonly format: ObjectFormat
+  /** A private directory, to find out in which bytes a checkout would not give back; null: let it. */
+  readonly provingIn: string | null
 }

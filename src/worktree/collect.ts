@@ -156,7 +156,7 @@ async function captureWorktree(
   reach('collect.index-copied')
   const place = placeFor(index)
   const survey = await surveyWorktree(git, place, index, baseTree)
-  const source = { place: () => place, root: path, format } as const
+  const source = { place: async () => place, root: path, format, provingIn: null } as const
   const started = startCapture(git, place, target)
   started.conversions.ask(presentPaths(survey.changes))
   return await withCapture(git, started, source, survey.changes, async taken => {

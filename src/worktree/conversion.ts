@@ -11,9 +11,11 @@ export interface Conversion {
   readonly always: boolean
   /** Line ends: git changes nothing in a file without CR LF. `autocrlf`: if that is configured. */
   readonly lineEnds: boolean | 'autocrlf'
+  /** The line ends that a checkout gives it; null: as is configured. */
+  readonly eol: 'lf' | 'crlf' | null
 }
 
-const NONE: Conversion = { always: false, lineEnds: false }
+const NONE: Conversion = { always: false, lineEnds: false, eol: null }
 const ATTRIBUTES = ['text', 'crlf', 'eol', 'filter', 'ident', 'working-tree-encoding']
 
 /** A git that waits for paths, to say what it may do to them. */
@@ -57,6 +59,7 @@ function parseConversions(answer: Buffer): (path: BytePath) => Conversion {
     conversions.set(parsePath(path), {
       always: [filter, ident, encoding].some(isGiven),
       lineEnds: [text, crlf, eol].some(isGiven) || byDefault,
+      eol: eol === 'crlf' ? 'crlf' : eol === 'lf' || crlf === 'input' ? 'lf' : null,
     })
   }
   return path => conversions.get(path) ?? NONE

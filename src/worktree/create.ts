@@ -14,8 +14,7 @@ import type { Locks } from '../ports/lock.ts'
 import type { ProcessTable } from '../ports/process-table.ts'
 import type { WorktreeRecord } from '../ports/worktrees.ts'
 import { discardTree } from './discard.ts'
-import { type Git, GitError, type GitPlace } from './git.ts'
-import { restoreIndexState } from './index-state.ts'
+import { type Git, GitError } from './git.ts'
 import { takeOver } from './orphans.ts'
 import {
   findRegistration,
@@ -25,7 +24,8 @@ import {
   unregister,
   withRepositoryLock,
 } from './registration.ts'
-import { readSettings } from './settings.ts'
+import { readSettings, type Settings } from './settings.ts'
+import { restoreTraits } from './traits.ts'
 
 /** A git of the user's own may register at the same moment; it is over in milliseconds. */
 const REGISTER_TRIES = 5
@@ -59,9 +59,9 @@ export async function createWorktree(
   const { id, path, base, commonDir } = order
   const own = await takeOver(git, clock, processes, path)
   try {
-    const workers = checkoutConfig(own, commonDir)
-    // It is awaited below; should the registration fail before that, it is heard here.
-    workers.catch(() => undefined)
+    const settings = settingsOf(own, commonDir)
+    // Beside the registration; where that fails first, nobody waits for them.
+    if (base.changes !== null) settings().catch(() => undefined)
     await withRepositoryLock(locks, commonDir, async () => {
       reach('worktree.locked')
       await clearKilledTry(own, order)
@@ -69,7 +69,7 @@ export async function createWorktree(
       reach('worktree.registered')
     })
     const record = recordOf(order)
-    await fillWorktree(own, record, base, await workers)
+    await fillWorktree(own, record, base, settings)
     return record
   } catch (error) {
     // What is left of it must not hide why it failed.
@@ -108,14 +108,22 @@ function recordOf({ id, path, commonDir }: WorktreeOrder): WorktreeRecord {
   return { id, path, gitDir, commonDir, device: dev, inode: ino }
 }
 
+/** Read once, and only where they are needed: a spawn. */
+function settingsOf(git: Git, commonDir: string): () => Promise<Settings> {
+  let reading: Promise<Settings> | undefined
+  return () => {
+    reading ??= readSettings(git, { gitDir: commonDir })
+    return reading
+  }
+}
+
 /**
  * With cores to spare, two writers are a third faster than one at 50,000 files, and more do not
  * pay. On two busy cores they are 30 % slower. The user's own setting counts before ours.
  */
-async function checkoutConfig(git: Git, commonDir: string): Promise<Record<string, string>> {
+async function checkoutConfig(settings: () => Promise<Settings>): Promise<Record<string, string>> {
   if (availableParallelism() < SPARE_CORES) return {}
-  const { checkoutWorkers } = await readSettings(git, { gitDir: commonDir })
-  return checkoutWorkers === undefined ? { 'checkout.workers': '2' } : {}
+  return (await settings()).checkoutWorkers === undefined ? { 'checkout.workers': '2' } : {}
 }
 
 /** The working files first, with their dirty ones; then the index, which keeps their stat data. */
@@ -123,15 +131,15 @@ async function fillWorktree(
   git: Git,
   { gitDir, commonDir, path }: WorktreeRecord,
   base: Base,
-  config: Readonly<Record<string, string>>,
+  settings: () => Promise<Settings>,
 ): Promise<void> {
-  const place: GitPlace = { gitDir, commonDir, workTree: path }
+  const place = { gitDir, commonDir, workTree: path }
+  const config = await checkoutConfig(settings)
   await git.run(['read-tree', '-m', '-u', baseTreeCommit(base)], { place, config })
   reach('worktree.filled')
   if (base.changes === null) return
-  const { staged, indexState } = base.changes
-  await git.run(['read-tree', '-m', staged ?? base.commit], { place })
-  if (indexState !== null) await restoreIndexState(git, place, indexState)
+  await git.run(['read-tree', '-m', base.changes.staged ?? base.commit], { place })
+  await restoreTraits(git, place, base, settings)
   reach('worktree.staged')
 }
 

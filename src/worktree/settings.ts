@@ -6,6 +6,8 @@ export interface Settings {
   readonly fileMode: boolean
   /** Line ends of files without attributes are converted. */
   readonly autocrlf: boolean
+  /** A checkout gives CR LF to files whose attributes do not say otherwise. */
+  readonly crlfOnCheckout: boolean
   readonly sparse: boolean
   /** The user's own `checkout.workers`, if there is one. */
   readonly checkoutWorkers: string | undefined
@@ -25,9 +27,13 @@ export async function readSettings(git: Git, place: GitPlace): Promise<Settings>
     const value = values.get(key)?.toLowerCase()
     return value === undefined ? otherwise : !['false', 'no', 'off', '0', ''].includes(value)
   }
+  const autocrlf = isTrue('core.autocrlf', false)
+  const isInput = values.get('core.autocrlf')?.toLowerCase() === 'input'
+  const isCrlf = values.get('core.eol')?.toLowerCase() === 'crlf'
   return {
     fileMode: isTrue('core.filemode', true),
-    autocrlf: isTrue('core.autocrlf', false),
+    autocrlf,
+    crlfOnCheckout: !isInput && (autocrlf || isCrlf),
     sparse: isTrue('core.sparsecheckout', false),
     checkoutWorkers: values.get('checkout.workers'),
   }

@@ -3,7 +3,6 @@ import type { Delta } from './capture.ts'
 import type { Change } from './change.ts'
 import { blobId, type ObjectFormat } from './contents.ts'
 import type { Git, GitPlace } from './git.ts'
-import type { Conflict } from './index-state.ts'
 import type { BytePath } from './paths.ts'
 import { type RawDelta, readDelta } from './read-back.ts'
 import {
@@ -13,6 +12,7 @@ import {
   type StatusReport,
   type TreeEntry,
 } from './status.ts'
+import type { Conflict } from './traits.ts'
 
 export interface SourceChanges {
   /** HEAD → working files. */

@@ -16,10 +16,13 @@ import { readStatus, type StatusReport } from './status.ts'
 
 export interface SourceReport {
   readonly status: StatusReport
+  /** Edits of these git does not look for. */
   readonly hidden: HiddenPaths
+  /** These have such a flag; in a sparse checkout it hides nothing. */
+  readonly flagged: HiddenPaths
 }
 
-const NOTHING_HIDDEN: HiddenPaths = { skipped: [], assumed: [] }
+const NONE: HiddenPaths = { skipped: [], assumed: [] }
 
 export function placeOf({ gitDir, place }: Checkout): GitPlace & { workTree: string } {
   return { gitDir, commonDir: place.commonDir, workTree: place.root }
@@ -52,15 +55,16 @@ export async function readSource(
   await setImmediate()
   const bytes = readIndex(checkout.gitDir)
   if (bytes === undefined || isPlainIndex(bytes, checkout.objectFormat)) {
-    return { status: await reading, hidden: NOTHING_HIDDEN }
+    return { status: await reading, hidden: NONE, flagged: NONE }
   }
 
   const status = await reading
   using index = copyIndex(checkout.gitDir, scratch)
   reach('base.index-copied')
   const privately = { ...place, indexFile: index.file }
-  const hidden = await hiddenPaths(git, privately, await readIndexFacts(git, privately))
-  if (hidden.skipped.length + hidden.assumed.length === 0) return { status, hidden }
+  const flagged = await readIndexFacts(git, privately)
+  const hidden = await hiddenPaths(git, privately, flagged)
+  if (hidden.skipped.length + hidden.assumed.length === 0) return { status, hidden, flagged }
   await clearHiddenFlags(git, privately, index, hidden)
-  return { status: await readStatus(git, privately, options), hidden }
+  return { status: await readStatus(git, privately, options), hidden, flagged }
 }

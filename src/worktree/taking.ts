@@ -15,11 +15,14 @@ import type { Git } from './git.ts'
 import { type BytePath, shownPath } from './paths.ts'
 import type { Settings } from './settings.ts'
 import { sameEntry, type TreeEntry } from './status.ts'
+import { findReturned } from './verbatim.ts'
 
 /** The taking of one working tree's changes: what is found at each path, and what is left out. */
 export class Taking {
   readonly delta = new Map<BytePath, TreeEntry | null>()
   readonly leftOut: string[] = []
+  readonly verbatim = new Map<BytePath, string>()
+  readonly converted: BytePath[] = []
   readonly #source: CaptureSource
   readonly #importer: FastImport
   readonly #settings: () => Promise<Settings>
@@ -82,6 +85,11 @@ export class Taking {
       const { entry, steady } = await this.#storeRaw(change, reading)
       if (!steady && tries < READ_TRIES) continue
       this.#putRead(change, entry, steady)
+      const { provingIn } = this.#source
+      if (provingIn !== null && conversion.eol === 'crlf' && entry !== null) {
+        // It has no CR LF, but would get some.
+        this.verbatim.set(path, entry.object)
+      }
       return 'taken'
     }
   }
@@ -98,26 +106,41 @@ export class Taking {
       const stamp = ({ path }: Change) => stampOf(this.#source.root, path)
       const before = left.map(stamp)
       const paths = left.map(({ path }) => path)
-      const stored = await storeConverted(git, this.#source.place(), paths)
+      const { root, provingIn } = this.#source
+      const place = await this.#source.place()
+      const stored = await storeConverted(git, place, paths)
+      const returned =
+        provingIn === null ? null : await findReturned(git, place, root, paths, provingIn)
       const steady = left.map((change, n) => stamp(change) === before[n])
       for (const [n, change] of left.entries()) {
         if (steady[n] !== true && tries < READ_TRIES) continue
-        await this.#takeStored(change, stored.get(change.path), steady[n] === true)
+        const returns = returned === null || returned.has(change.path)
+        await this.#takeStored(change, stored.get(change.path), steady[n] === true, returns)
       }
       left = tries < READ_TRIES ? left.filter((_, n) => steady[n] !== true) : []
     }
   }
 
-  async #takeStored(change: Change, object: string | undefined, steady: boolean): Promise<void> {
-    const reading = readFileOnce(this.#source.root, change.path)
+  /** `returns`: a checkout gives these bytes back. */
+  async #takeStored(
+    change: Change,
+    object: string | undefined,
+    steady: boolean,
+    returns: boolean,
+  ): Promise<void> {
+    const { path } = change
+    const reading = readFileOnce(this.#source.root, path)
     if ('kind' in reading) return await this.takeOther(change, reading)
-    if (object !== undefined) {
-      const mode = await this.#modeOf(change, reading.executable)
+    const mode = await this.#modeOf(change, reading.executable)
+    if (object !== undefined && returns) {
+      this.converted.push(path)
       return this.#putRead(change, { mode, object }, steady)
     }
-    this.leaveOut(change.path, 'taken as it is on disk: its filter failed')
     const raw = await this.#storeRaw(change, reading)
-    this.#putRead(change, raw.entry, steady && raw.steady)
+    if (raw.entry !== null) this.verbatim.set(path, raw.entry.object)
+    if (object === undefined) this.leaveOut(path, 'taken as it is on disk: its filter failed')
+    const entry = object === undefined ? raw.entry : { mode, object }
+    this.#putRead(change, entry, steady && raw.steady)
   }
 
   /** Null: the file shrank while it was read. */

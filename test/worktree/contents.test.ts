@@ -41,7 +41,7 @@ describe.runIf(process.platform === 'linux')('a file that changes while it is re
       gitlink: false,
       indexMode: null,
     }
-    const plain = { always: false, lineEnds: false }
+    const plain = { always: false, lineEnds: false, eol: null }
     expect(await taking.takeFile(change, plain)).toBe('taken')
     expect(taking.leftOut).toEqual(['version: taken while it changed: it may be torn'])
     expect([...taking.delta.keys()]).toEqual(['version'])
@@ -94,5 +94,6 @@ function takingFrom(root: string, blob: FastImport['blob']): Taking {
     finish: unexpected,
     abort: unexpected,
   }
-  return new Taking({ place: () => ({ gitDir: root }), root, format: 'sha1' }, importer, unexpected)
+  const source = { place: unexpected, root, format: 'sha1', provingIn: null } as const
+  return new Taking(source, importer, unexpected)
 }

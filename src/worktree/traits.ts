@@ -1,14 +1,20 @@
 /**
- * What a tree cannot say of an index: conflicts, intents to add, and the flags that hide edits. It
- * is kept as a commit beside the base's others, one file for each kind in the form that git reads
- * it in, and set again in the new worktree's index: the agent sees what the caller saw.
+ * What trees cannot say of a checkout: conflicts, intents to add, flags that hide edits, bytes that
+ * a checkout does not give. It is kept as a commit beside the base's others, one file for each kind
+ * in the form that git reads it in, and set again in the new worktree: the agent sees what the
+ * caller saw.
  */
+import type { CommitId } from '../domain/ids.ts'
+import type { Base } from '../domain/task.ts'
 import { blobId, type ObjectFormat } from './contents.ts'
 import { splitAtNul } from './conversion.ts'
 import type { FastImport } from './fast-import.ts'
 import type { Git, GitPlace } from './git.ts'
-import { type BytePath, joinPaths } from './paths.ts'
+import { type BytePath, joinPaths, parsePath } from './paths.ts'
+import { readDelta } from './read-back.ts'
+import type { Settings } from './settings.ts'
 import { GITLINK, type TreeEntry } from './status.ts'
+import { writeVerbatim } from './verbatim.ts'
 
 export interface Conflict {
   readonly path: BytePath
@@ -16,7 +22,7 @@ export interface Conflict {
   readonly stages: readonly (TreeEntry | null)[]
 }
 
-export interface IndexState {
+export interface Traits {
   readonly conflicts: readonly Conflict[]
   /** `git add --intent-to-add`. */
   readonly intended: readonly BytePath[]
@@ -24,10 +30,14 @@ export interface IndexState {
   readonly skipped: readonly BytePath[]
   /** `git update-index --assume-unchanged`. */
   readonly assumed: readonly BytePath[]
+  /** See `verbatim.ts`. */
+  readonly verbatim: ReadonlyMap<BytePath, string>
+  /** All other changed files are stored with the very bytes that they have on disk. */
+  readonly converted: readonly BytePath[]
 }
 
-/** What of an index state there is to write down; empty: a tree says it all. */
-export function describeIndexState(state: IndexState): Map<string, Buffer> {
+/** What there is to write down; empty: trees say it all. */
+export function describeTraits(state: Traits): Map<string, Buffer> {
   const files = new Map<string, Buffer>()
   const add = (name: string, content: Buffer) => {
     if (content.length > 0) files.set(name, content)
@@ -36,6 +46,9 @@ export function describeIndexState(state: IndexState): Map<string, Buffer> {
   add('intended', joinPaths(state.intended))
   add('skipped', joinPaths(state.skipped))
   add('assumed', joinPaths(state.assumed))
+  const verbatim = [...state.verbatim].map(([path, object]) => `${object}\t${path}\0`)
+  add('converted', joinPaths(state.converted))
+  add('verbatim', Buffer.from(verbatim.join(''), 'latin1'))
   return files
 }
 
@@ -48,20 +61,20 @@ function describeConflict({ path, stages }: Conflict): string {
   return [`0 ${none}\t${path}\0`, ...lines].join('')
 }
 
-/** Gives the importer the blobs, and back what the commit has: also what only the index held. */
-export async function storeIndexState(
+/** Gives the importer the blobs, and back what the commit has: also what nothing else holds. */
+export async function storeTraits(
   importer: FastImport,
   format: ObjectFormat,
   files: ReadonlyMap<string, Buffer>,
-  conflicts: readonly Conflict[],
+  { conflicts, verbatim }: Traits,
 ): Promise<Map<BytePath, TreeEntry>> {
   const entries = new Map<BytePath, TreeEntry>()
   for (const [name, content] of files) {
     await importer.blob(content)
     entries.set(name as BytePath, { mode: '100644', object: blobId(content, format) })
   }
-  const held = new Set(conflicts.flatMap(({ stages }) => stages.map(heldObject)))
-  for (const object of held) {
+  const staged = conflicts.flatMap(({ stages }) => stages.map(heldObject))
+  for (const object of new Set([...staged, ...verbatim.values()])) {
     if (object !== null) entries.set(`held/${object}` as BytePath, { mode: '100644', object })
   }
   return entries
@@ -72,9 +85,17 @@ function heldObject(stage: TreeEntry | null): string | null {
   return stage === null || stage.mode === GITLINK ? null : stage.object
 }
 
-/** Sets it in the index of a worktree whose files and trees are in place. */
-export async function restoreIndexState(git: Git, place: GitPlace, commit: string): Promise<void> {
-  const files = await readIndexState(git, place, commit)
+/** Gives a worktree, whose files and trees are in place, what a checkout has not given it. */
+export async function restoreTraits(
+  git: Git,
+  place: GitPlace & { workTree: string },
+  { commit, changes }: Base,
+  settings: () => Promise<Settings>,
+): Promise<void> {
+  if (changes === null) return
+  const { snapshot, traits } = changes
+  // An older Holdfast wrote none.
+  const files = traits ? await readTraits(git, place, traits) : new Map<string, Buffer>()
   const apply = async (name: string, command: readonly string[]) => {
     const input = files.get(name)
     if (input !== undefined) await git.run(command, { place, input })
@@ -89,19 +110,42 @@ export async function restoreIndexState(git: Git, place: GitPlace, commit: strin
     '--pathspec-from-file=-',
     '--pathspec-file-nul',
   ])
-  // In two calls: given both options, git obeys only the last.
+  const verbatim = parseVerbatim(files.get('verbatim'))
+  if ((await settings()).crlfOnCheckout) {
+    const converted = new Set(splitAtNul(files.get('converted') ?? NOTHING).map(parsePath))
+    const delta = await readDelta(git, place, ['diff-tree', '-r'], [commit, snapshot])
+    for (const [path, { after }] of delta) {
+      if (after === null || converted.has(path) || verbatim.has(path)) continue
+      verbatim.set(path, after.object)
+    }
+  }
+  if (await writeVerbatim(git, place, verbatim)) {
+    // What is changed or in conflict anyway is no news.
+    await git.run(['update-index', '-q', '--unmerged', '--refresh'], { place, answers: [1] })
+  }
+  // Last, and in two calls: given both options, git obeys only the last.
   await apply('skipped', ['update-index', '--skip-worktree', '-z', '--stdin'])
   await apply('assumed', ['update-index', '--assume-unchanged', '-z', '--stdin'])
 }
 
-async function readIndexState(
+const NOTHING = Buffer.alloc(0)
+
+function parseVerbatim(file: Buffer = NOTHING): Map<BytePath, string> {
+  const records = splitAtNul(file).map(record => {
+    const tab = record.indexOf('\t')
+    return [parsePath(record.subarray(tab + 1)), record.toString('latin1', 0, tab)] as const
+  })
+  return new Map(records)
+}
+
+async function readTraits(
   git: Git,
   place: GitPlace,
-  commit: string,
+  commit: CommitId,
 ): Promise<ReadonlyMap<string, Buffer>> {
-  const listed = await git.run(['ls-tree', '-z', commit], { place })
+  const { stdout } = await git.run(['ls-tree', '-z', commit], { place })
   const files = new Map<string, Buffer>()
-  for (const record of splitAtNul(listed.stdout)) {
+  for (const record of splitAtNul(stdout)) {
     const [about = '', name = ''] = record.toString('latin1').split('\t')
     const [, type, object = ''] = about.split(' ')
     if (type !== 'blob') continue
