@@ -122,9 +122,9 @@ test('commands and flags that do not exist', async () => {
   const house = new House()
   await expectRefused(house, ['fix', 'it'], 2, /no command "fix"/)
   await expectRefused(house, ['status', '--nothing'], 2, /no flag --nothing/)
-  await expectRefused(house, ['run', '--in-place', 'x'], 2, /no flag --in-place/)
+  await expectRefused(house, ['run', '--undo', 'x'], 2, /no flag --undo/)
   await expectRefused(house, ['wait', '--timeout', 'soon'], 2, /no duration/)
-  await expectRefused(house, ['cancel'], 2, /needs a task/)
+  await expectRefused(house, ['cancel'], 2, /needs tasks by their names/)
 })
 
 test('tasks that are not there, and a prefix that fits two', async () => {
