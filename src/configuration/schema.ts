@@ -71,6 +71,19 @@ export const settings = (agents: readonly string[]) =>
       otherwise: '20000',
       places: files,
     },
+    'include.maxBytes': {
+      about:
+        'how much `.worktreeinclude` may bring along in all, in bytes; what is more stays behind',
+      allowed: 'a whole number from 0',
+      otherwise: '50000000',
+      places: files,
+    },
+    'include.maxFiles': {
+      about: 'how many files `.worktreeinclude` may bring along; what is more stays behind',
+      allowed: 'a whole number from 0',
+      otherwise: '2000',
+      places: files,
+    },
     slots: {
       about: 'how many tasks run at once',
       allowed: 'a whole number from 1',
@@ -100,6 +113,12 @@ export function makeSchemas(agents: readonly string[]) {
       z.strictObject({
         maxBytes: described('capture.maxBytes', count),
         maxFiles: described('capture.maxFiles', count),
+      }),
+    ),
+    include: z.optional(
+      z.strictObject({
+        maxBytes: described('include.maxBytes', count),
+        maxFiles: described('include.maxFiles', count),
       }),
     ),
   }

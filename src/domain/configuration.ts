@@ -4,15 +4,19 @@
  */
 import { type PermissionMode, stricterMode } from './permissions.ts'
 
+interface SomeBounds {
+  readonly maxBytes?: number | undefined
+  readonly maxFiles?: number | undefined
+}
+
 /** What one place sets. Absent: nothing is said there. */
 export interface Settings {
   readonly agent?: string | undefined
   readonly model?: string | undefined
   readonly effort?: string | undefined
   readonly permissions?: PermissionMode | undefined
-  readonly capture?:
-    | { readonly maxBytes?: number | undefined; readonly maxFiles?: number | undefined }
-    | undefined
+  readonly capture?: SomeBounds | undefined
+  readonly include?: SomeBounds | undefined
 }
 
 /** The user's own settings. */
@@ -27,13 +31,18 @@ export interface Configuration {
   readonly user: UserSettings
 }
 
-/** Bounds on what `run` carries along. Larger changes are more likely a forgotten ignore rule than work. */
-export interface CaptureLimits {
+/** Bounds on what `run` carries along, in all. */
+export interface Bounds {
   readonly maxBytes: number
   readonly maxFiles: number
 }
 
-export const defaultCaptureLimits: CaptureLimits = { maxBytes: 500_000_000, maxFiles: 20_000 }
+export const defaultBounds = {
+  /** Larger changes are more likely a forgotten ignore rule than work. */
+  capture: { maxBytes: 500_000_000, maxFiles: 20_000 },
+  /** Meant for settings and keys: a directory of packages is made anew by set-up. */
+  include: { maxBytes: 50_000_000, maxFiles: 2_000 },
+} as const satisfies Record<string, Bounds>
 
 const places = ({ environment, repository, user }: Configuration): readonly Settings[] => [
   environment,
@@ -70,12 +79,16 @@ export function configuredPermissions({
   return stricterMode(repository.permissions, user.permissions)
 }
 
-export function configuredCaptureLimits(configuration: Configuration): CaptureLimits {
-  const set = (key: keyof CaptureLimits) =>
-    places(configuration).find(({ capture }) => capture?.[key] !== undefined)?.capture?.[key]
+/** Of uncommitted changes (`capture`), or of ignored files (`include`). */
+export function configuredBounds(
+  configuration: Configuration,
+  of: keyof typeof defaultBounds,
+): Bounds {
+  const set = (key: keyof Bounds) =>
+    places(configuration).find(place => place[of]?.[key] !== undefined)?.[of]?.[key]
   return {
-    maxBytes: set('maxBytes') ?? defaultCaptureLimits.maxBytes,
-    maxFiles: set('maxFiles') ?? defaultCaptureLimits.maxFiles,
+    maxBytes: set('maxBytes') ?? defaultBounds[of].maxBytes,
+    maxFiles: set('maxFiles') ?? defaultBounds[of].maxFiles,
   }
 }
 

@@ -21,6 +21,8 @@ const points = {
     'submission.environment-synced': 'the environment is on disk',
     'submission.request-synced': 'so are the directories that name them',
     'base.looked-at': 'the working files were looked at, and the commit is held by a ref',
+    'included.bytes-written': 'the ignored files that come along are read and kept',
+    'included.list-written': 'it is written down which they are',
     'base.index-copied': 'a private copy of the index is there',
     'base.blobs-given': 'the changed files are read, and their commit is not yet made',
     'base.commits-given': 'git was told the commits, and not that this is all',
@@ -65,6 +67,8 @@ const points = {
     'worktree.registered': 'git has registered it; it holds no file',
     'worktree.filled': 'the working files are written, and its index says the same',
     'worktree.staged': 'its index is what the caller had staged',
+    'worktree.included': 'the ignored files that come along are in it',
+    'worktree.marked': 'its set-up is over',
     'worktree.recorded': 'its record is committed',
   },
   'Taking back a worktree that was half made': {

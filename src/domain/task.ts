@@ -9,6 +9,7 @@ import {
 } from './ids.ts'
 import type { Failure, Result, Usage } from './outcome.ts'
 import type { Permissions } from './permissions.ts'
+import type { SetUp } from './set-up.ts'
 
 /** What was asked: it is written once, at submission, and never changes. */
 export interface TaskRequest {
@@ -27,6 +28,8 @@ export interface TaskRequest {
   readonly caller: Caller
   /** Where its agent works. */
   readonly workplace: Workplace
+  /** Null: its worktree needs none. */
+  readonly setUp: SetUp | null
   /** Of two queued tasks the one with the larger number goes first. */
   readonly priority: number
   /** Tasks that must have succeeded before this one starts. */
@@ -48,6 +51,7 @@ export interface TaskRequest {
 export function plainRequest(id: TaskId) {
   return {
     workplace: { kind: 'managed', id: worktreeIdOf(id), path: null },
+    setUp: null,
     priority: 0,
     after: [],
     timeoutMs: null,

@@ -37,6 +37,7 @@ export async function collectWork(
       base,
       id,
       ports.files.directory(id),
+      ports.files.setUpTime(worktree.id),
     )
     return { ok: true, result: { answer, ...collected } }
   } catch (error) {

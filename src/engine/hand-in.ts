@@ -10,6 +10,7 @@ import type { Clock } from '../ports/clock.ts'
 import type { Store } from '../ports/store.ts'
 import type { TaskFiles } from '../ports/task-files.ts'
 import type { WorktreeRecord, Worktrees } from '../ports/worktrees.ts'
+import type { SetUpPlan } from './plan-set-up.ts'
 
 /** A task that nothing speaks against; only the planners beside this file make one. */
 export interface HandInPlan {
@@ -17,10 +18,12 @@ export interface HandInPlan {
   readonly prompt: Uint8Array
   readonly environment: Environment
   /** All but what is known once it is handed in. Without a workplace it gets a worktree of its own. */
-  readonly request: Omit<TaskRequest, 'id' | 'base' | 'createdAt' | 'workplace'> &
+  readonly request: Omit<TaskRequest, 'id' | 'base' | 'setUp' | 'createdAt' | 'workplace'> &
     Partial<Pick<TaskRequest, 'workplace'>>
   /** What is known of a worktree that is there already. */
   readonly worktree?: WorktreeRecord
+  /** Null: its worktree needs none, or is there already. */
+  readonly setUp: SetUpPlan | null
   /** Takes the base and holds it under the task's id; `scratch` is a private directory. */
   readonly takeBase: (id: TaskId, scratch: string) => Promise<Base>
 }
@@ -50,15 +53,24 @@ export async function handIn(
   try {
     const written = files.writeRequest(id, plan.prompt, plan.environment)
     const capturing = plan.takeBase(id, files.directory(id))
-    // Both are waited for, whichever fails, so that nothing is taken back under their hands.
-    const [base, request] = await Promise.allSettled([capturing, written])
-    captured = base.status === 'fulfilled'
-    if (base.status === 'rejected') throw base.reason
-    if (request.status === 'rejected') throw request.reason
+    const including = plan.setUp?.takeIncluded(files.directory(id)) ?? null
+    // All are waited for, whichever fails, so that nothing is taken back under their hands.
+    const parts = await Promise.allSettled([capturing, written, including])
+    captured = parts[0].status === 'fulfilled'
+    const base = requireValue(parts[0])
+    requireValue(parts[1])
+    const included = requireValue(parts[2])
     reach('submission.base-captured')
     const { workplace } = plainRequest(id)
     const task = await store.submitTask(
-      { workplace, ...plan.request, id, base: base.value, createdAt: clock.now() },
+      {
+        workplace,
+        ...plan.request,
+        id,
+        base,
+        setUp: included === null ? null : { included },
+        createdAt: clock.now(),
+      },
       plan.worktree,
     )
     reach('submission.row-committed')
@@ -69,6 +81,11 @@ export async function handIn(
     if ((await isKept(id, store)) === 'no') await takeBack(id, commonDir, captured, ports)
     throw error
   }
+}
+
+function requireValue<T>(settled: PromiseSettledResult<T>): T {
+  if (settled.status === 'rejected') throw settled.reason
+  return settled.value
 }
 
 async function takeBack(

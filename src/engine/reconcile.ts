@@ -51,7 +51,7 @@ export async function reconcile(ports: ReconcilePorts): Promise<readonly string[
   for (const { kind, directory } of await findLeftovers(ports)) {
     const { task } = directory
     // The secrets first: they go in any case.
-    await ports.files.forgetEnvironment(task)
+    await ports.files.forgetSecrets(task)
     reach('reconcile.environment-forgotten')
     if (kind === 'abandoned_submission') {
       try {

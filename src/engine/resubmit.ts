@@ -2,6 +2,7 @@
  * Hands an ended task in again: `retry` anew, with a fresh session and worktree on the same base;
  * `resume` as a task that follows it, in the same session and worktree.
  */
+import type { Bounds } from '../domain/configuration.ts'
 import { agentEnvironment } from '../domain/environment.ts'
 import { AppError } from '../domain/errors.ts'
 import { followerName, type TaskId } from '../domain/ids.ts'
@@ -11,6 +12,7 @@ import type { Store } from '../ports/store.ts'
 import type { TaskFiles } from '../ports/task-files.ts'
 import type { WorktreeRecord, Worktrees } from '../ports/worktrees.ts'
 import type { HandInPlan } from './hand-in.ts'
+import { planSetUp, type SetUpPlan } from './plan-set-up.ts'
 import { findDelegation } from './submit.ts'
 
 /** Who asks for it now: the first caller may be long gone, with its environment. */
@@ -27,11 +29,12 @@ export interface ResubmitPorts {
   readonly worktrees: Worktrees
 }
 
-/** Refuses a task that has not ended. */
+/** Refuses a task that has not ended. `bounds`: of ignored files that come along. */
 export async function planRetry(
   task: Task,
   agent: Agent,
   asker: Asker,
+  bounds: Bounds,
   ports: ResubmitPorts,
 ): Promise<HandInPlan> {
   const { id } = task.request
@@ -40,7 +43,8 @@ export async function planRetry(
       hint: `holdfast cancel ${id} first, or holdfast wait ${id}`,
     })
   }
-  return await planAgain(task, agent, asker, ports)
+  const plan = await planAgain(task, agent, asker, ports)
+  return { ...plan, setUp: await planSetUpAnew(task, bounds, ports) }
 }
 
 /** Refuses a task that has succeeded, or whose worktree is gone. */
@@ -77,7 +81,7 @@ async function planAgain(
   { caller, environment: current, timeoutMs }: Asker,
   { store, files, worktrees }: ResubmitPorts,
 ): Promise<HandInPlan> {
-  const { workplace: _, id, base, createdAt: __, ...rest } = request
+  const { workplace: _, id, base, setUp: __, createdAt: ___, ...rest } = request
   const environment = agentEnvironment(current)
   const [permissions, delegation, prompt] = await Promise.all([
     agent.settlePermissions(request.permissions.asked, environment),
@@ -99,10 +103,26 @@ async function planAgain(
       session: null,
       delegation,
     },
+    setUp: null,
     async takeBase(anew: TaskId) {
       await worktrees.holdBase(request.repo.commonDir, anew, base)
       return base
     },
+  }
+}
+
+/** From the checkout as it is now; what was taken the last time went with the task's end. */
+async function planSetUpAnew(
+  { request }: Task,
+  bounds: Bounds,
+  { worktrees }: ResubmitPorts,
+): Promise<SetUpPlan | null> {
+  try {
+    return planSetUp(await worktrees.openCheckout(request.repo.root), bounds, worktrees)
+  } catch (error) {
+    // The checkout is gone: the base is not, and is what the task needs.
+    if (error instanceof AppError) return null
+    throw error
   }
 }
 

@@ -26,10 +26,13 @@ export async function retireWorktree(
   { store, files, worktrees }: RetirePorts,
 ): Promise<void> {
   const worktree = await requireUnleased(id, store)
-  if (worktree !== null) await worktrees.removeWorktree(worktree, collected, files.trash())
+  if (worktree !== null) {
+    await worktrees.removeWorktree(worktree, collected, files.trash(), files.setUpTime(id))
+  }
   // Asked again in the same statement that forgets it: nobody can have leased it meanwhile unseen.
   if (!(await store.forgetWorktree(id))) throw leased(id)
   reach('retire.forgotten')
+  await files.clearSetUpMark(id)
 }
 
 async function requireUnleased(id: WorktreeId, store: Store): Promise<UnleasedWorktree | null> {

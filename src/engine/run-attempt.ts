@@ -8,6 +8,7 @@ import type { WorktreeRecord } from '../ports/worktrees.ts'
 import { describeLoss } from './collect.ts'
 import { type FollowPorts, followAttempt, type Underway, type Wishes } from './follow-attempt.ts'
 import { retireWorktree } from './retire.ts'
+import { readyWorktree } from './set-up.ts'
 import { recordEnd, settleAttempt } from './settle-attempt.ts'
 import { isStoreTrouble } from './trouble.ts'
 
@@ -62,11 +63,12 @@ async function followToEnd(underway: Underway, wishes: Wishes, ports: FollowPort
 /** The task's worktree: made for its first attempt, taken up again by each later one. */
 async function prepareWorktree(
   { task, attempt }: Claimed,
-  { store, files, worktrees }: FollowPorts,
+  ports: FollowPorts,
 ): Promise<
   | { worktree: WorktreeRecord; failure: null }
   | { worktree: WorktreeRecord | null; failure: Failure }
 > {
+  const { store, files, worktrees } = ports
   const { repo, base, workplace } = task.request
   const { id, kind } = workplace
   const stored = await store.findWorktree(id)
@@ -81,7 +83,9 @@ async function prepareWorktree(
       throw new AppError('leased', `the worktree ${path} is in use by another task`)
     }
     reach('worktree.leased')
+    await files.clearSetUpMark(id)
     const worktree = await worktrees.createWorktree(id, path, base, repo.commonDir)
+    await readyWorktree(task, attempt, worktree, ports)
     await store.recordWorktree(attempt, worktree)
     reach('worktree.recorded')
     return { worktree, failure: null }

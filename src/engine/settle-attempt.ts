@@ -53,7 +53,7 @@ export async function settleAttempt(
   ticker.wake()
 }
 
-/** Writes the end of an attempt down. A task that has ended needs no environment any more. */
+/** Writes the end of an attempt down. A task that has ended needs no secrets any more. */
 export async function recordEnd(
   { attempt }: Pick<Underway, 'attempt'>,
   event: Transition,
@@ -63,7 +63,7 @@ export async function recordEnd(
   const task = await store.transition(attempt.task, attempt.fence, event, clock.now(), ending)
   reach('settle.committed')
   if (task !== undefined && task.state.name !== 'waiting') {
-    await files.forgetEnvironment(attempt.task)
+    await files.forgetSecrets(attempt.task)
     reach('settle.environment-forgotten')
   }
 }

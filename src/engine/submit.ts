@@ -2,7 +2,7 @@
  * What `run` asks for, as a plan that can still be refused and has touched nothing. `hand-in.ts`
  * carries it out.
  */
-import type { CaptureLimits } from '../domain/configuration.ts'
+import type { Bounds } from '../domain/configuration.ts'
 import { type Delegation, delegationBy } from '../domain/delegation.ts'
 import { agentEnvironment } from '../domain/environment.ts'
 import { AppError } from '../domain/errors.ts'
@@ -15,6 +15,7 @@ import type { ChangeScope, Worktrees } from '../ports/worktrees.ts'
 import { checkPrompt } from './check-prompt.ts'
 import { chooseWorkplace, type Place } from './choose-workplace.ts'
 import type { HandInPlan } from './hand-in.ts'
+import { planSetUp } from './plan-set-up.ts'
 
 /** What a caller asks for. */
 export interface Submission {
@@ -27,7 +28,8 @@ export interface Submission {
   readonly model: string | null
   readonly effort: string | null
   readonly permissions: PermissionMode | null
-  readonly captureLimits: CaptureLimits
+  /** Of uncommitted changes, and of ignored files, that come along. */
+  readonly bounds: Record<'capture' | 'include', Bounds>
   readonly caller: Caller
   readonly callerEnvironment: Readonly<Record<string, string | undefined>>
   /** Null: made from the prompt. */
@@ -72,7 +74,9 @@ export async function planSubmission(
     agent.findInstallation(environment, argv, caller.directory),
   ])
   const { workplace, worktree, source } = await chooseWorkplace(submission, checkout, ports)
-  const { changes, revision, captureLimits } = submission
+  const { changes, revision, bounds } = submission
+  // A worktree that is there already is as it is.
+  const isNew = worktree === undefined
   const said = agent.capabilities.takesPrompt ? new TextDecoder().decode(prompt) : argv.join(' ')
   return {
     prompt,
@@ -96,9 +100,10 @@ export async function planSubmission(
       delegation,
       ...(workplace === undefined ? {} : { workplace }),
     },
-    ...(worktree === undefined ? {} : { worktree }),
+    ...(isNew ? {} : { worktree }),
+    setUp: isNew ? planSetUp(checkout, bounds.include, worktrees) : null,
     takeBase: (id, scratch) =>
-      worktrees.captureBase(source, id, scratch, { ...captureLimits, changes, revision }),
+      worktrees.captureBase(source, id, scratch, { ...bounds.capture, changes, revision }),
   }
 }
 

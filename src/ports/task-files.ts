@@ -2,8 +2,9 @@
  * The task directory, `tasks/<id>/`: what a task was asked and what it brought home, readable when
  * the repository is gone. Directories have mode 0700, files 0600.
  */
-import type { Fence, TaskId } from '../domain/ids.ts'
+import type { Fence, TaskId, WorktreeId } from '../domain/ids.ts'
 import type { Environment } from './agent.ts'
+import type { SetUpTime } from './worktrees.ts'
 
 export interface TaskFiles {
   /** `tasks/<id>`, absolute. */
@@ -20,10 +21,16 @@ export interface TaskFiles {
   writeRequest(task: TaskId, prompt: Uint8Array, environment: Environment): Promise<void>
   readPrompt(task: TaskId): Promise<Uint8Array>
   readEnvironment(task: TaskId): Promise<Environment>
-  /** The environment may hold secrets: it goes when the task ends. */
-  forgetEnvironment(task: TaskId): Promise<void>
+  /** The environment and the included files may hold secrets: they go when the task ends. */
+  forgetSecrets(task: TaskId): Promise<void>
   /** The collected patch; undefined where nothing was collected. */
   readPatch(task: TaskId): Promise<Uint8Array | undefined>
+  /** The file that stands once a worktree's set-up is over; its directory is there. */
+  setUpMark(worktree: WorktreeId): string
+  setUpTime(worktree: WorktreeId): SetUpTime
+  markSetUp(worktree: WorktreeId): Promise<void>
+  /** For a worktree that is about to be made, or that is gone. */
+  clearSetUpMark(worktree: WorktreeId): Promise<void>
   /** Makes a directory, with its parents, if it is missing. */
   ensureDirectory(path: string): Promise<void>
   /** The task directories that there are, by the names of their tasks. */

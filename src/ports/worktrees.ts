@@ -2,7 +2,9 @@
  * Git worktrees, and all that we ask of git. The only layer that spawns `git`; never trusts a
  * directory that an agent could write: every call names the recorded git directory.
  */
+import type { Bounds } from '../domain/configuration.ts'
 import type { CommitId, TaskId, WorktreeId } from '../domain/ids.ts'
+import type { IncludedFiles } from '../domain/set-up.ts'
 import type { Base, RepositoryPlace } from '../domain/task.ts'
 
 /** A checkout that a caller stands in, and the commit it is on. */
@@ -21,9 +23,7 @@ export const changeScopes = ['all', 'tracked', 'none'] as const
 export type ChangeScope = (typeof changeScopes)[number]
 
 /** What `run` carries along, and its bounds. */
-export interface CaptureOrder {
-  readonly maxBytes: number
-  readonly maxFiles: number
+export interface CaptureOrder extends Bounds {
   readonly changes: ChangeScope
   /**
    * The commit to start from, in the caller's words (`v1.2`, `main~3`); null: HEAD. Changes belong
@@ -52,6 +52,13 @@ export interface CollectedResult {
   readonly deletions: number
   readonly leftOut: readonly string[]
 }
+
+/**
+ * When set-up was over, in nanoseconds since 1970, as the file system says it; null: there was none.
+ * No agent runs before that, so a file of no commit whose inode has not changed since came from
+ * set-up. (Nothing but a clock that is set back can make a later change look older.)
+ */
+export type SetUpTime = bigint | null
 
 declare const unleased: unique symbol
 /** A worktree that no task claims: only `engine/retire.ts` can make one, by asking the store. */
@@ -83,6 +90,18 @@ export interface Worktrees {
    * that cannot be looked after.
    */
   borrowCheckout(checkout: Checkout, name: string): WorktreeRecord
+  /**
+   * Takes the ignored files that the checkout's `.worktreeinclude` names, into two files in
+   * `directory`, a private one: they may be secrets. Null: there is no such file. What is too much,
+   * or leads out of the checkout, is named in `leftOut`. Refuses with `no_space` or `capture_failed`.
+   */
+  takeIncluded(checkout: Checkout, directory: string, bounds: Bounds): Promise<IncludedFiles | null>
+  /**
+   * Writes what `takeIncluded` took into a worktree that was just made, with its modes. Gives what
+   * it could not place, in words. Nothing that is there is replaced, and nothing stays that git does
+   * not ignore there: it would look like work.
+   */
+  placeIncluded(worktree: WorktreeRecord, directory: string): Promise<readonly string[]>
   /** Takes back what `captureBase` wrote into the repository, when the submission fails after it. */
   dropBase(commonDir: string, task: TaskId): Promise<void>
   /**
@@ -102,25 +121,34 @@ export interface Worktrees {
   /**
    * The agent's delta, base → worktree as it is now, as a commit under `refs/holdfast/<task>/result`
    * (the agent's own commits are kept as its parents), and in `directory` as `result.patch` and,
-   * where anything changed, the thin bundle `result.bundle`, both synced.
+   * where anything changed, the thin bundle `result.bundle`, both synced. Files that came from
+   * set-up are not the agent's, also where its own `.gitignore` no longer hides them.
    */
   collectResult(
     worktree: WorktreeRecord,
     base: Base,
     task: TaskId,
     directory: string,
+    setUpAt?: SetUpTime,
   ): Promise<CollectedResult>
   /** The agent's delta so far, as a patch; for a task that still runs. `scratch` exists. */
-  diffNow(worktree: WorktreeRecord, base: Base, task: TaskId, scratch: string): Promise<Uint8Array>
+  diffNow(
+    worktree: WorktreeRecord,
+    base: Base,
+    task: TaskId,
+    scratch: string,
+    setUpAt?: SetUpTime,
+  ): Promise<Uint8Array>
   /**
    * Removes a worktree whose content is proven equal to `collected`: renamed into `trash` (same
    * file system), its registration removed by name, then unlinked. Refuses with `work_left` if
-   * anything in it, ignored files too, is not in the collected result.
+   * anything in it, ignored files too, is not in the collected result, and did not come from set-up.
    */
   removeWorktree(
     worktree: UnleasedWorktree,
     collected: CommitId | null,
     trash: string,
+    setUpAt?: SetUpTime,
   ): Promise<void>
   /** Deletes the refs of a task under `refs/holdfast/<task>/`. */
   dropRefs(commonDir: string, task: TaskId): Promise<void>

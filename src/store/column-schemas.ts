@@ -41,6 +41,12 @@ const result = z.object({
   leftOut: z.array(z.string()),
 })
 
+const setUp = z.object({
+  included: z.nullable(
+    z.object({ files: z.number(), bytes: z.number(), leftOut: z.array(z.string()) }),
+  ),
+})
+
 const mode = z.enum(['read-only', 'workspace', 'full'])
 
 const request = z.object({
@@ -83,6 +89,7 @@ const request = z.object({
       path: z.nullable(z.string()),
     }),
   ),
+  setUp: z.optional(z.nullable(setUp)),
   priority: z.optional(z.number()),
   after: z.optional(z.array(z.string())),
   timeoutMs: z.optional(z.nullable(z.number())),

@@ -5,12 +5,15 @@ import * as z from 'zod/mini'
 import { type CrashPoint, reach } from '../domain/crash-points.ts'
 import { parseTaskId } from '../domain/ids.ts'
 import type { TaskDirectory, TaskFiles } from '../ports/task-files.ts'
+import { makeSetUpMarks } from './set-up-marks.ts'
 import { storeError } from './store-error.ts'
 
 const PROMPT = 'prompt'
 const ENVIRONMENT = 'environment.json'
 const PATCH = 'result.patch'
 const REPOSITORY = 'repository'
+/** As `src/worktree/included.ts` names them. */
+const INCLUDED = ['included', 'included.json']
 
 const environmentFile = z.record(z.string(), z.string())
 
@@ -56,8 +59,14 @@ export function makeTaskFiles(home: string): TaskFiles {
       const text = await readFile(join(directory(task), ENVIRONMENT), 'utf8')
       return environmentFile.parse(JSON.parse(text))
     },
-    forgetEnvironment: task => unlink(join(directory(task), ENVIRONMENT)).catch(unlessMissing),
+    async forgetSecrets(task) {
+      // The environment last: while it is there, a later worker knows that there is more to forget.
+      for (const name of [...INCLUDED, ENVIRONMENT]) {
+        await unlink(join(directory(task), name)).catch(unlessMissing)
+      }
+    },
     readPatch: task => readFile(join(directory(task), PATCH)).catch(unlessMissing),
+    ...makeSetUpMarks(home),
     async ensureDirectory(path) {
       await mkdir(path, { recursive: true })
     },

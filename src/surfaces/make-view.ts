@@ -1,5 +1,6 @@
 /** Fills the documents of `view.ts` from what we know. */
 import type { TaskEvent } from '../domain/agent-events.ts'
+import type { SetUp } from '../domain/set-up.ts'
 import { hasEnded, type Task } from '../domain/task.ts'
 import type { JudgedState } from '../engine/judge-now.ts'
 import type { WorkerInfo } from '../ports/worker-presence.ts'
@@ -37,6 +38,7 @@ export function viewTask(task: Task, judged: JudgedState): TaskView {
               leftOut: [...changes.leftOut],
             },
     },
+    setUp: viewSetUp(request.setUp),
     model: request.model,
     effort: request.effort,
     permissions: { ...request.permissions },
@@ -62,6 +64,12 @@ export function viewTask(task: Task, judged: JudgedState): TaskView {
         ? null
         : { code: failure.code, message: failure.message, hint: failure.hint ?? null },
   }
+}
+
+function viewSetUp(setUp: SetUp | null): TaskView['setUp'] {
+  if (setUp === null) return null
+  const { included } = setUp
+  return { included: included && { ...included, leftOut: [...included.leftOut] } }
 }
 
 /** Why a task is where it is, in one line; null where the state says it. */

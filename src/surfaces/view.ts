@@ -24,6 +24,14 @@ export const usageView = z.object({
   costUsd: z.nullable(z.number()),
 })
 
+/** What readies a task's new worktree before its agent starts. */
+export const setUpView = z.object({
+  /** Ignored files that came along, by `.worktreeinclude`. */
+  included: z.nullable(
+    z.object({ files: z.number(), bytes: z.number(), leftOut: z.array(z.string()) }),
+  ),
+})
+
 export const taskView = z.object({
   id: z.string(),
   name: z.string(),
@@ -51,6 +59,7 @@ export const taskView = z.object({
       }),
     ),
   }),
+  setUp: z.nullable(setUpView),
   model: z.nullable(z.string()),
   effort: z.nullable(z.string()),
   permissions: z.object({

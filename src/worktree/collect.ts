@@ -19,7 +19,8 @@ import { type CrashPoint, reach } from '../domain/crash-points.ts'
 import { AppError, messageOf } from '../domain/errors.ts'
 import type { CommitId, TaskId } from '../domain/ids.ts'
 import { type Base, baseTreeCommit } from '../domain/task.ts'
-import type { CollectedResult, WorktreeRecord } from '../ports/worktrees.ts'
+import type { CollectedResult, SetUpTime, WorktreeRecord } from '../ports/worktrees.ts'
+import { cameFromSetUp } from './came-from-set-up.ts'
 import { presentPaths, startCapture, withCapture } from './capture.ts'
 import type { Change } from './change.ts'
 import { splitAtNul } from './conversion.ts'
@@ -58,6 +59,7 @@ export interface Collection {
   readonly worktree: WorktreeRecord
   readonly base: Base
   readonly task: TaskId
+  readonly setUpAt: SetUpTime
   /** Milliseconds since 1970. */
   readonly now: number
 }
@@ -136,7 +138,7 @@ async function captureWorktree(
   target: GitPlace,
   scratch: string,
 ): Promise<{ commit: CommitId; leftOut: readonly string[] }> {
-  const { worktree, base, task, now } = collection
+  const { worktree, base, task, setUpAt, now } = collection
   requirePresent(worktree)
   const baseTree = baseTreeCommit(base)
   const format = base.commit.length === 64 ? 'sha256' : 'sha1'
@@ -155,7 +157,7 @@ async function captureWorktree(
   using index = await copyUsableIndex(git, gitDir, scratch, placeFor)
   reach('collect.index-copied')
   const place = placeFor(index)
-  const survey = await surveyWorktree(git, place, index, baseTree)
+  const survey = await surveyWorktree(git, place, index, { baseTree, setUpAt })
   const source = { place: async () => place, root: path, format, provingIn: null } as const
   const started = startCapture(git, place, target)
   started.conversions.ask(presentPaths(survey.changes))
@@ -227,7 +229,7 @@ async function surveyWorktree(
   git: Git,
   place: GitPlace & { workTree: string },
   index: PrivateIndex,
-  baseTree: CommitId,
+  { baseTree, setUpAt }: { readonly baseTree: CommitId; readonly setUpAt: SetUpTime },
 ): Promise<Survey> {
   const facts = await readIndexFacts(git, place)
   await clearHiddenFlags(git, place, index, await hiddenPaths(git, place, facts))
@@ -250,7 +252,8 @@ async function surveyWorktree(
     ignoredFiles: false,
     limit: Number.POSITIVE_INFINITY,
   })
-  const changes = changesAgainstBase(status, delta)
+  const isFromSetUp = (path: BytePath) => cameFromSetUp(place.workTree, path, setUpAt)
+  const changes = changesAgainstBase(status, delta, isFromSetUp)
   const named = new Set(changes.filter(({ gitlink }) => gitlink).map(({ path }) => path))
   const leftOut = populatedSubmodules(place.workTree, facts)
     .filter(path => !named.has(path))
@@ -261,6 +264,7 @@ async function surveyWorktree(
 function changesAgainstBase(
   status: StatusReport,
   delta: ReadonlyMap<BytePath, { before: TreeEntry | null; after: TreeEntry | null }>,
+  isFromSetUp: (path: BytePath) => boolean,
 ): Change[] {
   const changes = new Map<BytePath, Change>()
   for (const [path, { before, after }] of delta) {
@@ -279,7 +283,7 @@ function changesAgainstBase(
       const indexMode = entry.index?.mode ?? null
       // Deleted in the index alone cannot be: the base's files have been put back.
       changes.set(path, { path, before, present: !isDeletion(entry), gitlink, indexMode })
-    } else {
+    } else if (known !== undefined || !isFromSetUp(path)) {
       const before = known?.before ?? null
       changes.set(path, { path, before, present: true, gitlink: false, indexMode: null })
     }

@@ -8,7 +8,8 @@ import { reach } from '../domain/crash-points.ts'
 import { AppError } from '../domain/errors.ts'
 import { type CommitId, parseCommitId } from '../domain/ids.ts'
 import type { Locks } from '../ports/lock.ts'
-import type { UnleasedWorktree, WorktreeRecord } from '../ports/worktrees.ts'
+import type { SetUpTime, UnleasedWorktree, WorktreeRecord } from '../ports/worktrees.ts'
+import { cameFromSetUp } from './came-from-set-up.ts'
 import { populatedSubmodules } from './collect.ts'
 import { discardTree } from './discard.ts'
 import type { Git, GitPlace } from './git.ts'
@@ -27,12 +28,19 @@ import { readStatus } from './status.ts'
 /** Enough to name; one is enough to refuse. */
 const NAMED = 5
 
+/** What the content of a worktree is held against. */
+interface Proof {
+  /** Null: what it was made from. */
+  readonly collected: CommitId | null
+  readonly setUpAt: SetUpTime
+}
+
 /** See `Worktrees.removeWorktree`. */
 export async function removeWorktree(
   git: Git,
   locks: Locks,
   worktree: UnleasedWorktree,
-  collected: CommitId | null,
+  proof: Proof,
   trash: string,
 ): Promise<void> {
   const { id, path, gitDir, commonDir } = worktree
@@ -44,13 +52,13 @@ export async function removeWorktree(
     throw new AppError('refused_in_state', `${commonDir} is gone: nothing in ${path} can be proven`)
   }
   if (state === 'present') {
-    await requireCollected(git, worktree, path, collected, trash)
+    await requireCollected(git, worktree, path, proof, trash)
     reach('retire.proven')
     moveAside(path, trashed)
     reach('retire.renamed')
     // Who had it open could write until the rename: the proof that counts is of what lies there now.
     try {
-      await requireCollected(git, worktree, trashed, collected, trash)
+      await requireCollected(git, worktree, trashed, proof, trash)
     } catch (error) {
       renameSync(trashed, path)
       throw error
@@ -59,7 +67,7 @@ export async function removeWorktree(
   } else if (isSame(trashed, worktree)) {
     // A removal that was interrupted after the rename. What it had proven, it proves again.
     if (findRegistration(commonDir, path) === gitDir) {
-      await requireCollected(git, worktree, trashed, collected, trash)
+      await requireCollected(git, worktree, trashed, proof, trash)
     }
   } else if (lstatSync(path, { throwIfNoEntry: false }) !== undefined) {
     throw new AppError('refused_in_state', `${path} is no longer the worktree that was made`, {
@@ -98,15 +106,15 @@ function isSame(path: string, { device, inode }: WorktreeRecord): boolean {
 }
 
 /**
- * Refuses with `work_left` unless the files at `tree` are exactly those of `collected`, with no
- * ignored ones, and HEAD's commits are in its history. Against a fresh index, so that every file
- * is hashed: what stat data say is no proof.
+ * Refuses with `work_left` unless the files at `tree` are exactly those of the collected commit, with
+ * no others but those from set-up, and HEAD's commits are in its history. Against a fresh index, so
+ * that every file is hashed: what stat data say is no proof.
  */
 async function requireCollected(
   git: Git,
   worktree: WorktreeRecord,
   tree: string,
-  collected: CommitId | null,
+  { collected, setUpAt }: Proof,
   scratch: string,
 ): Promise<void> {
   const { id, path, gitDir, commonDir } = worktree
@@ -131,7 +139,11 @@ async function requireCollected(
     ignoredFiles: true,
     limit: Number.POSITIVE_INFINITY,
   })
-  const differing = entries.filter(entry => entry.kind !== 'tracked' || entry.unstaged !== '.')
+  const differing = entries.filter(entry =>
+    entry.kind === 'tracked'
+      ? entry.unstaged !== '.'
+      : entry.kind === 'unmerged' || !cameFromSetUp(tree, entry.path, setUpAt),
+  )
   if (differing.length > 0 || warnings.length > 0) {
     const names = differing.slice(0, NAMED).map(entry => shownPath(entry.path))
     const more = differing.length > NAMED ? [`${differing.length - NAMED} more`] : []

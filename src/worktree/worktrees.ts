@@ -8,7 +8,9 @@ import { openCheckout } from './checkout.ts'
 import { collectResult, diffNow } from './collect.ts'
 import { createWorktree } from './create.ts'
 import { makeGit } from './git.ts'
+import { takeIncluded } from './included.ts'
 import { takeOver } from './orphans.ts'
+import { placeIncluded } from './place-included.ts'
 import { dropBase, dropRefs, holdBase } from './refs.ts'
 import { listRegistered, lookAtWorktree } from './registration.ts'
 import { removeWorktree } from './remove.ts'
@@ -40,20 +42,23 @@ export function makeWorktrees({
       captureBase(git, { checkout, task, scratch, order, now: clock.now(), freeBytes }),
     holdBase: (commonDir, task, base) => holdBase(git, commonDir, task, base),
     borrowCheckout,
+    takeIncluded: (checkout, directory, bounds) => takeIncluded(git, checkout, directory, bounds),
+    placeIncluded: (worktree, directory) => placeIncluded(git, worktree, directory),
     dropBase: (commonDir, task) => dropBase(git, commonDir, task),
     createWorktree: (id, path, base, commonDir) =>
       createWorktree(git, locks, clock, processes, { id, path, base, commonDir }),
     lookAtWorktree,
-    collectResult: async (worktree, base, task, directory) => {
+    collectResult: async (worktree, base, task, directory, setUpAt = null) => {
       const own = await takeOver(git, clock, processes, worktree.path)
-      return await collectResult(own, { worktree, base, task, now: clock.now() }, directory)
+      const collection = { worktree, base, task, setUpAt, now: clock.now() }
+      return await collectResult(own, collection, directory)
     },
     // It only reads, and may do so beside the worker: it takes nothing over.
-    diffNow: (worktree, base, task, scratch) =>
-      diffNow(git, { worktree, base, task, now: clock.now() }, scratch),
-    removeWorktree: async (worktree, collected, trash) => {
+    diffNow: (worktree, base, task, scratch, setUpAt = null) =>
+      diffNow(git, { worktree, base, task, setUpAt, now: clock.now() }, scratch),
+    removeWorktree: async (worktree, collected, trash, setUpAt = null) => {
       const own = await takeOver(git, clock, processes, worktree.path)
-      await removeWorktree(own, locks, worktree, collected, trash)
+      await removeWorktree(own, locks, worktree, { collected, setUpAt }, trash)
     },
     dropRefs: (commonDir, task) => dropRefs(git, commonDir, task),
     gitVersion: () => gitVersion(git),

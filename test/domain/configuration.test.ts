@@ -3,10 +3,10 @@ import { expect, test } from 'vitest'
 import {
   type Configuration,
   configuredAgent,
-  configuredCaptureLimits,
+  configuredBounds,
   configuredChoice,
   configuredPermissions,
-  defaultCaptureLimits,
+  defaultBounds,
 } from '../../src/domain/configuration.ts'
 import type { PermissionMode } from '../../src/domain/permissions.ts'
 
@@ -52,7 +52,8 @@ test.each<[PermissionMode | undefined, 'read-only' | 'workspace' | undefined, st
   expect(configuredPermissions({ ...set, environment })).toBe('workspace')
 })
 
-test('each bound of the capture is looked for by itself', () => {
+test('each bound is looked for by itself', () => {
   const set = configuration({ repository: { capture: { maxFiles: 5 } }, user: { capture: {} } })
-  expect(configuredCaptureLimits(set)).toEqual({ ...defaultCaptureLimits, maxFiles: 5 })
+  expect(configuredBounds(set, 'capture')).toEqual({ ...defaultBounds.capture, maxFiles: 5 })
+  expect(configuredBounds(set, 'include')).toEqual(defaultBounds.include)
 })

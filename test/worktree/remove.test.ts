@@ -189,7 +189,13 @@ describe('a worktree', () => {
       withLock: async <T>(_name: string, _limit: number, work: () => Promise<T>) => await work(),
     }
     await expect(
-      removeWorktree(watched, locks, unleased(made.record), commit, made.scene.trash),
+      removeWorktree(
+        watched,
+        locks,
+        unleased(made.record),
+        { collected: commit, setUpAt: null },
+        made.scene.trash,
+      ),
     ).rejects.toMatchObject({ code: 'work_left' })
     expect(proofs).toBe(1)
     expect(made.scene.worktrees.lookAtWorktree(made.record)).toBe('present')

@@ -8,7 +8,7 @@ import type { CommandContext } from './command.ts'
 import { exitCodeOfState, exitCodes, signalExitCode } from './exit-codes.ts'
 import { handInPorts } from './hand-in-ports.ts'
 import { lookAtTask, ringOrTell } from './look.ts'
-import { describeBase, describeDelta, renderEvent } from './render.ts'
+import { describeBase, describeDelta, describeSetUp, renderEvent } from './render.ts'
 import { waitForTasks } from './wait-for.ts'
 
 export const waitFlag = {
@@ -40,7 +40,9 @@ export async function handInAndTell(
   }
   const { task, isNew } = handedIn
   if (!isNew) output.tell(`it was handed in before, under the same key: it is ${task.state.name}`)
-  for (const line of task.request.base.changes?.leftOut ?? []) output.tell(`left out: ${line}`)
+  const { base, setUp } = task.request
+  for (const line of base.changes?.leftOut ?? []) output.tell(`left out: ${line}`)
+  for (const line of describeSetUp(setUp)) output.tell(line)
   await ringOrTell(context)
   reach('submission.rung')
   if (asked.wait === true) return await stay(task, asked, context)

@@ -1,5 +1,6 @@
 /** Tasks and their logs as text for people. */
 import type { TaskEvent } from '../../domain/agent-events.ts'
+import type { SetUp } from '../../domain/set-up.ts'
 import type { Base } from '../../domain/task.ts'
 import type { TaskView } from '../view.ts'
 import type { Output, Style } from './output.ts'
@@ -76,6 +77,14 @@ function countChanges(changes: Counts | null): string {
     .filter(kind => changes[kind] > 0)
     .map(kind => `${changes[kind]} ${kind}`)
   return parts.length === 0 ? '' : ` + ${parts.join(', ')}`
+}
+
+/** What a new worktree gets besides its base, a line each. */
+export function describeSetUp(setUp: SetUp | null): string[] {
+  const { files, leftOut } = setUp?.included ?? { files: 0, leftOut: [] }
+  const taken =
+    files === 0 ? [] : [`included: ${files === 1 ? '1 ignored file' : `${files} ignored files`}`]
+  return [...taken, ...leftOut.map(line => `left out: ${line}`)]
 }
 
 export function describeDelta(delta: {

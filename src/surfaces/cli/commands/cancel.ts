@@ -133,7 +133,7 @@ async function askForEnd(task: Task, { holdfast, now }: CommandContext): Promise
   const after = await store.transition(id, null, { kind: 'cancel_requested' }, now())
   reach('cancel.requested')
   if (after !== undefined && hasEnded(after.state)) {
-    await (await holdfast.files()).forgetEnvironment(id)
+    await (await holdfast.files()).forgetSecrets(id)
     reach('cancel.environment-forgotten')
   }
   return after !== undefined

@@ -54,7 +54,9 @@ async function findPatch(task: Task, { holdfast }: CommandContext): Promise<Uint
     })
   }
   const worktrees = await holdfast.worktrees()
-  return await worktrees.diffNow(worktree.record, base, id, files.directory(id))
+  const { record } = worktree
+  const setUpAt = files.setUpTime(record.id)
+  return await worktrees.diffNow(record, base, id, files.directory(id), setUpAt)
 }
 
 /** Counts what a patch of text files says; lines within hunks only. */

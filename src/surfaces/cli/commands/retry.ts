@@ -1,3 +1,4 @@
+import { configuredBounds } from '../../../domain/configuration.ts'
 import { planRetry } from '../../../engine/resubmit.ts'
 import { defineCommand, jsonFlag, requireWord } from '../command.ts'
 import { requireTask } from '../find-task.ts'
@@ -17,7 +18,9 @@ export const retry = defineCommand({
     const { holdfast } = context
     const task = await requireTask(await holdfast.store(), requireWord(words, 'TASK', usage))
     const agent = await holdfast.agent(task.request.agent)
-    const plan = await planRetry(task, agent, askerOf(flags, context), await handInPorts(context))
+    const bounds = configuredBounds(await holdfast.configuration(task.request.repo.root), 'include')
+    const ports = await handInPorts(context)
+    const plan = await planRetry(task, agent, askerOf(flags, context), bounds, ports)
     return await handInAndTell(plan, flags, context)
   },
 })

@@ -1,5 +1,5 @@
 import {
-  configuredCaptureLimits,
+  configuredBounds,
   configuredChoice,
   configuredPermissions,
 } from '../../../domain/configuration.ts'
@@ -72,7 +72,10 @@ export const run = defineCommand({
       model: input.flags.model ?? choice('model') ?? null,
       effort: input.flags.effort ?? choice('effort') ?? null,
       permissions,
-      captureLimits: configuredCaptureLimits(configuration),
+      bounds: {
+        capture: configuredBounds(configuration, 'capture'),
+        include: configuredBounds(configuration, 'include'),
+      },
       caller: detectCaller(context.environment, context.directory),
       callerEnvironment: callerEnvironment(context),
       ...options,
