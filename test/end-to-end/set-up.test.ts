@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { eventually } from '../eventually.ts'
 import { House } from './house.ts'
 
 test('included files are there for the agent, and neither in the result nor kept for longer', async () => {
@@ -39,13 +40,14 @@ test('they are taken when the task is handed in: the checkout may be gone when i
   house.git('worktree', 'add', '--quiet', '--detach', linked)
   house.write('.worktreeinclude', 'ignored.env\n', linked)
   house.write('ignored.env', 'SECRET=1\n', linked)
-  const gate = await house.submitScript('while [ ! -e go ]; do sleep 0.05; done')
+  const gate = await house.submitScript('touch under-way; while [ ! -e go ]; do sleep 0.05; done')
   const words = ['command', '--after', gate, '--', 'cat', 'ignored.env']
   const id = await house.submit(words, { directory: linked })
   const kept = join(house.home, 'tasks', id, 'included')
   expect(statSync(kept).mode & 0o777).toBe(0o600)
   expect(readFileSync(kept, 'utf8')).toBe('SECRET=1\n')
   rmSync(linked, { recursive: true })
+  await eventually('it is under way', () => existsSync(join(house.worktree(gate), 'under-way')))
   house.write('go', '', house.worktree(gate))
   expect((await house.wait(id)).result?.answer).toBe('SECRET=1')
   expect(existsSync(kept)).toBe(false)
