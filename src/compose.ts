@@ -16,7 +16,7 @@ import type { WorkerPresence } from './ports/worker-presence.ts'
 import type { Worktrees } from './ports/worktrees.ts'
 import { makeWorkerPresence } from './process/worker-presence.ts'
 import { findStateDirectory } from './state-directory.ts'
-import { prepareHome } from './store/home.ts'
+import { prepareHome, requireUsable } from './store/home.ts'
 import { makeLocks } from './store/locks.ts'
 import { openSqliteStore } from './store/sqlite-store.ts'
 import { systemClock } from './system-clock.ts'
@@ -107,6 +107,8 @@ export function compose(environment: Variables, entry: string): Composition {
     presence,
     worktrees,
     async configuration(root) {
+      // What the user has set there is believed: it may not be anybody's.
+      requireUsable(home)
       const { loadConfiguration } = await import('./configuration/load.ts')
       const agents = async () => {
         const { promptAgents } = await import('./agents/index.ts')

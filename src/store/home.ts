@@ -26,16 +26,26 @@ const WRITABLE_BY_OTHERS = 0o022
 const STICKY = 0o1000
 
 /**
- * Makes the directory if it is missing. Refuses with `store_unwritable` one that belongs to another
- * user, that others may write to and that is not clearly ours, or that lies in the network.
+ * Refuses with `store_unwritable` a state directory that belongs to another user, that others may
+ * write to and that is not clearly ours, or that lies in the network. False: there is none yet.
  */
-export function prepareHome(home: string): void {
+export function requireUsable(home: string): boolean {
   try {
     const found = statSync(home, { throwIfNoEntry: false })
-    // Before it is made: nothing is left behind where it may not be.
     requireLocal(found === undefined ? nearestStanding(home) : home)
-    if (found === undefined) makeDirectory(home)
-    else requirePrivate(home, found)
+    if (found !== undefined) requirePrivate(home, found)
+    return found !== undefined
+  } catch (error) {
+    throw storeError(error, join(home, STORE_FILE))
+  }
+}
+
+/** The same, and makes it if it is missing. */
+export function prepareHome(home: string): void {
+  // Before it is made: nothing is left behind where it may not be.
+  if (requireUsable(home)) return
+  try {
+    makeDirectory(home)
   } catch (error) {
     throw storeError(error, join(home, STORE_FILE))
   }
