@@ -14,10 +14,11 @@ import { SQLITE, sqliteCode, storeError } from './store-error.ts'
 /** How often a waiter looks again; the sections are tens of milliseconds long. */
 const RETRY_MS = 10
 
+/** A handle that nothing refers to would be collected as garbage, and its lock would end. */
+const held = new Set<DatabaseSync>()
+
 /** `directory` is absolute; it is made if it is missing. */
 export function makeLocks(directory: string, clock: Clock): Locks {
-  /** A handle that nobody holds any more would be collected as garbage, and the lock with it. */
-  const held = new Set<DatabaseSync>()
   const open = (name: string) => {
     const file = join(directory, `${name}.lock`)
     try {
