@@ -30,6 +30,7 @@ export type RefusalCode =
   | 'store_unreadable'
   | 'store_unwritable'
   | 'store_locked'
+  | 'task_unreadable'
   | 'store_newer'
   | 'launch_failed'
   | 'unsupported_platform'

@@ -10,6 +10,7 @@ import type { Clock } from '../ports/clock.ts'
 import type { Store } from '../ports/store.ts'
 import type { TaskDirectory, TaskFiles } from '../ports/task-files.ts'
 import type { Worktrees } from '../ports/worktrees.ts'
+import { isRowTrouble } from './trouble.ts'
 
 export interface ReconcilePorts {
   readonly store: Store
@@ -36,13 +37,19 @@ export async function findLeftovers({
     const isOld = clock.now() - directory.changedAt > ABANDONED_MS
     // Most are of tasks that ran and have long ended: those need no look at the store.
     if (!directory.hasEnvironment && (directory.hasRuns || !isOld)) continue
-    const task = await store.findTask(directory.task)
+    const task = await store.findTask(directory.task).catch(unlessRowTrouble)
+    if (task === 'damaged') continue
     if (task === undefined && isOld) found.push({ kind: 'abandoned_submission', directory })
     else if (task !== undefined && hasEnded(task.state) && directory.hasEnvironment) {
       found.push({ kind: 'environment_of_ended_task', directory })
     }
   }
   return found
+}
+
+function unlessRowTrouble(error: unknown): 'damaged' {
+  if (!isRowTrouble(error)) throw error
+  return 'damaged'
 }
 
 /** Clears the leftovers away; gives what it did, a line each. */

@@ -14,3 +14,8 @@ export function isDiskTrouble(error: unknown): boolean {
 function codeOf(error: unknown): string {
   return (error as { code?: string }).code ?? ''
 }
+
+/** A damaged row is nobody else's trouble, and no attempt's: it is left alone until it is mended. */
+export function isRowTrouble(error: unknown): boolean {
+  return codeOf(error) === 'task_unreadable'
+}

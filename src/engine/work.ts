@@ -13,7 +13,7 @@ import type { FollowPorts, Underway, Wishes } from './follow-attempt.ts'
 import { reconcile } from './reconcile.ts'
 import { adoptAttempt, type Claimed, runAttempt } from './run-attempt.ts'
 import { recordEnd } from './settle-attempt.ts'
-import { isDiskTrouble, isStoreTrouble } from './trouble.ts'
+import { isDiskTrouble, isRowTrouble, isStoreTrouble } from './trouble.ts'
 
 export interface WorkOrder {
   /** How many attempts may run at once. */
@@ -180,6 +180,10 @@ async function guard(
   } catch (error) {
     // Trouble with the store or the disk is not the attempt's.
     if (isStoreTrouble(error) || isDiskTrouble(error)) throw error
+    if (isRowTrouble(error)) {
+      order.log(`${attempt.task} is left alone: ${messageOf(error)}`)
+      return
+    }
     order.log(`failing ${attempt.task}: ${error instanceof Error ? error.stack : error}`)
     const processes = {
       task: attempt.task,

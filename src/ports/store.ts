@@ -56,9 +56,11 @@ export interface Store {
   submitTask(request: TaskRequest, worktree?: WorktreeRecord): Promise<Task>
   findTask(id: TaskId): Promise<Task | undefined>
   /** By id, unique prefix of an id, or name (the newest that bears it). At most two are returned. */
-  findTasksNamed(reference: string): Promise<readonly Task[]>
-  /** Newest first. */
+  findTasksNamed(reference: string): Promise<readonly (Task | UnreadableTask)[]>
+  /** Newest first. A row that is damaged is passed over, and met (`unreadable`). */
   listTasks(filter: TaskFilter): Promise<readonly Task[]>
+  /** The rows that were met so far and cannot be read; `findTask` refuses such with `task_unreadable`. */
+  unreadable(): readonly UnreadableTask[]
   countTasks(states: readonly TaskStateName[]): Promise<number>
 
   /**
@@ -127,6 +129,18 @@ export interface Store {
   /** Whether the store's own structure is sound; null, or what is wrong. */
   checkIntegrity(): Promise<string | null>
   close(): Promise<void>
+}
+
+/** A task whose row is damaged: what its plain columns still say. */
+export interface UnreadableTask {
+  readonly id: TaskId
+  readonly name: string
+  readonly agent: string
+  readonly state: string
+  /** The common git directory. */
+  readonly repository: string
+  readonly createdAt: number
+  readonly problem: string
 }
 
 /** A worktree that is to be made. */

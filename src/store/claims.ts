@@ -8,20 +8,18 @@ import { type Attempt, activeStates, type Task } from '../domain/task.ts'
 import type { ClaimedAttempt, ClaimScope } from '../ports/store.ts'
 import { moveTask } from './moves.ts'
 import type { Database, Db } from './schema.ts'
-import { readTask, selectTasks } from './tasks.ts'
+import { type OnUnreadable, readTaskOr, selectTasks } from './tasks.ts'
 
 export async function claimNext(
   db: Kysely<Database>,
   now: number,
   mode: (task: Task) => Attempt['mode'],
   which: ClaimScope,
+  onUnreadable: OnUnreadable,
 ): Promise<{ task: Task; attempt: ClaimedAttempt; interruptedBy: Failure | null } | undefined> {
   return await db.transaction().execute(async transaction => {
-    const row =
-      (await findInterrupted(transaction, now, which)) ??
-      (which === 'interrupted' ? undefined : await findQueued(transaction, which))
-    if (row === undefined) return undefined
-    const before = readTask(row)
+    const before = await findNext(transaction, now, which, onUnreadable)
+    if (before === undefined) return undefined
     const id = before.request.id
     const attempt = {
       task: id,
@@ -58,8 +56,28 @@ export async function claimNext(
   })
 }
 
-function selectScope(db: Db, which: ClaimScope) {
-  const tasks = selectTasks(db)
+/** The first that can be read: one damaged row may not hold up all that stand behind it. */
+async function findNext(
+  db: Db,
+  now: number,
+  which: ClaimScope,
+  onUnreadable: OnUnreadable,
+): Promise<Task | undefined> {
+  const passedOver: string[] = []
+  for (;;) {
+    const row =
+      (await findInterrupted(db, now, which, passedOver)) ??
+      (which === 'interrupted' ? undefined : await findQueued(db, which, passedOver))
+    if (row === undefined) return undefined
+    const task = readTaskOr(row, onUnreadable)
+    if (task !== undefined) return task
+    passedOver.push(row.id)
+  }
+}
+
+function selectScope(db: Db, which: ClaimScope, passedOver: readonly string[]) {
+  const all = selectTasks(db)
+  const tasks = passedOver.length === 0 ? all : all.where('tasks.id', 'not in', passedOver)
   if (which !== 'delegated') return tasks
   return tasks
     .innerJoin('tasks as delegator', 'delegator.id', 'tasks.parent')
@@ -79,8 +97,8 @@ function selectScope(db: Db, which: ClaimScope) {
 }
 
 /** What was begun goes on before anything new is begun. */
-function findInterrupted(db: Db, now: number, which: ClaimScope) {
-  return selectScope(db, which)
+function findInterrupted(db: Db, now: number, which: ClaimScope, passedOver: readonly string[]) {
+  return selectScope(db, which, passedOver)
     .where('tasks.state', '=', 'waiting')
     .where(eb =>
       // As `waitIsOver` says; a wait for something else has no time.
@@ -98,8 +116,8 @@ function findInterrupted(db: Db, now: number, which: ClaimScope) {
     .executeTakeFirst()
 }
 
-function findQueued(db: Db, which: ClaimScope) {
-  return selectScope(db, which)
+function findQueued(db: Db, which: ClaimScope, passedOver: readonly string[]) {
+  return selectScope(db, which, passedOver)
     .where('tasks.state', '=', 'queued')
     .orderBy('tasks.priority', 'desc')
     .orderBy('tasks.number')
@@ -109,6 +127,7 @@ function findQueued(db: Db, which: ClaimScope) {
 
 export async function claimActive(
   db: Db,
+  onUnreadable: OnUnreadable,
 ): Promise<readonly { task: Task; attempt: ClaimedAttempt }[]> {
   const rows = await selectTasks(db)
     .innerJoin('attempts', join =>
@@ -117,15 +136,17 @@ export async function claimActive(
     .select(['attempts.mode as mode', 'attempts.started_at as attempt_started_at'])
     .where('tasks.state', 'in', activeStates)
     .execute()
-  return rows.map(row => ({
-    task: readTask(row),
-    attempt: {
+  return rows.flatMap(row => {
+    const task = readTaskOr(row, onUnreadable)
+    if (task === undefined) return []
+    const attempt = {
       task: row.id as TaskId,
       fence: asFence(row.attempts),
       mode: row.mode,
       startedAt: Number(row.attempt_started_at),
-    } as ClaimedAttempt,
-  }))
+    } as ClaimedAttempt
+    return { task, attempt }
+  })
 }
 
 export async function nextWake(db: Db): Promise<number | undefined> {

@@ -9,31 +9,59 @@ import { plainRequest, type TaskRequest, type TaskState } from '../domain/task.t
 import type { Translation } from '../ports/agent.ts'
 import type { WorktreeRecord } from '../ports/worktrees.ts'
 
-function reader<T>(column: string): (json: string) => T {
-  return json => {
-    try {
-      return JSON.parse(json) as T
-    } catch (cause) {
-      throw new AppError('store_unreadable', `the store's column ${column} cannot be read`, {
-        hint: 'run: holdfast doctor',
-        cause,
-      })
-    }
+/** Undefined: it is no JSON, whatever it is instead. */
+function parse<T>(json: string): T | undefined {
+  try {
+    return JSON.parse(json) as T
+  } catch {
+    return undefined
   }
 }
 
-const requestAsWritten = reader<Partial<TaskRequest> & Pick<TaskRequest, 'id'>>(
-  'tasks.request_json',
-)
+/** What a row of `tasks` must have for the rest of it to mean anything. */
+interface TaskColumns {
+  readonly id: string
+  readonly request_json: string
+  readonly state: string
+  readonly state_json: string
+}
+
+/** Damage is that row's own: whoever reads many goes on with the others. */
+function damaged(id: string, column: string): AppError {
+  return new AppError('task_unreadable', `the row of task ${id} is damaged: ${column}`, {
+    hint: `holdfast doctor --fix makes it anew; prompt, output and patch are in tasks/${id} of the state directory`,
+  })
+}
 
 /** One that was written by an older Holdfast says less. */
-export function readRequest(json: string): TaskRequest {
-  const written = requestAsWritten(json)
+export function readRequest({ id, request_json }: TaskColumns): TaskRequest {
+  const written = parse<Partial<TaskRequest> | null>(request_json)
+  if (written?.id !== id) throw damaged(id, 'request_json')
   return { ...plainRequest(written.id), ...written } as TaskRequest
 }
 
-export const readState = reader<TaskState>('tasks.state_json')
-export const readUsage = reader<Usage>('tasks.usage_json')
-export const readTranslation = reader<Translation>('attempts.translation_json')
-export const readWorktreeRecord = reader<WorktreeRecord>('worktrees.record_json')
-export const readEventBody = reader<TaskEventBody>('events.body_json')
+export function readState({ id, state, state_json }: TaskColumns): TaskState {
+  const written = parse<TaskState | null>(state_json)
+  if (written?.name !== state) throw damaged(id, 'state_json')
+  return written
+}
+
+/** What is known of a worktree decides what may be done to it: never guessed. */
+export function readWorktreeRecord(id: string, json: string): WorktreeRecord {
+  const record = parse<WorktreeRecord | null>(json)
+  if (record?.id === id) return record
+  throw new AppError('task_unreadable', `the row of worktree ${id} is damaged: record_json`, {
+    hint: 'holdfast doctor --fix makes it anew from the worktree itself',
+  })
+}
+
+/** Null: not known. */
+export const readUsage = (json: string) => parse<Usage>(json) ?? null
+
+/** Undefined: the output is read again from its beginning. */
+export const readTranslation = (json: string) => parse<Translation>(json)
+
+export function readEventBody(json: string): TaskEventBody {
+  const lost = 'this line of the log is damaged in the store; see logs --raw'
+  return parse<TaskEventBody>(json) ?? { kind: 'warning_given', message: lost }
+}

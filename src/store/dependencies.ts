@@ -3,7 +3,7 @@ import type { TaskId } from '../domain/ids.ts'
 import type { EndedState, Task, TaskState } from '../domain/task.ts'
 import type { Transition } from '../domain/transitions.ts'
 import type { Db } from './schema.ts'
-import { findTask } from './tasks.ts'
+import { readTaskOr, selectTasks } from './tasks.ts'
 
 type Move = (db: Db, task: Task, event: Transition, now: number) => Promise<Task | undefined>
 
@@ -32,7 +32,7 @@ async function tellDependent(
   now: number,
   move: Move,
 ): Promise<void> {
-  const task = await findTask(db, id)
+  const task = await findReadable(db, id)
   // It may have been cancelled, or told not to wait.
   if (task?.state.name !== 'waiting' || task.state.wait.reason !== 'dependency') return
   if (state.name !== 'succeeded') {
@@ -55,4 +55,10 @@ async function tellDependent(
     .set({ state_json: JSON.stringify(left) })
     .where('id', '=', id)
     .execute()
+}
+
+/** One whose row is damaged waits until it is mended; the end of the other may not fail with it. */
+async function findReadable(db: Db, id: TaskId): Promise<Task | undefined> {
+  const row = await selectTasks(db).where('tasks.id', '=', id).executeTakeFirst()
+  return row === undefined ? undefined : readTaskOr(row, () => undefined)
 }

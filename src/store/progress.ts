@@ -75,14 +75,15 @@ export async function findProgress(
     .where('task', '=', task)
     .where('fence', '=', fence)
     .executeTakeFirst()
-  return row === undefined || row.translation_json === null
-    ? undefined
-    : {
-        offset: Number(row.stdout_offset),
-        lines: Number(row.stdout_lines),
-        translation: readTranslation(row.translation_json),
-        activity: { activeMs: Number(row.active_ms), fruitlessMs: Number(row.fruitless_ms) },
-      }
+  if (row === undefined || row.translation_json === null) return undefined
+  const translation = readTranslation(row.translation_json)
+  if (translation === undefined) return undefined
+  return {
+    offset: Number(row.stdout_offset),
+    lines: Number(row.stdout_lines),
+    translation,
+    activity: { activeMs: Number(row.active_ms), fruitlessMs: Number(row.fruitless_ms) },
+  }
 }
 
 export async function listAttempts(db: Db, task: TaskId): Promise<readonly AttemptRecord[]> {

@@ -1,7 +1,8 @@
 /** The embedded store: one SQLite file per user, keyed by task and never by directory. */
 import type { Kysely } from 'kysely'
+import type { TaskId } from '../domain/ids.ts'
 import type { Clock } from '../ports/clock.ts'
-import type { Store } from '../ports/store.ts'
+import type { Store, UnreadableTask } from '../ports/store.ts'
 import { claimActive, claimNext, countWaking, nextWake } from './claims.ts'
 import { insertNote, listEvents } from './events.ts'
 import { gather } from './gather.ts'
@@ -34,16 +35,19 @@ export async function openSqliteStore(directory: string, clock: Clock): Promise<
       }
     })
   const steps = gather<Step, boolean>(all => unsynced(connection => recordSteps(connection, all)))
+  const unreadable = new Map<TaskId, UnreadableTask>()
+  const onUnreadable = (task: UnreadableTask) => void unreadable.set(task.id, task)
   const dataVersion = raw.prepare('PRAGMA data_version')
 
   return {
     submitTask: (request, worktree) => submitTask(db, request, worktree),
     findTask: id => findTask(db, id),
     findTasksNamed: reference => findTasksNamed(db, reference),
-    listTasks: filter => listTasks(db, filter),
+    listTasks: filter => listTasks(db, filter, onUnreadable),
+    unreadable: () => [...unreadable.values()],
     countTasks: states => countTasks(db, states),
-    claimNext: (now, mode, which = 'any') => claimNext(db, now, mode, which),
-    claimActive: () => claimActive(db),
+    claimNext: (now, mode, which = 'any') => claimNext(db, now, mode, which, onUnreadable),
+    claimActive: () => claimActive(db, onUnreadable),
     nextWake: () => nextWake(db),
     countWaking: before => countWaking(db, before),
     transition: (task, fence, event, now, ending) =>

@@ -1,8 +1,9 @@
 /** Tasks as rows: writing one, finding it again. */
 import type { Selectable } from 'kysely'
+import { messageOf } from '../domain/errors.ts'
 import { asFence, type Fence, type SessionId, type TaskId, type WorktreeId } from '../domain/ids.ts'
 import type { Task, TaskRequest, TaskState, TaskStateName, Wait } from '../domain/task.ts'
-import type { TaskFilter } from '../ports/store.ts'
+import type { TaskFilter, UnreadableTask } from '../ports/store.ts'
 import { readRequest, readState, readUsage } from './columns.ts'
 import { insertNote } from './events.ts'
 import type { Database, Db } from './schema.ts'
@@ -25,10 +26,11 @@ export function selectTasks(db: Db) {
     ])
 }
 
+/** Refuses with `task_unreadable`. */
 export function readTask(row: TaskRow): Task {
   return {
-    request: readRequest(row.request_json),
-    state: readState(row.state_json),
+    request: readRequest(row),
+    state: readState(row),
     stateSince: Number(row.state_since),
     attempts: row.attempts,
     failuresInRow: row.failures_in_row,
@@ -46,6 +48,32 @@ export function readTask(row: TaskRow): Task {
           },
     usage: row.usage_json === null ? null : readUsage(row.usage_json),
     startedAt: row.started_at === null ? null : Number(row.started_at),
+  }
+}
+
+/** Told of each row that cannot be read, by those who read many and go on with the others. */
+export type OnUnreadable = (task: UnreadableTask) => void
+
+export function readTaskOr(row: TaskRow, onUnreadable: OnUnreadable): Task | undefined {
+  const task = readAnyhow(row)
+  if (!('problem' in task)) return task
+  onUnreadable(task)
+  return undefined
+}
+
+function readAnyhow(row: TaskRow): Task | UnreadableTask {
+  try {
+    return readTask(row)
+  } catch (error) {
+    return {
+      id: row.id as TaskId,
+      name: row.name,
+      agent: row.agent,
+      state: row.state,
+      repository: row.repository,
+      createdAt: Number(row.created_at),
+      problem: messageOf(error),
+    }
   }
 }
 
@@ -95,22 +123,25 @@ export function describeWait(wait: Wait): string {
 }
 
 /** An id says exactly one; then a name, the newest that bears it; then the prefix of an id. */
-export async function findTasksNamed(db: Db, reference: string): Promise<readonly Task[]> {
-  const exact = await findTask(db, reference as TaskId)
-  if (exact !== undefined) return [exact]
+export async function findTasksNamed(
+  db: Db,
+  reference: string,
+): Promise<readonly (Task | UnreadableTask)[]> {
+  const exact = await selectTasks(db).where('tasks.id', '=', reference).executeTakeFirst()
+  if (exact !== undefined) return [readAnyhow(exact)]
   const named = await findNewestNamed(db, reference)
-  if (named !== undefined) return [named]
+  if (named !== undefined) return [readAnyhow(named)]
   if (!/^[a-z][0-9a-z]*$/.test(reference)) return []
   const rows = await selectTasks(db)
     .where('tasks.id', '>=', reference)
     .where('tasks.id', '<', `${reference}~`)
     .limit(2)
     .execute()
-  return rows.map(readTask)
+  return rows.map(readAnyhow)
 }
 
 /** Those that follow `fix-login` are named `fix-login.2` and so on; the bare name means the newest. */
-async function findNewestNamed(db: Db, name: string): Promise<Task | undefined> {
+async function findNewestNamed(db: Db, name: string) {
   const bearers = await selectTasks(db)
     .where(eb =>
       eb.or([
@@ -121,14 +152,15 @@ async function findNewestNamed(db: Db, name: string): Promise<Task | undefined> 
     )
     .orderBy('tasks.number', 'desc')
     .execute()
-  const found = bearers.find(
-    row => row.name === name || /^\d+$/.test(row.name.slice(name.length + 1)),
-  )
-  return found === undefined ? undefined : readTask(found)
+  return bearers.find(row => row.name === name || /^\d+$/.test(row.name.slice(name.length + 1)))
 }
 
 /** Ended ones newest end first, by their own index; the others newest first. */
-export async function listTasks(db: Db, filter: TaskFilter): Promise<readonly Task[]> {
+export async function listTasks(
+  db: Db,
+  filter: TaskFilter,
+  onUnreadable: OnUnreadable,
+): Promise<readonly Task[]> {
   let query = selectTasks(db)
   if (filter.states !== undefined) query = query.where('tasks.state', 'in', filter.states)
   if (filter.repository !== undefined)
@@ -140,7 +172,8 @@ export async function listTasks(db: Db, filter: TaskFilter): Promise<readonly Ta
   }
   query = query.orderBy('tasks.number', 'desc')
   if (filter.limit !== undefined) query = query.limit(filter.limit)
-  return (await query.execute()).map(readTask)
+  const rows = await query.execute()
+  return rows.map(row => readTaskOr(row, onUnreadable)).filter(task => task !== undefined)
 }
 
 export async function countTasks(db: Db, states: readonly TaskStateName[]): Promise<number> {

@@ -82,7 +82,7 @@ function readWorktree(row: WorktreeRow): StoredWorktree {
     kind: row.kind,
     path: row.path,
     commonDir: row.repository,
-    record: row.record_json === null ? null : readWorktreeRecord(row.record_json),
+    record: row.record_json === null ? null : readWorktreeRecord(row.id, row.record_json),
     leasedTo: row.leased_to as TaskId | null,
   }
 }

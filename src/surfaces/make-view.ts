@@ -3,8 +3,9 @@ import type { TaskEvent } from '../domain/agent-events.ts'
 import type { SetUp } from '../domain/set-up.ts'
 import { hasEnded, type Task } from '../domain/task.ts'
 import type { JudgedState } from '../engine/judge-now.ts'
+import type { UnreadableTask } from '../ports/store.ts'
 import type { WorkerInfo } from '../ports/worker-presence.ts'
-import type { EventView, TaskView, WorkerView } from './view.ts'
+import type { EventView, TaskView, UnreadableView, WorkerView } from './view.ts'
 
 const iso = (time: number) => new Date(time).toISOString()
 const isoOrNull = (time: number | null) => (time === null ? null : iso(time))
@@ -99,6 +100,11 @@ export function viewWorker(info: WorkerInfo | 'unnamed' | undefined, tasks: numb
   }
   const { identity, version, startedAt } = info
   return { state: 'running', pid: identity.pid, version, startedAt: iso(startedAt), tasks }
+}
+
+export function viewUnreadable(task: UnreadableTask, directory: string): UnreadableView {
+  const { id, name, agent, state, problem } = task
+  return { id, name, agent, state, createdAt: iso(task.createdAt), directory, problem }
 }
 
 export function viewEvent({ seq, at, fence, body }: TaskEvent): EventView {

@@ -112,7 +112,24 @@ export const workerView = z.object({
   tasks: z.number(),
 })
 
-export const statusView = z.object({ tasks: z.array(taskView), worker: workerView })
+/** A task whose row in the store is damaged: what is still known of it. */
+export const unreadableView = z.object({
+  id: z.string(),
+  name: z.string(),
+  agent: z.string(),
+  /** As it was last written down; nobody looks after it. */
+  state: z.string(),
+  createdAt: z.string(),
+  /** Where its prompt, its output and its patch are. */
+  directory: z.string(),
+  problem: z.string(),
+})
+
+export const statusView = z.object({
+  tasks: z.array(taskView),
+  unreadable: z.array(unreadableView),
+  worker: workerView,
+})
 
 export const eventView = z.looseObject({
   seq: z.number(),
@@ -214,6 +231,7 @@ export const views = {
 }
 
 export type TaskView = z.infer<typeof taskView>
+export type UnreadableView = z.infer<typeof unreadableView>
 export type WorkerView = z.infer<typeof workerView>
 export type ResultView = z.infer<typeof resultView>
 export type DoctorView = z.infer<typeof doctorView>

@@ -63,6 +63,7 @@ const refusals: Record<RefusalCode, number> = {
   store_unreadable: exitCodes.storeTrouble,
   store_unwritable: exitCodes.storeTrouble,
   store_locked: exitCodes.storeTrouble,
+  task_unreadable: exitCodes.storeTrouble,
   store_newer: exitCodes.storeTrouble,
 }
 

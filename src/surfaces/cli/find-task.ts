@@ -1,7 +1,8 @@
 /** Which task is meant. */
 import { AppError } from '../../domain/errors.ts'
+import type { TaskId } from '../../domain/ids.ts'
 import type { Caller, Task } from '../../domain/task.ts'
-import type { Store } from '../../ports/store.ts'
+import type { Store, UnreadableTask } from '../../ports/store.ts'
 import { detectCaller } from '../caller.ts'
 import type { CommandContext } from './command.ts'
 import { findCommonGitDir } from './common-git-dir.ts'
@@ -9,20 +10,12 @@ import { findCommonGitDir } from './common-git-dir.ts'
 /** How many of the newest tasks are looked through for one of this caller. */
 const LOOK_BACK = 200
 
-/** The task that a word names. Refuses with `no_such_task` or `ambiguous_task`. */
+/**
+ * The task that a word names. Refuses with `no_such_task`, `ambiguous_task`, or `task_unreadable`
+ * where its row in the store is damaged.
+ */
 export async function requireTask(store: Store, reference: string): Promise<Task> {
-  const [found, another] = await store.findTasksNamed(reference)
-  if (found === undefined) {
-    throw new AppError('no_such_task', `there is no task "${reference}"`, {
-      hint: 'holdfast status --all lists them',
-    })
-  }
-  if (another !== undefined) {
-    throw new AppError('ambiguous_task', `"${reference}" could be more than one task`, {
-      hint: `type more of it: ${found.request.id}, ${another.request.id}, …`,
-    })
-  }
-  return found
+  return requireReadable(await requireNamed(store, reference))
 }
 
 /**
@@ -33,8 +26,20 @@ export async function requireTaskOrNewest(
   reference: string | undefined,
   context: CommandContext,
 ): Promise<Task> {
+  return requireReadable(await requireTaskAnyhow(reference, context))
+}
+
+/** The same, for a command that has something to say of a task whose row is damaged, too. */
+export async function requireTaskAnyhow(
+  reference: string | undefined,
+  context: CommandContext,
+): Promise<Task | UnreadableTask> {
   const store = await context.holdfast.store()
-  if (reference !== undefined && reference !== '-') return await requireTask(store, reference)
+  if (reference !== undefined && reference !== '-') {
+    const found = await requireNamed(store, reference)
+    if (isUnreadable(found)) context.output.tell(`holdfast: ${found.problem}`)
+    return found
+  }
   const newest = await findNewest(store, context)
   if (newest === undefined) {
     throw new AppError('no_such_task', 'there is no task of this caller or repository yet', {
@@ -43,6 +48,39 @@ export async function requireTaskOrNewest(
   }
   context.output.tell(`${newest.request.id} ${newest.request.name}`)
   return newest
+}
+
+export function isUnreadable(task: Task | UnreadableTask): task is UnreadableTask {
+  return 'problem' in task
+}
+
+async function requireNamed(store: Store, reference: string): Promise<Task | UnreadableTask> {
+  const [found, another] = await store.findTasksNamed(reference)
+  if (found === undefined) {
+    throw new AppError('no_such_task', `there is no task "${reference}"`, {
+      hint: 'holdfast status --all lists them',
+    })
+  }
+  if (another !== undefined) {
+    throw new AppError('ambiguous_task', `"${reference}" could be more than one task`, {
+      hint: `type more of it: ${idOf(found)}, ${idOf(another)}, …`,
+    })
+  }
+  return found
+}
+
+export function idOf(task: Task | UnreadableTask): TaskId {
+  return isUnreadable(task) ? task.id : task.request.id
+}
+
+function requireReadable(task: Task | UnreadableTask): Task {
+  return isUnreadable(task) ? refuseUnreadable(task) : task
+}
+
+export function refuseUnreadable(task: UnreadableTask): never {
+  throw new AppError('task_unreadable', task.problem, {
+    hint: `holdfast doctor --fix makes it anew; prompt, output and patch are in tasks/${task.id} of the state directory`,
+  })
 }
 
 async function findNewest(store: Store, context: CommandContext): Promise<Task | undefined> {

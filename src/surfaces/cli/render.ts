@@ -2,7 +2,7 @@
 import type { TaskEvent } from '../../domain/agent-events.ts'
 import type { SetUp } from '../../domain/set-up.ts'
 import type { Base } from '../../domain/task.ts'
-import type { TaskView } from '../view.ts'
+import type { TaskView, UnreadableView } from '../view.ts'
 import type { Output, Style } from './output.ts'
 
 const stateStyles: Record<TaskView['state'], Style> = {
@@ -26,6 +26,14 @@ export function renderTaskLine(task: TaskView, now: number, output: Output): str
     task.waitingUntil === null ? '' : `  until ${describeTime(new Date(task.waitingUntil), now)}`
   const why = task.reason === null ? '' : output.style('dim', `  ${firstLine(task.reason)}`)
   return `${task.id}  ${state} ${age}  ${task.agent.padEnd(8)} ${task.name}${delta}${until}${why}`
+}
+
+/** A task that the store cannot say any more of: the same columns, and where the rest is. */
+export function renderUnreadable(task: UnreadableView, now: number, output: Output): string {
+  const state = output.style('red', 'unreadable'.padEnd(11))
+  const age = describeAge(now - Date.parse(task.createdAt)).padStart(4)
+  const why = `${task.problem} (was ${task.state}); see ${task.directory}, or holdfast doctor`
+  return `${task.id}  ${state} ${age}  ${task.agent.padEnd(8)} ${task.name}${output.style('dim', `  ${why}`)}`
 }
 
 /** All that there is to say of one task. */

@@ -1,8 +1,9 @@
 import { AppError } from '../../../domain/errors.ts'
 import { hasEnded, type Task } from '../../../domain/task.ts'
+import type { UnreadableTask } from '../../../ports/store.ts'
 import { type CommandContext, defineCommand, jsonFlag, optionalWord } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
-import { requireTaskOrNewest } from '../find-task.ts'
+import { idOf, isUnreadable, refuseUnreadable, requireTaskAnyhow } from '../find-task.ts'
 
 const usage = 'diff [TASK]'
 
@@ -15,10 +16,11 @@ export const diff = defineCommand({
   examples: ['holdfast diff fix-the-login', 'holdfast diff k3v9 | git apply --3way'],
   async run({ flags, words }, context) {
     const { output } = context
-    const task = await requireTaskOrNewest(optionalWord(words, usage), context)
-    const { id } = task.request
+    const task = await requireTaskAnyhow(optionalWord(words, usage), context)
+    const id = idOf(task)
     const patch = await findPatch(task, context)
-    const stat = hasEnded(task.state) ? task.state.result : null
+    const state = isUnreadable(task) ? undefined : task.state
+    const stat = state !== undefined && hasEnded(state) ? state.result : null
     if (flags.json === true || flags.stat === true) {
       const { files, insertions, deletions } = stat ?? countPatch(patch)
       if (flags.json === true) {
@@ -30,16 +32,21 @@ export const diff = defineCommand({
       return exitCodes.done
     }
     if (patch.length === 0)
-      output.tell(`${id} changed nothing${hasEnded(task.state) ? '' : ' yet'}`)
+      output.tell(`${id} changed nothing${state === undefined || hasEnded(state) ? '' : ' yet'}`)
     else output.write(patch)
     return exitCodes.done
   },
 })
 
 /** The collected patch; of a task that has not ended, one taken from its worktree now. */
-async function findPatch(task: Task, { holdfast }: CommandContext): Promise<Uint8Array> {
-  const { id, base, workplace } = task.request
+async function findPatch(
+  task: Task | UnreadableTask,
+  { holdfast }: CommandContext,
+): Promise<Uint8Array> {
   const files = await holdfast.files()
+  // The task directory answers where the store cannot.
+  if (isUnreadable(task)) return (await files.readPatch(task.id)) ?? refuseUnreadable(task)
+  const { id, base, workplace } = task.request
   if (hasEnded(task.state)) {
     const patch = task.state.result?.commit == null ? undefined : await files.readPatch(id)
     if (patch !== undefined) return patch

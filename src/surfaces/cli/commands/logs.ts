@@ -2,12 +2,13 @@ import { createReadStream, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { TaskEvent } from '../../../domain/agent-events.ts'
 import { AppError } from '../../../domain/errors.ts'
+import type { TaskId } from '../../../domain/ids.ts'
 import type { Task } from '../../../domain/task.ts'
 import { viewEvent } from '../../make-view.ts'
 import { type CommandContext, defineCommand, jsonFlag, optionalWord } from '../command.ts'
 import { eventPages } from '../event-pages.ts'
 import { exitCodes, signalExitCode } from '../exit-codes.ts'
-import { requireTaskOrNewest } from '../find-task.ts'
+import { idOf, isUnreadable, requireTaskAnyhow } from '../find-task.ts'
 import { parseCount } from '../flags.ts'
 import { lookAtTask } from '../look.ts'
 import { renderEvent } from '../render.ts'
@@ -30,14 +31,14 @@ export const logs = defineCommand({
   },
   examples: ['holdfast logs -f', 'holdfast logs fix-the-login -n 200', 'holdfast logs k3v9 --raw'],
   async run({ flags, words }, context) {
-    const task = await requireTaskOrNewest(optionalWord(words, usage), context)
+    const task = await requireTaskAnyhow(optionalWord(words, usage), context)
+    const id = idOf(task)
     const follow = flags.follow === true
     if (flags.raw === true) {
       refuseBesideRaw(flags)
-      return await printRaw(task, follow, context)
+      return await printRaw(id, follow, context)
     }
     const store = await context.holdfast.store()
-    const { id } = task.request
     const print = (events: readonly TaskEvent[]) =>
       printEvents(events, flags.json === true, context)
 
@@ -60,7 +61,7 @@ export const logs = defineCommand({
     if (since !== undefined && lines === undefined) {
       for await (const page of eventPages(store, id, since)) await print(page)
     }
-    await tellWhyItWaits(task, context)
+    if (!isUnreadable(task)) await tellWhyItWaits(task, context)
     return exitCodes.done
   },
 })
@@ -99,9 +100,8 @@ async function tellWhyItWaits(task: Task, context: CommandContext): Promise<void
 }
 
 /** The stdout of each attempt, one after the other: none starts before the one before it is over. */
-async function printRaw(task: Task, follow: boolean, context: CommandContext): Promise<number> {
+async function printRaw(id: TaskId, follow: boolean, context: CommandContext): Promise<number> {
   const { holdfast, output } = context
-  const { id } = task.request
   const store = await holdfast.store()
   const files = await holdfast.files()
   const interrupted = follow ? context.interrupted : undefined

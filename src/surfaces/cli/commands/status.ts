@@ -1,10 +1,12 @@
 import { activeStates, hasEnded, type Task } from '../../../domain/task.ts'
 import type { Store } from '../../../ports/store.ts'
+import { viewUnreadable } from '../../make-view.ts'
+import type { UnreadableView } from '../../view.ts'
 import { type CommandContext, defineCommand, jsonFlag, optionalWord } from '../command.ts'
 import { findCommonGitDir } from '../common-git-dir.ts'
 import { requireTask } from '../find-task.ts'
 import { lookAtTask, lookAtTasks, lookAtWorker } from '../look.ts'
-import { renderTask, renderTaskLine } from '../render.ts'
+import { renderTask, renderTaskLine, renderUnreadable } from '../render.ts'
 
 /** What has ended is shown for a day, the newest twenty. */
 const ENDED_FOR_MS = 24 * 3_600_000
@@ -37,20 +39,35 @@ export const status = defineCommand({
     }
     const worker = await lookAtWorker(context)
     const tasks = await lookAtTasks(await selectTasks(store, flags, context), worker, context)
+    const unreadable = await viewUnreadableTasks(store, context)
     if (flags.json === true) {
-      output.writeJson({ tasks, worker })
+      output.writeJson({ tasks, unreadable, worker })
       return 0
     }
-    if (tasks.length === 0) {
+    if (tasks.length + unreadable.length === 0) {
       output.tell('no tasks. Hand one in: holdfast run "fix the failing test"')
       return 0
     }
-    const lines = tasks.map(task => renderTaskLine(task, context.now(), output))
+    const lines = [
+      ...unreadable.map(task => renderUnreadable(task, context.now(), output)),
+      ...tasks.map(task => renderTaskLine(task, context.now(), output)),
+    ]
     output.write(`${lines.join('\n')}\n`)
     if (output.stdoutIsTerminal) output.tell('next: holdfast status ID · holdfast result ID')
     return 0
   },
 })
+
+/** Rows that were met among the others, and are damaged. */
+async function viewUnreadableTasks(
+  store: Store,
+  { holdfast }: CommandContext,
+): Promise<readonly UnreadableView[]> {
+  const met = store.unreadable()
+  if (met.length === 0) return []
+  const files = await holdfast.files()
+  return met.map(task => viewUnreadable(task, files.directory(task.id)))
+}
 
 /**
  * By default: what needs somebody, what is under way, then the newest that have ended; of each,

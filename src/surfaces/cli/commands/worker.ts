@@ -157,8 +157,10 @@ async function runWorker(
       ticker.stop()
       post.release()
     }
-    // Somebody may have rung between the last look and the release of the post.
-    const missed = (await store.countTasks(['queued', ...activeStates])) > 0
+    // Somebody may have rung between the last look and the release of the post. (Tasks whose rows
+    // are damaged wait for somebody else.)
+    const open = await store.countTasks(['queued', ...activeStates])
+    const missed = open > store.unreadable().length
     if (order.leave.aborted || !missed) break
   }
   log('worker leaves')
