@@ -90,6 +90,15 @@ const FIXED_CONFIG: Readonly<Record<string, string>> = {
   'submodule.recurse': 'false',
 }
 
+/**
+ * A setting that came along from another disk makes git take two files for one. Where names on disk
+ * differ by case, they differ: `.git` is looked for by another name. Nor do those in a tree fold.
+ */
+function caseConfig({ workTree }: GitPlace): Readonly<Record<string, string>> {
+  const folds = workTree !== undefined && existsSync(join(workTree, '.GIT'))
+  return folds ? {} : { 'core.ignoreCase': 'false' }
+}
+
 export const BADGE_VARIABLE = 'HOLDFAST_GIT'
 
 /** The end of what git said is what explains a failure. */
@@ -165,7 +174,8 @@ function fixedEnvironment(call: GitCall): Record<string, string> {
     GIT_EDITOR: 'false',
     GIT_SEQUENCE_EDITOR: 'false',
   }
-  const pairs = Object.entries({ ...FIXED_CONFIG, ...call.config })
+  const names = place === undefined ? {} : caseConfig(place)
+  const pairs = Object.entries({ ...FIXED_CONFIG, ...names, ...call.config })
   set.GIT_CONFIG_COUNT = String(pairs.length)
   for (const [n, [key, value]] of pairs.entries()) {
     set[`GIT_CONFIG_KEY_${n}`] = key

@@ -4,6 +4,8 @@ import type { Git, GitPlace } from './git.ts'
 export interface Settings {
   /** False: the disk's exec bit means nothing. */
   readonly fileMode: boolean
+  /** False: symbolic links are checked out as small files. */
+  readonly symlinks: boolean
   /** Line ends of files without attributes are converted. */
   readonly autocrlf: boolean
   /** A checkout gives CR LF to files whose attributes do not say otherwise. */
@@ -32,6 +34,7 @@ export async function readSettings(git: Git, place: GitPlace): Promise<Settings>
   const isCrlf = values.get('core.eol')?.toLowerCase() === 'crlf'
   return {
     fileMode: isTrue('core.filemode', true),
+    symlinks: isTrue('core.symlinks', true),
     autocrlf,
     crlfOnCheckout: !isInput && (autocrlf || isCrlf),
     sparse: isTrue('core.sparsecheckout', false),

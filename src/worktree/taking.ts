@@ -17,6 +17,8 @@ import type { Settings } from './settings.ts'
 import { sameEntry, type TreeEntry } from './status.ts'
 import { findReturned } from './verbatim.ts'
 
+const LINK = '120000'
+
 /** The taking of one working tree's changes: what is found at each path, and what is left out. */
 export class Taking {
   readonly delta = new Map<BytePath, TreeEntry | null>()
@@ -59,7 +61,7 @@ export class Taking {
         }
         const target = readLink(this.#source.root, path)
         if ('kind' in target) return this.leaveOut(path, 'not taken: it keeps being replaced')
-        return this.#put(change, { mode: '120000', object: await this.#storeBlob(change, target) })
+        return this.#put(change, { mode: LINK, object: await this.#storeBlob(change, target) })
       }
     }
   }
@@ -185,10 +187,12 @@ export class Taking {
 
   async #modeOf({ indexMode }: Change, executable: boolean): Promise<string> {
     const onDisk = executable ? '100755' : '100644'
-    const inIndex = indexMode?.startsWith('100') ? indexMode : '100644'
-    if (onDisk === inIndex) return onDisk
-    // Without `core.fileMode` the exec bits on disk mean nothing.
-    return (await this.#settings()).fileMode ? onDisk : inIndex
+    if (onDisk === (indexMode ?? '100644')) return onDisk
+    const { fileMode, symlinks } = await this.#settings()
+    if (indexMode === LINK) return symlinks ? onDisk : LINK
+    if (fileMode) return onDisk
+    // The exec bits on disk mean nothing.
+    return indexMode?.startsWith('100') ? indexMode : '100644'
   }
 }
 
