@@ -16,6 +16,7 @@ import type { WorktreeRecord } from '../ports/worktrees.ts'
 import { discardTree } from './discard.ts'
 import { type Git, GitError } from './git.ts'
 import { takeOver } from './orphans.ts'
+import { FETCH_LIMIT_MS, fetchHint, isPartialClone, withinLimit } from './partial-clone.ts'
 import {
   findRegistration,
   isLockedFor,
@@ -48,6 +49,7 @@ export async function createWorktree(
   clock: Clock,
   processes: ProcessTable,
   asked: WorktreeOrder,
+  fetchLimitMs = FETCH_LIMIT_MS,
 ): Promise<WorktreeRecord> {
   if (!existsSync(join(asked.commonDir, 'HEAD'))) {
     throw new AppError('not_a_repository', `the repository ${asked.commonDir} is gone`)
@@ -69,7 +71,8 @@ export async function createWorktree(
       reach('worktree.registered')
     })
     const record = recordOf(order)
-    await fillWorktree(own, record, base, settings)
+    const fill = () => fillWorktree(own, record, base, settings)
+    await (isPartialClone(commonDir) ? withinLimit(own, fetchLimitMs, fill) : fill())
     return record
   } catch (error) {
     // What is left of it must not hide why it failed.
@@ -175,11 +178,12 @@ async function discardWorktree(git: Git, { id, path, commonDir }: WorktreeOrder)
 }
 
 function explained(error: unknown, path: string, id: WorktreeId): unknown {
-  if (!(error instanceof GitError)) return error
-  const { isFull } = error
+  const hint = fetchHint(error)
+  if (!(error instanceof GitError) && hint === undefined) return error
+  const isFull = error instanceof GitError && error.isFull
   return new AppError(
     isFull ? 'no_space' : 'refused_in_state',
     `the worktree ${id} could not be made at ${path}: ${messageOf(error)}`,
-    { hint: isFull ? 'free some space there' : 'nothing is left of it', cause: error },
+    { hint: isFull ? 'free some space there' : (hint ?? 'nothing is left of it'), cause: error },
   )
 }

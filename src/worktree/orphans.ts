@@ -23,57 +23,68 @@ const GRACEFUL_MS = 1_000
 /** Only a process that hangs in the kernel outlives SIGKILL for long. */
 const LIMIT_MS = 10_000
 
+/** A git whose processes, with all that they start, bear one badge. */
+export interface BadgedGit extends Git {
+  /** Ends those that run, and waits until all of them are gone. */
+  endAll(): Promise<void>
+}
+
 /**
  * Ends what a killed process left running for this worktree, and waits until all of it is gone.
- * Gives the git to go on with: all of its processes bear the badge.
+ * Gives the git to go on with.
  */
 export async function takeOver(
   git: Git,
   clock: Clock,
   processes: ProcessTable,
   worktreePath: string,
-): Promise<Git> {
-  await endOrphans(worktreePath, clock, processes)
+): Promise<BadgedGit> {
+  await endProcesses(() => findOrphans(worktreePath, processes), worktreePath, clock, processes)
   const self = processes.find(process.pid)
-  if (self === undefined) return git
+  if (self === undefined) return { ...git, endAll: async () => undefined }
   const badge = makeBadge(self, processes.place(), worktreePath)
+  const findOwn = () => {
+    const own: ProcessEntry[] = []
+    processes.forBearers(BADGE_VARIABLE, (bearer, value) => {
+      if (value === badge && bearer.session === self.session) own.push(bearer)
+    })
+    return own
+  }
   return {
     run: (args, call) => git.run(args, { ...call, badge }),
     start: (args, call) => git.start(args, { ...call, badge }),
+    endAll: () => endProcesses(findOwn, worktreePath, clock, processes),
   }
 }
 
-async function endOrphans(
+async function endProcesses(
+  find: () => readonly ProcessEntry[],
   worktreePath: string,
   clock: Clock,
   processes: ProcessTable,
 ): Promise<void> {
   const start = clock.elapsed()
   const asked = new Set<string>()
-  let orphans = findOrphans(worktreePath, processes)
-  // Twice nobody: an orphan starts others until it ends, and in an `exec` none shows its badge.
-  for (let quiet = 0; orphans.length > 0 || (asked.size > 0 && quiet < 2); ) {
+  let left = find()
+  // Twice nobody: what is to end starts others until it ends, and in an `exec` none shows its badge.
+  for (let quiet = 0; left.length > 0 || (asked.size > 0 && quiet < 2); ) {
     const elapsed = clock.elapsed() - start
-    if (orphans.length > 0 && elapsed > LIMIT_MS) {
-      const pids = orphans.map(({ pid }) => pid).join(', ')
-      throw new AppError(
-        'refused_in_state',
-        `a git of a killed process does not end: pid ${pids}`,
-        {
-          hint: `it was at work on ${worktreePath}; try again when it is gone`,
-        },
-      )
+    if (left.length > 0 && elapsed > LIMIT_MS) {
+      const pids = left.map(({ pid }) => pid).join(', ')
+      throw new AppError('refused_in_state', `a git of ours does not end: pid ${pids}`, {
+        hint: `it was at work on ${worktreePath}; try again when it is gone`,
+      })
     }
-    for (const orphan of orphans) {
-      const name = `${orphan.pid} ${orphan.startTime}`
-      if (elapsed > GRACEFUL_MS) end(orphan, 'SIGKILL', processes)
+    for (const one of left) {
+      const name = `${one.pid} ${one.startTime}`
+      if (elapsed > GRACEFUL_MS) end(one, 'SIGKILL', processes)
       // Once: a second one would cut short what it does at the first.
-      else if (!asked.has(name)) end(orphan, 'SIGTERM', processes)
+      else if (!asked.has(name)) end(one, 'SIGTERM', processes)
       asked.add(name)
     }
     await clock.sleep(LOOK_MS)
-    orphans = findOrphans(worktreePath, processes)
-    quiet = orphans.length === 0 ? quiet + 1 : 0
+    left = find()
+    quiet = left.length === 0 ? quiet + 1 : 0
   }
 }
 

@@ -25,6 +25,8 @@ export interface WorktreesNeeds {
   readonly environment: Readonly<Record<string, string | undefined>>
   /** Bytes free on the file system of a path; the system's own answer unless given. */
   readonly freeBytes?: (path: string) => number
+  /** How long a partial clone may fetch what a worktree lacks, in milliseconds. */
+  readonly fetchLimitMs?: number
 }
 
 /** The port `Worktrees` on plain `git`. */
@@ -34,6 +36,7 @@ export function makeWorktrees({
   processes,
   environment,
   freeBytes = freeBytesAt,
+  fetchLimitMs,
 }: WorktreesNeeds): Worktrees {
   const git = makeGit(environment)
   return {
@@ -46,7 +49,7 @@ export function makeWorktrees({
     placeIncluded: (worktree, directory) => placeIncluded(git, worktree, directory),
     dropBase: (commonDir, task) => dropBase(git, commonDir, task),
     createWorktree: (id, path, base, commonDir) =>
-      createWorktree(git, locks, clock, processes, { id, path, base, commonDir }),
+      createWorktree(git, locks, clock, processes, { id, path, base, commonDir }, fetchLimitMs),
     lookAtWorktree,
     collectResult: async (worktree, base, task, directory, setUpAt = null) => {
       const own = await takeOver(git, clock, processes, worktree.path)

@@ -27,7 +27,7 @@ import type {
 import { loadProcessTable } from '../../src/process/process-table.ts'
 import { makeLocks } from '../../src/store/locks.ts'
 import { systemClock } from '../../src/system-clock.ts'
-import { makeWorktrees } from '../../src/worktree/worktrees.ts'
+import { makeWorktrees, type WorktreesNeeds } from '../../src/worktree/worktrees.ts'
 
 export const processes = await loadProcessTable()
 
@@ -49,7 +49,7 @@ export interface Scene {
   readonly worktrees: ReturnType<typeof makeWorktrees>
 }
 
-export function makeScene(options: { freeBytes?: (path: string) => number } = {}): Scene {
+export function makeScene(options: Pick<WorktreesNeeds, 'freeBytes' | 'fetchLimitMs'> = {}): Scene {
   const top = realpathSync(mkdtempSync(join(tmpdir(), 'holdfast-worktree-')))
   onTestFinished(() => rmSync(top, { recursive: true, force: true }))
   const inside = (name: string) => {
