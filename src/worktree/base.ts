@@ -5,6 +5,7 @@ import { AppError, messageOf } from '../domain/errors.ts'
 import { type CommitId, parseCommitId, type TaskId } from '../domain/ids.ts'
 import type { Base } from '../domain/task.ts'
 import type { CaptureOrder, Checkout } from '../ports/worktrees.ts'
+import { commitBase } from './base-commits.ts'
 import { refuseTooLarge, shownSize } from './bounds.ts'
 import {
   type Delta,
@@ -14,6 +15,7 @@ import {
   withCapture,
 } from './capture.ts'
 import type { Change } from './change.ts'
+import { startFastImport } from './fast-import.ts'
 import { type Git, GitError, type GitPlace } from './git.ts'
 import { describeOperations } from './operations.ts'
 import { shownPath } from './paths.ts'
@@ -23,11 +25,11 @@ import {
   type HiddenPaths,
   type PrivateIndex,
 } from './private-index.ts'
-import { type Stored, verifyCommits } from './read-back.ts'
 import { dropBase, refOf } from './refs.ts'
 import { readSourceChanges } from './source-changes.ts'
 import { placeOf, readSource, type SourceReport } from './source-status.ts'
-import { describeTraits, storeTraits } from './traits.ts'
+import { readSparseRules } from './sparse.ts'
+import { describeTraits, NO_TRAITS, type Traits } from './traits.ts'
 
 /** Left free for the record of the task itself, whatever the estimate says. */
 const SPARE_BYTES = 16 * 1024 * 1024
@@ -57,9 +59,22 @@ export async function captureBase(git: Git, capture: BaseCapture): Promise<Base>
     revision === null ? checkout.head : await requireCommit(git, checkout.gitDir, revision)
   if (changes !== 'none' && commit === checkout.head) return await captureHead(git, capture)
   const place = { gitDir: checkout.place.commonDir }
-  await git.run(['update-ref', refOf(task, 'base'), commit], { place })
-  return { commit, changes: null }
+  const sparse = await readSparseRules(git, placeOf(checkout))
+  if (sparse === null) {
+    await git.run(['update-ref', refOf(task, 'base'), commit], { place })
+    return { commit, changes: null }
+  }
+  return await takingBack(git, capture, async () => {
+    const { objectFormat: format } = checkout
+    const traits = { ...NO_TRAITS, sparse }
+    const content = { task, commit, format, now: capture.now, staged: NONE, working: NONE, traits }
+    const made = await commitBase(git, place, startFastImport(git, place), content)
+    const counts = { modified: 0, untracked: 0, deleted: 0 }
+    return { commit, changes: { ...made, ...counts, leftOut: [] } }
+  })
 }
+
+const NONE: Delta = new Map()
 
 async function requireCommit(git: Git, gitDir: string, revision: string): Promise<CommitId> {
   const words = ['rev-parse', '--verify', '--end-of-options', `${revision}^{commit}`]
@@ -89,7 +104,7 @@ async function captureHead(git: Git, capture: BaseCapture): Promise<Base> {
   })
   await Promise.allSettled([surveying, holding])
   reach('base.looked-at')
-  try {
+  return await takingBack(git, capture, async () => {
     try {
       await holding
       return await captureChanges(git, capture, await surveying, start)
@@ -97,9 +112,20 @@ async function captureHead(git: Git, capture: BaseCapture): Promise<Base> {
       // Nothing, once it has finished; but what was refused has not.
       await started?.abort()
     }
+  })
+}
+
+/** If it fails, no ref is left. */
+async function takingBack(
+  git: Git,
+  { checkout, task }: BaseCapture,
+  work: () => Promise<Base>,
+): Promise<Base> {
+  try {
+    return await work()
   } catch (error) {
     // A repository that cannot drop a ref could not make one: what failed first is what matters.
-    await dropBase(git, commonDir, task).catch(() => undefined)
+    await dropBase(git, checkout.place.commonDir, task).catch(() => undefined)
     reach('refusal.ref-dropped')
     if (error instanceof AppError) throw error
     const code = error instanceof GitError && error.isFull ? 'no_space' : 'capture_failed'
@@ -112,17 +138,18 @@ async function captureHead(git: Git, capture: BaseCapture): Promise<Base> {
 async function captureChanges(
   git: Git,
   { checkout, scratch, order, task, now, freeBytes }: BaseCapture,
-  { status, hidden, flagged }: SourceReport,
+  report: SourceReport,
   start: () => StartedCapture,
 ): Promise<Base> {
   const { place, head, objectFormat: format } = checkout
+  const { status, hidden, flagged, sparse } = report
   if (status.head !== head) {
     throw new AppError('capture_failed', 'HEAD moved while the working files were looked at', {
       hint: 'try again',
     })
   }
-  const found = await readSourceChanges(git, placeOf(checkout), status, format)
-  const seen = { ...found, ...hidden, verbatim: new Map(), converted: [] }
+  const found = await readSourceChanges(git, placeOf(checkout), report, format)
+  const seen: Traits = { ...NO_TRAITS, ...found, ...hidden, sparse }
   const notes = [
     ...found.intendedAndGone.map(path => `${shownPath(path)}: not taken: an intent to add no file`),
     ...status.warnings,
@@ -150,52 +177,17 @@ async function captureChanges(
   return await withCapture(git, started, source, found.changes, async ({ importer, ...taken }) => {
     reach('base.blobs-given')
     const leftOut = [...taken.leftOut, ...notes]
-    const { staged } = found
-    const { verbatim, converted } = taken
-    const traits = { ...seen, verbatim, converted }
-    const traitFiles = describeTraits(traits)
-    const nothing = taken.delta.size + staged.size + traitFiles.size + leftOut.length === 0
-    if (nothing) {
+    const { verbatim, converted, unchecked, delta: working } = taken
+    const traits = { ...seen, verbatim, converted, unchecked }
+    const { staged, counts } = found
+    const size = working.size + staged.size + leftOut.length + describeTraits(traits).size
+    if (size === 0) {
       await importer.finish()
       return { commit: head, changes: null }
     }
-    const orders: { parent: CommitId | null; what: string; delta: Delta }[] = []
-    if (traitFiles.size > 0) {
-      const delta = await storeTraits(importer, format, traitFiles, traits)
-      orders.push({ parent: null, what: 'traits', delta })
-    }
-    if (staged.size > 0) orders.push({ parent: head, what: 'index', delta: staged })
-    orders.push({ parent: head, what: 'working files', delta: taken.delta })
-    for (const [n, { parent, what, delta }] of orders.entries()) {
-      await importer.commit({
-        ref: refOf(task, 'base'),
-        message: `holdfast ${task}: the caller's ${what}\n`,
-        time: Math.floor(now / 1000),
-        from: parent,
-        // The last one holds the others.
-        merge: n === orders.length - 1 ? orders.slice(0, n).map((_, m) => m) : [],
-        entries: delta,
-      })
-    }
-    reach('base.commits-given')
-    const storing = importer.finish().then(ids => {
-      reach('base.imported')
-      if (ids.length !== orders.length) throw new Error('git fast-import named too few commits')
-      return orders.map((made, n): Stored => ({ ...made, commit: ids[n] ?? head }))
-    })
-    await verifyCommits(git, target, storing)
-    reach('base.read-back')
-    const ids = (await storing).map(({ commit }) => commit)
-    return {
-      commit: head,
-      changes: {
-        snapshot: ids.at(-1) ?? head,
-        staged: staged.size > 0 ? (ids.at(-2) ?? null) : null,
-        traits: traitFiles.size > 0 ? (ids[0] ?? null) : null,
-        ...found.counts,
-        leftOut,
-      },
-    }
+    const content = { task, commit: head, format, now, staged, working, traits }
+    const made = await commitBase(git, target, importer, content)
+    return { commit: head, changes: { ...made, ...counts, leftOut } }
   })
 }
 

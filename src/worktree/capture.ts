@@ -27,6 +27,8 @@ export interface Taken {
   readonly verbatim: ReadonlyMap<BytePath, string>
   /** What git has stored in another form, and a checkout would give back. */
   readonly converted: readonly BytePath[]
+  /** What the index alone has, because a sparse checkout leaves it out. */
+  readonly unchecked: readonly BytePath[]
 }
 
 /** One capture under way: the files are read, the commits not yet made. */
@@ -101,6 +103,7 @@ async function takeChanges(
   for (const { change, seen, reading } of sights) {
     const { path } = change
     if (typeof seen === 'string') taking.leaveOut(path, seen)
+    else if (seen.kind === 'gone' && change.unchecked !== null) taking.takeUnchecked(change)
     else if (seen.kind !== 'file') await taking.takeOther(change, seen)
     else if ((await taking.takeFile(change, conversionOf(path), reading)) === 'needs git') {
       converted.push(change)

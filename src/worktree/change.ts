@@ -15,6 +15,8 @@ export interface Change {
   readonly gitlink: boolean
   /** The index's mode of a tracked file: it holds where the disk's exec bit means nothing. */
   readonly indexMode: string | null
+  /** What it is where it is not checked out and yet not deleted, in a sparse checkout. */
+  readonly unchecked: TreeEntry | null
 }
 
 /** Where changes are read from. */

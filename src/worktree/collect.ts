@@ -9,7 +9,6 @@ import {
   mkdirSync,
   mkdtempSync,
   openSync,
-  readdirSync,
   rmSync,
   writeFileSync,
 } from 'node:fs'
@@ -20,25 +19,14 @@ import { AppError, messageOf } from '../domain/errors.ts'
 import type { CommitId, TaskId } from '../domain/ids.ts'
 import { type Base, baseTreeCommit } from '../domain/task.ts'
 import type { CollectedResult, SetUpTime, WorktreeRecord } from '../ports/worktrees.ts'
-import { cameFromSetUp } from './came-from-set-up.ts'
 import { presentPaths, startCapture, withCapture } from './capture.ts'
-import type { Change } from './change.ts'
 import { splitAtNul } from './conversion.ts'
-import { type Git, GitError, type GitPlace } from './git.ts'
-import { type BytePath, pathOnDisk, shownPath } from './paths.ts'
-import {
-  clearHiddenFlags,
-  copyIndex,
-  emptyIndex,
-  hiddenPaths,
-  type IndexFacts,
-  type PrivateIndex,
-  readIndexFacts,
-} from './private-index.ts'
-import { readDelta, verifyCommits } from './read-back.ts'
+import type { Git, GitPlace } from './git.ts'
+import type { PrivateIndex } from './private-index.ts'
+import { verifyCommits } from './read-back.ts'
 import { refOf } from './refs.ts'
 import { requirePresent } from './registration.ts'
-import { GITLINK, isDeletion, readStatus, type StatusReport, type TreeEntry } from './status.ts'
+import { copyUsableIndex, surveyWorktree } from './survey.ts'
 
 /** The same for every patch, whatever the user's configuration of `git diff` says. */
 const PATCH = [
@@ -189,135 +177,6 @@ async function captureWorktree(
     if (commit === undefined) throw new Error('git fast-import named no commit')
     reach('collect.imported')
     return { commit, leftOut }
-  })
-}
-
-/**
- * A copy of the agent's index; an empty one if git cannot read it. Then every file is hashed, and
- * ignored files that the agent added by force are ignored.
- */
-async function copyUsableIndex(
-  git: Git,
-  gitDir: string,
-  scratch: string,
-  placeFor: (index: PrivateIndex) => GitPlace,
-): Promise<PrivateIndex> {
-  const index = copyIndex(gitDir, scratch)
-  try {
-    await readIndexFacts(git, placeFor(index))
-    return index
-  } catch (error) {
-    index[Symbol.dispose]()
-    if (!(error instanceof GitError)) throw error
-    return emptyIndex(scratch)
-  }
-}
-
-interface Survey {
-  /** Null: HEAD names no commit. */
-  readonly head: CommitId | null
-  readonly changes: readonly Change[]
-  readonly leftOut: readonly string[]
-}
-
-/**
- * The paths where the working files may differ from the base. What the base has but the index has
- * not is put back into the private index: else a file of the caller's that was never added, and
- * that the agent's new `.gitignore` now matches, would look as if it were deleted.
- */
-async function surveyWorktree(
-  git: Git,
-  place: GitPlace & { workTree: string },
-  index: PrivateIndex,
-  { baseTree, setUpAt }: { readonly baseTree: CommitId; readonly setUpAt: SetUpTime },
-): Promise<Survey> {
-  const facts = await readIndexFacts(git, place)
-  await clearHiddenFlags(git, place, index, await hiddenPaths(git, place, facts))
-  const zeros = '0'.repeat(baseTree.length)
-  const unmerged = facts.unmerged.map(path => ({ path, mode: '0', object: zeros }))
-  await editIndex(git, place, index, unmerged)
-
-  const delta = await readDelta(git, place, ['diff-index', '--cached'], [baseTree])
-  const missing: IndexEdit[] = []
-  for (const [path, { before, after }] of delta) {
-    if (after !== null || before === null) continue
-    missing.push({ path, ...before })
-    delta.delete(path)
-  }
-  await editIndex(git, place, index, missing)
-
-  const status = await readStatus(git, place, {
-    ignoreSubmodules: 'dirty',
-    untrackedFiles: true,
-    ignoredFiles: false,
-    limit: Number.POSITIVE_INFINITY,
-  })
-  const isFromSetUp = (path: BytePath) => cameFromSetUp(place.workTree, path, setUpAt)
-  const changes = changesAgainstBase(status, delta, isFromSetUp)
-  const named = new Set(changes.filter(({ gitlink }) => gitlink).map(({ path }) => path))
-  const leftOut = populatedSubmodules(place.workTree, facts)
-    .filter(path => !named.has(path))
-    .map(path => `${shownPath(path)}: not taken: what is inside of this submodule`)
-  return { head: status.head, changes, leftOut: [...leftOut, ...status.warnings] }
-}
-
-function changesAgainstBase(
-  status: StatusReport,
-  delta: ReadonlyMap<BytePath, { before: TreeEntry | null; after: TreeEntry | null }>,
-  isFromSetUp: (path: BytePath) => boolean,
-): Change[] {
-  const changes = new Map<BytePath, Change>()
-  for (const [path, { before, after }] of delta) {
-    const gitlink = before?.mode === GITLINK || after?.mode === GITLINK
-    changes.set(path, { path, before, present: true, gitlink, indexMode: after?.mode ?? null })
-  }
-  for (const entry of status.entries) {
-    const { path } = entry
-    const known = changes.get(path)
-    if (entry.kind === 'tracked') {
-      // Only staged against HEAD, which is not what results are compared with.
-      if (entry.unstaged === '.' && known === undefined) continue
-      // Where the index equals the base, it says what the base has.
-      const before = known === undefined ? entry.index : known.before
-      const gitlink = entry.submodule || known?.gitlink === true
-      const indexMode = entry.index?.mode ?? null
-      // Deleted in the index alone cannot be: the base's files have been put back.
-      changes.set(path, { path, before, present: !isDeletion(entry), gitlink, indexMode })
-    } else if (known !== undefined || !isFromSetUp(path)) {
-      const before = known?.before ?? null
-      changes.set(path, { path, before, present: true, gitlink: false, indexMode: null })
-    }
-  }
-  return [...changes.values()]
-}
-
-interface IndexEdit extends TreeEntry {
-  readonly path: BytePath
-}
-
-/** Mode 0 removes a path with all its stages. */
-async function editIndex(
-  git: Git,
-  place: GitPlace,
-  index: PrivateIndex,
-  edits: readonly IndexEdit[],
-): Promise<void> {
-  if (edits.length === 0) return
-  const lines = edits.map(({ mode, object, path }) => `${mode} ${object}\t${path}\0`)
-  const input = Buffer.from(lines.join(''), 'latin1')
-  await git.run(['update-index', '-z', '--index-info'], { place, input })
-  index.age()
-}
-
-/** A fresh worktree has empty directories in their place. */
-export function populatedSubmodules(root: string, facts: IndexFacts): BytePath[] {
-  return facts.gitlinks.filter(path => {
-    try {
-      return readdirSync(pathOnDisk(root, path)).length > 0
-    } catch {
-      // Gone, or a file by now: then it is a change, not a submodule with content.
-      return false
-    }
   })
 }
 

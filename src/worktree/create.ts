@@ -17,6 +17,7 @@ import { discardTree } from './discard.ts'
 import { type Git, GitError } from './git.ts'
 import { takeOver } from './orphans.ts'
 import { FETCH_LIMIT_MS, fetchHint, isPartialClone, withinLimit } from './partial-clone.ts'
+import { readDelta } from './read-back.ts'
 import {
   findRegistration,
   isLockedFor,
@@ -26,7 +27,8 @@ import {
   withRepositoryLock,
 } from './registration.ts'
 import { readSettings, type Settings } from './settings.ts'
-import { restoreTraits } from './traits.ts'
+import { checkOutBeyond, writeSparseRules } from './sparse.ts'
+import { pathsIn, readTraits, restoreTraits, sparseRulesIn } from './traits.ts'
 
 /** A git of the user's own may register at the same moment; it is over in milliseconds. */
 const REGISTER_TRIES = 5
@@ -132,17 +134,28 @@ async function checkoutConfig(settings: () => Promise<Settings>): Promise<Record
 /** The working files first, with their dirty ones; then the index, which keeps their stat data. */
 async function fillWorktree(
   git: Git,
-  { gitDir, commonDir, path }: WorktreeRecord,
+  record: WorktreeRecord,
   base: Base,
   settings: () => Promise<Settings>,
 ): Promise<void> {
+  const { gitDir, commonDir, path } = record
   const place = { gitDir, commonDir, workTree: path }
+  const snapshot = baseTreeCommit(base)
+  const traits = await readTraits(git, place, base)
+  const sparse = sparseRulesIn(traits)
+  await writeSparseRules(git, record, sparse, settings)
   const config = await checkoutConfig(settings)
-  await git.run(['read-tree', '-m', '-u', baseTreeCommit(base)], { place, config })
+  await git.run(['read-tree', '-m', '-u', snapshot], { place, config })
   reach('worktree.filled')
   if (base.changes === null) return
+  const delta = () => readDelta(git, place, ['diff-tree', '-r'], [base.commit, snapshot])
+  if (sparse !== null) {
+    const unchecked = pathsIn(traits, 'unchecked')
+    const paths = [...(await delta()).keys()].filter(changed => !unchecked.has(changed))
+    await checkOutBeyond(git, place, paths)
+  }
   await git.run(['read-tree', '-m', base.changes.staged ?? base.commit], { place })
-  await restoreTraits(git, place, base, settings)
+  await restoreTraits(git, place, traits, delta, settings)
   reach('worktree.staged')
 }
 

@@ -88,6 +88,8 @@ const FIXED_CONFIG: Readonly<Record<string, string>> = {
   'gc.auto': '0',
   'maintenance.auto': 'false',
   'submodule.recurse': 'false',
+  // Else an edit of a file that a sparse checkout should not have is not looked for.
+  'sparse.expectFilesOutsideOfPatterns': 'false',
 }
 
 /**

@@ -17,7 +17,6 @@ import {
 import { join } from 'node:path'
 import type { Git, GitPlace } from './git.ts'
 import { type BytePath, joinPaths, parsePath } from './paths.ts'
-import { readSettings } from './settings.ts'
 import { GITLINK } from './status.ts'
 
 export interface PrivateIndex {
@@ -82,6 +81,8 @@ export interface IndexFacts {
   readonly assumed: readonly BytePath[]
   readonly unmerged: readonly BytePath[]
   readonly gitlinks: readonly BytePath[]
+  /** How many entries it has. */
+  readonly count: number
 }
 
 const LOWER_CASE = 0x20
@@ -95,8 +96,10 @@ export async function readIndexFacts(git: Git, place: GitPlace): Promise<IndexFa
   const assumed: BytePath[] = []
   const unmerged = new Set<BytePath>()
   const gitlinks: BytePath[] = []
+  let count = 0
   let start = 0
   for (let end = stdout.indexOf(0); end !== -1; end = stdout.indexOf(0, start)) {
+    count++
     // `H 100644 <id> 0<tab><path>`; nearly all are exactly like this, and cost no string.
     const tag = stdout[start] ?? 0
     const tab = stdout.indexOf(TAB, start)
@@ -112,22 +115,14 @@ export async function readIndexFacts(git: Git, place: GitPlace): Promise<IndexFa
     }
     start = end + 1
   }
-  return { skipped, assumed, unmerged: [...unmerged], gitlinks }
+  return { skipped, assumed, unmerged: [...unmerged], gitlinks, count }
 }
 
-/** The paths whose edits git does not look for. */
+/**
+ * The paths whose edits git does not look for. In a sparse checkout `skipped` hides nothing: it
+ * marks what is meant to be absent.
+ */
 export type HiddenPaths = Pick<IndexFacts, 'skipped' | 'assumed'>
-
-/** In a sparse checkout `skip-worktree` hides nothing: it marks what is meant to be absent. */
-export async function hiddenPaths(
-  git: Git,
-  place: GitPlace,
-  facts: IndexFacts,
-): Promise<HiddenPaths> {
-  if (facts.skipped.length === 0) return facts
-  const { sparse } = await readSettings(git, place)
-  return sparse ? { ...facts, skipped: [] } : facts
-}
 
 /**
  * Clears the flags that hide edits from `git status`, in the private copy. In two calls: given

@@ -10,10 +10,9 @@ import { type CommitId, parseCommitId } from '../domain/ids.ts'
 import type { Locks } from '../ports/lock.ts'
 import type { SetUpTime, UnleasedWorktree, WorktreeRecord } from '../ports/worktrees.ts'
 import { cameFromSetUp } from './came-from-set-up.ts'
-import { populatedSubmodules } from './collect.ts'
 import { discardTree } from './discard.ts'
 import type { Git, GitPlace } from './git.ts'
-import { shownPath } from './paths.ts'
+import { type BytePath, shownPath } from './paths.ts'
 import { emptyIndex, readIndexFacts } from './private-index.ts'
 import { refOf } from './refs.ts'
 import {
@@ -23,7 +22,9 @@ import {
   unregister,
   withRepositoryLock,
 } from './registration.ts'
+import { readSparseRules } from './sparse.ts'
 import { readStatus } from './status.ts'
+import { populatedSubmodules } from './survey.ts'
 
 /** Enough to name; one is enough to refuse. */
 const NAMED = 5
@@ -139,9 +140,10 @@ async function requireCollected(
     ignoredFiles: true,
     limit: Number.POSITIVE_INFINITY,
   })
+  const unchecked = await readUnchecked(git, worktree, tree)
   const differing = entries.filter(entry =>
     entry.kind === 'tracked'
-      ? entry.unstaged !== '.'
+      ? entry.unstaged !== '.' && !(entry.unstaged === 'D' && unchecked.has(entry.path))
       : entry.kind === 'unmerged' || !cameFromSetUp(tree, entry.path, setUpAt),
   )
   if (differing.length > 0 || warnings.length > 0) {
@@ -155,6 +157,17 @@ async function requireCollected(
     answers: [1],
   })
   if (status !== 0) throw left(`commit ${head}`)
+}
+
+/** What a sparse checkout has left out: it is not there, and not deleted. */
+async function readUnchecked(
+  git: Git,
+  { gitDir, commonDir }: WorktreeRecord,
+  tree: string,
+): Promise<ReadonlySet<BytePath>> {
+  const place = { gitDir, commonDir, workTree: tree }
+  const isSparse = (await readSparseRules(git, place)) !== null
+  return new Set(isSparse ? (await readIndexFacts(git, place)).skipped : [])
 }
 
 /** Where nothing was collected, what the worktree was made from is held by the base's ref. */

@@ -10,10 +10,15 @@ export interface Settings {
   readonly autocrlf: boolean
   /** A checkout gives CR LF to files whose attributes do not say otherwise. */
   readonly crlfOnCheckout: boolean
-  readonly sparse: boolean
+  /** How a sparse checkout is configured; null: it is not sparse. */
+  readonly sparse: Readonly<Record<string, string>> | null
+  /** Each worktree may have settings of its own. */
+  readonly worktreeConfig: boolean
   /** The user's own `checkout.workers`, if there is one. */
   readonly checkoutWorkers: string | undefined
 }
+
+const SPARSE_KEYS = ['core.sparseCheckout', 'core.sparseCheckoutCone', 'index.sparse']
 
 /** One spawn. */
 export async function readSettings(git: Git, place: GitPlace): Promise<Settings> {
@@ -29,6 +34,13 @@ export async function readSettings(git: Git, place: GitPlace): Promise<Settings>
     const value = values.get(key)?.toLowerCase()
     return value === undefined ? otherwise : !['false', 'no', 'off', '0', ''].includes(value)
   }
+  const given = (keys: readonly string[]) =>
+    Object.fromEntries(
+      keys.flatMap(key => {
+        const value = values.get(key.toLowerCase())
+        return value === undefined ? [] : [[key, value]]
+      }),
+    )
   const autocrlf = isTrue('core.autocrlf', false)
   const isInput = values.get('core.autocrlf')?.toLowerCase() === 'input'
   const isCrlf = values.get('core.eol')?.toLowerCase() === 'crlf'
@@ -37,7 +49,8 @@ export async function readSettings(git: Git, place: GitPlace): Promise<Settings>
     symlinks: isTrue('core.symlinks', true),
     autocrlf,
     crlfOnCheckout: !isInput && (autocrlf || isCrlf),
-    sparse: isTrue('core.sparsecheckout', false),
+    sparse: isTrue('core.sparsecheckout', false) ? given(SPARSE_KEYS) : null,
+    worktreeConfig: isTrue('extensions.worktreeconfig', false),
     checkoutWorkers: values.get('checkout.workers'),
   }
 }

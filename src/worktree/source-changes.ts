@@ -5,13 +5,8 @@ import { blobId, type ObjectFormat } from './contents.ts'
 import type { Git, GitPlace } from './git.ts'
 import type { BytePath } from './paths.ts'
 import { type RawDelta, readDelta } from './read-back.ts'
-import {
-  GITLINK,
-  isDeletion,
-  type StatusEntry,
-  type StatusReport,
-  type TreeEntry,
-} from './status.ts'
+import type { SourceReport } from './source-status.ts'
+import { GITLINK, isDeletion, type StatusEntry, type TreeEntry } from './status.ts'
 import type { Conflict } from './traits.ts'
 
 export interface SourceChanges {
@@ -34,7 +29,7 @@ export interface SourceChanges {
 export async function readSourceChanges(
   git: Git,
   place: GitPlace,
-  status: StatusReport,
+  { status, flagged, sparse }: SourceReport,
   format: ObjectFormat,
 ): Promise<SourceChanges> {
   const empty = blobId(new Uint8Array(), format)
@@ -45,6 +40,7 @@ export async function readSourceChanges(
       : new Map()
   const headOf = (path: BytePath) => inHead.get(path)?.before ?? null
 
+  const absent = new Set(sparse === null ? [] : flagged.skipped)
   const changes = new Map<BytePath, Change>()
   const staged = new Map<BytePath, TreeEntry | null>()
   const conflicts: Conflict[] = []
@@ -68,6 +64,7 @@ export async function readSourceChanges(
         present: !isDeletion(entry),
         gitlink: entry.submodule || modes.includes(GITLINK),
         indexMode: entry.index?.mode ?? null,
+        unchecked: absent.has(path) ? entry.index : null,
       })
       if (entry.staged !== '.' && !modes.slice(0, 2).includes(GITLINK)) {
         staged.set(path, entry.index)
@@ -77,14 +74,16 @@ export async function readSourceChanges(
       const { stages } = entry
       const gitlink = entry.submodule || stages.some(stage => stage?.mode === GITLINK)
       const indexMode = stages[1]?.mode ?? stages[2]?.mode ?? null
-      changes.set(path, { path, before: headOf(path), present: true, gitlink, indexMode })
+      const before = headOf(path)
+      changes.set(path, { path, before, present: true, gitlink, indexMode, unchecked: null })
       conflicts.push({ path, stages })
     } else if (entry.kind === 'untracked') {
       counts.untracked++
       // Staged for deletion, yet on disk: it comes twice.
       const before = changes.get(path)?.before ?? null
       const gitlink = changes.get(path)?.gitlink ?? false
-      changes.set(path, { path, before, present: true, gitlink, indexMode: null })
+      const untracked = { indexMode: null, unchecked: null }
+      changes.set(path, { path, before, present: true, gitlink, ...untracked })
     }
   }
   return { changes: [...changes.values()], staged, conflicts, intended, intendedAndGone, counts }

@@ -8,10 +8,10 @@ import {
   clearHiddenFlags,
   copyIndex,
   type HiddenPaths,
-  hiddenPaths,
   readIndex,
   readIndexFacts,
 } from './private-index.ts'
+import { readSparseRules, type SparseRules } from './sparse.ts'
 import { readStatus, type StatusReport } from './status.ts'
 
 export interface SourceReport {
@@ -20,6 +20,8 @@ export interface SourceReport {
   readonly hidden: HiddenPaths
   /** These have such a flag; in a sparse checkout it hides nothing. */
   readonly flagged: HiddenPaths
+  /** Null: the checkout is not sparse. */
+  readonly sparse: SparseRules | null
 }
 
 const NONE: HiddenPaths = { skipped: [], assumed: [] }
@@ -54,8 +56,9 @@ export async function readSource(
   // Git's own answer must have been started before this one: it is what takes the time.
   await setImmediate()
   const bytes = readIndex(checkout.gitDir)
+  const sparse = await readSparseRules(git, place)
   if (bytes === undefined || isPlainIndex(bytes, checkout.objectFormat)) {
-    return { status: await reading, hidden: NONE, flagged: NONE }
+    return { status: await reading, hidden: NONE, flagged: NONE, sparse }
   }
 
   const status = await reading
@@ -63,8 +66,9 @@ export async function readSource(
   reach('base.index-copied')
   const privately = { ...place, indexFile: index.file }
   const flagged = await readIndexFacts(git, privately)
-  const hidden = await hiddenPaths(git, privately, flagged)
-  if (hidden.skipped.length + hidden.assumed.length === 0) return { status, hidden, flagged }
+  const hidden = sparse === null ? flagged : { ...flagged, skipped: [] }
+  const seen = { hidden, flagged, sparse }
+  if (hidden.skipped.length + hidden.assumed.length === 0) return { status, ...seen }
   await clearHiddenFlags(git, privately, index, hidden)
-  return { status: await readStatus(git, privately, options), hidden, flagged }
+  return { status: await readStatus(git, privately, options), ...seen }
 }

@@ -25,6 +25,7 @@ export class Taking {
   readonly leftOut: string[] = []
   readonly verbatim = new Map<BytePath, string>()
   readonly converted: BytePath[] = []
+  readonly unchecked: BytePath[] = []
   readonly #source: CaptureSource
   readonly #importer: FastImport
   readonly #settings: () => Promise<Settings>
@@ -40,6 +41,12 @@ export class Taking {
 
   leaveOut(path: BytePath, why: string): void {
     this.leftOut.push(`${shownPath(path)}: ${why}`)
+  }
+
+  /** Takes what a sparse checkout does not have on disk. */
+  takeUnchecked(change: Change): void {
+    this.unchecked.push(change.path)
+    this.#put(change, change.unchecked)
   }
 
   /** Takes what is there instead of a regular file. */

@@ -4,15 +4,15 @@
  * in the form that git reads it in, and set again in the new worktree: the agent sees what the
  * caller saw.
  */
-import type { CommitId } from '../domain/ids.ts'
 import type { Base } from '../domain/task.ts'
 import { blobId, type ObjectFormat } from './contents.ts'
 import { splitAtNul } from './conversion.ts'
 import type { FastImport } from './fast-import.ts'
 import type { Git, GitPlace } from './git.ts'
 import { type BytePath, joinPaths, parsePath } from './paths.ts'
-import { readDelta } from './read-back.ts'
+import type { RawDelta } from './read-back.ts'
 import type { Settings } from './settings.ts'
+import type { SparseRules } from './sparse.ts'
 import { GITLINK, type TreeEntry } from './status.ts'
 import { writeVerbatim } from './verbatim.ts'
 
@@ -34,6 +34,21 @@ export interface Traits {
   readonly verbatim: ReadonlyMap<BytePath, string>
   /** All other changed files are stored with the very bytes that they have on disk. */
   readonly converted: readonly BytePath[]
+  /** Null: it is not sparse. */
+  readonly sparse: SparseRules | null
+  /** Changed in the index alone: a sparse checkout has left them out. */
+  readonly unchecked: readonly BytePath[]
+}
+
+export const NO_TRAITS: Traits = {
+  conflicts: [],
+  intended: [],
+  skipped: [],
+  assumed: [],
+  verbatim: new Map(),
+  converted: [],
+  sparse: null,
+  unchecked: [],
 }
 
 /** What there is to write down; empty: trees say it all. */
@@ -48,7 +63,12 @@ export function describeTraits(state: Traits): Map<string, Buffer> {
   add('assumed', joinPaths(state.assumed))
   const verbatim = [...state.verbatim].map(([path, object]) => `${object}\t${path}\0`)
   add('converted', joinPaths(state.converted))
+  add('unchecked', joinPaths(state.unchecked))
   add('verbatim', Buffer.from(verbatim.join(''), 'latin1'))
+  if (state.sparse !== null) {
+    files.set('sparse-checkout', state.sparse.patterns)
+    files.set('sparse-config', Buffer.from(JSON.stringify(state.sparse.config)))
+  }
   return files
 }
 
@@ -85,17 +105,29 @@ function heldObject(stage: TreeEntry | null): string | null {
   return stage === null || stage.mode === GITLINK ? null : stage.object
 }
 
+/** What there is of them, by name. */
+export type TraitFiles = ReadonlyMap<string, Buffer>
+
+/** The paths in one of the files that are lists of them. */
+export function pathsIn(files: TraitFiles, name: string): ReadonlySet<BytePath> {
+  return new Set(splitAtNul(files.get(name) ?? NOTHING).map(parsePath))
+}
+
+export function sparseRulesIn(files: TraitFiles): SparseRules | null {
+  const patterns = files.get('sparse-checkout')
+  const config = files.get('sparse-config')
+  if (patterns === undefined || config === undefined) return null
+  return { patterns, config: JSON.parse(config.toString()) }
+}
+
 /** Gives a worktree, whose files and trees are in place, what a checkout has not given it. */
 export async function restoreTraits(
   git: Git,
   place: GitPlace & { workTree: string },
-  { commit, changes }: Base,
+  files: TraitFiles,
+  delta: () => Promise<RawDelta>,
   settings: () => Promise<Settings>,
 ): Promise<void> {
-  if (changes === null) return
-  const { snapshot, traits } = changes
-  // An older Holdfast wrote none.
-  const files = traits ? await readTraits(git, place, traits) : new Map<string, Buffer>()
   const apply = async (name: string, command: readonly string[]) => {
     const input = files.get(name)
     if (input !== undefined) await git.run(command, { place, input })
@@ -112,9 +144,8 @@ export async function restoreTraits(
   ])
   const verbatim = parseVerbatim(files.get('verbatim'))
   if ((await settings()).crlfOnCheckout) {
-    const converted = new Set(splitAtNul(files.get('converted') ?? NOTHING).map(parsePath))
-    const delta = await readDelta(git, place, ['diff-tree', '-r'], [commit, snapshot])
-    for (const [path, { after }] of delta) {
+    const converted = pathsIn(files, 'converted')
+    for (const [path, { after }] of await delta()) {
       if (after === null || converted.has(path) || verbatim.has(path)) continue
       verbatim.set(path, after.object)
     }
@@ -138,11 +169,10 @@ function parseVerbatim(file: Buffer = NOTHING): Map<BytePath, string> {
   return new Map(records)
 }
 
-async function readTraits(
-  git: Git,
-  place: GitPlace,
-  commit: CommitId,
-): Promise<ReadonlyMap<string, Buffer>> {
+export async function readTraits(git: Git, place: GitPlace, base: Base): Promise<TraitFiles> {
+  const commit = base.changes?.traits
+  // An older Holdfast wrote none.
+  if (commit === null || commit === undefined) return new Map()
   const { stdout } = await git.run(['ls-tree', '-z', commit], { place })
   const files = new Map<string, Buffer>()
   for (const record of splitAtNul(stdout)) {

@@ -40,6 +40,7 @@ describe.runIf(process.platform === 'linux')('a file that changes while it is re
       present: true,
       gitlink: false,
       indexMode: null,
+      unchecked: null,
     }
     const plain = { always: false, lineEnds: false, eol: null }
     expect(await taking.takeFile(change, plain)).toBe('taken')

@@ -1,0 +1,184 @@
+/** Where a worktree's files may differ from what it was made from. Its index is not believed. */
+import { readdirSync } from 'node:fs'
+import type { CommitId } from '../domain/ids.ts'
+import type { SetUpTime } from '../ports/worktrees.ts'
+import { cameFromSetUp } from './came-from-set-up.ts'
+import type { Change } from './change.ts'
+import { makeLook } from './contents.ts'
+import { type Git, GitError, type GitPlace } from './git.ts'
+import { type BytePath, joinPaths, pathOnDisk, shownPath } from './paths.ts'
+import {
+  clearHiddenFlags,
+  copyIndex,
+  emptyIndex,
+  type IndexFacts,
+  type PrivateIndex,
+  readIndexFacts,
+} from './private-index.ts'
+import { type RawDelta, readDelta } from './read-back.ts'
+import { readSparseRules } from './sparse.ts'
+import { GITLINK, isDeletion, readStatus, type StatusReport, type TreeEntry } from './status.ts'
+
+/**
+ * A copy of the agent's index; an empty one if git cannot read it. Then every file is hashed, and
+ * ignored files that the agent added by force are ignored.
+ */
+export async function copyUsableIndex(
+  git: Git,
+  gitDir: string,
+  scratch: string,
+  placeFor: (index: PrivateIndex) => GitPlace,
+): Promise<PrivateIndex> {
+  const index = copyIndex(gitDir, scratch)
+  try {
+    await readIndexFacts(git, placeFor(index))
+    return index
+  } catch (error) {
+    index[Symbol.dispose]()
+    if (!(error instanceof GitError)) throw error
+    return emptyIndex(scratch)
+  }
+}
+
+export interface Survey {
+  /** Null: HEAD names no commit. */
+  readonly head: CommitId | null
+  readonly changes: readonly Change[]
+  readonly leftOut: readonly string[]
+}
+
+/**
+ * The paths where the working files may differ from the base. What the base has but the index has
+ * not is put back into the private index: else a file of the caller's that was never added, and
+ * that the agent's new `.gitignore` now matches, would look as if it were deleted.
+ */
+export async function surveyWorktree(
+  git: Git,
+  place: GitPlace & { workTree: string },
+  index: PrivateIndex,
+  { baseTree, setUpAt }: { readonly baseTree: CommitId; readonly setUpAt: SetUpTime },
+): Promise<Survey> {
+  const facts = await readIndexFacts(git, place)
+  const isSparse = (await readSparseRules(git, place)) !== null
+  await clearHiddenFlags(git, place, index, isSparse ? { ...facts, skipped: [] } : facts)
+  const zeros = '0'.repeat(baseTree.length)
+  const unmerged = facts.unmerged.map(path => ({ path, mode: '0', object: zeros }))
+  await editIndex(git, place, index, unmerged)
+
+  const delta = await readDelta(git, place, ['diff-index', '--cached'], [baseTree])
+  const missing: IndexEdit[] = []
+  for (const [path, { before, after }] of delta) {
+    if (after !== null || before === null) continue
+    missing.push({ path, ...before })
+    delta.delete(path)
+  }
+  await editIndex(git, place, index, missing)
+  // Without an index nobody knows what a sparse checkout left out: nothing counts as deleted.
+  const isUnknown = isSparse && facts.count === 0
+  const absent = isUnknown ? await skipAbsent(git, place, index, missing) : facts.skipped
+
+  const status = await readStatus(git, place, {
+    ignoreSubmodules: 'dirty',
+    untrackedFiles: true,
+    ignoredFiles: false,
+    limit: Number.POSITIVE_INFINITY,
+  })
+  const isFromSetUp = (path: BytePath) => cameFromSetUp(place.workTree, path, setUpAt)
+  const unchecked = new Set(isSparse ? absent : [])
+  const changes = changesAgainstBase(status, delta, unchecked, isFromSetUp)
+  const named = new Set(changes.filter(({ gitlink }) => gitlink).map(({ path }) => path))
+  const leftOut = populatedSubmodules(place.workTree, facts)
+    .filter(path => !named.has(path))
+    .map(path => `${shownPath(path)}: not taken: what is inside of this submodule`)
+  if (isUnknown)
+    leftOut.push('not taken: deletions, because the index of this sparse checkout is lost')
+  return { head: status.head, changes, leftOut: [...leftOut, ...status.warnings] }
+}
+
+function changesAgainstBase(
+  status: StatusReport,
+  delta: RawDelta,
+  unchecked: ReadonlySet<BytePath>,
+  isFromSetUp: (path: BytePath) => boolean,
+): Change[] {
+  const changes = new Map<BytePath, Change>()
+  for (const [path, { before, after }] of delta) {
+    const gitlink = before?.mode === GITLINK || after?.mode === GITLINK
+    changes.set(path, {
+      path,
+      before,
+      present: true,
+      gitlink,
+      indexMode: after?.mode ?? null,
+      unchecked: unchecked.has(path) ? after : null,
+    })
+  }
+  for (const entry of status.entries) {
+    const { path } = entry
+    const known = changes.get(path)
+    if (entry.kind === 'tracked') {
+      // Only staged against HEAD, which is not what results are compared with.
+      if (entry.unstaged === '.' && known === undefined) continue
+      // Where the index equals the base, it says what the base has.
+      const before = known === undefined ? entry.index : known.before
+      const gitlink = entry.submodule || known?.gitlink === true
+      const indexMode = entry.index?.mode ?? null
+      // Deleted in the index alone cannot be: the base's files have been put back.
+      const present = !isDeletion(entry)
+      const standing = unchecked.has(path) ? entry.index : null
+      changes.set(path, { path, before, present, gitlink, indexMode, unchecked: standing })
+    } else if (known !== undefined || !isFromSetUp(path)) {
+      const before = known?.before ?? null
+      const untracked = { gitlink: false, indexMode: null, unchecked: null }
+      changes.set(path, { path, before, present: true, ...untracked })
+    }
+  }
+  return [...changes.values()]
+}
+
+interface IndexEdit extends TreeEntry {
+  readonly path: BytePath
+}
+
+/** Mode 0 removes a path with all its stages. */
+async function editIndex(
+  git: Git,
+  place: GitPlace,
+  index: PrivateIndex,
+  edits: readonly IndexEdit[],
+): Promise<void> {
+  if (edits.length === 0) return
+  const lines = edits.map(({ mode, object, path }) => `${mode} ${object}\t${path}\0`)
+  const input = Buffer.from(lines.join(''), 'latin1')
+  await git.run(['update-index', '-z', '--index-info'], { place, input })
+  index.age()
+}
+
+/** Marks those of the paths that are not on disk as left out; gives them. */
+async function skipAbsent(
+  git: Git,
+  place: GitPlace & { workTree: string },
+  index: PrivateIndex,
+  entries: readonly IndexEdit[],
+): Promise<readonly BytePath[]> {
+  const look = makeLook(place.workTree)
+  const absent = entries.map(({ path }) => path).filter(path => look(path).kind === 'gone')
+  const input = joinPaths(absent)
+  if (absent.length > 0) {
+    await git.run(['update-index', '--skip-worktree', '-z', '--stdin'], { place, input })
+    index.age()
+  }
+  return absent
+}
+
+/** A fresh worktree has empty directories in their place. */
+export function populatedSubmodules(root: string, facts: IndexFacts): BytePath[] {
+  return facts.gitlinks.filter(path => {
+    try {
+      return readdirSync(pathOnDisk(root, path)).length > 0
+    } catch {
+      // Gone, or a file by now: then it is a change, not a submodule with content.
+      return false
+    }
+  })
+}
