@@ -46,6 +46,8 @@ export interface TaskFilter {
 }
 
 export interface Store {
+  /** Nothing can be written where it lies: every verb that would refuses with `store_unwritable`. */
+  readonly isReadOnly: boolean
   /**
    * Writes a task; it is durable when this returns. If one was handed in under the same idempotency
    * key before, gives that one and writes nothing. `worktree`: what is known of a worktree that is

@@ -2,7 +2,7 @@
  * Locks that die with their holder: an exclusive SQLite transaction on a file of their own, which
  * the kernel ends together with the process. They hold across processes and within one.
  */
-import { closeSync, openSync } from 'node:fs'
+import { closeSync, existsSync, openSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { AppError } from '../domain/errors.ts'
@@ -48,6 +48,8 @@ export function makeLocks(directory: string, clock: Clock): Locks {
   return {
     tryAcquire,
     isHeld(name) {
+      // A look makes nothing: it works where nothing can be written, too.
+      if (!existsSync(join(directory, `${name}.lock`))) return false
       const file = open(name)
       try {
         // A shared lock: two lookers do not take each other for the holder.

@@ -1,5 +1,5 @@
 /** Opens the store's file: pragmas, version, migrations, and what goes wrong on the way. */
-import { chmodSync } from 'node:fs'
+import { accessSync, chmodSync, constants, existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { Kysely } from 'kysely'
@@ -14,7 +14,7 @@ import { SQLITE, sqliteCode, storeError } from './store-error.ts'
 export const STORE_VERSION = 3
 
 /** How long a writer waits for another; transactions take milliseconds, a busy disk seconds. */
-const BUSY_TIMEOUT_MS = 10_000
+export const BUSY_TIMEOUT_MS = 10_000
 
 /** Entering WAL mode takes a millisecond or two. */
 const WAL_PAUSE_MS = 5
@@ -22,36 +22,60 @@ const WAL_PAUSE_MS = 5
 export interface OpenedDatabase {
   readonly raw: DatabaseSync
   readonly db: Kysely<Database>
+  /** The state directory cannot be written to: what there is can be read. */
+  readonly isReadOnly: boolean
 }
 
 /**
  * Opens the store in a state directory, which is made if it is missing, and brings it up to date.
- * A commit is on disk when it returns. Refuses with `store_unwritable`, `store_unreadable` or `store_newer`.
+ * A commit is on disk when it returns. Where nothing can be written, it is opened for reading.
+ * Refuses with `store_unwritable`, `store_unreadable`, `store_locked` or `store_newer`.
  */
 export async function openDatabase(directory: string): Promise<OpenedDatabase> {
   const file = join(directory, STORE_FILE)
+  prepareHome(directory)
+  if (!isWritable(directory, file) && existsSync(file)) {
+    const { openReadOnly } = await import('./open-read-only.ts')
+    return await openReadOnly(file)
+  }
+  return await openFile(file, raw => {
+    enterWalMode(raw)
+    raw.exec('PRAGMA synchronous = FULL')
+  })
+}
+
+/** Opens a file that can be written to. `enter`: how it is to be written. */
+export async function openFile(
+  file: string,
+  enter: (raw: DatabaseSync) => void,
+): Promise<OpenedDatabase> {
   let raw: DatabaseSync
   try {
-    prepareHome(directory)
     raw = new DatabaseSync(file, { timeout: BUSY_TIMEOUT_MS })
   } catch (error) {
     throw storeError(error, file)
   }
   try {
-    enterWalMode(raw)
-    raw.exec('PRAGMA synchronous = FULL')
+    enter(raw)
     const db = new Kysely<Database>({ dialect: sqliteDialect(raw) })
-    const version = readVersion(raw)
-    if (version > STORE_VERSION) {
-      throw new AppError('store_newer', `the store ${file} was written by a newer Holdfast`, {
-        hint: 'update this one: npm install --global holdfast',
-      })
-    }
+    const version = requireKnownVersion(raw, file)
     if (version < STORE_VERSION) await migrate(raw, db, file)
-    return { raw, db }
+    return { raw, db, isReadOnly: false }
   } catch (error) {
     raw.close()
-    throw error instanceof AppError ? error : storeError(error, file)
+    throw storeError(error, file)
+  }
+}
+
+/** SQLite needs both: beside the store it makes the files of its log. */
+function isWritable(directory: string, file: string): boolean {
+  try {
+    accessSync(directory, constants.W_OK)
+    if (existsSync(file)) accessSync(file, constants.W_OK)
+    return true
+  } catch {
+    // By its mode, or because all of its file system is so.
+    return false
   }
 }
 
@@ -70,6 +94,14 @@ function enterWalMode(raw: DatabaseSync): void {
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, WAL_PAUSE_MS)
     }
   }
+}
+
+export function requireKnownVersion(raw: DatabaseSync, file: string): number {
+  const version = readVersion(raw)
+  if (version <= STORE_VERSION) return version
+  throw new AppError('store_newer', `the store ${file} was written by a newer Holdfast`, {
+    hint: 'update this one: npm install --global holdfast',
+  })
 }
 
 function readVersion(raw: DatabaseSync): number {

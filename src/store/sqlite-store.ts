@@ -22,7 +22,7 @@ import {
 
 /** Opens the store in `directory` (absolute). Refuses as `openDatabase` does. */
 export async function openSqliteStore(directory: string, clock: Clock): Promise<Store> {
-  const { raw, db } = await openDatabase(directory)
+  const { raw, db, isReadOnly } = await openDatabase(directory)
   // Log lines come many times a second and can be derived again: they need not wait for the disk.
   // A power cut may lose such a commit, and never tears one.
   const unsynced = <T>(work: (connection: Kysely<Database>) => Promise<T>): Promise<T> =>
@@ -40,6 +40,7 @@ export async function openSqliteStore(directory: string, clock: Clock): Promise<
   const dataVersion = raw.prepare('PRAGMA data_version')
 
   return {
+    isReadOnly,
     submitTask: (request, worktree) => submitTask(db, request, worktree),
     findTask: id => findTask(db, id),
     findTasksNamed: reference => findTasksNamed(db, reference),

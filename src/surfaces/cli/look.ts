@@ -49,6 +49,8 @@ async function makeJudge(
 
 /** The task is safe in the store whether or not a worker can be started: that is only told. */
 export async function ringOrTell({ holdfast, output }: CommandContext): Promise<void> {
+  // From where nothing can be written, whoever can has to.
+  if ((await holdfast.store()).isReadOnly) return
   try {
     await (await holdfast.presence()).ring()
   } catch (error) {

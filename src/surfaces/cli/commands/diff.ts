@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { AppError } from '../../../domain/errors.ts'
 import { hasEnded, type Task } from '../../../domain/task.ts'
 import type { UnreadableTask } from '../../../ports/store.ts'
@@ -63,7 +66,18 @@ async function findPatch(
   const worktrees = await holdfast.worktrees()
   const { record } = worktree
   const setUpAt = files.setUpTime(record.id)
-  return await worktrees.diffNow(record, base, id, files.directory(id), setUpAt)
+  using scratch = (await holdfast.store()).isReadOnly ? scratchElsewhere() : null
+  const place = scratch?.directory ?? files.directory(id)
+  return await worktrees.diffNow(record, base, id, place, setUpAt)
+}
+
+/** Where nothing can be written into the state directory. */
+function scratchElsewhere(): Disposable & { readonly directory: string } {
+  const directory = mkdtempSync(join(tmpdir(), 'holdfast-diff-'))
+  return {
+    directory,
+    [Symbol.dispose]: () => rmSync(directory, { recursive: true, force: true }),
+  }
 }
 
 /** Counts what a patch of text files says; lines within hunks only. */

@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os'
 import { configuredSlots } from '../../../domain/configuration.ts'
 import { AppError, messageOf } from '../../../domain/errors.ts'
 import { activeStates } from '../../../domain/task.ts'
+import type { Store } from '../../../ports/store.ts'
 import { viewWorker } from '../../make-view.ts'
 import { type CommandContext, defineCommand, jsonFlag, requireWord } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
@@ -37,11 +38,11 @@ export const worker = defineCommand({
       case 'status':
         return await showStatus(flags.json === true, context)
       case 'start':
-        return await start(flags.json === true, context)
+        return await writing(context, () => start(flags.json === true, context))
       case 'stop':
-        return await stop(flags.json === true, context)
+        return await writing(context, () => stop(flags.json === true, context))
       case 'run':
-        return await runWorker(flags.slots, flags.idle, context)
+        return await writing(context, () => runWorker(flags.slots, flags.idle, context))
       default:
         throw new AppError('bad_usage', `the worker cannot "${words[0]}"`, {
           hint: `usage: holdfast ${usage}`,
@@ -49,6 +50,27 @@ export const worker = defineCommand({
     }
   },
 })
+
+/** A state directory in which nothing can be written is told as that. */
+async function writing<T>({ holdfast }: CommandContext, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException
+    if (!['EROFS', 'EACCES', 'EPERM', 'ENOSPC', 'EDQUOT'].includes(code)) throw error
+    throw unwritable(holdfast.home, messageOf(error))
+  }
+}
+
+function unwritable(home: string, why: string): AppError {
+  return new AppError('store_unwritable', `the state directory ${home} cannot be written: ${why}`, {
+    hint: 'make it writable, or make room in it, and try again',
+  })
+}
+
+function requireWritable({ isReadOnly }: Store, { holdfast }: CommandContext): void {
+  if (isReadOnly) throw unwritable(holdfast.home, 'it can only be read from here')
+}
 
 async function showStatus(json: boolean, context: CommandContext): Promise<number> {
   const { holdfast, output } = context
@@ -64,7 +86,7 @@ async function showStatus(json: boolean, context: CommandContext): Promise<numbe
 
 async function start(json: boolean, context: CommandContext): Promise<number> {
   // An unusable state directory is told as that, before anything is written to it.
-  await context.holdfast.store()
+  requireWritable(await context.holdfast.store(), context)
   const presence = await context.holdfast.presence()
   await presence.ring()
   await until(() => typeof presence.look() === 'object', 'the worker did not start', context)
@@ -73,16 +95,25 @@ async function start(json: boolean, context: CommandContext): Promise<number> {
 
 async function stop(json: boolean, context: CommandContext): Promise<number> {
   const presence = await context.holdfast.presence()
-  presence.dismissWatchdog()
   const info = presence.look()
   // The card may be of a worker that was killed, and its pid anybody's by now.
-  if (
-    typeof info === 'object' &&
-    (await context.holdfast.host()).liveness(info.identity) === 'alive'
-  ) {
+  const liveness =
+    typeof info === 'object' ? (await context.holdfast.host()).liveness(info.identity) : 'dead'
+  if (typeof info === 'object' && liveness === 'unknown') {
+    throw new AppError(
+      'refused_in_state',
+      `the worker, pid ${info.identity.pid}, runs in another PID namespace or on another machine`,
+      { hint: 'stop it from there' },
+    )
+  }
+  presence.dismissWatchdog()
+  if (typeof info === 'object' && liveness === 'alive') {
     process.kill(info.identity.pid, 'SIGTERM')
+    // One that somebody has suspended must be awake to end itself.
+    process.kill(info.identity.pid, 'SIGCONT')
   }
   await until(() => presence.look() === undefined, 'the worker did not stop', context)
+  // Asked last: a store that cannot be read keeps no worker up.
   return await showStatus(json, context)
 }
 
@@ -130,6 +161,7 @@ async function runWorker(
     leave: context.interrupted,
   }
   const store = await holdfast.store()
+  requireWritable(store, context)
   for (;;) {
     const identity = (await holdfast.host()).self()
     const info = { identity, version: context.version, startedAt: now() }
