@@ -91,7 +91,8 @@ function jsonReference(): string {
 # JSON
 
 What \`--json\` prints, as JSON Schema. \`run\`, and \`status TASK\`: *task*. \`status\`, \`wait\` and
-\`cancel\`: *status*. \`worker\`: *worker*. \`agents\`: *agents*. \`completion\`: *completion*. \`demo\`: *demo*. \`logs\`: one *event* a line. A refusal prints *error* and
+\`cancel\`: *status*. \`worker\`: *worker*. \`agents\`: *agents*. \`completion\`: *completion*. \`trust\`: *trust*, with \`--list\` *trustList*, with \`--revoke\`
+*trustRevoked*. \`demo\`: *demo*. \`logs\`: one *event* a line. A refusal prints *error* and
 exits with its [code](exit-codes.md).
 
 ${parts.join('\n')}`

@@ -12,6 +12,7 @@ import type { ProcessHost } from './ports/process-host.ts'
 import type { ProcessTable } from './ports/process-table.ts'
 import type { Store } from './ports/store.ts'
 import type { TaskFiles } from './ports/task-files.ts'
+import type { FoundSetUp, Trust } from './ports/trust.ts'
 import type { WorkerPresence } from './ports/worker-presence.ts'
 import type { Worktrees } from './ports/worktrees.ts'
 import { makeWorkerPresence } from './process/worker-presence.ts'
@@ -40,6 +41,9 @@ export interface Composition {
    * Refuses with `bad_configuration`.
    */
   configuration(root: string | null): Promise<Configuration>
+  /** The set-up command that the checkout whose top is `root` names. Refuses with `bad_configuration`. */
+  setUpCommand(root: string, configuration: Configuration): Promise<FoundSetUp | undefined>
+  trust(): Promise<Trust>
   agentNames(): Promise<readonly string[]>
   agent(name: string): Promise<Agent>
   close(): Promise<void>
@@ -77,6 +81,10 @@ export function compose(environment: Variables, entry: string): Composition {
   })
   const locks = once(async () => {
     return makeLocks(join(home, 'locks'), systemClock)
+  })
+  const trust = once(async () => {
+    const { makeTrust } = await import('./store/trust.ts')
+    return makeTrust(home, await locks())
   })
   const presence = once(async () => {
     prepareHome(home)
@@ -116,6 +124,11 @@ export function compose(environment: Variables, entry: string): Composition {
       }
       return await loadConfiguration({ root, home, environment, agents })
     },
+    async setUpCommand(root, { repository }) {
+      const { findSetUpCommand } = await import('./configuration/set-up-command.ts')
+      return findSetUpCommand(root, repository.setup)
+    },
+    trust,
     async agentNames() {
       const { agents } = await import('./agents/index.ts')
       return Object.keys(agents)

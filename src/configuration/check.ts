@@ -1,5 +1,5 @@
 /** Holds settings against their schemas, and says what is wrong: which file, which key, what is allowed. */
-import type { UserSettings } from '../domain/configuration.ts'
+import type { RepositorySettings, UserSettings } from '../domain/configuration.ts'
 import { AppError } from '../domain/errors.ts'
 import { makeSchemas, type Place, type SettingInfo, settings } from './schema.ts'
 
@@ -10,7 +10,7 @@ const SHOWN = 80
 export function checkSettings(
   { place, file, value }: { place: Place; file: string | null; value: unknown },
   agents: readonly string[],
-): UserSettings {
+): UserSettings & RepositorySettings {
   const checked = makeSchemas(agents)[place].safeParse(value)
   if (checked.success) return checked.data
   const [issue] = checked.error.issues

@@ -84,6 +84,13 @@ export const settings = (agents: readonly string[]) =>
       otherwise: '2000',
       places: files,
     },
+    setup: {
+      about:
+        'the command that readies a new worktree, without a shell, or a script; it runs once you have trusted it (`holdfast trust`); false: none',
+      allowed: 'a list of words, the path of a script, or false',
+      otherwise: '`.codex/setup.sh`, if there is one',
+      places: ['repository'],
+    },
     slots: {
       about: 'how many tasks run at once',
       allowed: 'a whole number from 1',
@@ -124,7 +131,14 @@ export function makeSchemas(agents: readonly string[]) {
   }
   const slots = described('slots', z.int().check(z.gte(1)))
   return {
-    repository: z.strictObject({ ...inFiles, permissions: narrow }),
+    repository: z.strictObject({
+      ...inFiles,
+      permissions: narrow,
+      setup: described(
+        'setup',
+        z.union([z.literal(false), name, z.array(name).check(z.minLength(1))]),
+      ),
+    }),
     user: z.strictObject({
       ...inFiles,
       permissions: described('permissions', z.enum(permissionModes)),

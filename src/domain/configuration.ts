@@ -19,6 +19,13 @@ export interface Settings {
   readonly include?: SomeBounds | undefined
 }
 
+/** A command, a script's path, or (false) nothing, whatever else the repository has. */
+export type SetUpSetting = false | string | readonly string[]
+
+export interface RepositorySettings extends Settings {
+  readonly setup?: SetUpSetting | undefined
+}
+
 /** The user's own settings. */
 export interface UserSettings extends Settings {
   readonly slots?: number | undefined
@@ -27,7 +34,7 @@ export interface UserSettings extends Settings {
 /** By place; what a place does not set is absent in it. */
 export interface Configuration {
   readonly environment: UserSettings
-  readonly repository: Settings
+  readonly repository: RepositorySettings
   readonly user: UserSettings
 }
 

@@ -19,6 +19,7 @@ const points = {
     'submission.prompt-synced': 'the prompt is on disk',
     'submission.environment-written': 'the environment is written, and not yet synced',
     'submission.environment-synced': 'the environment is on disk',
+    'submission.scripts-written': 'the scripts of a trusted set-up are on disk',
     'submission.request-synced': 'so are the directories that name them',
     'base.looked-at': 'the working files were looked at, and the commit is held by a ref',
     'included.bytes-written': 'the ignored files that come along are read and kept',

@@ -16,6 +16,7 @@ export type FailureCode =
   | 'agent_missing'
   | 'launch_failed'
   | 'worktree_failed'
+  | 'setup_failed'
   | 'worktree_lost'
   | 'repository_lost'
   | 'session_lost'

@@ -4,6 +4,18 @@
 export interface SetUp {
   /** Ignored files that come along; null: the repository names none. */
   readonly included: IncludedFiles | null
+  /** The repository's own command; null: it has none. */
+  readonly command: SetUpCommand | null
+}
+
+export interface SetUpCommand {
+  readonly argv: readonly string[]
+  /** Files of the repository that it names; what is in them is trusted with it. */
+  readonly scripts: readonly string[]
+  /** Of all that is trusted. */
+  readonly digest: string
+  /** It runs only if the user trusted it when the task was handed in. */
+  readonly trusted: boolean
 }
 
 /** The files that `.worktreeinclude` names, as they were taken. */

@@ -14,6 +14,7 @@ import type { ProcessHost } from '../ports/process-host.ts'
 import type { ClaimedAttempt, Progress, Store } from '../ports/store.ts'
 import type { TaskFiles } from '../ports/task-files.ts'
 import type { WorktreeRecord, Worktrees } from '../ports/worktrees.ts'
+import { isSetUpOver, trustedCommand } from './set-up.ts'
 import type { Ticker } from './ticker.ts'
 
 /** An attempt under way: what was asked, its claim, who does it, and where. */
@@ -91,8 +92,10 @@ async function watchAttempt(
   for (;;) {
     // Looked at before reading: what an agent wrote before its end is then surely read below.
     const run = host.lookAtRun(runDirectory)
-    if (starting && run.agent !== null) {
+    if (starting && run.agent !== null && isSetUpOver(underway.task, files)) {
       starting = false
+      // With a set-up, the launch was over before this.
+      if (trustedCommand(underway.task) !== null) await host.keepStart(runDirectory)
       const started = { kind: 'agent_started' } as const
       reach('follow.agent-seen')
       await ports.store.transition(attempt.task, attempt.fence, started, clock.now())

@@ -54,12 +54,15 @@ export async function handIn(
     const written = files.writeRequest(id, plan.prompt, plan.environment)
     const capturing = plan.takeBase(id, files.directory(id))
     const including = plan.setUp?.takeIncluded(files.directory(id)) ?? null
+    const keeping = files.writeSetUpScripts(id, plan.setUp?.scripts ?? [])
     // All are waited for, whichever fails, so that nothing is taken back under their hands.
-    const parts = await Promise.allSettled([capturing, written, including])
+    const parts = await Promise.allSettled([capturing, written, including, keeping])
     captured = parts[0].status === 'fulfilled'
     const base = requireValue(parts[0])
     requireValue(parts[1])
     const included = requireValue(parts[2])
+    requireValue(parts[3])
+    const command = plan.setUp?.command ?? null
     reach('submission.base-captured')
     const { workplace } = plainRequest(id)
     const task = await store.submitTask(
@@ -68,7 +71,7 @@ export async function handIn(
         ...plan.request,
         id,
         base,
-        setUp: included === null ? null : { included },
+        setUp: included === null && command === null ? null : { included, command },
         createdAt: clock.now(),
       },
       plan.worktree,

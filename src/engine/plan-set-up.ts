@@ -1,13 +1,46 @@
 /** What a task's new worktree is to be readied with; nothing is taken yet. */
 import type { Bounds } from '../domain/configuration.ts'
-import type { IncludedFiles } from '../domain/set-up.ts'
+import type { IncludedFiles, SetUpCommand } from '../domain/set-up.ts'
+import type { FoundSetUp, Trust } from '../ports/trust.ts'
 import type { Checkout, Worktrees } from '../ports/worktrees.ts'
 
 export interface SetUpPlan {
   /** Takes the ignored files that come along into a private directory. */
   readonly takeIncluded: (directory: string) => Promise<IncludedFiles | null>
+  readonly command: SetUpCommand | null
+  /** What is in the files that a trusted command names. */
+  readonly scripts: readonly Uint8Array[]
 }
 
-export function planSetUp(checkout: Checkout, bounds: Bounds, worktrees: Worktrees): SetUpPlan {
-  return { takeIncluded: directory => worktrees.takeIncluded(checkout, directory, bounds) }
+/** What the checkout says of set-up. */
+export interface SetUpWish {
+  readonly command: FoundSetUp | undefined
+  /** Of ignored files that come along. */
+  readonly bounds: Bounds
+}
+
+export function planSetUp(
+  checkout: Checkout,
+  { command, bounds }: SetUpWish,
+  { worktrees, trust }: { readonly worktrees: Worktrees; readonly trust: Trust },
+): SetUpPlan {
+  return {
+    takeIncluded: directory => worktrees.takeIncluded(checkout, directory, bounds),
+    ...planCommand(checkout.place.commonDir, command, trust),
+  }
+}
+
+/** Trust is looked up once, now: what the user says later is for later tasks. */
+function planCommand(
+  repository: string,
+  command: FoundSetUp | undefined,
+  trust: Trust,
+): Pick<SetUpPlan, 'command' | 'scripts'> {
+  if (command === undefined) return { command: null, scripts: [] }
+  const { argv, scripts, digest } = command
+  const trusted = trust.isTrusted(repository, digest)
+  return {
+    command: { argv, scripts: scripts.map(({ path }) => path), digest, trusted },
+    scripts: trusted ? scripts.map(({ bytes }) => bytes) : [],
+  }
 }

@@ -2,7 +2,6 @@
  * Hands an ended task in again: `retry` anew, with a fresh session and worktree on the same base;
  * `resume` as a task that follows it, in the same session and worktree.
  */
-import type { Bounds } from '../domain/configuration.ts'
 import { agentEnvironment } from '../domain/environment.ts'
 import { AppError } from '../domain/errors.ts'
 import { followerName, type TaskId } from '../domain/ids.ts'
@@ -10,9 +9,10 @@ import { type Caller, hasEnded, type Task } from '../domain/task.ts'
 import type { Agent } from '../ports/agent.ts'
 import type { Store } from '../ports/store.ts'
 import type { TaskFiles } from '../ports/task-files.ts'
+import type { Trust } from '../ports/trust.ts'
 import type { WorktreeRecord, Worktrees } from '../ports/worktrees.ts'
 import type { HandInPlan } from './hand-in.ts'
-import { planSetUp, type SetUpPlan } from './plan-set-up.ts'
+import { planSetUp, type SetUpPlan, type SetUpWish } from './plan-set-up.ts'
 import { findDelegation } from './submit.ts'
 
 /** Who asks for it now: the first caller may be long gone, with its environment. */
@@ -27,14 +27,15 @@ export interface ResubmitPorts {
   readonly store: Store
   readonly files: TaskFiles
   readonly worktrees: Worktrees
+  readonly trust: Trust
 }
 
-/** Refuses a task that has not ended. `bounds`: of ignored files that come along. */
+/** Refuses a task that has not ended. `wish`: what its checkout says of set-up by now. */
 export async function planRetry(
   task: Task,
   agent: Agent,
   asker: Asker,
-  bounds: Bounds,
+  wish: SetUpWish,
   ports: ResubmitPorts,
 ): Promise<HandInPlan> {
   const { id } = task.request
@@ -44,7 +45,7 @@ export async function planRetry(
     })
   }
   const plan = await planAgain(task, agent, asker, ports)
-  return { ...plan, setUp: await planSetUpAnew(task, bounds, ports) }
+  return { ...plan, setUp: await planSetUpAnew(task, wish, ports) }
 }
 
 /** Refuses a task that has succeeded, or whose worktree is gone. */
@@ -72,6 +73,23 @@ export async function planResume(
       session: task.session,
     },
     worktree,
+    setUp: await takeOverSetUp(task, ports),
+  }
+}
+
+/** A set-up that did not come to its end is still to be done, as it was trusted; null: it did. */
+async function takeOverSetUp(
+  { request }: Task,
+  { files, trust }: ResubmitPorts,
+): Promise<SetUpPlan | null> {
+  const command = request.setUp?.command ?? null
+  if (command === null || files.setUpTime(request.workplace.id) !== null) return null
+  const trusted = command.trusted && trust.isTrusted(request.repo.commonDir, command.digest)
+  const kept = trusted ? command.scripts.map((_, n) => files.readSetUpScript(request.id, n)) : []
+  return {
+    takeIncluded: async () => null,
+    command: { ...command, trusted },
+    scripts: await Promise.all(kept),
   }
 }
 
@@ -114,11 +132,11 @@ async function planAgain(
 /** From the checkout as it is now; what was taken the last time went with the task's end. */
 async function planSetUpAnew(
   { request }: Task,
-  bounds: Bounds,
-  { worktrees }: ResubmitPorts,
+  wish: SetUpWish,
+  ports: ResubmitPorts,
 ): Promise<SetUpPlan | null> {
   try {
-    return planSetUp(await worktrees.openCheckout(request.repo.root), bounds, worktrees)
+    return planSetUp(await ports.worktrees.openCheckout(request.repo.root), wish, ports)
   } catch (error) {
     // The checkout is gone: the base is not, and is what the task needs.
     if (error instanceof AppError) return null

@@ -8,7 +8,7 @@ import type { WorktreeRecord } from '../ports/worktrees.ts'
 import { describeLoss } from './collect.ts'
 import { type FollowPorts, followAttempt, type Underway, type Wishes } from './follow-attempt.ts'
 import { retireWorktree } from './retire.ts'
-import { readyWorktree } from './set-up.ts'
+import { orderSetUp, readyWorktree } from './set-up.ts'
 import { recordEnd, settleAttempt } from './settle-attempt.ts'
 import { isStoreTrouble } from './trouble.ts'
 
@@ -142,11 +142,13 @@ async function launchAgent(
       workingDirectory,
       environment,
     })
+    const setUp = await orderSetUp(task, worktree, files)
+    const first = setUp === null ? '' : `set-up (${setUp.argv.join(' ')}), then `
     await store.recordNote(
       attempt.task,
       attempt.fence,
       'attempt_started',
-      `try ${attempt.fence} (${attempt.mode}): ${agent.name} ${installation.version ?? ''}`.trimEnd(),
+      `try ${attempt.fence} (${attempt.mode}): ${first}${agent.name} ${installation.version ?? ''}`.trimEnd(),
       clock.now(),
     )
     reach('launch.noted')
@@ -158,6 +160,7 @@ async function launchAgent(
       environment: { ...launch.environment, PWD: workingDirectory },
       workingDirectory,
       stdin: launch.stdin,
+      setUp,
     })
     return null
   } catch (error) {

@@ -1,43 +1,149 @@
-/** Readies a worktree that was just made: what the task needs besides its base, before any agent runs. */
+/**
+ * Readies a worktree that was just made, before any agent runs in it: included files are placed by
+ * the worker; the repository's command runs within the attempt, in front of the agent.
+ */
 import { reach } from '../domain/crash-points.ts'
 import { messageOf } from '../domain/errors.ts'
+import { type AttemptOutcome, describeExit, parseShellStatus } from '../domain/outcome.ts'
+import type { SetUpCommand } from '../domain/set-up.ts'
 import type { Task } from '../domain/task.ts'
 import type { Clock } from '../ports/clock.ts'
+import type { ProcessHost, SetUpOrder } from '../ports/process-host.ts'
 import type { ClaimedAttempt, Store } from '../ports/store.ts'
 import type { TaskFiles } from '../ports/task-files.ts'
 import type { WorktreeRecord, Worktrees } from '../ports/worktrees.ts'
 
 /** Longer than a tick of any file system's clock: what came before the mark then looks older. */
 const TICK_MS = 20
-
-/**
- * Places the ignored files that were taken along, and marks the end of set-up. What cannot be placed
- * is told in the task's log, and keeps nobody from the work.
- */
-export async function readyWorktree(
-  { request: { setUp } }: Task,
-  attempt: ClaimedAttempt,
-  worktree: WorktreeRecord,
-  { store, files, worktrees, clock }: ReadyPorts,
-): Promise<void> {
-  if (setUp === null || setUp.included === null) return
-  const note = (text: string) =>
-    store.recordNote(attempt.task, attempt.fence, 'attempt_started', text, clock.now())
-  try {
-    const problems = await worktrees.placeIncluded(worktree, files.directory(attempt.task))
-    for (const problem of problems) await note(problem)
-  } catch (error) {
-    await note(`the included files could not be placed: ${messageOf(error)}`)
-  }
-  reach('worktree.included')
-  await clock.sleep(TICK_MS)
-  await files.markSetUp(worktree.id)
-  reach('worktree.marked')
-}
+/** So many of the last lines go into a message. */
+const LINES_KEPT = 3
 
 interface ReadyPorts {
   readonly store: Store
   readonly files: TaskFiles
   readonly worktrees: Worktrees
   readonly clock: Clock
+}
+
+/** The command that is to run; null: there is none, or it is not trusted. */
+export function trustedCommand({ request }: Task): SetUpCommand | null {
+  const command = request.setUp?.command ?? null
+  return command?.trusted === true ? command : null
+}
+
+/**
+ * Places the ignored files that were taken along. What cannot be placed is told in the task's log,
+ * and keeps nobody from the work. Where no command follows, set-up is over with this.
+ */
+export async function readyWorktree(
+  task: Task,
+  attempt: ClaimedAttempt,
+  worktree: WorktreeRecord,
+  { store, files, worktrees, clock }: ReadyPorts,
+): Promise<void> {
+  const { setUp } = task.request
+  if (setUp === null) return
+  const note = (text: string) =>
+    store.recordNote(attempt.task, attempt.fence, 'attempt_started', text, clock.now())
+  if (setUp.command?.trusted === false) {
+    await note(`set-up is not run: ${setUp.command.argv.join(' ')} is not trusted`)
+  }
+  if (setUp.included !== null) {
+    try {
+      const problems = await worktrees.placeIncluded(worktree, files.directory(attempt.task))
+      for (const problem of problems) await note(problem)
+    } catch (error) {
+      await note(`the included files could not be placed: ${messageOf(error)}`)
+    }
+    reach('worktree.included')
+  }
+  if (trustedCommand(task) !== null) return
+  await clock.sleep(TICK_MS)
+  await files.markSetUp(worktree.id)
+  reach('worktree.marked')
+}
+
+/** What an attempt has to begin with; null: nothing, or it was done by an earlier one. */
+export async function orderSetUp(
+  task: Task,
+  worktree: WorktreeRecord,
+  files: TaskFiles,
+): Promise<SetUpOrder | null> {
+  const command = trustedCommand(task)
+  if (command === null || files.setUpTime(worktree.id) !== null) return null
+  const { id, repo } = task.request
+  return {
+    argv: await resolveArgv(command, task, worktree, files),
+    workingDirectory: worktree.path,
+    environment: {
+      HOLDFAST_TASK: id,
+      HOLDFAST_WORKTREE: worktree.path,
+      CODEX_WORKTREE_PATH: worktree.path,
+      CODEX_SOURCE_TREE_PATH: repo.root,
+    },
+    mark: files.setUpMark(worktree.id),
+  }
+}
+
+/** A script that differs from what was trusted gives way to what was kept of it. */
+async function resolveArgv(
+  { argv, scripts }: SetUpCommand,
+  { request }: Task,
+  worktree: WorktreeRecord,
+  files: TaskFiles,
+): Promise<SetUpOrder['argv']> {
+  const places = new Map<string, string>()
+  const interpreters = new Map<string, readonly string[]>()
+  for (const [n, script] of scripts.entries()) {
+    const standing = `${worktree.path}/${script}`
+    const place = await files.chooseSetUpScript(request.id, n, standing)
+    interpreters.set(script, interpreterOf(await files.readSetUpScript(request.id, n)))
+    // As an argument its own word will do; as the program it needs a path.
+    if (place !== standing || script === argv[0]) places.set(script, place)
+  }
+  const words = argv.map(word => places.get(word) ?? word)
+  const [program = '', ...rest] = [...(interpreters.get(argv[0] ?? '') ?? []), ...words]
+  return [program, ...rest]
+}
+
+/** As the system would choose it; so it matters neither that a script is executable nor where it lies. */
+function interpreterOf(bytes: Uint8Array): readonly string[] {
+  const [line = ''] = new TextDecoder('latin1').decode(bytes.subarray(0, 512)).split('\n', 1)
+  const [, program, argument] = /^#! *(\S+)(?:[ \t]+(.*\S))?[ \t\r]*$/.exec(line) ?? []
+  if (program !== undefined) return argument === undefined ? [program] : [program, argument]
+  // What is no text is a program of the system's own kind.
+  return bytes.subarray(0, 512).includes(0) ? [] : ['/bin/sh']
+}
+
+/** Whether its attempt has come as far as its agent. */
+export function isSetUpOver(task: Task, files: TaskFiles): boolean {
+  return trustedCommand(task) === null || files.setUpTime(task.request.workplace.id) !== null
+}
+
+/** How an attempt ended that never came to its agent; null: it did. */
+export function judgeSetUp(
+  task: Task,
+  attempt: ClaimedAttempt,
+  { files, host }: { readonly files: TaskFiles; readonly host: ProcessHost },
+): Exclude<AttemptOutcome, { kind: 'succeeded' }> | null {
+  if (isSetUpOver(task, files)) return null
+  const look = host.lookAtSetUp(files.runDirectory(attempt.task, attempt.fence))
+  if (look === null) return null
+  const exit = look.failure === null ? null : parseShellStatus(look.failure)
+  if (exit === null || exit.kind !== 'exited') {
+    // As if it had never begun: the next attempt runs it anew.
+    const how = exit === null ? '' : ` (${describeExit(exit)})`
+    const failure = { code: 'launch_failed', message: `set-up was interrupted${how}` } as const
+    return { kind: 'interrupted', failure }
+  }
+  const lines = look.words.split('\n').slice(-LINES_KEPT).join(' · ')
+  const { id } = task.request
+  return {
+    kind: 'failed',
+    failure: {
+      code: 'setup_failed',
+      message: `set-up failed (${describeExit(exit)}): ${lines || 'it printed nothing'}`,
+      hint: `all of its output: ${look.log}; holdfast resume ${id} tries it again, holdfast retry ${id} takes it from the repository anew`,
+    },
+  }
 }

@@ -24,6 +24,7 @@ import {
   type Underway,
   type Wishes,
 } from './follow-attempt.ts'
+import { judgeSetUp } from './set-up.ts'
 
 /** How long a cancelled agent may take to put its things in order. */
 const GRACE_MS = 2_000
@@ -130,7 +131,9 @@ async function judgeEnd(
     const hint = 'holdfast resume goes on with it; --timeout sets another limit'
     return failed({ code: 'timed_out', message, hint }, await collect())
   }
-  const outcome = judgeOutcome(underway, end, translation, exit, ports)
+  const outcome =
+    judgeSetUp(underway.task, underway.attempt, ports) ??
+    judgeOutcome(underway, end, translation, exit, ports)
   switch (outcome.kind) {
     case 'succeeded': {
       const collected = await collect()

@@ -11,11 +11,12 @@ import type { PermissionMode } from '../domain/permissions.ts'
 import type { Caller } from '../domain/task.ts'
 import type { Agent } from '../ports/agent.ts'
 import type { Store } from '../ports/store.ts'
+import type { Trust } from '../ports/trust.ts'
 import type { ChangeScope, Worktrees } from '../ports/worktrees.ts'
 import { checkPrompt } from './check-prompt.ts'
 import { chooseWorkplace, type Place } from './choose-workplace.ts'
 import type { HandInPlan } from './hand-in.ts'
-import { planSetUp } from './plan-set-up.ts'
+import { planSetUp, type SetUpWish } from './plan-set-up.ts'
 
 /** What a caller asks for. */
 export interface Submission {
@@ -28,8 +29,9 @@ export interface Submission {
   readonly model: string | null
   readonly effort: string | null
   readonly permissions: PermissionMode | null
-  /** Of uncommitted changes, and of ignored files, that come along. */
-  readonly bounds: Record<'capture' | 'include', Bounds>
+  /** Of uncommitted changes that come along. */
+  readonly bounds: Bounds
+  readonly setUp: SetUpWish
   readonly caller: Caller
   readonly callerEnvironment: Readonly<Record<string, string | undefined>>
   /** Null: made from the prompt. */
@@ -47,6 +49,7 @@ export interface Submission {
 export interface PlanPorts {
   readonly store: Store
   readonly worktrees: Worktrees
+  readonly trust: Trust
   /** The state directory: permanent worktrees stand in it. */
   readonly home: string
   /** A short name for a longer text, in hexadecimal. */
@@ -101,9 +104,9 @@ export async function planSubmission(
       ...(workplace === undefined ? {} : { workplace }),
     },
     ...(isNew ? {} : { worktree }),
-    setUp: isNew ? planSetUp(checkout, bounds.include, worktrees) : null,
+    setUp: isNew ? planSetUp(checkout, submission.setUp, ports) : null,
     takeBase: (id, scratch) =>
-      worktrees.captureBase(source, id, scratch, { ...bounds.capture, changes, revision }),
+      worktrees.captureBase(source, id, scratch, { ...bounds, changes, revision }),
   }
 }
 

@@ -20,6 +20,29 @@ export interface LaunchPlan {
   readonly workingDirectory: string
   /** The bytes of stdin; the agent reads them from a file and then sees its end. */
   readonly stdin: Uint8Array
+  /** Null: none, or it is done already. If it fails, the agent is not started. */
+  readonly setUp: SetUpOrder | null
+}
+
+/** What runs before the agent, in its process and with its environment. */
+export interface SetUpOrder {
+  /** The program is found on the PATH, or is an absolute path. Never goes through a shell. */
+  readonly argv: readonly [string, ...string[]]
+  readonly workingDirectory: string
+  /** Added to the agent's environment, for this alone. */
+  readonly environment: Readonly<Record<string, string>>
+  /** An absolute path: the empty file that is made once it is over and went well. */
+  readonly mark: string
+}
+
+/** What can be seen of an attempt's set-up; that it went well is said by its mark alone. */
+export interface SetUpLook {
+  /** The status that it failed with, as a shell says it; null: it did not come to say one. */
+  readonly failure: number | null
+  /** The end of what it printed. */
+  readonly words: string
+  /** Where all of that is. */
+  readonly log: string
 }
 
 /** One process of an attempt, as found by a scan. */
@@ -56,10 +79,15 @@ export interface StopReport {
 export interface ProcessHost {
   /**
    * Writes `launch.json` and `stdin` (synced), then starts the wrapper in a process session of its
-   * own, and resolves when the agent process has written itself down, right before its `exec`.
+   * own, and resolves when the agent process has written itself down, right before its `exec`; with
+   * a set-up, when that begins.
    * Rejects with `launch_failed` after `LAUNCH_LIMIT_MS`; by then nothing of it is left alive.
    */
   launch(plan: LaunchPlan): Promise<void>
+  /** Null: the attempt was to begin with no set-up. */
+  lookAtSetUp(runDirectory: string): SetUpLook | null
+  /** Makes it outlast a power cut that the agent itself was started. */
+  keepStart(runDirectory: string): Promise<void>
   /** What the run directory and the processes say; cheap enough for 200 attempts twice a second. */
   lookAtRun(runDirectory: string): RunFacts
   /**

@@ -25,6 +25,11 @@ export interface TaskFiles {
   forgetSecrets(task: TaskId): Promise<void>
   /** The collected patch; undefined where nothing was collected. */
   readPatch(task: TaskId): Promise<Uint8Array | undefined>
+  /** Keeps the files that a trusted set-up command names; they are on disk when it returns. */
+  writeSetUpScripts(task: TaskId, scripts: readonly Uint8Array[]): Promise<void>
+  readSetUpScript(task: TaskId, n: number): Promise<Uint8Array>
+  /** Where to run the nth from: from `standing` where that is what was trusted, else from what was kept. */
+  chooseSetUpScript(task: TaskId, n: number, standing: string): Promise<string>
   /** The file that stands once a worktree's set-up is over; its directory is there. */
   setUpMark(worktree: WorktreeId): string
   setUpTime(worktree: WorktreeId): SetUpTime

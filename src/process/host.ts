@@ -1,6 +1,6 @@
 /** The processes of this machine, behind the port. Holds nothing that is not on disk. */
 import { realpathSync } from 'node:fs'
-import { isAbsolute } from 'node:path'
+import { isAbsolute, join } from 'node:path'
 import { MARK_VARIABLE } from '../domain/environment.ts'
 import { LAUNCH_LIMIT_MS } from '../domain/recovery.ts'
 import type { AttemptProcesses, ProcessHost } from '../ports/process-host.ts'
@@ -12,7 +12,16 @@ import { launch } from './launch.ts'
 import { makeRunLook } from './look-at-run.ts'
 import { selectMembers } from './members.ts'
 import { makeOutputReaders } from './output.ts'
-import { loadExit, loadIdentity, loadLaunch, markPrefix, voidRun } from './run-directory.ts'
+import {
+  loadAgent,
+  loadExit,
+  loadIdentity,
+  loadLaunch,
+  markPrefix,
+  syncPath,
+  voidRun,
+} from './run-directory.ts'
+import { lookAtSetUp } from './set-up.ts'
 import { type Member, type MemberSource, stopMembers } from './stop.ts'
 
 export interface HostOptions {
@@ -44,6 +53,8 @@ export function makeProcessHost(processes: ProcessTable, options: HostOptions = 
     launch: plan =>
       launch(plan, tools, () => stop({ ...plan, worktree: null }, { graceful: null, graceMs: 0 })),
     lookAtRun: makeRunLook(processes),
+    lookAtSetUp,
+    keepStart: runDirectory => syncPath(join(runDirectory, 'pid')),
     ...makeOutputReaders(),
     findProcesses(attempt) {
       if (judgeAttempt(attempt, processes) !== 'here') return []
@@ -79,7 +90,7 @@ function judgeAttempt(
 function openSource(attempt: AttemptProcesses, processes: ProcessTable): MemberSource {
   const { runDirectory } = attempt
   const launched = loadLaunch(runDirectory)
-  const agent = loadIdentity(runDirectory, 'pid')
+  const agent = loadAgent(runDirectory)
   const wrapper = loadIdentity(runDirectory, 'wrapper')
   const prefix = markPrefix(attempt.task, attempt.fence)
   const ownsMark = (mark: string) =>

@@ -8,13 +8,7 @@ import { AppError, messageOf } from '../domain/errors.ts'
 import type { LaunchPlan } from '../ports/process-host.ts'
 import type { ProcessTable } from '../ports/process-table.ts'
 import { startDetached } from './detached.ts'
-import {
-  createRunDirectory,
-  loadExit,
-  loadIdentity,
-  markPrefix,
-  syncPath,
-} from './run-directory.ts'
+import { createRunDirectory, loadAgent, loadExit, markPrefix, syncPath } from './run-directory.ts'
 import { wrapperArgv } from './wrapper.ts'
 
 /** What a launch uses of this machine. */
@@ -74,7 +68,7 @@ export async function launch(
 
 async function waitForAgent(plan: LaunchPlan, limitMs: number): Promise<void> {
   const deadline = performance.now() + limitMs
-  while (loadIdentity(plan.runDirectory, 'pid') === undefined) {
+  while (loadAgent(plan.runDirectory) === undefined) {
     const ending = loadExit(plan.runDirectory)
     if (ending.kind === 'not_started') {
       throw launchFailed(

@@ -2,7 +2,7 @@
 import type { Liveness, RunFacts } from '../domain/recovery.ts'
 import type { LocalIdentity, ProcessTable } from '../ports/process-table.ts'
 import { judgePlace } from './identity.ts'
-import { loadExit, loadIdentity, loadLaunch } from './run-directory.ts'
+import { loadAgent, loadExit, loadIdentity, loadLaunch } from './run-directory.ts'
 
 /** What never changes once it has been read. */
 interface Known {
@@ -62,7 +62,9 @@ function lookAt(
   runDirectory: string,
   processes: ProcessTable,
 ): Liveness | null {
-  const identity = run[who] ?? loadIdentity(runDirectory, who === 'agent' ? 'pid' : 'wrapper')
+  const load = () =>
+    who === 'agent' ? loadAgent(runDirectory) : loadIdentity(runDirectory, 'wrapper')
+  const identity = run[who] ?? load()
   // A wrapper of another place is out of sight, whether it wrote itself down or not.
   if (run.judged !== 'here' && (identity !== undefined || who === 'wrapper')) return run.judged
   if (identity === undefined) return null

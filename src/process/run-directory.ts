@@ -14,6 +14,7 @@ import type { LaunchPlan } from '../ports/process-host.ts'
 import type { LocalIdentity, Place } from '../ports/process-table.ts'
 import { parseIdentityLine } from './identity.ts'
 import { isGone } from './is-gone.ts'
+import { SET_UP_FILES, setUpScript } from './set-up.ts'
 
 const launchRecord = z.object({
   version: z.literal(1),
@@ -63,9 +64,11 @@ export async function createRunDirectory(
   reach('launch.stdin-written')
   // Made here, so that the wrapper need not change the umask that the agent inherits. Synced with
   // the directory.
-  for (const name of ['stdout', 'stderr', 'wrapper', 'pid']) {
+  const { setUp } = plan
+  for (const name of ['stdout', 'stderr', 'wrapper', 'pid', ...(setUp ? SET_UP_FILES : [])]) {
     writeFileSync(join(directory, name), '', { flag: 'wx', mode: 0o600 })
   }
+  if (setUp !== null) await writeNew(directory, 'set-up', setUpScript(directory, setUp))
   reach('launch.files-made')
   const record: LaunchRecord = {
     version: 1,
@@ -140,9 +143,14 @@ export function loadLaunch(runDirectory: string): LoadedLaunch {
 /** The wrapper, or the agent process, as it wrote itself down; undefined: not (yet) completely. */
 export function loadIdentity(
   runDirectory: string,
-  who: 'wrapper' | 'pid',
+  who: 'wrapper' | 'pid' | 'set-up.pid',
 ): LocalIdentity | undefined {
   return parseIdentityLine(readIfThere(join(runDirectory, who)) ?? '')
+}
+
+/** The process that is the agent, or that will become it once its set-up is over. */
+export function loadAgent(runDirectory: string): LocalIdentity | undefined {
+  return loadIdentity(runDirectory, 'pid') ?? loadIdentity(runDirectory, 'set-up.pid')
 }
 
 /** How the attempt ended, as the wrapper wrote it. `not_started`: no agent process ever ran. */

@@ -16,11 +16,13 @@ export interface WrapperTools {
 }
 
 /**
- * Becomes the agent, in the same process: $1 is the run directory, the rest the agent's argv. It
+ * Becomes the agent, in the same process, after the set-up if there is one: $1 is the run
+ * directory, the rest the agent's argv. It
  * looks whether it still may *after* it has written itself down: whoever forbids it looks in the
  * other order, so that one of the two sees the other.
  */
 const agentShell = (identify: string) => `${identify}
+[ ! -e "$1/set-up" ] || . "$1/set-up"
 identify >"$1/pid" || exit 125
 if [ -e "$1/void" ]; then : >"$1/pid"; exit 125; fi
 shift

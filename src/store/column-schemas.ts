@@ -45,6 +45,14 @@ const setUp = z.object({
   included: z.nullable(
     z.object({ files: z.number(), bytes: z.number(), leftOut: z.array(z.string()) }),
   ),
+  command: z.nullable(
+    z.object({
+      argv: z.array(z.string()),
+      scripts: z.array(z.string()),
+      digest: z.string(),
+      trusted: z.boolean(),
+    }),
+  ),
 })
 
 const mode = z.enum(['read-only', 'workspace', 'full'])

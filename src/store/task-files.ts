@@ -6,6 +6,7 @@ import { type CrashPoint, reach } from '../domain/crash-points.ts'
 import { parseTaskId } from '../domain/ids.ts'
 import type { TaskDirectory, TaskFiles } from '../ports/task-files.ts'
 import { makeSetUpMarks } from './set-up-marks.ts'
+import { makeSetUpScripts } from './set-up-scripts.ts'
 import { storeError } from './store-error.ts'
 
 const PROMPT = 'prompt'
@@ -67,6 +68,7 @@ export function makeTaskFiles(home: string): TaskFiles {
     },
     readPatch: task => readFile(join(directory(task), PATCH)).catch(unlessMissing),
     ...makeSetUpMarks(home),
+    ...makeSetUpScripts(directory),
     async ensureDirectory(path) {
       await mkdir(path, { recursive: true })
     },

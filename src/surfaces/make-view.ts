@@ -69,13 +69,24 @@ export function viewTask(task: Task, judged: JudgedState): TaskView {
 
 function viewSetUp(setUp: SetUp | null): TaskView['setUp'] {
   if (setUp === null) return null
-  const { included } = setUp
-  return { included: included && { ...included, leftOut: [...included.leftOut] } }
+  const { included, command } = setUp
+  return {
+    included: included && { ...included, leftOut: [...included.leftOut] },
+    command: command && {
+      argv: [...command.argv],
+      scripts: [...command.scripts],
+      trusted: command.trusted,
+    },
+  }
 }
 
 /** Why a task is where it is, in one line; null where the state says it. */
-function reasonOf({ state }: Task): string | null {
+function reasonOf({ state, request }: Task): string | null {
   switch (state.name) {
+    case 'starting': {
+      const command = request.setUp?.command
+      return command?.trusted === true ? `set-up: ${command.argv.join(' ')}` : null
+    }
     case 'queued':
       return 'waits for a free slot'
     case 'waiting':

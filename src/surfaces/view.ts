@@ -30,6 +30,10 @@ export const setUpView = z.object({
   included: z.nullable(
     z.object({ files: z.number(), bytes: z.number(), leftOut: z.array(z.string()) }),
   ),
+  /** The repository's own command; it runs only if it was trusted when the task was handed in. */
+  command: z.nullable(
+    z.object({ argv: z.array(z.string()), scripts: z.array(z.string()), trusted: z.boolean() }),
+  ),
 })
 
 export const taskView = z.object({
@@ -198,6 +202,33 @@ export const agentsView = z.object({
   ),
 })
 
+export const trustView = z.object({
+  /** The common git directory: trust is given for one repository. */
+  repository: z.string(),
+  trusted: z.boolean(),
+  /** What would run; null where the repository names nothing. */
+  setUp: z.nullable(
+    z.object({
+      from: z.string(),
+      argv: z.array(z.string()),
+      scripts: z.array(z.object({ path: z.string(), content: z.string() })),
+    }),
+  ),
+})
+
+export const trustListView = z.object({
+  trusted: z.array(
+    z.object({
+      repository: z.string(),
+      argv: z.array(z.string()),
+      scripts: z.array(z.string()),
+      trustedAt: z.string(),
+    }),
+  ),
+})
+
+export const trustRevokedView = z.object({ repository: z.string(), revoked: z.number() })
+
 export const completionView = z.object({
   shell: z.enum(['bash', 'zsh', 'fish']),
   script: z.string(),
@@ -225,6 +256,9 @@ export const views = {
   diff: diffView,
   doctor: doctorView,
   agents: agentsView,
+  trust: trustView,
+  trustList: trustListView,
+  trustRevoked: trustRevokedView,
   completion: completionView,
   demo: demoView,
   error: errorView,

@@ -1,9 +1,20 @@
 /** What readies a new worktree before its agent starts. */
-import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import {
+  chmodSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { views } from '../../src/surfaces/view.ts'
 import { eventually } from '../eventually.ts'
-import { House } from './house.ts'
+import { entry, House } from './house.ts'
 
 test('included files are there for the agent, and neither in the result nor kept for longer', async () => {
   const house = new House()
@@ -20,7 +31,10 @@ test('included files are there for the agent, and neither in the result nor kept
   expect(run.stderr).toContain('included: 1 ignored file')
   const id = run.stdout.trim()
   const task = await house.wait(id)
-  expect(task.setUp).toEqual({ included: { files: 1, bytes: 15, leftOut: [] } })
+  expect(task.setUp).toEqual({
+    included: { files: 1, bytes: 15, leftOut: [] },
+    command: null,
+  })
   expect(task.result?.answer).toContain('SECRET=hunter2')
   expect(task.result?.answer).toContain('included.json')
   const patch = await house.ok(['diff', id])
@@ -63,4 +77,250 @@ test('what is too much is named by run, and changes no task', async () => {
   const run = await house.run(['run', 'command', '--', 'ls', 'big'])
   expect(run.stderr).toContain('left out: big/: 2 files, 2 B is too much to include')
   expect((await house.wait(run.stdout.trim())).state).toBe('failed')
+})
+
+/** A house whose repository names a set-up, and has its script committed. */
+function houseWithSetUp(script: string, setting: unknown = 'tools/set up.sh'): House {
+  const house = new House()
+  house.write('tools/set up.sh', script)
+  house.write('holdfast.json', JSON.stringify({ setup: setting }))
+  house.write('.gitignore', 'ignored.env\nmade\n')
+  house.git('add', '.')
+  house.git('commit', '--quiet', '--message=set-up')
+  return house
+}
+
+function setUpLog(house: House, id: string): string {
+  const log = join(house.runDirectory(id), 'set-up.log')
+  return existsSync(log) ? readFileSync(log, 'utf8') : ''
+}
+
+test('a set-up that is not trusted does not run, which is said by run, log and JSON', async () => {
+  const house = houseWithSetUp('touch made\n')
+  const run = await house.run(['run', 'command', '--', 'ls'])
+  expect(run.stderr).toContain('set-up is not run: tools/set up.sh is not trusted')
+  expect(run.stderr).toContain('holdfast trust')
+  const id = run.stdout.trim()
+  const task = await house.wait(id)
+  expect(task.setUp?.command).toEqual({
+    argv: ['tools/set up.sh'],
+    scripts: ['tools/set up.sh'],
+    trusted: false,
+  })
+  expect(task.result?.answer).not.toContain('made')
+  expect(await house.ok(['logs', id])).toContain(
+    'set-up is not run: tools/set up.sh is not trusted',
+  )
+})
+
+test('once it is trusted it runs before the agent, in the worktree, with what it may rely on', async () => {
+  const script = `#!/bin/bash
+set -euo pipefail
+cd "$(dirname "\${BASH_SOURCE[0]}")/.."
+echo "$PWD $HOLDFAST_TASK $HOLDFAST_WORKTREE $CODEX_WORKTREE_PATH $CODEX_SOURCE_TREE_PATH"
+echo ready > made
+`
+  const house = houseWithSetUp(script)
+  const shown = await house.ok(['trust', '--yes'])
+  for (const line of script.trimEnd().split('\n')) expect(shown).toContain(`  | ${line}\n`)
+  const words = [
+    'run',
+    'command',
+    '--',
+    'sh',
+    '-c',
+    'cat ../made; echo "[$HOLDFAST_WORKTREE]"; echo 2 > work',
+  ]
+  const run = await house.run(words, { directory: join(house.repo, 'tools') })
+  expect(run.stderr).toContain('set-up: tools/set up.sh')
+  const id = run.stdout.trim()
+  const task = await house.wait(id)
+  expect(task).toMatchObject({ state: 'succeeded', setUp: { command: { trusted: true } } })
+  expect(task.result).toMatchObject({ answer: 'ready\n[]', files: 1 })
+  const tree = house.worktree(id)
+  expect(setUpLog(house, id)).toBe(`${tree} ${id} ${tree} ${tree} ${house.repo}\n`)
+  expect(await house.ok(['logs', id])).toMatch(
+    /try 1 \(fresh\): set-up \(\/bin\/bash .*set up\.sh\), then/,
+  )
+})
+
+test('trust is for the content: a changed script, command or interpreter is not trusted', async () => {
+  const house = houseWithSetUp('touch made\n', ['sh', 'tools/set up.sh'])
+  const isTrusted = async () =>
+    views.trust.parse(JSON.parse((await house.run(['trust', '--json'])).stdout)).trusted
+  expect((await house.run(['trust', '--json'])).code).toBe(5)
+  await house.ok(['trust', '--yes'])
+  expect(await isTrusted()).toBe(true)
+  house.write('tools/set up.sh', 'touch made again\n')
+  expect(await isTrusted()).toBe(false)
+  house.write('tools/set up.sh', 'touch made\n')
+  expect(await isTrusted()).toBe(true)
+  house.write('holdfast.json', '{ "setup": ["bash", "tools/set up.sh"] }')
+  expect(await isTrusted()).toBe(false)
+  const linked = join(house.scratch, 'linked')
+  house.git('worktree', 'add', '--quiet', '--detach', linked)
+  const from = { directory: linked }
+  expect(JSON.parse(await house.ok(['trust', '--json'], from))).toMatchObject({ trusted: true })
+  const list = views.trustList.parse(JSON.parse(await house.ok(['trust', '--list', '--json'])))
+  expect(list.trusted).toMatchObject([{ argv: ['sh', 'tools/set up.sh'] }])
+  expect(statSync(join(house.home, 'trust.json')).mode & 0o777).toBe(0o600)
+  await house.ok(['trust', '--revoke'])
+  expect((await house.run(['trust', '--json'], from)).code).toBe(5)
+})
+
+test('at a terminal it asks, and shows nothing that a terminal obeys', async () => {
+  const house = houseWithSetUp('echo \u001b[8mhidden\u001b[0m \u202eturned\n')
+  const answer = async (text: string) => {
+    const command = `${process.execPath} ${entry} trust`
+    const child = spawn('script', ['-qec', command, '/dev/null'], {
+      cwd: house.repo,
+      env: house.environment,
+    })
+    let said = ''
+    child.stdout.on('data', chunk => {
+      said += chunk
+    })
+    await eventually('it asks', () => said.includes('[y/N]'))
+    child.stdin.write(text)
+    const [code] = await once(child, 'exit')
+    return { code, said }
+  }
+  const no = await answer('\n')
+  expect(no.code).toBe(5)
+  expect(no.said).toContain('echo \\u{1b}[8mhidden\\u{1b}[0m \\u{202e}turned')
+  expect(no.said).toContain('it is not trusted')
+  expect((await answer('y\n')).code).toBe(0)
+  expect((await house.run(['trust'])).stderr).toContain('you trust this already')
+})
+
+test('what runs is what was trusted at submission, whatever became of it since', async () => {
+  const house = houseWithSetUp('echo trusted\n', ['tools/set up.sh', 'tools/argument'])
+  house.write('tools/argument', 'an argument\n')
+  await house.ok(['trust', '--yes'])
+  const gate = await house.submitScript('touch under-way; while [ ! -e go ]; do sleep 0.05; done')
+  const id = await house.submit(['command', '--after', gate, '--', 'true'])
+  house.write('tools/set up.sh', 'echo other\n')
+  house.write('holdfast.json', '{ "setup": ["echo", "other"] }')
+  await house.ok(['trust', '--revoke'])
+  await eventually('it is under way', () => existsSync(join(house.worktree(gate), 'under-way')))
+  house.write('go', '', house.worktree(gate))
+  expect((await house.wait(id)).state).toBe('succeeded')
+  expect(setUpLog(house, id)).toBe('trusted\n')
+})
+
+test('a script that is not the same in the worktree is run as it was trusted', async () => {
+  const house = houseWithSetUp('cat "$1"\n', ['ignored.env', 'kept.txt'])
+  // Ignored: it is not in the worktree at all. And no interpreter is named in it.
+  house.write('ignored.env', 'echo kept; cat "$1"\n')
+  await house.ok(['trust', '--yes'])
+  const id = await house.submit(['command', '--', 'true'])
+  expect((await house.wait(id)).state).toBe('succeeded')
+  expect(setUpLog(house, id)).toBe('kept\none\ntwo\nthree\n')
+  expect(existsSync(join(house.worktree(id), 'ignored.env'))).toBe(false)
+})
+
+test('one that fails is an outcome of its own, with its last words; resume does it again', async () => {
+  const house = houseWithSetUp(
+    'echo first; [ -e "$HOME/mended" ] || { echo no luck >&2; exit 3; }\n',
+  )
+  await house.ok(['trust', '--yes'])
+  const id = await house.submitScript('echo the agent')
+  const task = await house.wait(id)
+  expect(task).toMatchObject({ state: 'failed', attempt: 1, error: { code: 'setup_failed' } })
+  expect(task.error?.message).toBe('set-up failed (exit code 3): first · no luck')
+  expect(task.error?.hint).toContain(join(house.runDirectory(id), 'set-up.log'))
+  expect(task.result?.answer ?? null).toBeNull()
+  writeFileSync(join(house.scratch, 'mended'), '')
+  const again = (await house.ok(['resume', id])).trim()
+  expect(await house.wait(again)).toMatchObject({
+    state: 'succeeded',
+    result: { answer: 'the agent' },
+  })
+})
+
+const slowly = 'echo begun; while [ ! -e "$HOME/go" ]; do sleep 0.05; done; echo over > made'
+
+test('the task is starting while it runs; a worker that is killed meanwhile changes nothing', async () => {
+  const house = houseWithSetUp(slowly)
+  await house.ok(['trust', '--yes'])
+  const id = await house.submitScript('cat made')
+  await eventually('it has begun', () => setUpLog(house, id) !== '')
+  expect(await house.task(id)).toMatchObject({
+    state: 'starting',
+    reason: 'set-up: tools/set up.sh',
+  })
+  process.kill(await house.workerPid(), 'SIGKILL')
+  expect(await house.task(id)).toMatchObject({ state: 'starting', attempt: 1 })
+  writeFileSync(join(house.scratch, 'go'), '')
+  expect(await house.wait(id)).toMatchObject({
+    state: 'succeeded',
+    attempt: 1,
+    result: { answer: 'over' },
+  })
+})
+
+test('cancel ends it with all that it started', async () => {
+  const house = houseWithSetUp(`sleep 1000 & ${slowly}`)
+  await house.ok(['trust', '--yes'])
+  const id = await house.submitScript('echo the agent')
+  await eventually('it has begun', () => setUpLog(house, id) !== '')
+  await house.ok(['cancel', id])
+  expect(await house.task(id)).toMatchObject({ state: 'cancelled', result: { answer: null } })
+  expect(house.processes().filter(line => line.includes('sleep 1000'))).toEqual([])
+})
+
+test('killed, it is done again, and done once when the agent is resumed', async () => {
+  const house = houseWithSetUp(`echo "run" >> "$HOME/runs"; ${slowly}`)
+  await house.ok(['trust', '--yes'])
+  const runs = () => readFileSync(join(house.scratch, 'runs'), 'utf8')
+  const words = ['command', '--retry-on-crash', '--', 'sh', '-c']
+  const id = await house.submit([
+    ...words,
+    'touch under-way; [ -e go ] || exec sleep 1000; cat made',
+  ])
+  await eventually('it has begun', () => setUpLog(house, id) !== '')
+  const shell = Number.parseInt(
+    readFileSync(join(house.runDirectory(id), 'set-up.pid'), 'utf8'),
+    10,
+  )
+  process.kill(shell, 'SIGKILL')
+  await eventually('it is tried again', () => existsSync(house.runDirectory(id, 2)))
+  writeFileSync(join(house.scratch, 'go'), '')
+  await eventually('the agent runs', () => existsSync(join(house.worktree(id), 'under-way')))
+  expect(runs()).toBe('run\nrun\n')
+  house.write('go', '', house.worktree(id))
+  process.kill(house.pid(id, 'pid', 2), 'SIGKILL')
+  expect(await house.wait(id)).toMatchObject({ state: 'succeeded', attempt: 3 })
+  expect(runs()).toBe('run\nrun\n')
+})
+
+test('.codex/setup.sh is known; false means none; in-place work is not set up', async () => {
+  const house = new House()
+  house.write('.codex/setup.sh', 'echo of codex\n')
+  chmodSync(join(house.repo, '.codex/setup.sh'), 0o644)
+  expect(await house.ok(['trust', '--yes'])).toContain('(.codex/setup.sh)')
+  const id = await house.submitScript('true')
+  await house.wait(id)
+  expect(setUpLog(house, id)).toBe('of codex\n')
+  const inPlace = await house.run(['run', 'command', '--in-place', '--', 'true'])
+  expect(inPlace.stderr).not.toContain('set-up')
+  await house.wait(inPlace.stdout.trim())
+  house.write('holdfast.json', '{ "setup": false }')
+  const none = await house.run(['run', 'command', '--', 'true'])
+  expect(none.stderr).not.toContain('set-up')
+  await house.wait(none.stdout.trim())
+  house.write('holdfast.json', '{ "setup": "no/such" }')
+  const missing = await house.run(['run', 'command', '--', 'true'])
+  expect(missing).toMatchObject({ code: 2, stderr: expect.stringContaining('setup names no/such') })
+})
+
+test('a task does not give trust; a store of trust that cannot be read trusts nothing', async () => {
+  const house = houseWithSetUp('touch made\n')
+  const id = await house.submit(['command', '--', process.execPath, entry, 'trust', '--yes'])
+  expect((await house.wait(id)).error?.message).toContain('exit code 5')
+  await house.ok(['trust', '--yes'])
+  writeFileSync(join(house.home, 'trust.json'), 'torn')
+  expect((await house.run(['run', 'command', '--', 'true'])).stderr).toContain('is not trusted')
+  expect((await house.run(['trust', '--yes'])).code).toBe(7)
+  await house.run(['wait'])
 })

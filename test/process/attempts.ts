@@ -86,6 +86,7 @@ export function useAttempts(table = processes): Attempts {
         environment: { PATH: process.env.PATH ?? '' },
         workingDirectory: worktree,
         stdin: new Uint8Array(),
+        setUp: null,
         ...changes,
         worktree,
       }

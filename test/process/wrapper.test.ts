@@ -1,11 +1,20 @@
 /** The wrapper's text in each shell that it may meet as `/bin/sh`. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { loadExit, loadIdentity } from '../../src/process/run-directory.ts'
+import { lookAtSetUp, SET_UP_FILES, setUpScript } from '../../src/process/set-up.ts'
 import { wrapperArgv } from '../../src/process/wrapper.ts'
 import { eventually } from '../eventually.ts'
 import { fixture, isAlive, processes } from './attempts.ts'
@@ -116,5 +125,69 @@ describe.each(['dash', 'bash', 'busybox'])('in %s', name => {
     await start(['/bin/sh', '-c', 'exit 3'], { env: { SHELLOPTS: 'errexit:nounset', ENV: '/x' } })
       .ended
     expect(loadExit(root)).toEqual({ kind: 'ended', exit: { kind: 'exited', code: 3 } })
+  })
+
+  describe('with a set-up', () => {
+    const mark = () => join(root, "the mark's place")
+    const order = (...argv: [string, ...string[]]) => {
+      for (const file of SET_UP_FILES) writeFileSync(join(root, file), '')
+      const environment = { TOLD: "it's $HOME `x`" }
+      const plan = { argv, workingDirectory: root, environment, mark: mark() }
+      writeFileSync(join(root, 'set-up'), setUpScript(root, plan))
+    }
+    const env = { PATH: '/usr/bin:/bin', IFS: 'x', TOLD: 'of the agent', OLDPWD: '/' }
+    const said = (name: string) => readFileSync(join(root, name), 'utf8')
+
+    shellTest(
+      'runs it first, in the same process, and with nothing left of it for the agent',
+      async () => {
+        order('/bin/sh', '-c', 'echo "$TOLD $PWD $#: $1"; cat; echo $PPID', 'sh', "an 'odd' $word")
+        await start(['/bin/sh', '-c', 'echo "$TOLD"; echo $$; ls'], { env }).ended
+        const [told, pid, ...files] = said('stdout').trim().split('\n')
+        expect(said('set-up.log')).toBe(`it's $HOME \`x\` ${root} 1: an 'odd' $word\n${pid}\n`)
+        expect(told).toBe('of the agent')
+        expect(files).toContain("the mark's place")
+        expect(loadIdentity(root, 'set-up.pid')).toEqual(loadIdentity(root, 'pid'))
+        expect(statSync(mark()).mode & 0o777).toBe(0o600)
+        expect(lookAtSetUp(root)).toMatchObject({ failure: null })
+      },
+    )
+
+    shellTest('starts no agent where it fails, and says how it did', async () => {
+      order('/bin/sh', '-c', 'echo half done; exit 7')
+      await start(['/bin/echo', 'the agent'], { env }).ended
+      expect(said('stdout')).toBe('')
+      expect(loadExit(root)).toEqual({ kind: 'not_started', failure: 'start' })
+      expect(lookAtSetUp(root)).toMatchObject({ failure: 7, words: 'half done' })
+      expect(existsSync(mark())).toBe(false)
+    })
+
+    shellTest('means a program by its name, and no builtin or function of the shell', async () => {
+      order('identify')
+      await start(['/bin/echo'], { env }).ended
+      expect(lookAtSetUp(root)).toMatchObject({ failure: 127 })
+    })
+
+    shellTest('starts no agent where it is killed, and nothing is said', async () => {
+      order('/bin/sh', '-c', 'echo begun; exec /bin/sleep 1000')
+      const { child, ended } = start(['/bin/echo', 'the agent'], { env })
+      await eventually('it runs', () => said('set-up.log') === 'begun\n')
+      const shell = loadIdentity(root, 'set-up.pid')
+      expect(shell).toBeDefined()
+      process.kill(shell?.pid ?? Number.NaN, 'SIGKILL')
+      await ended
+      // The set-up itself is an orphan now, in the same group.
+      process.kill(-groupOf(child), 'SIGKILL')
+      expect(said('stdout')).toBe('')
+      expect(lookAtSetUp(root)).toMatchObject({ failure: null })
+      expect(existsSync(mark())).toBe(false)
+    })
+
+    shellTest('neither set-up nor agent begins once the attempt is void', async () => {
+      order('/bin/echo', 'set-up')
+      writeFileSync(join(root, 'void'), '')
+      await start(['/bin/echo', 'the agent'], { env }).ended
+      expect(said('set-up.log') + said('stdout')).toBe('')
+    })
   })
 })

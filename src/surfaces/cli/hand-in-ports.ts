@@ -1,6 +1,6 @@
 /** What the commands that hand tasks in give to the engine. */
 import type { HandInPorts } from '../../engine/hand-in.ts'
-import type { Asker } from '../../engine/resubmit.ts'
+import type { Asker, ResubmitPorts } from '../../engine/resubmit.ts'
 import type { PlanPorts } from '../../engine/submit.ts'
 import { systemClock } from '../../system-clock.ts'
 import { detectCaller } from '../caller.ts'
@@ -12,6 +12,7 @@ export async function planPorts({ holdfast }: CommandContext): Promise<PlanPorts
   return {
     store: await holdfast.store(),
     worktrees: await holdfast.worktrees(),
+    trust: await holdfast.trust(),
     home: holdfast.home,
     hash: text => createHash('sha256').update(text).digest('hex'),
   }
@@ -26,6 +27,10 @@ export async function handInPorts({ holdfast }: CommandContext): Promise<HandInP
     clock: systemClock,
     randomBytes,
   }
+}
+
+export async function resubmitPorts(context: CommandContext): Promise<HandInPorts & ResubmitPorts> {
+  return { ...(await handInPorts(context)), trust: await context.holdfast.trust() }
 }
 
 /** An agent stands elsewhere: what is relative to the caller's directory would mislead it. */

@@ -90,9 +90,16 @@ function countChanges(changes: Counts | null): string {
 /** What a new worktree gets besides its base, a line each. */
 export function describeSetUp(setUp: SetUp | null): string[] {
   const { files, leftOut } = setUp?.included ?? { files: 0, leftOut: [] }
+  const { argv, trusted } = setUp?.command ?? { argv: [], trusted: true }
   const taken =
     files === 0 ? [] : [`included: ${files === 1 ? '1 ignored file' : `${files} ignored files`}`]
-  return [...taken, ...leftOut.map(line => `left out: ${line}`)]
+  const command =
+    argv.length === 0
+      ? []
+      : trusted
+        ? [`set-up: ${argv.join(' ')}`]
+        : [`set-up is not run: ${argv.join(' ')} is not trusted; look at it with: holdfast trust`]
+  return [...taken, ...leftOut.map(line => `left out: ${line}`), ...command]
 }
 
 export function describeDelta(delta: {

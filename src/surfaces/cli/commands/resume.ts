@@ -4,7 +4,7 @@ import { type CommandContext, defineCommand, jsonFlag, requireWord } from '../co
 import { exitCodes } from '../exit-codes.ts'
 import { requireTask } from '../find-task.ts'
 import { type Asked, handInAndTell, stay, waitFlag } from '../hand-in-and-tell.ts'
-import { askerOf, handInPorts, timeoutFlag } from '../hand-in-ports.ts'
+import { askerOf, resubmitPorts, timeoutFlag } from '../hand-in-ports.ts'
 import { lookAtTask, ringOrTell } from '../look.ts'
 
 const usage = 'resume TASK'
@@ -24,7 +24,12 @@ export const resume = defineCommand({
     const roused = await store.transition(id, null, { kind: 'wait_ended' }, context.now())
     if (roused !== undefined) return await tell(roused, flags, context)
     const agent = await holdfast.agent(task.request.agent)
-    const plan = await planResume(task, agent, askerOf(flags, context), await handInPorts(context))
+    const plan = await planResume(
+      task,
+      agent,
+      askerOf(flags, context),
+      await resubmitPorts(context),
+    )
     return await handInAndTell(plan, flags, context)
   },
 })

@@ -1,9 +1,9 @@
-import { configuredBounds } from '../../../domain/configuration.ts'
 import { planRetry } from '../../../engine/resubmit.ts'
 import { defineCommand, jsonFlag, requireWord } from '../command.ts'
 import { requireTask } from '../find-task.ts'
 import { handInAndTell, waitFlag } from '../hand-in-and-tell.ts'
-import { askerOf, handInPorts, timeoutFlag } from '../hand-in-ports.ts'
+import { askerOf, resubmitPorts, timeoutFlag } from '../hand-in-ports.ts'
+import { readSetUpWish } from '../set-up-wish.ts'
 
 const usage = 'retry TASK'
 
@@ -18,9 +18,10 @@ export const retry = defineCommand({
     const { holdfast } = context
     const task = await requireTask(await holdfast.store(), requireWord(words, 'TASK', usage))
     const agent = await holdfast.agent(task.request.agent)
-    const bounds = configuredBounds(await holdfast.configuration(task.request.repo.root), 'include')
-    const ports = await handInPorts(context)
-    const plan = await planRetry(task, agent, askerOf(flags, context), bounds, ports)
+    const { root } = task.request.repo
+    const wish = await readSetUpWish(root, await holdfast.configuration(root), context)
+    const ports = await resubmitPorts(context)
+    const plan = await planRetry(task, agent, askerOf(flags, context), wish, ports)
     return await handInAndTell(plan, flags, context)
   },
 })

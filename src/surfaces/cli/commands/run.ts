@@ -13,6 +13,7 @@ import { handInAndTell, waitFlag } from '../hand-in-and-tell.ts'
 import { callerEnvironment, planPorts } from '../hand-in-ports.ts'
 import { readRequest } from '../read-request.ts'
 import { readOptions, runOptions } from '../run-options.ts'
+import { readSetUpWish } from '../set-up-wish.ts'
 
 const flags = {
   agent: {
@@ -52,9 +53,8 @@ export const run = defineCommand({
   ],
   async run(input, context) {
     const { holdfast } = context
-    const configuration = await holdfast.configuration(
-      findCheckout(context.directory)?.root ?? null,
-    )
+    const root = findCheckout(context.directory)?.root ?? null
+    const configuration = await holdfast.configuration(root)
     const { agentName, prompt, argv } = await readRequest(input, configuration, context)
     const permissions =
       input.flags.permissions === undefined
@@ -72,10 +72,8 @@ export const run = defineCommand({
       model: input.flags.model ?? choice('model') ?? null,
       effort: input.flags.effort ?? choice('effort') ?? null,
       permissions,
-      bounds: {
-        capture: configuredBounds(configuration, 'capture'),
-        include: configuredBounds(configuration, 'include'),
-      },
+      bounds: configuredBounds(configuration, 'capture'),
+      setUp: await readSetUpWish(root, configuration, context),
       caller: detectCaller(context.environment, context.directory),
       callerEnvironment: callerEnvironment(context),
       ...options,

@@ -1,0 +1,178 @@
+import { AppError } from '../../../domain/errors.ts'
+import type { FoundSetUp } from '../../../ports/trust.ts'
+import { detectCaller } from '../../caller.ts'
+import { isTerminal } from '../../terminal.ts'
+import { type CommandContext, defineCommand, jsonFlag, refuseWords } from '../command.ts'
+import { findCheckout } from '../common-git-dir.ts'
+import { exitCodes } from '../exit-codes.ts'
+
+const flags = {
+  yes: { about: 'trust it without being asked', short: 'y' },
+  list: { about: 'show everything that you trust' },
+  revoke: { about: 'trust nothing of this repository any more' },
+  ...jsonFlag,
+} as const
+
+type Given = { readonly [Name in keyof typeof flags]?: true }
+
+export const trust = defineCommand({
+  name: 'trust',
+  group: 'Keep house',
+  summary: 'Look at the set-up command of this repository, and let it run',
+  usage: 'trust',
+  flags,
+  examples: ['holdfast trust', 'holdfast trust --list', 'holdfast trust --revoke'],
+  async run({ flags: given, words }, context) {
+    refuseWords(words, 'trust')
+    const acts = (['yes', 'list', 'revoke'] as const).filter(name => given[name] === true)
+    if (acts.length > 1) {
+      throw new AppError('bad_usage', `--${acts[0]} and --${acts[1]} exclude each other`)
+    }
+    if (given.list === true) return await showAll(given, context)
+    const checkout = findCheckout(context.directory)
+    if (checkout === undefined) {
+      throw new AppError('not_a_repository', `${context.directory} is in no checkout`, {
+        hint: 'holdfast trust --list shows what you trust anywhere',
+      })
+    }
+    if (given.revoke === true) return await revoke(checkout.commonDir, given, context)
+    return await lookAndAsk(checkout, given, context)
+  },
+})
+
+async function showAll(given: Given, { holdfast, output }: CommandContext): Promise<number> {
+  const all = (await holdfast.trust()).list()
+  if (given.json === true) {
+    const shown = all.map(({ at, ...one }) => ({
+      repository: one.repository,
+      argv: [...one.argv],
+      scripts: [...one.scripts],
+      trustedAt: new Date(at).toISOString(),
+    }))
+    output.writeJson({ trusted: shown })
+    return exitCodes.done
+  }
+  if (all.length === 0) output.tell('you trust nothing yet')
+  for (const { repository, argv, at } of all) {
+    output.write(`${repository}: ${plainly(argv.join(' '))}  (${new Date(at).toISOString()})\n`)
+  }
+  return exitCodes.done
+}
+
+async function revoke(
+  repository: string,
+  given: Given,
+  { holdfast, output }: CommandContext,
+): Promise<number> {
+  const revoked = await (await holdfast.trust()).revoke(repository)
+  if (given.json === true) output.writeJson({ repository, revoked })
+  else {
+    output.tell(
+      revoked === 0
+        ? `nothing of ${repository} was trusted`
+        : `nothing of ${repository} is trusted any more`,
+    )
+  }
+  return exitCodes.done
+}
+
+async function lookAndAsk(
+  { root, commonDir }: { readonly root: string; readonly commonDir: string },
+  given: Given,
+  context: CommandContext,
+): Promise<number> {
+  const { holdfast, output, now } = context
+  const found = await holdfast.setUpCommand(root, await holdfast.configuration(root))
+  const ledger = await holdfast.trust()
+  const isTrusted = () => found !== undefined && ledger.isTrusted(commonDir, found.digest)
+  const show = () => {
+    if (given.json === true) output.writeJson(viewFound(commonDir, found, isTrusted()))
+  }
+  if (found === undefined) {
+    show()
+    output.tell(`${root} names no set-up: there is nothing to trust`)
+    output.tell('next: holdfast init')
+    return exitCodes.done
+  }
+  if (given.json !== true) output.write(describe(found, root))
+  if (isTrusted()) {
+    show()
+    output.tell('you trust this already; to take that back: holdfast trust --revoke')
+    return exitCodes.done
+  }
+  if (given.yes !== true && !(await agrees(given, context))) {
+    show()
+    output.tell('it is not trusted, and does not run')
+    return exitCodes.refused
+  }
+  refuseAgents(context)
+  const scripts = found.scripts.map(({ path }) => path)
+  const { argv, digest } = found
+  // Unreadable: said now, before it is believed that it was written.
+  ledger.list()
+  await ledger.add({ repository: commonDir, digest, argv, scripts, at: now() })
+  show()
+  output.tell('trusted, as it is now: it runs in each new worktree; once it changes, it does not')
+  output.tell('next: holdfast run "…"')
+  return exitCodes.done
+}
+
+function viewFound(repository: string, found: FoundSetUp | undefined, trusted: boolean) {
+  return {
+    repository,
+    trusted,
+    setUp:
+      found === undefined
+        ? null
+        : {
+            from: found.from,
+            argv: [...found.argv],
+            scripts: found.scripts.map(({ path, bytes }) => ({
+              path,
+              content: new TextDecoder().decode(bytes),
+            })),
+          },
+  }
+}
+
+function describe({ argv, scripts, from }: FoundSetUp, root: string): string {
+  const words = argv.map(word => (/[\s'"]/.test(word) ? JSON.stringify(word) : word))
+  const files = scripts.flatMap(({ path, bytes }) => {
+    const lines = new TextDecoder().decode(bytes).replace(/\n$/, '').split('\n')
+    return ['', `${plainly(path)}:`, ...lines.map(line => `  | ${plainly(line)}`)]
+  })
+  const lines = [
+    `${root} names this set-up (${from}):`,
+    '',
+    `  ${plainly(words.join(' '))}`,
+    ...files,
+  ]
+  return `${lines.join('\n')}\n\n`
+}
+
+/** An agent that trusts in its user's place would be asked by what it is about to run. */
+function refuseAgents({ environment, directory }: CommandContext): void {
+  if (detectCaller(environment, directory).kind !== 'task') return
+  throw new AppError('refused_in_state', 'a task cannot give trust: that is for the user', {
+    hint: 'in a terminal of yours: holdfast trust',
+  })
+}
+
+/** With nothing in it that a terminal obeys, nor that turns the order of letters round. */
+function plainly(text: string): string {
+  return text.replace(/(?!\t)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, character => {
+    const code = character.codePointAt(0)?.toString(16) ?? ''
+    return `\\u{${code}}`
+  })
+}
+
+/** No without a terminal: nobody has looked. */
+async function agrees(given: Given, { output, stdin }: CommandContext): Promise<boolean> {
+  if (given.json === true || !isTerminal(0)) {
+    output.tell('nobody can be asked here; to trust it all the same: holdfast trust --yes')
+    return false
+  }
+  output.tell('It would run in each new worktree, before the agent. Trust it? [y/N]')
+  for await (const answer of stdin) return /^y(?:es)?\s*$/i.test(String(answer))
+  return false
+}
