@@ -10,6 +10,7 @@ import type { Agent } from './ports/agent.ts'
 import type { Locks } from './ports/lock.ts'
 import type { ProcessHost } from './ports/process-host.ts'
 import type { ProcessTable } from './ports/process-table.ts'
+import type { RepositoryFiles } from './ports/repository-files.ts'
 import type { Store } from './ports/store.ts'
 import type { TaskFiles } from './ports/task-files.ts'
 import type { FoundSetUp, Trust } from './ports/trust.ts'
@@ -44,6 +45,7 @@ export interface Composition {
   /** The set-up command that the checkout whose top is `root` names. Refuses with `bad_configuration`. */
   setUpCommand(root: string, configuration: Configuration): Promise<FoundSetUp | undefined>
   trust(): Promise<Trust>
+  repositoryFiles(): Promise<RepositoryFiles>
   agentNames(): Promise<readonly string[]>
   agent(name: string): Promise<Agent>
   close(): Promise<void>
@@ -129,6 +131,9 @@ export function compose(environment: Variables, entry: string): Composition {
       return findSetUpCommand(root, repository.setup)
     },
     trust,
+    async repositoryFiles() {
+      return (await import('./configuration/repository-files.ts')).repositoryFiles
+    },
     async agentNames() {
       const { agents } = await import('./agents/index.ts')
       return Object.keys(agents)

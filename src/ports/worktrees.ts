@@ -97,6 +97,13 @@ export interface Worktrees {
    */
   takeIncluded(checkout: Checkout, directory: string, bounds: Bounds): Promise<IncludedFiles | null>
   /**
+   * The ignored files of a checkout, by path from its top (of a directory that is ignored entirely
+   * only its name, with a slash), and those that its `.worktreeinclude` would bring along.
+   */
+  listIgnored(
+    checkout: Checkout,
+  ): Promise<{ readonly ignored: readonly string[]; readonly included: readonly string[] }>
+  /**
    * Writes what `takeIncluded` took into a worktree that was just made, with its modes. Gives what
    * it could not place, in words. Nothing that is there is replaced, and nothing stays that git does
    * not ignore there: it would look like work.

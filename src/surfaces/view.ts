@@ -229,6 +229,20 @@ export const trustListView = z.object({
 
 export const trustRevokedView = z.object({ repository: z.string(), revoked: z.number() })
 
+export const initView = z.object({
+  /** The top of the checkout. */
+  root: z.string(),
+  files: z.array(
+    z.object({
+      path: z.string(),
+      became: z.enum(['written', 'kept', 'not needed']),
+      content: z.nullable(z.string()),
+      /** Why each thing is in it; of a file that was kept, what it lacks. */
+      why: z.array(z.string()),
+    }),
+  ),
+})
+
 export const completionView = z.object({
   shell: z.enum(['bash', 'zsh', 'fish']),
   script: z.string(),
@@ -256,6 +270,7 @@ export const views = {
   diff: diffView,
   doctor: doctorView,
   agents: agentsView,
+  init: initView,
   trust: trustView,
   trustList: trustListView,
   trustRevoked: trustRevokedView,
@@ -269,6 +284,7 @@ export type UnreadableView = z.infer<typeof unreadableView>
 export type WorkerView = z.infer<typeof workerView>
 export type ResultView = z.infer<typeof resultView>
 export type DoctorView = z.infer<typeof doctorView>
+export type InitView = z.infer<typeof initView>
 export type AgentsView = z.infer<typeof agentsView>
 export type DemoView = z.infer<typeof demoView>
 export type EventView = z.infer<typeof eventView>

@@ -68,19 +68,35 @@ export async function takeIncluded(
 /** By what is taken as a whole or not at all: a directory that git ignores entirely, or one file. */
 type Groups = ReadonlyMap<string, readonly BytePath[]>
 
+/** See `Worktrees.listIgnored`. */
+export async function listIgnored(
+  git: Git,
+  { gitDir, place: { root, commonDir } }: Checkout,
+): Promise<{ ignored: readonly string[]; included: readonly string[] }> {
+  const place = { gitDir, commonDir, workTree: root }
+  const ignored = await listOthers(git, place, ALL_IGNORED)
+  if (!existsSync(join(root, INCLUDE_FILE)))
+    return { ignored: ignored.map(shownPath), included: [] }
+  const { groups } = await findIncluded(git, place)
+  return { ignored: ignored.map(shownPath), included: [...groups.values()].flat().map(shownPath) }
+}
+
+/** Of a directory that is ignored entirely, this names nothing but the directory. */
+const ALL_IGNORED = ['--exclude-standard', '--directory']
+
+async function listOthers(git: Git, place: GitPlace, options: readonly string[]) {
+  const { stdout } = await git.run(['ls-files', '-z', '-o', '-i', ...options], { place })
+  return splitAtNul(stdout).map(parsePath)
+}
+
 /** What the patterns match and git ignores. What it does not ignore comes along anyway. */
 async function findIncluded(
   git: Git,
   place: GitPlace & { readonly workTree: string },
 ): Promise<{ groups: Groups; nested: readonly BytePath[] }> {
-  const list = async (...options: string[]) => {
-    const { stdout } = await git.run(['ls-files', '-z', '-o', '-i', ...options], { place })
-    return splitAtNul(stdout).map(parsePath)
-  }
   const [matching, ignored] = await Promise.all([
-    list(`--exclude-from=${join(place.workTree, INCLUDE_FILE)}`),
-    // Of a directory that is ignored entirely, this names nothing but the directory.
-    list('--exclude-standard', '--directory'),
+    listOthers(git, place, [`--exclude-from=${join(place.workTree, INCLUDE_FILE)}`]),
+    listOthers(git, place, ALL_IGNORED),
   ])
   const isIgnored = new Set<string>(ignored)
   const groups = new Map<string, BytePath[]>()

@@ -8,7 +8,7 @@ import { openCheckout } from './checkout.ts'
 import { collectResult, diffNow } from './collect.ts'
 import { createWorktree } from './create.ts'
 import { makeGit } from './git.ts'
-import { takeIncluded } from './included.ts'
+import { listIgnored, takeIncluded } from './included.ts'
 import { takeOver } from './orphans.ts'
 import { placeIncluded } from './place-included.ts'
 import { dropBase, dropRefs, holdBase } from './refs.ts'
@@ -46,6 +46,7 @@ export function makeWorktrees({
     holdBase: (commonDir, task, base) => holdBase(git, commonDir, task, base),
     borrowCheckout,
     takeIncluded: (checkout, directory, bounds) => takeIncluded(git, checkout, directory, bounds),
+    listIgnored: checkout => listIgnored(git, checkout),
     placeIncluded: (worktree, directory) => placeIncluded(git, worktree, directory),
     dropBase: (commonDir, task) => dropBase(git, commonDir, task),
     createWorktree: (id, path, base, commonDir) =>

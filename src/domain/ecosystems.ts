@@ -1,0 +1,50 @@
+/** How the packages of common ecosystems are installed, told from files at the top of a checkout. Pure. */
+
+export interface Installation {
+  /** The file that speaks for it. */
+  readonly because: string
+  readonly argv: readonly [string, ...string[]]
+}
+
+/** A lock file is installed exactly; what would write one anew is not proposed. */
+const LOCK_FILES: readonly Installation[] = [
+  { because: 'pnpm-lock.yaml', argv: ['pnpm', 'install', '--frozen-lockfile'] },
+  { because: 'bun.lock', argv: ['bun', 'install', '--frozen-lockfile'] },
+  { because: 'bun.lockb', argv: ['bun', 'install', '--frozen-lockfile'] },
+  { because: 'yarn.lock', argv: ['yarn', 'install', '--frozen-lockfile'] },
+  { because: 'npm-shrinkwrap.json', argv: ['npm', 'ci'] },
+  { because: 'package-lock.json', argv: ['npm', 'ci'] },
+  { because: 'uv.lock', argv: ['uv', 'sync', '--frozen'] },
+  { because: 'poetry.lock', argv: ['poetry', 'install'] },
+  { because: 'Pipfile.lock', argv: ['pipenv', 'sync', '--dev'] },
+  { because: 'Gemfile.lock', argv: ['bundle', 'install'] },
+  { because: 'composer.lock', argv: ['composer', 'install'] },
+  { because: 'mix.lock', argv: ['mix', 'deps.get'] },
+  { because: 'Cargo.lock', argv: ['cargo', 'fetch', '--locked'] },
+  { because: 'go.sum', argv: ['go', 'mod', 'download'] },
+]
+
+const OF_NODE = ['pnpm', 'bun', 'yarn', 'npm']
+
+/** `packageManager`: what `package.json` says in the field of this name, such as `yarn@4.1.0`. */
+export function findInstallations(
+  names: ReadonlySet<string>,
+  packageManager: string | undefined,
+): readonly Installation[] {
+  const [named, version = ''] = packageManager?.split('@', 2) ?? []
+  const present = LOCK_FILES.filter(({ because }) => names.has(because))
+  // Of several lock files for Node the one that is meant counts; the others are leftovers.
+  const meant = present.find(({ argv }) => argv[0] === named)
+  const chosen = meant ?? present.find(({ argv }) => OF_NODE.includes(argv[0]))
+  return present
+    .filter(one => !OF_NODE.includes(one.argv[0]) || one === chosen)
+    .map(one =>
+      isNewYarn(one, names, version) ? { ...one, argv: ['yarn', 'install', '--immutable'] } : one,
+    )
+}
+
+/** From version 2 on its flag has another name. */
+function isNewYarn({ argv }: Installation, names: ReadonlySet<string>, version: string): boolean {
+  if (argv[0] !== 'yarn') return false
+  return names.has('.yarnrc.yml') || /^(?:[2-9]|[1-9]\d)/.test(version)
+}
