@@ -148,8 +148,7 @@ async function initIncludes(
   return write(root, INCLUDE_FILE, `${[heading, ...patterns].join('\n')}\n`, why, files)
 }
 
-/** The bare name where it means the same in every directory; else the path from the top. */
+/** Just this file: the same name within a directory of packages is none of ours. */
 function patternFor(path: string): string {
-  const name = path.slice(path.lastIndexOf('/') + 1)
-  return name === 'settings.local.json' ? `/${path.replace(/[\\*?[ ]/g, '\\$&')}` : name
+  return `/${path.replace(/[\\*?[ ]/g, '\\$&')}`
 }

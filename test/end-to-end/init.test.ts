@@ -33,15 +33,15 @@ test('from a directory below: the install command and the ignored files that a t
   expect(run).toMatchObject({ code: 0 })
   expect(textOf(house, 'holdfast.json')).toBe('{\n  "setup": ["npm", "ci"]\n}\n')
   expect(textOf(house, '.worktreeinclude').split('\n').slice(1)).toEqual([
-    '.env',
-    '.env.local',
     '/.claude/settings.local.json',
-    'CLAUDE.local.md',
+    '/.env',
+    '/CLAUDE.local.md',
+    '/below/.env.local',
     '',
   ])
   for (const line of [
     'written holdfast.json',
-    '  | CLAUDE.local.md',
+    '  | /CLAUDE.local.md',
     '  .env: settings of the project',
   ]) {
     expect(run.stdout).toContain(`${line}\n`)
