@@ -4,9 +4,18 @@
  * looks: signals are sent by those who ask.
  *
  * A process is never known by its name. What cannot be seen is said to be so, and never taken for
- * dead. Other failures of a look (no file descriptor left) are thrown.
+ * dead: `liveness` then says `unknown`, and the others throw `ProcessesUnseen`. Other failures of a
+ * look (no file descriptor left) are thrown as they are.
  */
+import { AppError } from '../domain/errors.ts'
 import type { Liveness } from '../domain/recovery.ts'
+
+/** The system does not say who lives: a sandbox forbids it, or there is no means left to ask. */
+export class ProcessesUnseen extends AppError {
+  constructor(why: string, cause?: unknown) {
+    super('refused_in_state', why, { hint: 'holdfast doctor', cause })
+  }
+}
 
 /** What a pid and a start time are relative to. What cannot be read is an empty string. */
 export interface Place {

@@ -3,8 +3,13 @@ import { realpathSync } from 'node:fs'
 import { isAbsolute, join } from 'node:path'
 import { MARK_VARIABLE } from '../domain/environment.ts'
 import { LAUNCH_LIMIT_MS } from '../domain/recovery.ts'
-import type { AttemptProcesses, ProcessHost } from '../ports/process-host.ts'
-import type { LocalIdentity, ProcessTable, SeenProcess } from '../ports/process-table.ts'
+import type { AttemptProcesses, ProcessHost, StopReport } from '../ports/process-host.ts'
+import {
+  type LocalIdentity,
+  ProcessesUnseen,
+  type ProcessTable,
+  type SeenProcess,
+} from '../ports/process-table.ts'
 import { startDetached } from './detached.ts'
 import { judgePlace, livenessOf } from './identity.ts'
 import { isGone } from './is-gone.ts'
@@ -42,7 +47,7 @@ export function makeProcessHost(processes: ProcessTable, options: HostOptions = 
     switch (judgeAttempt(attempt, processes)) {
       case 'here':
         if (loadIdentity(attempt.runDirectory, 'pid') === undefined) voidRun(attempt.runDirectory)
-        return stopMembers(openSource(attempt, processes), order)
+        return await stopMembers(openSource(attempt, processes), order).catch(notEnded)
       case 'dead':
         return { ended: true, processes: [] }
       case 'unknown':
@@ -72,6 +77,12 @@ export function makeProcessHost(processes: ProcessTable, options: HostOptions = 
     liveness: identity => livenessOf(identity, processes),
     self: processes.self,
   }
+}
+
+/** Whoever cannot be seen is not known to have ended: the next look may tell. */
+function notEnded(error: unknown): StopReport {
+  if (!(error instanceof ProcessesUnseen)) throw error
+  return { ended: false, processes: [] }
 }
 
 /** Whether the attempt's processes are of a kind that can be looked for from here. */

@@ -1,4 +1,4 @@
-import type { Place } from '../../ports/process-table.ts'
+import { type Place, ProcessesUnseen } from '../../ports/process-table.ts'
 import type { Programs } from './programs.ts'
 
 /** The hardware's own number. (`kern.uuid` is the kernel's, the same on many machines.) */
@@ -12,7 +12,8 @@ export function readPlace(programs: Programs): Place {
   const ask = (name: 'ioreg' | 'sysctl', args: readonly string[]) => {
     try {
       return programs.run(name, args).stdout
-    } catch {
+    } catch (error) {
+      if (!(error instanceof ProcessesUnseen)) throw error
       return '' // a sandbox may forbid it, an old system may not know it
     }
   }

@@ -4,6 +4,7 @@
  */
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
+import { ProcessesUnseen } from '../../ports/process-table.ts'
 
 const DIRECTORIES = {
   ps: '/bin',
@@ -24,7 +25,7 @@ export interface Said {
 
 export interface Programs {
   path(name: ProgramName): string
-  /** Runs to the end. Throws where the program cannot be run, or fails: then nothing is known. */
+  /** Runs to the end. `ProcessesUnseen` where the program cannot be run, or fails. */
   run(name: ProgramName, args: readonly string[]): Said
 }
 
@@ -62,9 +63,9 @@ export function makePrograms(directory?: string): Programs {
         killSignal: 'SIGKILL',
         maxBuffer: MOST_BYTES,
       })
-      if (error !== undefined) throw new Error(`cannot run ${path(name)}`, { cause: error })
+      if (error !== undefined) throw new ProcessesUnseen(`cannot run ${path(name)}`, error)
       if (status !== 0 && (status === null || status !== answers[name])) {
-        throw new Error(`${name} failed (${signal ?? status}): ${stderr.trim()}`)
+        throw new ProcessesUnseen(`${name} failed (${signal ?? status}): ${stderr.trim()}`)
       }
       return { pid, stdout }
     },

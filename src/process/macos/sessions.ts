@@ -1,3 +1,4 @@
+import { ProcessesUnseen } from '../../ports/process-table.ts'
 import type { Programs } from './programs.ts'
 
 /** `getsid`, by the number that it has among the system calls of macOS: Perl has no other name. */
@@ -13,7 +14,8 @@ export function readSessions(
   if (pids.length === 0) return new Map()
   try {
     return parseSessions(programs.run('perl', ['-e', GETSID_SCRIPT, ...pids.map(String)]).stdout)
-  } catch {
+  } catch (error) {
+    if (!(error instanceof ProcessesUnseen)) throw error
     return new Map() // without Perl nothing can be launched either: nobody's session is known
   }
 }

@@ -8,7 +8,7 @@
  * out in turn, up to 99,999: none comes back within a second.
  */
 import type { Liveness } from '../../domain/recovery.ts'
-import type { LocalIdentity } from '../../ports/process-table.ts'
+import { type LocalIdentity, ProcessesUnseen } from '../../ports/process-table.ts'
 import type { Programs } from './programs.ts'
 import { hasDied, type PsRow, parseTable, TABLE } from './ps.ts'
 
@@ -17,7 +17,7 @@ const KEPT_MS = 1_000
 export type Rows = ReadonlyMap<number, PsRow>
 
 export interface Snapshots {
-  /** All processes, dead ones too, as they are now. Throws where they cannot be seen. */
+  /** All processes, dead ones too, as they are now. */
   take(): Rows
   liveness(process: LocalIdentity): Liveness
   find(pid: number): PsRow | undefined
@@ -31,7 +31,7 @@ export function makeSnapshots(programs: Programs): Snapshots {
     const { pid: ours, stdout } = programs.run('ps', TABLE)
     const rows = new Map(parseTable(stdout).map(row => [row.pid, row]))
     // A table in which we are not ourselves is none, whatever it is.
-    if (!rows.has(process.pid)) throw new Error('ps does not show this process')
+    if (!rows.has(process.pid)) throw new ProcessesUnseen('ps does not show this process')
     rows.delete(ours)
     kept = { rows, at }
     return rows
@@ -56,8 +56,9 @@ export function makeSnapshots(programs: Programs): Snapshots {
         const row = look(identity)
         if (row === undefined || row.startTime !== identity.startTime) return 'dead'
         return hasDied(row) ? 'dead' : 'alive'
-      } catch {
-        return 'unknown' // a sandbox forbids `ps`, or there is no process left to run it
+      } catch (error) {
+        if (!(error instanceof ProcessesUnseen)) throw error
+        return 'unknown'
       }
     },
   }

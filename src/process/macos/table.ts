@@ -3,7 +3,7 @@
  * since 1970, by the clock as it stood when the process started. What this system does not show is
  * in `docs/reference/platforms.md`.
  */
-import type { Place, ProcessTable } from '../../ports/process-table.ts'
+import { type Place, ProcessesUnseen, type ProcessTable } from '../../ports/process-table.ts'
 import { describeCommand } from '../command.ts'
 import { findOwnSession } from '../own-session.ts'
 import { readPlace } from './place.ts'
@@ -26,7 +26,7 @@ export function makeMacosTable(directory?: string): ProcessTable {
     place,
     self() {
       const row = snapshots.find(process.pid)
-      if (row === undefined) throw new Error('ps does not show this process')
+      if (row === undefined) throw new ProcessesUnseen('ps does not show this process')
       return { ...place(), pid: row.pid, startTime: row.startTime }
     },
     liveness: snapshots.liveness,

@@ -3,6 +3,9 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { MARK_VARIABLE } from '../../../src/domain/environment.ts'
+import { asFence, makeTaskId } from '../../../src/domain/ids.ts'
+import { ProcessesUnseen } from '../../../src/ports/process-table.ts'
+import { makeProcessHost } from '../../../src/process/host.ts'
 import { directoriesOf, parseDirectories } from '../../../src/process/macos/lsof.ts'
 import { parseBoot, parseMachine } from '../../../src/process/macos/place.ts'
 import {
@@ -215,7 +218,7 @@ describe('a scan of what was recorded', () => {
   test('fails where ps, or lsof, does not answer: nothing is known then', () => {
     const nowhere = scratchDirectory()
     const table = makeMacosTable(nowhere)
-    expect(() => table.scan(MARK_VARIABLE, 0, () => undefined)).toThrow('cannot run')
+    expect(() => table.scan(MARK_VARIABLE, 0, () => undefined)).toThrow(ProcessesUnseen)
     expect(() => table.find(process.pid)).toThrow('cannot run')
     expect(table.liveness({ pid: process.pid, startTime: 1 })).toBe('unknown')
     expect(table.liveness({ pid: 3_999_999, startTime: 1 })).toBe('dead')
@@ -226,6 +229,17 @@ describe('a scan of what was recorded', () => {
     expect(() => makeMacosTable(silent).scan(MARK_VARIABLE, 0, () => undefined)).toThrow(
       'lsof failed (2): broken',
     )
+  })
+
+  test('so that nothing is reported as ended', async () => {
+    const host = makeProcessHost(makeMacosTable(scratchDirectory()))
+    const task = makeTaskId(new Uint8Array(10))
+    const runDirectory = join(scratchDirectory(), 'run')
+    const attempt = { task, fence: asFence(1), runDirectory, worktree: null }
+    expect(await host.stop(attempt, { graceful: null, graceMs: 0 })).toEqual({
+      ended: false,
+      processes: [],
+    })
   })
 
   test('does not believe a table without the process that asks', () => {
