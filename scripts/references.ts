@@ -91,7 +91,7 @@ function jsonReference(): string {
 # JSON
 
 What \`--json\` prints, as JSON Schema. \`run\`, and \`status TASK\`: *task*. \`status\`, \`wait\` and
-\`cancel\`: *status*. \`worker\`: *worker*. \`agents\`: *agents*. \`completion\`: *completion*. \`init\`: *init*. \`trust\`: *trust*, with \`--list\` *trustList*, with \`--revoke\`
+\`cancel\`: *status*. \`worker\`: *worker*. \`apply\`: *apply*. \`agents\`: *agents*. \`completion\`: *completion*. \`init\`: *init*. \`trust\`: *trust*, with \`--list\` *trustList*, with \`--revoke\`
 *trustRevoked*. \`demo\`: *demo*. \`logs\`: one *event* a line. A refusal prints *error* and
 exits with its [code](exit-codes.md).
 

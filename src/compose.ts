@@ -7,6 +7,7 @@ import type { Configuration } from './domain/configuration.ts'
 import { agentEnvironment, workerEnvironment } from './domain/environment.ts'
 import { AppError } from './domain/errors.ts'
 import type { Agent } from './ports/agent.ts'
+import type { Applications } from './ports/applications.ts'
 import type { Locks } from './ports/lock.ts'
 import type { ProcessHost } from './ports/process-host.ts'
 import type { ProcessTable } from './ports/process-table.ts'
@@ -42,6 +43,7 @@ export interface Composition {
    * Refuses with `bad_configuration`.
    */
   configuration(root: string | null): Promise<Configuration>
+  applications(): Promise<Applications>
   /** The set-up command that the checkout whose top is `root` names. Refuses with `bad_configuration`. */
   setUpCommand(root: string, configuration: Configuration): Promise<FoundSetUp | undefined>
   trust(): Promise<Trust>
@@ -106,6 +108,15 @@ export function compose(environment: Variables, entry: string): Composition {
       environment: withoutAllocator(agentEnvironment(environment)),
     })
   })
+  const applications = once(async () => {
+    const { makeApplications } = await import('./worktree/applications.ts')
+    return makeApplications({
+      locks: await locks(),
+      clock: systemClock,
+      environment: withoutAllocator(agentEnvironment(environment)),
+      directoryOf: (await files()).directory,
+    })
+  })
   return {
     home,
     command,
@@ -116,6 +127,7 @@ export function compose(environment: Variables, entry: string): Composition {
     locks,
     presence,
     worktrees,
+    applications,
     async configuration(root) {
       // What the user has set there is believed: it may not be anybody's.
       requireUsable(home)

@@ -139,6 +139,30 @@ const points = {
     'retire.unlinked': 'its files are gone',
     'retire.forgotten': 'its row is gone',
   },
+  'Applying (the command `apply`)': {
+    'apply.planned': 'what is to be written is known; there is nothing but a scratch directory',
+    'apply.journal-written': 'the journal says what will be done, and what was before',
+    'apply.contents-held': 'a ref holds the old contents',
+    'apply.directory-made': 'the exchange directory is there, and says whose it is',
+    'apply.files-copied': 'the new files lie in it, synced',
+    'apply.exchanged': 'all files are as they should be; the journal does not say so',
+    'apply.journal-closed': 'the journal says that the application stands',
+    'apply.directory-removed': 'the exchange directory is gone; the row says nothing',
+    'apply.row-committed': 'the row says that the result was taken',
+  },
+  'Exchanging working files': {
+    'exchange.taken-away': 'a file is out of its place, and none is in it',
+    'exchange.put': 'a file is in its place',
+  },
+  'Taking back (`apply --undo`, or an application that failed)': {
+    'undo.journal-opened': 'the journal says that it is being taken back',
+    'undo.directory-made': 'the exchange directory is there, and says whose it is',
+    'undo.files-written': 'the old files lie in it, synced',
+    'undo.exchanged': 'all files are as they were',
+    'undo.directory-removed': 'the exchange directory is gone',
+    'undo.ref-dropped': 'the old contents are held no longer',
+    'undo.journal-removed': 'the journal is gone; the row may say that the result was taken',
+  },
 } as const
 
 /**

@@ -181,6 +181,15 @@ export interface WorktreePlace {
   readonly pinned: boolean
 }
 
+/** That the result was taken home: how, when, and to where. */
+export interface Taken {
+  readonly how: 'applied'
+  /** Milliseconds since 1970. */
+  readonly at: number
+  /** The top of the checkout. */
+  readonly where: string
+}
+
 /** A task as the store knows it: what was asked, and how it stands. */
 export interface Task {
   readonly request: TaskRequest
@@ -199,6 +208,7 @@ export interface Task {
   readonly worktree: WorktreePlace | null
   readonly usage: Usage | null
   readonly startedAt: number | null
+  readonly taken: Taken | null
 }
 
 /** One launch of an agent process for a task. */

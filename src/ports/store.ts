@@ -8,7 +8,14 @@ import type { Activity } from '../domain/activity.ts'
 import type { AgentEvent, TaskEvent } from '../domain/agent-events.ts'
 import type { Fence, TaskId, WorktreeId } from '../domain/ids.ts'
 import type { Failure } from '../domain/outcome.ts'
-import type { Attempt, Task, TaskRequest, TaskStateName, WorktreeKind } from '../domain/task.ts'
+import type {
+  Attempt,
+  Taken,
+  Task,
+  TaskRequest,
+  TaskStateName,
+  WorktreeKind,
+} from '../domain/task.ts'
 import type { Transition } from '../domain/transitions.ts'
 import type { Translation } from './agent.ts'
 import type { WorktreeRecord } from './worktrees.ts'
@@ -113,6 +120,8 @@ export interface Store {
     text: string,
     now: number,
   ): Promise<void>
+  /** That the result was taken home, with a line in the log; null: that it was given back. */
+  recordTaken(task: TaskId, taken: Taken | null, note: string, now: number): Promise<void>
   listEvents(task: TaskId, after: number, limit: number): Promise<readonly TaskEvent[]>
   lastEvents(task: TaskId, count: number): Promise<readonly TaskEvent[]>
   listAttempts(task: TaskId): Promise<readonly AttemptRecord[]>

@@ -128,6 +128,8 @@ const state = z.discriminatedUnion('name', [
   z.object({ name: z.literal('cancelled'), endedAt: z.number(), result: z.nullable(result) }),
 ])
 
+const taken = z.object({ how: z.literal('applied'), at: z.number(), where: z.string() })
+
 const translation = z.object({
   session: z.nullable(branded<SessionId>()),
   answer: z.nullable(z.string()),
@@ -154,7 +156,12 @@ const eventBody = z.looseObject({ kind: z.string() })
 
 /** By table and column. */
 export const columnSchemas = {
-  tasks: { request_json: request, state_json: state, usage_json: z.nullable(usage) },
+  tasks: {
+    request_json: request,
+    state_json: state,
+    usage_json: z.nullable(usage),
+    taken_json: z.nullable(taken),
+  },
   attempts: { translation_json: z.nullable(translation) },
   worktrees: { record_json: z.nullable(worktreeRecord) },
   events: { body_json: eventBody },

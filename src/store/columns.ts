@@ -5,7 +5,7 @@
 import type { TaskEventBody } from '../domain/agent-events.ts'
 import { AppError } from '../domain/errors.ts'
 import type { Usage } from '../domain/outcome.ts'
-import { plainRequest, type TaskRequest, type TaskState } from '../domain/task.ts'
+import { plainRequest, type Taken, type TaskRequest, type TaskState } from '../domain/task.ts'
 import type { Translation } from '../ports/agent.ts'
 import type { WorktreeRecord } from '../ports/worktrees.ts'
 
@@ -54,6 +54,9 @@ export function readWorktreeRecord(id: string, json: string): WorktreeRecord {
     hint: 'holdfast doctor --fix makes it anew from the worktree itself',
   })
 }
+
+/** Null: not known; then it counts as not taken, and nothing is given up for it. */
+export const readTaken = (json: string) => parse<Taken>(json) ?? null
 
 /** Null: not known. */
 export const readUsage = (json: string) => parse<Usage>(json) ?? null

@@ -34,6 +34,7 @@ export interface Database {
     /** The task that delegated it, and the one at the top of these. */
     parent: string | null
     root: string | null
+    taken_json: string | null
   }
   /** What has yet to succeed before a task may start. */
   dependencies: {

@@ -11,7 +11,7 @@ import { openDatabase } from './open.ts'
 import { findProgress, listAttempts, recordSteps, type Step } from './progress.ts'
 import type { Database } from './schema.ts'
 import { submitTask } from './submissions.ts'
-import { countTasks, findTask, findTasksNamed, listTasks } from './tasks.ts'
+import { countTasks, findTask, findTasksNamed, listTasks, recordTaken } from './tasks.ts'
 import {
   findWorktree,
   forgetWorktree,
@@ -61,6 +61,8 @@ export async function openSqliteStore(directory: string, clock: Clock): Promise<
           .transaction()
           .execute(transaction => insertNote(transaction, task, fence, kind, text, now)),
       ),
+    recordTaken: (task, taken, note, now) =>
+      db.transaction().execute(transaction => recordTaken(transaction, task, taken, note, now)),
     listEvents: (task, after, limit) => listEvents(db, task, after, limit),
     async lastEvents(task, count) {
       const row = await db

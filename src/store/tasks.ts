@@ -2,9 +2,9 @@
 import type { Selectable } from 'kysely'
 import { messageOf } from '../domain/errors.ts'
 import { asFence, type Fence, type SessionId, type TaskId, type WorktreeId } from '../domain/ids.ts'
-import type { Task, TaskRequest, TaskState, TaskStateName, Wait } from '../domain/task.ts'
+import type { Taken, Task, TaskRequest, TaskState, TaskStateName, Wait } from '../domain/task.ts'
 import type { TaskFilter, UnreadableTask } from '../ports/store.ts'
-import { readRequest, readState, readUsage } from './columns.ts'
+import { readRequest, readState, readTaken, readUsage } from './columns.ts'
 import { insertNote } from './events.ts'
 import type { Database, Db } from './schema.ts'
 
@@ -48,6 +48,7 @@ export function readTask(row: TaskRow): Task {
           },
     usage: row.usage_json === null ? null : readUsage(row.usage_json),
     startedAt: row.started_at === null ? null : Number(row.started_at),
+    taken: row.taken_json === null ? null : readTaken(row.taken_json),
   }
 }
 
@@ -183,6 +184,18 @@ export async function countTasks(db: Db, states: readonly TaskStateName[]): Prom
     .where('state', 'in', states)
     .executeTakeFirstOrThrow()
   return Number(row.count)
+}
+
+export async function recordTaken(
+  db: Db,
+  task: TaskId,
+  taken: Taken | null,
+  note: string,
+  now: number,
+): Promise<void> {
+  const taken_json = taken === null ? null : JSON.stringify(taken)
+  await db.updateTable('tasks').set({ taken_json }).where('id', '=', task).execute()
+  await insertNote(db, task, null, 'task_changed', note, now)
 }
 
 export const fenceOf = (task: Task): Fence => asFence(task.attempts)

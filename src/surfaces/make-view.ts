@@ -59,7 +59,7 @@ export function viewTask(task: Task, judged: JudgedState): TaskView {
       state.name === 'waiting' && state.wait.reason === 'backoff' ? iso(state.wait.until) : null,
     usage: task.usage,
     result: result === null ? null : { ...result, leftOut: [...result.leftOut] },
-    taken: null,
+    taken: isoOrNull(task.taken?.at ?? null),
     error:
       failure === null
         ? null

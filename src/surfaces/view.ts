@@ -101,6 +101,7 @@ export const taskView = z.object({
       leftOut: z.array(z.string()),
     }),
   ),
+  /** When its result was taken home (applied to a checkout); null: not yet, or given back. */
   taken: z.nullable(z.string()),
   error: z.nullable(
     z.object({ code: z.string(), message: z.string(), hint: z.nullable(z.string()) }),
@@ -163,6 +164,20 @@ export const diffView = z.object({
   deletions: z.number(),
   /** As text; bytes that are no UTF-8 are replaced, so apply the raw output instead. */
   patch: z.string(),
+})
+
+export const applyView = z.object({
+  id: z.string(),
+  /** The top of the checkout; null where there was nothing to apply. */
+  to: z.nullable(z.string()),
+  /**
+   * `conflicts`: nothing was written. `applied` with conflicts: they stand in the files, with
+   * markers. `in_place`: everything was there already. `nothing`: the agent changed no file.
+   */
+  state: z.enum(['applied', 'in_place', 'nothing', 'would_apply', 'conflicts', 'undone']),
+  files: z.array(z.object({ path: z.string(), change: z.enum(['added', 'modified', 'deleted']) })),
+  conflicts: z.array(z.object({ path: z.string(), why: z.string() })),
+  taken: z.nullable(z.string()),
 })
 
 export const doctorView = z.object({
@@ -268,6 +283,7 @@ export const views = {
   event: eventView,
   result: resultView,
   diff: diffView,
+  apply: applyView,
   doctor: doctorView,
   agents: agentsView,
   init: initView,
@@ -283,6 +299,7 @@ export type TaskView = z.infer<typeof taskView>
 export type UnreadableView = z.infer<typeof unreadableView>
 export type WorkerView = z.infer<typeof workerView>
 export type ResultView = z.infer<typeof resultView>
+export type ApplyView = z.infer<typeof applyView>
 export type DoctorView = z.infer<typeof doctorView>
 export type InitView = z.infer<typeof initView>
 export type AgentsView = z.infer<typeof agentsView>

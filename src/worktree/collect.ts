@@ -245,7 +245,7 @@ function syncFile(path: string): void {
 }
 
 /** A repository with nothing of its own, that reads the objects of another one. */
-function makeBorrowing(path: string, commonDir: string, commit: CommitId): void {
+export function makeBorrowing(path: string, commonDir: string, commit: CommitId): void {
   mkdirSync(join(path, 'objects', 'info'), { recursive: true })
   mkdirSync(join(path, 'refs'))
   writeFileSync(join(path, 'HEAD'), 'ref: refs/heads/none\n')

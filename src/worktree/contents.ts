@@ -212,7 +212,7 @@ function isUnchanged(place: Buffer, before: BigIntStats): boolean {
 /** Git looks at the owner's bit alone. */
 const isExecutable = (stats: BigIntStats) => (stats.mode & 0o100n) !== 0n
 
-function describeOther(stats: BigIntStats): Other {
+export function describeOther(stats: BigIntStats): Other {
   if (stats.isSymbolicLink()) return { kind: 'link' }
   if (stats.isDirectory()) return { kind: 'directory' }
   const what = stats.isFIFO() ? 'a FIFO' : stats.isSocket() ? 'a socket' : 'a device'

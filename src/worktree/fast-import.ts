@@ -20,6 +20,8 @@ export interface CommitOrder {
   readonly from: CommitId | null
   /** Further parents: an id, or the nth commit of this stream, from 0. */
   readonly merge: readonly (CommitId | number)[]
+  /** What `entries` differ from, where that is not `from`. */
+  readonly tree?: string
   /** What differs from `from`; null: it is gone. */
   readonly entries: ReadonlyMap<BytePath, TreeEntry | null>
 }
@@ -93,7 +95,7 @@ export function startFastImport(git: Git, place: GitPlace): FastImport {
       await write('\n')
       return result
     },
-    async commit({ ref, message, time, from, merge, entries }) {
+    async commit({ ref, message, time, from, merge, tree, entries }) {
       const mark = ++commits
       const text = Buffer.from(message).toString('latin1')
       await write(`commit ${ref}\nmark :${mark}\n`)
@@ -103,6 +105,7 @@ export function startFastImport(git: Git, place: GitPlace): FastImport {
       for (const parent of merge) {
         await write(`merge ${typeof parent === 'number' ? `:${parent + 1}` : parent}\n`)
       }
+      if (tree !== undefined) await write(`M 040000 ${tree} ""\n`)
       // Deletions first: a file may stand where a directory was, or the other way round.
       for (const [path, entry] of entries) {
         if (entry === null) await write(`D ${quotePath(path)}\n`)

@@ -12,12 +12,26 @@ const OPERATIONS: Readonly<Record<string, string>> = {
   BISECT_LOG: 'a bisect',
 }
 
-/** In words, what will not come along: its files and its conflicts do. */
-export function describeOperations(gitDir: string): string[] {
-  const names = readdirSync(gitDir).filter(name => Object.hasOwn(OPERATIONS, name))
-  return names.map(name => {
+interface Operation {
+  readonly name: string
+  readonly what: string
+}
+
+export function findOperations(gitDir: string): Operation[] {
+  const names = readdirSync(gitDir)
+  const found = names.flatMap(name => {
     const isMail = name === 'rebase-apply' && existsSync(join(gitDir, name, 'applying'))
     const what = isMail ? 'a `git am`' : OPERATIONS[name]
-    return `${what} is in progress: not taken (${name}), only its files and conflicts`
+    return what === undefined || !Object.hasOwn(OPERATIONS, name) ? [] : [{ name, what }]
   })
+  // Between two commits of several it is all that there is.
+  if (found.length > 0 || !names.includes('sequencer')) return found
+  return [{ name: 'sequencer', what: 'a cherry-pick or revert of several commits' }]
+}
+
+/** In words, what will not come along: its files and its conflicts do. */
+export function describeOperations(gitDir: string): string[] {
+  return findOperations(gitDir).map(
+    ({ name, what }) => `${what} is in progress: not taken (${name}), only its files and conflicts`,
+  )
 }

@@ -5,7 +5,8 @@ import { type Base, baseTreeCommit } from '../domain/task.ts'
 import { type Git, GitError } from './git.ts'
 
 /** All that we write into a repository's refs lies below this. */
-export const refOf = (task: string, what: 'base' | 'result') => `refs/holdfast/${task}/${what}`
+export const refOf = (task: string, what: 'base' | 'result' | `undo/${number}`) =>
+  `refs/holdfast/${task}/${what}`
 
 /** See `Worktrees.holdBase`. One spawn. */
 export async function holdBase(

@@ -84,6 +84,20 @@ describe.each(Object.entries(stores))('the %s store', (_, openStore) => {
     return store
   }
 
+  test('records that a result was taken home, and given back', async () => {
+    const store = await make()
+    const { request: asked, taken } = await store.submitTask(request())
+    expect(taken).toBeNull()
+    const applied = { how: 'applied', at: 5_000, where: '/r' } as const
+    await store.recordTaken(asked.id, applied, 'applied to /r', 5_000)
+    expect((await store.findTask(asked.id))?.taken).toEqual(applied)
+    expect(await store.lastEvents(asked.id, 1)).toMatchObject([
+      { at: 5_000, body: { kind: 'task_changed', text: 'applied to /r' } },
+    ])
+    await store.recordTaken(asked.id, null, 'taken back from /r', 6_000)
+    expect((await store.findTask(asked.id))?.taken).toBeNull()
+  })
+
   test('finds a submitted task by id, name and prefix, also from another connection', async () => {
     const directory = scratchDirectory()
     const store = await make(directory)

@@ -2,10 +2,12 @@ import type { Kysely } from 'kysely'
 import { up as first } from './001-first.ts'
 import { up as orders } from './002-orders.ts'
 import { up as activity } from './003-activity.ts'
+import { up as taken } from './004-taken.ts'
 
 /** In order; the version of a store is how many of them it has seen. Never edit one that shipped. */
 export const migrations: readonly ((db: Kysely<unknown>) => Promise<void>)[] = [
   first,
   orders,
   activity,
+  taken,
 ]

@@ -9,6 +9,7 @@ import { exitCodeOfState, exitCodes, signalExitCode } from './exit-codes.ts'
 import { handInPorts } from './hand-in-ports.ts'
 import { lookAtTask, ringOrTell } from './look.ts'
 import { describeBase, describeDelta, describeSetUp, renderEvent } from './render.ts'
+import { isUntaken } from './untaken.ts'
 import { waitForTasks } from './wait-for.ts'
 
 export const waitFlag = {
@@ -100,8 +101,10 @@ export async function stay(task: Task, asked: Asked, context: CommandContext): P
     if (state.failure.hint !== undefined) output.tell(`  ${state.failure.hint}`)
   }
   if (result !== null) {
-    const next = result.commit === null ? '' : `; see it with: holdfast diff ${id}`
-    output.tell(`${describeDelta(result)}${next}`)
+    const see = result.commit === null ? '' : `; see it with: holdfast diff ${id}`
+    const { taken, worktree } = ended
+    const take = isUntaken({ result, taken, worktree }) ? ` · take it: holdfast apply ${id}` : ''
+    output.tell(`${describeDelta(result)}${see}${take}`)
   }
   return exitCodeOfState(state.name)
 }

@@ -17,6 +17,7 @@ export const commands: Readonly<Record<string, () => Promise<Command>>> = {
   logs: async () => (await import('./commands/logs.ts')).logs as Command,
   result: async () => (await import('./commands/result.ts')).result as Command,
   diff: async () => (await import('./commands/diff.ts')).diff as Command,
+  apply: async () => (await import('./commands/apply.ts')).apply as Command,
   agents: async () => (await import('./commands/agents.ts')).agents as Command,
   doctor: async () => (await import('./commands/doctor.ts')).doctor as Command,
   worker: async () => (await import('./commands/worker.ts')).worker as Command,

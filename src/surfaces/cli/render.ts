@@ -4,6 +4,7 @@ import type { SetUp } from '../../domain/set-up.ts'
 import type { Base } from '../../domain/task.ts'
 import type { TaskView, UnreadableView } from '../view.ts'
 import type { Output, Style } from './output.ts'
+import { isUntaken } from './untaken.ts'
 
 const stateStyles: Record<TaskView['state'], Style> = {
   queued: 'dim',
@@ -21,7 +22,8 @@ const stateStyles: Record<TaskView['state'], Style> = {
 export function renderTaskLine(task: TaskView, now: number, output: Output): string {
   const state = output.style(stateStyles[task.state], task.state.padEnd(11))
   const age = describeAge(now - Date.parse(task.endedAt ?? task.createdAt)).padStart(4)
-  const delta = task.result === null ? '' : `  ${describeDelta(task.result)}`
+  const untaken = isUntaken(task) ? ', not taken yet' : ''
+  const delta = task.result === null ? '' : `  ${describeDelta(task.result)}${untaken}`
   const until =
     task.waitingUntil === null ? '' : `  until ${describeTime(new Date(task.waitingUntil), now)}`
   const why = task.reason === null ? '' : output.style('dim', `  ${firstLine(task.reason)}`)
@@ -56,6 +58,7 @@ export function renderTask(task: TaskView, now: number, output: Output): string 
     ['created', `${describeAge(now - Date.parse(task.createdAt))} ago`],
     ['waits until', task.waitingUntil],
     ['changed', task.result === null ? null : describeDelta(task.result)],
+    ['taken', describeTaken(task, now)],
     ['left out', task.result?.leftOut.join('; ') || null],
     ['tokens', describeUsage(task)],
     ['hint', task.error?.hint ?? null],
@@ -112,6 +115,11 @@ export function describeDelta(delta: {
   if (delta.files === 0) return 'no changes'
   const files = delta.files === 1 ? '1 file' : `${delta.files} files`
   return `${files} +${delta.insertions} -${delta.deletions}`
+}
+
+function describeTaken(task: TaskView, now: number): string | null {
+  if (isUntaken(task)) return `not yet (holdfast apply ${task.id})`
+  return task.taken === null ? null : `applied ${describeAge(now - Date.parse(task.taken))} ago`
 }
 
 function describeUsage({ usage }: TaskView): string | null {

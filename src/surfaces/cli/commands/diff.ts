@@ -7,6 +7,7 @@ import type { UnreadableTask } from '../../../ports/store.ts'
 import { type CommandContext, defineCommand, jsonFlag, optionalWord } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { idOf, isUnreadable, refuseUnreadable, requireTaskAnyhow } from '../find-task.ts'
+import { offerApply } from '../untaken.ts'
 
 const usage = 'diff [TASK]'
 
@@ -37,6 +38,7 @@ export const diff = defineCommand({
     if (patch.length === 0)
       output.tell(`${id} changed nothing${state === undefined || hasEnded(state) ? '' : ' yet'}`)
     else output.write(patch)
+    if (!isUnreadable(task)) offerApply(task, output)
     return exitCodes.done
   },
 })

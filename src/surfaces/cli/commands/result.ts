@@ -6,6 +6,7 @@ import { eventPages } from '../event-pages.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { requireTaskOrNewest } from '../find-task.ts'
 import { lookAtTask } from '../look.ts'
+import { offerApply } from '../untaken.ts'
 
 const usage = 'result [TASK]'
 
@@ -37,6 +38,8 @@ export const result = defineCommand({
     const answer = state.result?.answer ?? null
     if (answer === null) output.tell(`${id} ${state.name} without an answer`)
     else output.write(answer)
+    if (output.stdoutIsTerminal && answer?.endsWith('\n') === false) output.tell('')
+    offerApply(task, output)
     return exitCodes.done
   },
 })

@@ -1,0 +1,201 @@
+/**
+ * Takes a result home into a checkout, and gives it back. Files first, row last: a death in between
+ * leaves a journal, which the next `apply` or `undo` finds.
+ */
+import { reach } from '../domain/crash-points.ts'
+import { AppError } from '../domain/errors.ts'
+import type { CommitId, TaskId } from '../domain/ids.ts'
+import { baseTreeCommit, hasEnded, type Taken, type Task } from '../domain/task.ts'
+import type {
+  Application,
+  Applications,
+  ApplyMode,
+  ApplyOutcome,
+  FileChange,
+} from '../ports/applications.ts'
+import type { Clock } from '../ports/clock.ts'
+import type { Store } from '../ports/store.ts'
+import type { Checkout, Worktrees } from '../ports/worktrees.ts'
+
+export interface ApplyPorts {
+  readonly store: Store
+  readonly applications: Applications
+  readonly clock: Clock
+}
+
+/** How an application is wished for. */
+export interface ApplyWish {
+  readonly target: Checkout
+  readonly mode: ApplyMode
+  readonly isStopped: () => boolean
+  /** Told of each application that had been killed half-way here, and is taken back first. */
+  readonly onMended: (task: TaskId) => void
+}
+
+/** `nothing`: the agent changed no file. */
+export type Applied = ApplyOutcome | { readonly kind: 'nothing' }
+
+export async function applyTask(task: Task, wish: ApplyWish, ports: ApplyPorts): Promise<Applied> {
+  const result = requireResult(task)
+  if (result.files === 0) return { kind: 'nothing' }
+  const { id, base } = task.request
+  const { target, mode, isStopped } = wish
+  const { root } = target.place
+  const { applications } = ports
+  return await applications.withTarget(root, async () => {
+    if (mode === 'check') refuseInterrupted(target, applications)
+    else await mend(id, wish, ports)
+    const followed = await listFollowed(task, ports)
+    const order = { task: id, base, result: result.commit, followed, target, mode, isStopped }
+    const outcome = await applications.apply(order)
+    if (mode === 'check' || outcome.kind === 'conflicting') return outcome
+    if (outcome.kind === 'applied' || (await isUntaken(id, ports))) {
+      const { store, clock } = ports
+      const taken = { how: 'applied', at: clock.now(), where: root } as const
+      await store.recordTaken(id, taken, `applied to ${root}`, clock.now())
+      reach('apply.row-committed')
+    }
+    return outcome
+  })
+}
+
+function requireResult(task: Task): { commit: CommitId; files: number } {
+  const { id } = task.request
+  if (!hasEnded(task.state)) {
+    throw new AppError('not_finished', `${id} has not ended yet: it is ${task.state.name}`, {
+      hint: `holdfast wait ${id}`,
+    })
+  }
+  const { result } = task.state
+  if (result?.commit == null) {
+    throw new AppError('no_result', `${id} ${task.state.name} before anything was collected`, {
+      hint: task.worktree === null ? 'it never had a worktree' : `look in ${task.worktree.path}`,
+    })
+  }
+  return { commit: result.commit, files: result.files }
+}
+
+/** A task that was resumed holds the work of both: what of the first is home already is no conflict. */
+async function listFollowed(
+  { request }: Task,
+  { store }: ApplyPorts,
+): Promise<{ task: TaskId; result: CommitId }[]> {
+  const found: { task: TaskId; result: CommitId }[] = []
+  for (let id = request.follows; id !== null; ) {
+    const task = await store.findTask(id)
+    if (task === undefined) break
+    const result = 'result' in task.state ? task.state.result : null
+    if (baseTreeCommit(task.request.base) !== baseTreeCommit(request.base)) break
+    if (result?.commit != null) found.unshift({ task: id, result: result.commit })
+    id = task.request.follows
+  }
+  return found
+}
+
+function refuseInterrupted(target: Checkout, applications: Applications): void {
+  const interrupted = applications.findInterrupted(target)
+  if (interrupted === undefined) return
+  throw new AppError(
+    'operation_in_progress',
+    `an apply of ${interrupted.task} to ${target.place.root} was killed half-way`,
+    { hint: `take it back first: holdfast apply --undo ${interrupted.task}` },
+  )
+}
+
+async function isUntaken(id: TaskId, { store }: ApplyPorts): Promise<boolean> {
+  return (await store.findTask(id))?.taken === null
+}
+
+/**
+ * Takes back what was killed half-way: of any task in this checkout, since no other could be merged
+ * with half of it; and of this one what had not come to moving a file.
+ */
+async function mend(
+  id: TaskId,
+  { target, onMended }: Pick<ApplyWish, 'target' | 'onMended'>,
+  ports: ApplyPorts,
+): Promise<void> {
+  const { applications } = ports
+  const interrupted = applications.findInterrupted(target)
+  if (interrupted !== undefined) {
+    await takeBack(interrupted, target, ports)
+    onMended(interrupted.task)
+  }
+  for (const application of applications.list(id)) {
+    if (application.isWhole || application.root !== target.place.root) continue
+    await takeBack(application, target, ports)
+  }
+}
+
+async function takeBack(
+  application: Application,
+  target: Checkout,
+  { store, applications, clock }: ApplyPorts,
+): Promise<readonly FileChange[]> {
+  const { task, root } = application
+  const files = await applications.undo(application, target)
+  const left = applications.list(task).findLast(({ isWhole }) => isWhole)
+  const taken: Taken | null =
+    left === undefined ? null : { how: 'applied', at: left.at, where: left.root }
+  // Its task may be gone by now: then nobody wants to know.
+  if ((await store.findTask(task)) !== undefined) {
+    await store.recordTaken(task, taken, `taken back from ${root}`, clock.now())
+  }
+  return files
+}
+
+/** What was taken back, and from where. */
+export interface Undone {
+  readonly root: string
+  readonly files: readonly FileChange[]
+}
+
+export interface UndoWish {
+  /** The checkout that the user named; else the caller's, if it is one that has it. */
+  readonly named: string | null
+  readonly standsIn: string | null
+}
+
+/** Takes the newest application back: of the named checkout, else of the caller's, else of the only one. */
+export async function undoTask(
+  task: Task,
+  wish: UndoWish,
+  ports: ApplyPorts & { readonly worktrees: Worktrees },
+): Promise<Undone> {
+  const { id } = task.request
+  const { applications, worktrees } = ports
+  const { root } = chooseApplication(id, wish, applications.list(id))
+  const target = await worktrees.openCheckout(root)
+  return await applications.withTarget(root, async () => {
+    const interrupted = applications.findInterrupted(target)
+    const isOther = interrupted !== undefined && interrupted.task !== id
+    if (isOther) await takeBack(interrupted, target, ports)
+    const newest = applications.list(id).findLast(application => application.root === root)
+    if (newest === undefined) {
+      throw new AppError('not_applied', `${id} is no longer applied to ${root}`)
+    }
+    return { root, files: await takeBack(newest, target, ports) }
+  })
+}
+
+function chooseApplication(
+  id: TaskId,
+  { named, standsIn }: UndoWish,
+  all: readonly Application[],
+): Application {
+  const isAt = (root: string | null) => (application: Application) => application.root === root
+  const newest = all.findLast(isAt(named ?? standsIn)) ?? (named === null ? all.at(-1) : undefined)
+  if (newest === undefined) {
+    const where = named === null ? 'to no checkout' : `not to ${named}`
+    throw new AppError('not_applied', `${id} is applied ${where}`, {
+      hint: `holdfast apply ${id} applies it`,
+    })
+  }
+  const roots = [...new Set(all.map(({ root }) => root))]
+  if (roots.length > 1 && ![named, standsIn].includes(newest.root)) {
+    throw new AppError('refused_in_state', `${id} is applied to ${roots.join(' and to ')}`, {
+      hint: `say from which to take it back: holdfast apply --undo ${id} --to DIR`,
+    })
+  }
+  return newest
+}

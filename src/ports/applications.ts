@@ -1,0 +1,90 @@
+/**
+ * Applying a result: merging a task's delta into the working files of a checkout of the user's, and
+ * taking that back. Working files are all that is written: never the index, HEAD, a branch or the
+ * stash. Every application is written down before the first file is touched, so that one that was
+ * killed half-way can be taken back to the byte.
+ */
+import type { CommitId, TaskId } from '../domain/ids.ts'
+import type { Base } from '../domain/task.ts'
+import type { Checkout } from './worktrees.ts'
+
+/** `check`: write nothing. `clean`: only if nothing conflicts. `conflicts`: with their markers. */
+export type ApplyMode = 'check' | 'clean' | 'conflicts'
+
+export interface ApplyOrder {
+  readonly task: TaskId
+  readonly base: Base
+  readonly result: CommitId
+  /** The tasks that this one follows, oldest first: it started from their base, and went on. */
+  readonly followed: readonly { readonly task: TaskId; readonly result: CommitId }[]
+  /** The checkout whose working files are written. */
+  readonly target: Checkout
+  readonly mode: ApplyMode
+  /** Asked once, right before the first file is written: the user may have thought better of it. */
+  readonly isStopped: () => boolean
+}
+
+/** What happens to one working file. `path`: as text; bytes that are no UTF-8 are replaced. */
+export interface FileChange {
+  readonly path: string
+  readonly change: 'added' | 'modified' | 'deleted'
+}
+
+export interface Conflict {
+  readonly path: string
+  readonly why: string
+}
+
+export type ApplyOutcome =
+  /** All that the result changes is in the working files already. */
+  | { readonly kind: 'in_place' }
+  /** Of `check`: it can be applied, and these files would be written. */
+  | { readonly kind: 'would_apply'; readonly files: readonly FileChange[] }
+  /** Of `check` and `clean`: nothing was written. */
+  | { readonly kind: 'conflicting'; readonly conflicts: readonly Conflict[] }
+  | {
+      readonly kind: 'applied'
+      readonly files: readonly FileChange[]
+      /** Those that now stand in the files, with markers; empty unless asked for. */
+      readonly conflicts: readonly Conflict[]
+    }
+
+/** One time that a result was applied to a checkout, and not taken back. */
+export interface Application {
+  readonly task: TaskId
+  /** From 1 within its task: the newest is taken back first. */
+  readonly number: number
+  /** The top of the checkout. */
+  readonly root: string
+  /** When it was begun, in milliseconds since 1970. */
+  readonly at: number
+  /** False: it was killed half-way, or the taking back of it was. */
+  readonly isWhole: boolean
+}
+
+export interface Applications {
+  /** Runs `work` while nobody else of ours writes to the checkout at `root`. */
+  withTarget<T>(root: string, work: () => Promise<T>): Promise<T>
+  /**
+   * An application, or the taking back of one, that was killed half-way in this checkout. Refuses
+   * with `operation_in_progress` where it is not ours to mend. Inside `withTarget`.
+   */
+  findInterrupted(target: Checkout): Application | undefined
+  /**
+   * Merges base → result into the target's working files as they are, staged, unstaged and
+   * untracked changes kept. All or nothing: whatever is refused, or fails half-way, leaves the
+   * files as they were. Inside `withTarget`, with nothing interrupted. Refuses with
+   * `unmerged_index`, `operation_in_progress`, `in_the_way`, `submodule_changed`, `changed_since`
+   * (a file was edited meanwhile), `unrelated_repository`, `no_result`, `no_space` or
+   * `capture_failed`.
+   */
+  apply(order: ApplyOrder): Promise<ApplyOutcome>
+  /** The applications of a task that stand, oldest first, interrupted ones too. */
+  list(task: TaskId): readonly Application[]
+  /**
+   * Brings every file that the application wrote back to what it was before, finishes one that was
+   * interrupted in the same way, and forgets it. Refuses with `changed_since`, naming the paths, if
+   * a file is no longer as it was written; then nothing is touched. Inside `withTarget`.
+   */
+  undo(application: Application, target: Checkout): Promise<readonly FileChange[]>
+}

@@ -1,0 +1,74 @@
+/** The port `Applications` on plain `git`. */
+import { createHash } from 'node:crypto'
+import { join } from 'node:path'
+import { AppError } from '../domain/errors.ts'
+import type { TaskId } from '../domain/ids.ts'
+import type { Application, Applications } from '../ports/applications.ts'
+import type { Clock } from '../ports/clock.ts'
+import type { Locks } from '../ports/lock.ts'
+import type { Checkout } from '../ports/worktrees.ts'
+import { applyResult } from './apply.ts'
+import { freeBytesAt } from './base.ts'
+import { findExchangeDirectory } from './exchange-directory.ts'
+import { makeGit } from './git.ts'
+import { type Journal, journalPath, listJournals, readJournal } from './journal.ts'
+import { undoApplication } from './undo.ts'
+
+/** An application takes a second; twenty may wait in line, on a loaded machine. */
+const LOCK_LIMIT_MS = 120_000
+
+export interface ApplicationsNeeds {
+  readonly locks: Locks
+  readonly clock: Clock
+  /** The environment that git runs in, less its `GIT_*`: PATH, HOME and what filters need. */
+  readonly environment: Readonly<Record<string, string | undefined>>
+  /** The directory of a task. */
+  readonly directoryOf: (task: TaskId) => string
+  /** Bytes free on the file system of a path; the system's own answer unless given. */
+  readonly freeBytes?: (path: string) => number
+}
+
+export function makeApplications(needs: ApplicationsNeeds): Applications {
+  const { locks, clock, environment, directoryOf, freeBytes = freeBytesAt } = needs
+  const git = makeGit(environment)
+  return {
+    withTarget(root, work) {
+      const name = createHash('sha256').update(root).digest('hex').slice(0, 16)
+      return locks.withLock(`apply-${name}`, LOCK_LIMIT_MS, work)
+    },
+    findInterrupted: target => findInterrupted(target, directoryOf),
+    apply: order => applyResult(git, { order, directoryOf, clock, freeBytes }),
+    list: task => listJournals(directoryOf(task)).map(describe),
+    async undo({ task, number }, target) {
+      const directory = directoryOf(task)
+      const journal = readJournal(journalPath(directory, number))
+      if (journal === undefined) {
+        throw new AppError('not_applied', `${task} is no longer applied to ${target.place.root}`)
+      }
+      return await undoApplication(git, { journal, target, directory })
+    },
+  }
+}
+
+function describe({ task, number, root, at, state }: Journal): Application {
+  return { task, number, root, at, isWhole: state === 'applied' }
+}
+
+function findInterrupted(
+  target: Checkout,
+  directoryOf: (task: TaskId) => string,
+): Application | undefined {
+  const found = findExchangeDirectory(target)
+  if (found === undefined) return undefined
+  const journal = found.journal === null ? undefined : readJournal(found.journal)
+  const mine = journal && journalPath(directoryOf(journal.task), journal.number)
+  if (journal === undefined || mine !== found.journal) {
+    const whose = found.journal === null ? '' : ` (its journal: ${found.journal})`
+    throw new AppError(
+      'operation_in_progress',
+      `something else applies a result to ${target.place.root}, or was killed doing so${whose}`,
+      { hint: `if nothing does: the files as they were are ${join(found.path, 'was-*')}` },
+    )
+  }
+  return journal.state === 'applied' ? undefined : describe(journal)
+}

@@ -1,0 +1,265 @@
+/**
+ * Decides, file by file, what an application will do to the working files, and refuses where one is
+ * not as the merge saw it, or something of the user's stands in the way. Writes to scratch alone.
+ */
+import { lstatSync, mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { AppError, type RefusalCode } from '../domain/errors.ts'
+import type { Checkout } from '../ports/worktrees.ts'
+import type { ObjectFormat } from './contents.ts'
+import { storeConverted } from './conversion.ts'
+import type { Git } from './git.ts'
+import type { Merge } from './merge.ts'
+import {
+  directoriesAbove,
+  type ExistingDirectory,
+  type Ground,
+  lookAbove,
+  lookInside,
+} from './obstacles.ts'
+import { type BytePath, parsePath, pathOnDisk, shownPath } from './paths.ts'
+import { emptyIndex } from './private-index.ts'
+import {
+  describeObstacle,
+  isObstacle,
+  isProgram,
+  looksSame,
+  type Standing,
+  standingAt,
+  withProgramBit,
+} from './standing.ts'
+import { GITLINK, type TreeEntry } from './status.ts'
+
+/** What a working file is, to the byte, and what it becomes; null: there is none. */
+export interface PlannedChange {
+  readonly path: BytePath
+  readonly before: Standing | null
+  readonly after: Standing | null
+}
+
+export interface Plan {
+  readonly changes: readonly PlannedChange[]
+  /** A directory with the new files, as git has written them. */
+  readonly stage: string
+  /** Directories that are missing, outermost first. */
+  readonly made: readonly BytePath[]
+  /** Directories that may become empty, and then go, as git has it; innermost first. */
+  readonly emptied: readonly ExistingDirectory[]
+}
+
+/** Of a split one, git would put a part into the target's git directory. */
+const PLAIN_INDEX = { 'core.splitIndex': 'false' }
+
+/** So many paths are named. */
+const NAMED = 5
+
+export async function planApplication(
+  git: Git,
+  merge: Merge,
+  target: Checkout,
+  scratch: string,
+): Promise<Plan> {
+  const { root, subdirectory } = target.place
+  const refusals = new Refusals(root)
+  for (const [path, { before, after }] of merge.delta) {
+    if (before?.mode === GITLINK || after?.mode === GITLINK) {
+      refusals.add('submodule_changed', path, 'the result changes a submodule')
+    }
+  }
+  for (const path of merge.untracked) {
+    refusals.add('in_the_way', path, 'a file of yours that git does not know, with other content')
+  }
+  refusals.raise()
+
+  const stage = await writeStage(git, merge, scratch)
+  const leaving = new Set<BytePath>()
+  for (const [path, { after }] of merge.delta) if (after === null) leaving.add(path)
+  const ground: Ground = { root, leaving }
+  const made = new Set<BytePath>()
+  const emptied = new Map<BytePath, ExistingDirectory>()
+  const changes: PlannedChange[] = []
+  const doubtful: { path: BytePath; object: string }[] = []
+
+  for (const [path, entries] of merge.delta) {
+    const planned = planChange(path, entries, { stage, ground, format: target.objectFormat })
+    if ('why' in planned) {
+      refusals.add(planned.code, path, planned.why)
+      continue
+    }
+    const { before, after } = planned
+    if (planned.isDone) continue
+    changes.push({ path, before, after })
+    if (planned.isDoubtful) doubtful.push({ path, object: entries.before?.object ?? '' })
+    for (const directory of planned.missing) made.add(directory)
+    for (const directory of planned.inside) emptied.set(directory.path, directory)
+  }
+  for (const path of await findEdited(git, merge, scratch, doubtful)) {
+    refusals.add('changed_since', path, 'it was edited meanwhile')
+  }
+  refusals.raise()
+
+  const staying = new Set(
+    changes.flatMap(({ path, after }) => (after === null ? [] : directoriesAbove(path))),
+  )
+  // Nobody's shell should find itself in a directory that is gone.
+  const standsIn = parsePath(Buffer.from(`${subdirectory}/`))
+  for (const directory of directoriesAbove(standsIn)) staying.add(directory)
+  for (const { path, after } of changes) {
+    if (after !== null) continue
+    for (const directory of directoriesAbove(path)) {
+      if (emptied.has(directory)) continue
+      const { mode } = lstatSync(pathOnDisk(root, directory))
+      emptied.set(directory, { path: directory, mode: mode & 0o777 })
+    }
+  }
+  return {
+    changes,
+    stage,
+    made: [...made].sort((a, b) => a.length - b.length),
+    emptied: [...emptied.values()]
+      .filter(({ path }) => !staying.has(path))
+      .sort((a, b) => b.path.length - a.path.length),
+  }
+}
+
+type PlannedPath =
+  | { readonly why: string; readonly code: RefusalCode }
+  | (Omit<PlannedChange, 'path'> & {
+      /** Nothing is left to do there. */
+      readonly isDone: boolean
+      /** Its bytes are not those of the blob that it was taken as: git may have converted them. */
+      readonly isDoubtful: boolean
+      readonly missing: readonly BytePath[]
+      readonly inside: readonly ExistingDirectory[]
+    })
+
+function planChange(
+  path: BytePath,
+  entries: { readonly before: TreeEntry | null; readonly after: TreeEntry | null },
+  { stage, ground, format }: { stage: string; ground: Ground; format: ObjectFormat },
+): PlannedPath {
+  const before = standingAt(ground.root, path, format)
+  const staged = entries.after === null ? null : standingAt(stage, path, format)
+  if (entries.after !== null && staged === null) {
+    return { code: 'in_the_way', why: 'it is outside of the sparse checkout' }
+  }
+  if (isObstacle(staged)) {
+    return { code: 'in_the_way', why: `git made ${describeObstacle(staged)} of it` }
+  }
+
+  const missing = lookAbove(ground, path)
+  if (typeof missing === 'string') return { code: 'in_the_way', why: missing }
+  const nothing = { isDoubtful: false, missing, inside: [] }
+  if (entries.before === null) {
+    if (looksSame(before, staged))
+      return { before: staged, after: staged, isDone: true, ...nothing }
+    if (before?.kind === 'directory') {
+      const inside = lookInside(ground, path)
+      if ('stays' in inside) {
+        return { code: 'in_the_way', why: `a directory with ${shownPath(inside.stays)} in it` }
+      }
+      return { before: null, after: staged, isDone: false, ...nothing, inside }
+    }
+    // One that is removed first stands above, not here: whatever is here is unknown to git.
+    if (before !== null) {
+      const what = isObstacle(before)
+        ? describeObstacle(before)
+        : 'a file of yours that git ignores'
+      return { code: 'in_the_way', why: `${what} stands there` }
+    }
+    return { before, after: staged, isDone: false, ...nothing }
+  }
+  // Git says that it is there; in a sparse checkout it need not be.
+  if (before === null) {
+    if (entries.after === null) return { before, after: null, isDone: true, ...nothing }
+    return { code: 'changed_since', why: 'it was deleted meanwhile' }
+  }
+  if (isObstacle(before)) {
+    return { code: 'in_the_way', why: `${describeObstacle(before)} stands there` }
+  }
+  const isDoubtful = before.object !== entries.before.object
+  const after = staged === null ? null : keepPermissions(before, staged, entries)
+  return { before, after, isDone: false, ...nothing, isDoubtful }
+}
+
+/** A file that stays a file is read by whoever could read it before. */
+function keepPermissions(
+  before: Standing,
+  staged: Standing,
+  entries: { readonly before: TreeEntry | null; readonly after: TreeEntry | null },
+): Standing {
+  if (before.kind !== 'file' || staged.kind !== 'file') return staged
+  const isKept = entries.before?.mode === entries.after?.mode
+  const mode = isKept ? before.mode : withProgramBit(before.mode, isProgram(staged.mode))
+  return { ...staged, mode }
+}
+
+/**
+ * Has git write the files that differ, as a checkout of the merged tree would: line ends, filters
+ * and links as the target's configuration and the merged attributes say, and nothing that a sparse
+ * checkout leaves out. Three spawns' worth of time at 50,000 files: 0.1 s.
+ */
+async function writeStage(git: Git, merge: Merge, scratch: string): Promise<string> {
+  const stage = join(scratch, 'stage')
+  mkdirSync(stage)
+  using index = emptyIndex(scratch)
+  const place = { ...merge.place, workTree: stage, indexFile: index.file }
+  const config = PLAIN_INDEX
+  await git.run(['read-tree', merge.before], { place, config })
+  // That the old files are not there does not bother git: it has nothing to lose.
+  await git.run(['read-tree', '-m', '-u', merge.before, merge.after], { place, config })
+  return stage
+}
+
+/** Those that git would not store as what the merge saw: they were edited since. */
+async function findEdited(
+  git: Git,
+  merge: Merge,
+  scratch: string,
+  doubtful: readonly { readonly path: BytePath; readonly object: string }[],
+): Promise<BytePath[]> {
+  if (doubtful.length === 0) return []
+  // What a file was before decides whether git converts its line ends.
+  using index = emptyIndex(scratch)
+  const place = { ...merge.place, indexFile: index.file }
+  await git.run(['read-tree', merge.before], { place, config: PLAIN_INDEX })
+  const stored = await storeConverted(
+    git,
+    place,
+    doubtful.map(({ path }) => path),
+  )
+  return doubtful.filter(({ path, object }) => stored.get(path) !== object).map(({ path }) => path)
+}
+
+/** All that speaks against it is told at once. */
+class Refusals {
+  readonly #root: string
+  readonly #found: { readonly code: RefusalCode; readonly path: BytePath; readonly why: string }[] =
+    []
+
+  constructor(root: string) {
+    this.#root = root
+  }
+
+  add(code: RefusalCode, path: BytePath, why: string): void {
+    this.#found.push({ code, path, why })
+  }
+
+  raise(): void {
+    const [first] = this.#found
+    if (first === undefined) return
+    const named = this.#found.slice(0, NAMED).map(({ path, why }) => `${shownPath(path)}: ${why}`)
+    const more = this.#found.length > NAMED ? [`and ${this.#found.length - NAMED} more`] : []
+    throw new AppError(
+      first.code,
+      `nothing was written to ${this.#root}: ${[...named, ...more].join('; ')}`,
+      { hint: hints[first.code] ?? 'try again' },
+    )
+  }
+}
+
+const hints: Partial<Record<RefusalCode, string>> = {
+  in_the_way: 'move it away, or name another checkout: --to DIR',
+  submodule_changed: 'take it as a patch: holdfast diff TASK',
+  changed_since: 'try again',
+}
