@@ -90,10 +90,10 @@ function jsonReference(): string {
   return `${notice}
 # JSON
 
-What \`--json\` prints, as JSON Schema. \`run\`, and \`status TASK\`: *task*. \`status\`, \`wait\` and
-\`cancel\`: *status*. \`worker\`: *worker*. \`apply\`: *apply*. \`agents\`: *agents*. \`completion\`: *completion*. \`init\`: *init*. \`trust\`: *trust*, with \`--list\` *trustList*, with \`--revoke\`
-*trustRevoked*. \`demo\`: *demo*. \`logs\`: one *event* a line. A refusal prints *error* and
-exits with its [code](exit-codes.md).
+What \`--json\` prints, as JSON Schema. \`run\`, \`resume\`, \`retry\` and \`status TASK\`: *task*.
+\`status\`: *status*. \`wait\` and \`cancel\`: *tasks*. \`trust --list\`: *trustList*, \`trust --revoke\`:
+*trustRevoked*. \`logs\`: one *event* a line. Any other command: the document of its name. A refusal
+prints *error* and exits with its [code](exit-codes.md).
 
 ${parts.join('\n')}`
 }

@@ -130,6 +130,9 @@ export const unreadableView = z.object({
   problem: z.string(),
 })
 
+/** The tasks that a command was about. */
+export const tasksView = z.object({ tasks: z.array(taskView), worker: workerView })
+
 export const statusView = z.object({
   tasks: z.array(taskView),
   unreadable: z.array(unreadableView),
@@ -279,6 +282,7 @@ export const errorView = z.object({
 export const views = {
   task: taskView,
   status: statusView,
+  tasks: tasksView,
   worker: workerView,
   event: eventView,
   result: resultView,

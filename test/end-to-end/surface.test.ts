@@ -34,7 +34,7 @@ test('every document is as its schema says', async () => {
   for (const time of [task.createdAt, task.startedAt, task.endedAt, task.stateAsOf]) {
     expect(new Date(time ?? '').toISOString()).toBe(time)
   }
-  views.status.parse(JSON.parse(await house.ok(['wait', id, '--json'])))
+  views.tasks.parse(JSON.parse(await house.ok(['wait', id, '--json'])))
   views.result.parse(JSON.parse(await house.ok(['result', id, '--json'])))
   views.diff.parse(JSON.parse(await house.ok(['diff', id, '--json'])))
   views.worker.parse(JSON.parse(await house.ok(['worker', 'status', '--json'])))
