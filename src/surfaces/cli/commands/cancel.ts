@@ -62,7 +62,8 @@ export const cancel = defineCommand({
     const { tasks, end: waitEnd } = await waitForTasks(going, { timeoutMs: LIMIT_MS }, context)
     const worker = await lookAtWorker(context)
     if (flags.json === true) {
-      output.writeJson({ tasks: await lookAtTasks(tasks, worker, context), worker })
+      const views = await lookAtTasks(tasks, worker, context)
+      output.writeJson({ tasks: views, unreadable: [], worker })
     } else {
       for (const { request, state } of tasks) {
         const result = 'result' in state ? state.result : null
