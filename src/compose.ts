@@ -47,6 +47,11 @@ export interface Composition {
   /** The set-up command that the checkout whose top is `root` names. Refuses with `bad_configuration`. */
   setUpCommand(root: string, configuration: Configuration): Promise<FoundSetUp | undefined>
   trust(): Promise<Trust>
+  /**
+   * Removes the state directory, whose store has been ended, or what a removal left that was
+   * killed. The names in it that are not ours: they stay, and it with them.
+   */
+  leaveHome(): Promise<readonly string[]>
   repositoryFiles(): Promise<RepositoryFiles>
   agentNames(): Promise<readonly string[]>
   agent(name: string): Promise<Agent>
@@ -143,6 +148,12 @@ export function compose(environment: Variables, entry: string): Composition {
       return findSetUpCommand(root, repository.setup)
     },
     trust,
+    async leaveHome() {
+      const { leaveHome } = await import('./store/leave-home.ts')
+      // SQLite removes files by name when it closes one: that may not be a new one's.
+      if (store.isMade()) await (await store().catch(() => undefined))?.close()
+      return leaveHome(home)
+    },
     async repositoryFiles() {
       return (await import('./configuration/repository-files.ts')).repositoryFiles
     },

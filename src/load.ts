@@ -81,9 +81,11 @@ function keep(path: string, script: Script): void {
   const scratch = `${path}.${process.pid}`
   try {
     // A command that needs the state directory has made it, private; another need not. In one that
-    // the program refuses, because it is not ours alone, nothing is left lying.
-    const home = statSync(dirname(dirname(directory)), { throwIfNoEntry: false })
-    if (home === undefined || !isOursAlone(home)) return
+    // the program refuses, because it is not ours alone, nothing is left lying, nor in one that was
+    // just uninstalled.
+    const home = dirname(dirname(directory))
+    const found = statSync(home, { throwIfNoEntry: false })
+    if (found === undefined || !isOursAlone(found) || !existsSync(join(home, 'store.db'))) return
     for (const missing of [dirname(directory), directory]) {
       if (!existsSync(missing)) mkdirSync(missing, { mode: 0o700 })
     }

@@ -5,9 +5,9 @@
  */
 import { spawn } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
-import { mkdir, mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rename, rm, rmdir, stat } from 'node:fs/promises'
 import { homedir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 
 /** The versions that the tests run against. */
 const PINNED = {
@@ -68,6 +68,16 @@ export async function ensureAgent(
 
 function defaultCache(): string {
   return join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'holdfast', 'agents')
+}
+
+/** Removes whatever was installed; null where nothing was. */
+export async function dropInstalledAgents(): Promise<string | null> {
+  const cache = defaultCache()
+  if (!existsSync(cache)) return null
+  await rm(cache, { recursive: true, force: true })
+  // Its parent was made for it.
+  await rmdir(dirname(cache)).catch(() => undefined)
+  return cache
 }
 
 /** npm writes its record of what it has installed last of all. */

@@ -163,6 +163,13 @@ const points = {
     'undo.ref-dropped': 'the old contents are held no longer',
     'undo.journal-removed': 'the journal is gone; the row may say that the result was taken',
   },
+  'Leaving for good (the command `uninstall --purge`)': {
+    'uninstall.worktrees-removed': 'no worktree of ours is left; all results are still there',
+    'uninstall.refs-dropped': 'no ref of ours is left in any repository',
+    'uninstall.store-ended': 'nobody writes to the store any more',
+    'uninstall.home-renamed': 'the state directory is out of its place',
+    'uninstall.home-removed': 'nothing of it is left',
+  },
 } as const
 
 /**

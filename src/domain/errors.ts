@@ -39,6 +39,7 @@ export type RefusalCode =
   | 'store_locked'
   | 'task_unreadable'
   | 'store_newer'
+  | 'store_ended'
   | 'launch_failed'
   | 'unsupported_platform'
 

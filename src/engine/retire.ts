@@ -5,6 +5,7 @@
 import { reach } from '../domain/crash-points.ts'
 import { AppError } from '../domain/errors.ts'
 import type { CommitId, WorktreeId } from '../domain/ids.ts'
+import type { WorktreeKind } from '../domain/task.ts'
 import type { Store } from '../ports/store.ts'
 import type { TaskFiles } from '../ports/task-files.ts'
 import type { UnleasedWorktree, Worktrees } from '../ports/worktrees.ts'
@@ -18,14 +19,15 @@ export interface RetirePorts {
 /**
  * `collected`: the commit that its work was collected as; null where no agent ever ran in it.
  * Refuses with `leased` while a task claims it, and with `work_left`, naming it, if anything in it
- * is not in the collected commit. One that was never made is only forgotten.
+ * is not in the collected commit. One that was never made is only forgotten. `kinds`: which may go.
  */
 export async function retireWorktree(
   id: WorktreeId,
   collected: CommitId | null,
   { store, files, worktrees }: RetirePorts,
+  kinds: readonly WorktreeKind[] = ['managed'],
 ): Promise<void> {
-  const worktree = await requireUnleased(id, store)
+  const worktree = await requireUnleased(id, kinds, store)
   if (worktree !== null) {
     await worktrees.removeWorktree(worktree, collected, files.trash(), files.setUpTime(id))
   }
@@ -35,11 +37,15 @@ export async function retireWorktree(
   await files.clearSetUpMark(id)
 }
 
-async function requireUnleased(id: WorktreeId, store: Store): Promise<UnleasedWorktree | null> {
+async function requireUnleased(
+  id: WorktreeId,
+  kinds: readonly WorktreeKind[],
+  store: Store,
+): Promise<UnleasedWorktree | null> {
   const stored = await store.findWorktree(id)
   if (stored === undefined) throw new AppError('no_such_task', `there is no worktree ${id}`)
   if (stored.leasedTo !== null) throw leased(id)
-  if (stored.kind !== 'managed') {
+  if (!kinds.includes(stored.kind)) {
     const whose = stored.kind === 'borrowed' ? "the user's own checkout" : 'kept by its name'
     throw new AppError('refused_in_state', `the worktree ${id} is ${whose}: it is never taken away`)
   }

@@ -139,6 +139,11 @@ export interface Store {
   changeCounter(): number
   /** Whether the store's own structure is sound; null, or what is wrong. */
   checkIntegrity(): Promise<string | null>
+  /**
+   * Ends the store for good, if it knows exactly so many tasks, and all of them have ended: no
+   * process writes to it any more, nor opens it (`store_ended`). False: somebody handed one in.
+   */
+  end(tasks: number): Promise<boolean>
   close(): Promise<void>
 }
 

@@ -13,6 +13,8 @@ export interface TaskFiles {
   runDirectory(task: TaskId, fence: Fence): string
   /** Where the managed worktree of a task stands. */
   worktreePath(task: TaskId): string
+  /** Where all worktrees of ours stand. */
+  worktreesDirectory(): string
   /** Where retired worktrees are renamed to before they are unlinked; on their file system. */
   trash(): string
   /** Makes the task directory, with the repository's common git directory written down in it. Refuses with `store_unwritable`. */

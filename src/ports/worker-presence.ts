@@ -22,6 +22,8 @@ export interface WorkerPresence {
   dismissWatchdog(): void
   /** Becomes the worker; undefined if another one is. Released when it leaves, however that is. */
   takePost(info: WorkerInfo): Promise<Lock | undefined>
+  /** Keeps the post from any worker without becoming one; undefined if one is up. */
+  blockPost(): Promise<Lock | undefined>
   /** In the worker: calls `onRing` whenever somebody rings; returns what stops that. */
   listen(onRing: () => void): () => void
 }

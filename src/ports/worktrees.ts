@@ -157,8 +157,22 @@ export interface Worktrees {
     trash: string,
     setUpAt?: SetUpTime,
   ): Promise<void>
-  /** Deletes the refs of a task under `refs/holdfast/<task>/`. */
-  dropRefs(commonDir: string, task: TaskId): Promise<void>
+  /**
+   * Takes a worktree of ours away without any proof: one that was never finished, or whose work the
+   * user gives up. Does nothing to what is not registered and locked for this id.
+   */
+  discardWorktree(id: WorktreeId, path: string, commonDir: string): Promise<void>
+  /** Worktrees below `root`, registered and locked by us, that are none of `known`. */
+  findStrays(
+    commonDir: string,
+    root: string,
+    known: readonly WorktreeId[],
+  ): Promise<readonly { readonly id: WorktreeId; readonly path: string }[]>
+  /**
+   * Deletes the refs of tasks under `refs/holdfast/<task>/`, with the directories that are empty
+   * then. How many they were; null where the repository is gone.
+   */
+  dropRefs(commonDir: string, tasks: readonly TaskId[]): Promise<number | null>
   /** The version of git; throws where there is none, or where it is too old. */
   gitVersion(): Promise<string>
   /** The worktrees that git knows in a repository, with their lock reasons; for `doctor`. */

@@ -63,6 +63,16 @@ export function makeWorkerPresence(
 ): WorkerPresence {
   const { home } = options
   const bell = join(home, BELL)
+  const acquirePost = async () => {
+    const deadline = performance.now() + TAKE_POST_MS
+    let lock = locks.tryAcquire(LOCK)
+    // Held by lookers alone: worth a moment. Held by a worker: waiting would make a second one.
+    while (lock === undefined && !locks.isHeld(LOCK) && performance.now() < deadline) {
+      await new Promise(resolve => setTimeout(resolve, 10))
+      lock = locks.tryAcquire(LOCK)
+    }
+    return lock
+  }
   return {
     look() {
       if (!locks.isHeld(LOCK)) return undefined
@@ -90,15 +100,10 @@ export function makeWorkerPresence(
       rmSync(join(home, CHARGE), { force: true })
       reach('stop-worker.watchdog-dismissed')
     },
+    blockPost: acquirePost,
     async takePost(info) {
       mkdirSync(home, { recursive: true, mode: 0o700 })
-      const deadline = performance.now() + TAKE_POST_MS
-      let lock = locks.tryAcquire(LOCK)
-      // Held by lookers alone: worth a moment. Held by a worker: waiting would make a second one.
-      while (lock === undefined && !locks.isHeld(LOCK) && performance.now() < deadline) {
-        await new Promise(resolve => setTimeout(resolve, 10))
-        lock = locks.tryAcquire(LOCK)
-      }
+      const lock = await acquirePost()
       if (lock === undefined) return undefined
       const held = lock
       reach('worker.post-taken')

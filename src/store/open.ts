@@ -5,6 +5,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { Kysely } from 'kysely'
 import { reach } from '../domain/crash-points.ts'
 import { AppError } from '../domain/errors.ts'
+import { ENDED_VERSION } from './end.ts'
 import { prepareHome, STORE_FILE } from './home.ts'
 import type { Database } from './schema.ts'
 import { sqliteDialect } from './sqlite-dialect.ts'
@@ -99,6 +100,11 @@ function enterWalMode(raw: DatabaseSync): void {
 export function requireKnownVersion(raw: DatabaseSync, file: string): number {
   const version = readVersion(raw)
   if (version <= STORE_VERSION) return version
+  if (version === ENDED_VERSION) {
+    throw new AppError('store_ended', `the state directory of ${file} is being uninstalled`, {
+      hint: 'to finish that: holdfast uninstall --purge',
+    })
+  }
   throw new AppError('store_newer', `the store ${file} was written by a newer Holdfast`, {
     hint: 'update this one: npm install --global holdfast',
   })

@@ -4,6 +4,7 @@ import type { TaskId } from '../domain/ids.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Store, UnreadableTask } from '../ports/store.ts'
 import { claimActive, claimNext, countWaking, nextWake } from './claims.ts'
+import { endStore } from './end.ts'
 import { insertNote, listEvents } from './events.ts'
 import { gather } from './gather.ts'
 import { transition } from './moves.ts'
@@ -83,8 +84,9 @@ export async function openSqliteStore(directory: string, clock: Clock): Promise<
       const { findDamage } = await import('./integrity.ts')
       return findDamage(raw)
     },
+    end: async tasks => endStore(raw, tasks),
     async close() {
-      raw.close()
+      if (raw.isOpen) raw.close()
     },
   }
 }

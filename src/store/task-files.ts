@@ -26,6 +26,7 @@ export function makeTaskFiles(home: string): TaskFiles {
     directory,
     runDirectory: (task, fence) => join(directory(task), 'runs', String(fence)),
     worktreePath: task => join(home, 'worktrees', task),
+    worktreesDirectory: () => join(home, 'worktrees'),
     trash: () => join(home, 'trash'),
     create: (task, repository) =>
       explained(tasks, async () => {

@@ -261,6 +261,16 @@ export const initView = z.object({
   ),
 })
 
+export const uninstallView = z.object({
+  /** False: nothing was removed but what `removed` names, because of the objections. */
+  done: z.boolean(),
+  removed: z.array(z.string()),
+  /** What stays, and where. */
+  left: z.array(z.string()),
+  /** What would be lost. */
+  objections: z.array(z.string()),
+})
+
 export const completionView = z.object({
   shell: z.enum(['bash', 'zsh', 'fish']),
   script: z.string(),
@@ -291,6 +301,7 @@ export const views = {
   doctor: doctorView,
   agents: agentsView,
   init: initView,
+  uninstall: uninstallView,
   trust: trustView,
   trustList: trustListView,
   trustRevoked: trustRevokedView,
@@ -306,6 +317,7 @@ export type ResultView = z.infer<typeof resultView>
 export type ApplyView = z.infer<typeof applyView>
 export type DoctorView = z.infer<typeof doctorView>
 export type InitView = z.infer<typeof initView>
+export type UninstallView = z.infer<typeof uninstallView>
 export type AgentsView = z.infer<typeof agentsView>
 export type DemoView = z.infer<typeof demoView>
 export type EventView = z.infer<typeof eventView>

@@ -174,7 +174,10 @@ async function clearKilledTry(git: Git, order: WorktreeOrder): Promise<void> {
 }
 
 /** Renamed, unregistered, unlinked. Does nothing to what is not locked for this id. */
-async function discardWorktree(git: Git, { id, path, commonDir }: WorktreeOrder): Promise<void> {
+export async function discardWorktree(
+  git: Git,
+  { id, path, commonDir }: Omit<WorktreeOrder, 'base'>,
+): Promise<void> {
   const registration = findRegistration(commonDir, path)
   if (registration === undefined || !isLockedFor(registration, id)) return
   const discarded = `${path}.discarded`

@@ -36,14 +36,3 @@ export async function dropBase(git: Git, commonDir: string, task: TaskId): Promi
   if (!existsSync(commonDir)) return
   await git.run(['update-ref', '-d', refOf(task, 'base')], { place: { gitDir: commonDir } })
 }
-
-/** See `Worktrees.dropRefs`. */
-export async function dropRefs(git: Git, commonDir: string, task: TaskId): Promise<void> {
-  if (!existsSync(commonDir)) return
-  const place = { gitDir: commonDir }
-  const { stdout } = await git.run(
-    ['for-each-ref', '--format=delete %(refname)', `refs/holdfast/${task}/`],
-    { place },
-  )
-  if (stdout.length > 0) await git.run(['update-ref', '--stdin'], { place, input: stdout })
-}

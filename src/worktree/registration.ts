@@ -29,7 +29,8 @@ export function withRepositoryLock<T>(
 }
 
 /** What `git worktree list` shows to people who wonder whose it is. */
-export const lockReason = (id: WorktreeId) => `holdfast ${id}`
+export const LOCK_PREFIX = 'holdfast '
+export const lockReason = (id: WorktreeId) => `${LOCK_PREFIX}${id}`
 
 /** See `Worktrees.lookAtWorktree`. */
 export function lookAtWorktree(

@@ -9,9 +9,10 @@ import { collectResult, diffNow } from './collect.ts'
 import { createWorktree } from './create.ts'
 import { makeGit } from './git.ts'
 import { listIgnored, takeIncluded } from './included.ts'
+import { discardForGood, dropRefs, findStrays } from './leave.ts'
 import { takeOver } from './orphans.ts'
 import { placeIncluded } from './place-included.ts'
-import { dropBase, dropRefs, holdBase } from './refs.ts'
+import { dropBase, holdBase } from './refs.ts'
 import { listRegistered, lookAtWorktree } from './registration.ts'
 import { removeWorktree } from './remove.ts'
 import { gitVersion } from './version.ts'
@@ -64,7 +65,12 @@ export function makeWorktrees({
       const own = await takeOver(git, clock, processes, worktree.path)
       await removeWorktree(own, locks, worktree, { collected, setUpAt }, trash)
     },
-    dropRefs: (commonDir, task) => dropRefs(git, commonDir, task),
+    discardWorktree: async (id, path, commonDir) => {
+      const own = await takeOver(git, clock, processes, path)
+      await discardForGood(own, locks, id, path, commonDir)
+    },
+    findStrays: (commonDir, root, known) => findStrays(git, commonDir, root, known),
+    dropRefs: (commonDir, tasks) => dropRefs(git, commonDir, tasks),
     gitVersion: () => gitVersion(git),
     listRegistered: commonDir => listRegistered(git, commonDir),
   }

@@ -72,6 +72,7 @@ const refusals: Record<RefusalCode, number> = {
   store_locked: exitCodes.storeTrouble,
   task_unreadable: exitCodes.storeTrouble,
   store_newer: exitCodes.storeTrouble,
+  store_ended: exitCodes.storeTrouble,
 }
 
 export const exitCodeOfRefusal = (code: RefusalCode): number => refusals[code]

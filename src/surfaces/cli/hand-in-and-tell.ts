@@ -1,7 +1,9 @@
 /** The second half of every command that hands a task in: does it, tells of it, and may stay with it. */
+
 import { reach } from '../../domain/crash-points.ts'
 import { messageOf } from '../../domain/errors.ts'
 import type { Task } from '../../domain/task.ts'
+import { isUntaken } from '../../domain/untaken.ts'
 import { type HandInPlan, handIn } from '../../engine/hand-in.ts'
 import { viewTask } from '../make-view.ts'
 import type { CommandContext } from './command.ts'
@@ -9,7 +11,6 @@ import { exitCodeOfState, exitCodes, signalExitCode } from './exit-codes.ts'
 import { handInPorts } from './hand-in-ports.ts'
 import { lookAtTask, ringOrTell } from './look.ts'
 import { describeBase, describeDelta, describeSetUp, renderEvent } from './render.ts'
-import { isUntaken } from './untaken.ts'
 import { waitForTasks } from './wait-for.ts'
 
 export const waitFlag = {

@@ -23,6 +23,7 @@ export const commands: Readonly<Record<string, () => Promise<Command>>> = {
   worker: async () => (await import('./commands/worker.ts')).worker as Command,
   init: async () => (await import('./commands/init.ts')).init as Command,
   trust: async () => (await import('./commands/trust.ts')).trust as Command,
+  uninstall: async () => (await import('./commands/uninstall.ts')).uninstall as Command,
   completion: async () => (await import('./commands/completion.ts')).completion as Command,
   demo: async () => (await import('./commands/demo.ts')).demo as Command,
 }

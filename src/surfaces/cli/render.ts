@@ -1,10 +1,11 @@
 /** Tasks and their logs as text for people. */
+
 import type { TaskEvent } from '../../domain/agent-events.ts'
 import type { SetUp } from '../../domain/set-up.ts'
 import type { Base } from '../../domain/task.ts'
+import { isUntaken } from '../../domain/untaken.ts'
 import type { TaskView, UnreadableView } from '../view.ts'
 import type { Output, Style } from './output.ts'
-import { isUntaken } from './untaken.ts'
 
 const stateStyles: Record<TaskView['state'], Style> = {
   queued: 'dim',

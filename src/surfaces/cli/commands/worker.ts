@@ -7,13 +7,12 @@ import { viewWorker } from '../../make-view.ts'
 import { type CommandContext, defineCommand, jsonFlag, requireWord } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { parseCount, parseDuration } from '../flags.ts'
+import { stopWorker, untilWorker } from '../stop-worker.ts'
 
 const usage = 'worker start|stop|status|run'
 
 /** How long to stay when there is nothing to do: starting anew costs a tenth of a second. */
 const IDLE_MS = 60_000
-/** How long `start` and `stop` wait for what they ask for. */
-const LIMIT_MS = 10_000
 
 export const worker = defineCommand({
   name: 'worker',
@@ -89,49 +88,14 @@ async function start(json: boolean, context: CommandContext): Promise<number> {
   requireWritable(await context.holdfast.store(), context)
   const presence = await context.holdfast.presence()
   await presence.ring()
-  await until(() => typeof presence.look() === 'object', 'the worker did not start', context)
+  await untilWorker(() => typeof presence.look() === 'object', 'the worker did not start', context)
   return await showStatus(json, context)
 }
 
 async function stop(json: boolean, context: CommandContext): Promise<number> {
-  const presence = await context.holdfast.presence()
-  const info = presence.look()
-  // The card may be of a worker that was killed, and its pid anybody's by now.
-  const liveness =
-    typeof info === 'object' ? (await context.holdfast.host()).liveness(info.identity) : 'dead'
-  if (typeof info === 'object' && liveness === 'unknown') {
-    throw new AppError(
-      'refused_in_state',
-      `the worker, pid ${info.identity.pid}, runs in another PID namespace or on another machine`,
-      { hint: 'stop it from there' },
-    )
-  }
-  presence.dismissWatchdog()
-  if (typeof info === 'object' && liveness === 'alive') {
-    process.kill(info.identity.pid, 'SIGTERM')
-    // One that somebody has suspended must be awake to end itself.
-    process.kill(info.identity.pid, 'SIGCONT')
-  }
-  await until(() => presence.look() === undefined, 'the worker did not stop', context)
+  await stopWorker(context)
   // Asked last: a store that cannot be read keeps no worker up.
   return await showStatus(json, context)
-}
-
-async function until(
-  condition: () => boolean,
-  otherwise: string,
-  { holdfast }: CommandContext,
-): Promise<void> {
-  const { setTimeout: sleep } = await import('node:timers/promises')
-  const deadline = performance.now() + LIMIT_MS
-  while (!condition()) {
-    if (performance.now() > deadline) {
-      throw new AppError('refused_in_state', `${otherwise} within ${LIMIT_MS / 1000} s`, {
-        hint: `see ${holdfast.home}/worker.log`,
-      })
-    }
-    await sleep(20)
-  }
 }
 
 /** The worker itself, in the foreground; others start it through `start`, or by need. */

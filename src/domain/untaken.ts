@@ -1,0 +1,14 @@
+/** Which results are nowhere but here: they wait to be taken home. */
+
+/** Of a task or of its view, as far as it matters here; a result is there once it has ended. */
+export interface TakenOrNot {
+  readonly result: { readonly commit: string | null; readonly files: number } | null
+  readonly taken: unknown
+  readonly worktree: { readonly kind: string } | null
+}
+
+/** It changed something that was not taken. In a borrowed worktree it is home already. */
+export function isUntaken({ result, taken, worktree }: TakenOrNot): boolean {
+  if (result === null || taken !== null || worktree?.kind === 'borrowed') return false
+  return result.commit !== null && result.files > 0
+}

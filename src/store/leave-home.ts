@@ -1,0 +1,104 @@
+/**
+ * Takes the state directory away, once its store has been ended. By name: what is not ours stays,
+ * and the directory with it. Renamed first, so that whoever begins anew meanwhile finds none.
+ */
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  readdirSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import { reach } from '../domain/crash-points.ts'
+import { STORE_FILE } from './home.ts'
+
+/** All that `docs/reference/state-directory.md` lists; a test holds it against a directory in use. */
+export const OUR_NAMES: readonly string[] = [
+  'tasks',
+  'worktrees',
+  'trash',
+  'set-up',
+  'locks',
+  'cache',
+  'worker.json',
+  'worker.json.new',
+  'worker.log',
+  'bell',
+  'watchdog',
+  'trust.json',
+  'trust.json.new',
+  'config.json',
+  // Last: while it is there, it says that the rest is on its way out.
+  `${STORE_FILE}-shm`,
+  `${STORE_FILE}-wal`,
+  STORE_FILE,
+]
+
+/** Where it is put before it is deleted; a death leaves it there, for the next time. */
+const asideOf = (home: string) => `${home}.uninstalled`
+
+/** The names of what is not ours and stays. `home` is the state directory, absolute. */
+export function leaveHome(home: string): readonly string[] {
+  const aside = asideOf(home)
+  removeOurs(aside)
+  if (existsSync(home) && foreignNames(home).length === 0 && moveAside(home, aside)) {
+    reach('uninstall.home-renamed')
+    removeOurs(aside)
+  } else removeOurs(home)
+  reach('uninstall.home-removed')
+  return foreignNames(home)
+}
+
+/** Whether a removal was begun, and killed, after the directory had been renamed. */
+export function isHalfLeft(home: string): boolean {
+  return existsSync(asideOf(home))
+}
+
+function foreignNames(directory: string): string[] {
+  if (!existsSync(directory)) return []
+  return readdirSync(directory).filter(name => !OUR_NAMES.includes(name))
+}
+
+/** False: it is a place to which something is mounted, or its parent is not ours to write. */
+function moveAside(home: string, aside: string): boolean {
+  try {
+    // Not through a link: what it leads to would keep its place.
+    if (lstatSync(home).isSymbolicLink()) return false
+    renameSync(home, aside)
+    return true
+  } catch {
+    return false
+  }
+}
+
+function removeOurs(directory: string): void {
+  if (!existsSync(directory)) return
+  for (const name of OUR_NAMES) removeTree(join(directory, name))
+  try {
+    rmdirSync(directory)
+  } catch {
+    // Something that is not ours is in it, or it is in use; what is left is told.
+  }
+}
+
+/** Also what its owner may not write to. */
+function removeTree(path: string): void {
+  try {
+    rmSync(path, { recursive: true, force: true })
+  } catch (error) {
+    if (!['EACCES', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
+    openDirectories(path)
+    rmSync(path, { recursive: true, force: true })
+  }
+}
+
+function openDirectories(path: string): void {
+  if (!lstatSync(path).isDirectory()) return
+  chmodSync(path, 0o700)
+  for (const entry of readdirSync(path, { withFileTypes: true })) {
+    if (entry.isDirectory()) openDirectories(join(path, entry.name))
+  }
+}

@@ -1,0 +1,86 @@
+/** Leaving a repository: what we wrote into it goes by name, and what git leaves empty with it. */
+import { existsSync, lstatSync, readdirSync, realpathSync, rmdirSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+import type { TaskId, WorktreeId } from '../domain/ids.ts'
+import type { Locks } from '../ports/lock.ts'
+import { discardWorktree } from './create.ts'
+import type { Git } from './git.ts'
+import { LOCK_PREFIX, listRegistered, withRepositoryLock } from './registration.ts'
+
+const NAMESPACE = 'refs/holdfast'
+
+/** See `Worktrees.dropRefs`. Two spawns. */
+export async function dropRefs(
+  git: Git,
+  commonDir: string,
+  tasks: readonly TaskId[],
+): Promise<number | null> {
+  if (!existsSync(commonDir)) return null
+  const place = { gitDir: commonDir }
+  const { stdout } = await git.run(['for-each-ref', '--format=%(refname)', `${NAMESPACE}/`], {
+    place,
+  })
+  const ours = new Set<string>(tasks)
+  const refs = stdout
+    .toString('utf8')
+    .split('\n')
+    .filter(ref => ours.has(ref.split('/')[2] ?? ''))
+  if (refs.length > 0) {
+    const input = Buffer.from(refs.map(ref => `delete ${ref}\n`).join(''))
+    await git.run(['update-ref', '--stdin'], { place, input })
+  }
+  // Git spares the directory right below `refs`; logs are there where the user has all refs logged.
+  for (const directory of [join(commonDir, NAMESPACE), join(commonDir, 'logs', NAMESPACE)]) {
+    for (const task of tasks) removeEmpty(join(directory, task))
+    removeIfEmpty(directory)
+  }
+  return refs.length
+}
+
+/** A directory of directories that hold no file. */
+function removeEmpty(directory: string): void {
+  const found = lstatSync(directory, { throwIfNoEntry: false })
+  if (found?.isDirectory() !== true) return
+  for (const name of readdirSync(directory)) removeEmpty(join(directory, name))
+  removeIfEmpty(directory)
+}
+
+function removeIfEmpty(directory: string): void {
+  try {
+    rmdirSync(directory)
+  } catch {
+    // It was never made, or it holds what is not ours.
+  }
+}
+
+/** See `Worktrees.findStrays`. */
+export async function findStrays(
+  git: Git,
+  commonDir: string,
+  root: string,
+  known: readonly WorktreeId[],
+): Promise<{ id: WorktreeId; path: string }[]> {
+  if (!existsSync(commonDir) || !existsSync(root)) return []
+  const within = `${realpathSync(root)}/`
+  return (await listRegistered(git, commonDir)).flatMap(({ path, lockReason }) => {
+    if (!path.startsWith(within) || lockReason?.startsWith(LOCK_PREFIX) !== true) return []
+    const id = lockReason.slice(LOCK_PREFIX.length) as WorktreeId
+    return known.includes(id) ? [] : [{ id, path }]
+  })
+}
+
+/** See `Worktrees.discardWorktree`. */
+export async function discardForGood(
+  git: Git,
+  locks: Locks,
+  id: WorktreeId,
+  path: string,
+  commonDir: string,
+): Promise<void> {
+  if (!existsSync(commonDir) || !existsSync(dirname(path))) return
+  // As git wrote it down.
+  const order = { id, path: join(realpathSync(dirname(path)), basename(path)), commonDir }
+  await withRepositoryLock(locks, commonDir, () => discardWorktree(git, order))
+  // Git removes this with the last of them; what it did not know, it did not remove either.
+  removeIfEmpty(join(commonDir, 'worktrees'))
+}
