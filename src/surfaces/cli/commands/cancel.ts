@@ -63,7 +63,7 @@ export const cancel = defineCommand({
     const worker = await lookAtWorker(context)
     if (flags.json === true) {
       const views = await lookAtTasks(tasks, worker, context)
-      output.writeJson({ tasks: views, unreadable: [], worker })
+      output.writeJson({ tasks: views, worker })
     } else {
       for (const { request, state } of tasks) {
         const result = 'result' in state ? state.result : null

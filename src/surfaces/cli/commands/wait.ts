@@ -33,7 +33,7 @@ export const wait = defineCommand({
     const worker = await lookAtWorker(context)
     const views = await lookAtTasks(tasks, worker, context)
     if (flags.json === true) {
-      output.writeJson({ tasks: views, unreadable: [], worker })
+      output.writeJson({ tasks: views, worker })
     } else {
       const lines = views.map(view => renderTaskLine(view, context.now(), output))
       output.write(`${lines.join('\n')}\n`)
