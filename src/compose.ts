@@ -145,7 +145,7 @@ export function compose(environment: Variables, entry: string): Composition {
     },
     async setUpCommand(root, { repository }) {
       const { findSetUpCommand } = await import('./configuration/set-up-command.ts')
-      return findSetUpCommand(root, repository.setup)
+      return await findSetUpCommand(root, repository.setup)
     },
     trust,
     async leaveHome() {

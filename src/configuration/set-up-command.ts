@@ -2,7 +2,6 @@
  * The set-up command that a checkout names: `setup` in `holdfast.json`, else `.codex/setup.sh` where
  * there is one. The files that it names are read with it: trust is given to their content.
  */
-import { createHash } from 'node:crypto'
 import { closeSync, constants, fstatSync, openSync, readFileSync, realpathSync } from 'node:fs'
 import { isAbsolute, join, normalize } from 'node:path'
 import type { SetUpSetting } from '../domain/configuration.ts'
@@ -18,14 +17,14 @@ const LARGEST_SCRIPT = 1_000_000
 type Script = FoundSetUp['scripts'][number]
 
 /** Undefined: it names none. Refuses with `bad_configuration` a script that is not there. */
-export function findSetUpCommand(
+export async function findSetUpCommand(
   root: string,
   setting: SetUpSetting | undefined,
-): FoundSetUp | undefined {
+): Promise<FoundSetUp | undefined> {
   if (setting === false) return undefined
   if (setting === undefined) {
     const script = readScript(root, CODEX_SCRIPT)
-    return script && found([CODEX_SCRIPT], [script], CODEX_SCRIPT)
+    return script && (await found([CODEX_SCRIPT], [script], CODEX_SCRIPT))
   }
   const argv = typeof setting === 'string' ? [setting] : setting
   const [program = ''] = argv
@@ -35,7 +34,7 @@ export function findSetUpCommand(
     if (script !== undefined) scripts.push(script)
     else if (word === program && isMeantAsFile(setting)) throw missing(program)
   }
-  return found(argv, scripts, REPOSITORY_FILE)
+  return await found(argv, scripts, REPOSITORY_FILE)
 }
 
 /** A string is a file; of a command, a program with a slash that does not begin at the root. */
@@ -45,7 +44,15 @@ function isMeantAsFile(setting: Exclude<SetUpSetting, false>): boolean {
   return program.includes('/') && !isAbsolute(program)
 }
 
-function found(argv: readonly string[], scripts: readonly Script[], from: string): FoundSetUp {
+async function found(
+  argv: readonly string[],
+  scripts: readonly Script[],
+  from: string,
+): Promise<FoundSetUp> {
+  // Loaded only here: most repositories name no set-up, and `run` waits for this.
+  const { createHash } = await import('node:crypto')
+  const sha256 = (content: string | Uint8Array) =>
+    createHash('sha256').update(content).digest('hex')
   const contents = scripts.map(({ path, bytes }) => [path, sha256(bytes)])
   return { argv, scripts, digest: sha256(JSON.stringify([argv, contents])), from }
 }
@@ -73,8 +80,6 @@ function readScript(root: string, word: string): Script | undefined {
     closeSync(file)
   }
 }
-
-const sha256 = (content: string | Uint8Array) => createHash('sha256').update(content).digest('hex')
 
 function missing(word: string): AppError {
   return new AppError(

@@ -12,18 +12,20 @@ const LOCK = 'trust'
 /** Writing takes milliseconds. */
 const LOCK_LIMIT_MS = 10_000
 
-const trustFile = z.object({
-  version: z.literal(1),
-  trusted: z.array(
-    z.object({
-      repository: z.string(),
-      digest: z.string(),
-      argv: z.array(z.string()),
-      scripts: z.array(z.string()),
-      at: z.number(),
-    }),
-  ),
-})
+/** Made when it is needed: most who ask find no file. */
+const makeSchema = () =>
+  z.object({
+    version: z.literal(1),
+    trusted: z.array(
+      z.object({
+        repository: z.string(),
+        digest: z.string(),
+        argv: z.array(z.string()),
+        scripts: z.array(z.string()),
+        at: z.number(),
+      }),
+    ),
+  })
 
 /** `home` is the state directory, absolute. */
 export function makeTrust(home: string, locks: Locks): Trust {
@@ -68,7 +70,7 @@ function read(file: string): readonly Trusted[] {
     throw unreadable(file, cause)
   }
   try {
-    return trustFile.parse(JSON.parse(text)).trusted
+    return makeSchema().parse(JSON.parse(text)).trusted
   } catch (cause) {
     throw unreadable(file, cause)
   }
