@@ -4,10 +4,11 @@
  */
 import { join } from 'node:path'
 import type { Configuration } from './domain/configuration.ts'
-import { agentEnvironment, workerEnvironment } from './domain/environment.ts'
+import { agentEnvironment, trustedPath, workerEnvironment } from './domain/environment.ts'
 import { AppError } from './domain/errors.ts'
 import type { Agent } from './ports/agent.ts'
 import type { Applications } from './ports/applications.ts'
+import type { Confinement } from './ports/confinement.ts'
 import type { Locks } from './ports/lock.ts'
 import type { ProcessHost } from './ports/process-host.ts'
 import type { ProcessTable } from './ports/process-table.ts'
@@ -38,6 +39,7 @@ export interface Composition {
   locks(): Promise<Locks>
   presence(): Promise<WorkerPresence>
   worktrees(): Promise<Worktrees>
+  confinement(): Promise<Confinement>
   /**
    * What was set beforehand: for the checkout whose top is `root`, or (null) for no repository.
    * Refuses with `bad_configuration`.
@@ -73,6 +75,10 @@ export const WORKER_ALLOCATOR = {
 export function compose(environment: Variables, entry: string): Composition {
   const home = requireStateDirectory(environment)
   const command = [process.execPath, entry] as const
+  // Nothing of ours is ever run from where an agent could have put it.
+  const path = trustedPath(environment.PATH ?? '', [home])
+  const gitEnvironment = { ...withoutAllocator(agentEnvironment(environment)), PATH: path }
+  const toolPath = `/usr/bin:/bin:/usr/local/bin:${path}`
   const store = once(async () => {
     return await openSqliteStore(home, systemClock)
   })
@@ -86,7 +92,7 @@ export function compose(environment: Variables, entry: string): Composition {
   })
   const host = once(async () => {
     const { makeProcessHost } = await import('./process/host.ts')
-    return makeProcessHost(await processes())
+    return makeProcessHost(await processes(), { toolPath })
   })
   const locks = once(async () => {
     return makeLocks(join(home, 'locks'), systemClock)
@@ -100,7 +106,12 @@ export function compose(environment: Variables, entry: string): Composition {
     const options = {
       home,
       workerCommand: [...command, 'worker', 'run'],
-      environment: { ...workerEnvironment(environment), HOLDFAST_HOME: home, ...WORKER_ALLOCATOR },
+      environment: {
+        ...workerEnvironment(environment),
+        PATH: path,
+        HOLDFAST_HOME: home,
+        ...WORKER_ALLOCATOR,
+      },
     }
     return makeWorkerPresence(options, await locks(), host)
   })
@@ -110,7 +121,7 @@ export function compose(environment: Variables, entry: string): Composition {
       locks: await locks(),
       clock: systemClock,
       processes: await processes(),
-      environment: withoutAllocator(agentEnvironment(environment)),
+      environment: gitEnvironment,
     })
   })
   const applications = once(async () => {
@@ -118,9 +129,13 @@ export function compose(environment: Variables, entry: string): Composition {
     return makeApplications({
       locks: await locks(),
       clock: systemClock,
-      environment: withoutAllocator(agentEnvironment(environment)),
+      environment: gitEnvironment,
       directoryOf: (await files()).directory,
     })
+  })
+  const confinement = once(async () => {
+    const { loadConfinement } = await import('./process/confinement/confinement.ts')
+    return await loadConfinement({ home, toolPath })
   })
   return {
     home,
@@ -133,6 +148,7 @@ export function compose(environment: Variables, entry: string): Composition {
     presence,
     worktrees,
     applications,
+    confinement,
     async configuration(root) {
       // What the user has set there is believed: it may not be anybody's.
       requireUsable(home)

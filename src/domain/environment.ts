@@ -82,6 +82,19 @@ export function workerEnvironment(caller: Variables): Record<string, string> {
   )
 }
 
+/**
+ * Of a PATH, the directories whose programs are not an agent's: no relative one, which is another
+ * directory wherever a program stands, and none in a directory that agents write to.
+ */
+export function trustedPath(path: string, written: readonly string[]): string {
+  const isWritten = (entry: string) =>
+    written.some(directory => `${entry}/`.startsWith(`${directory}/`))
+  return path
+    .split(':')
+    .filter(entry => entry.startsWith('/') && !isWritten(entry))
+    .join(':')
+}
+
 function pick(from: Variables, wanted: (name: string) => boolean): Record<string, string> {
   const picked: Record<string, string> = {}
   for (const [name, value] of Object.entries(from)) {

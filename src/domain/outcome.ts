@@ -15,6 +15,7 @@ export type FailureCode =
   | 'agent_crashed'
   | 'agent_missing'
   | 'launch_failed'
+  | 'permissions_unavailable'
   | 'worktree_failed'
   | 'setup_failed'
   | 'worktree_lost'

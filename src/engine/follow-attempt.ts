@@ -5,11 +5,12 @@
 import { addEvents, addLook } from '../domain/activity.ts'
 import type { AgentEvent } from '../domain/agent-events.ts'
 import { reach } from '../domain/crash-points.ts'
-import type { AgentExit } from '../domain/outcome.ts'
+import type { AgentExit, Failure } from '../domain/outcome.ts'
 import { recoveryVerdict } from '../domain/recovery.ts'
 import type { Task } from '../domain/task.ts'
 import type { Agent } from '../ports/agent.ts'
 import type { Clock } from '../ports/clock.ts'
+import type { Confinement } from '../ports/confinement.ts'
 import type { ProcessHost } from '../ports/process-host.ts'
 import type { ClaimedAttempt, Progress, Store } from '../ports/store.ts'
 import type { TaskFiles } from '../ports/task-files.ts'
@@ -33,6 +34,8 @@ export type AttemptEnd =
   /** Agent and wrapper are gone without a word. */
   | { readonly kind: 'died' }
   | { readonly kind: 'never_started'; readonly why: string }
+  /** It was not started, and trying again would not help. */
+  | { readonly kind: 'refused'; readonly failure: Failure }
   | { readonly kind: 'cancelled' }
   /** The limit that the user set. */
   | { readonly kind: 'timed_out'; readonly afterMs: number }
@@ -51,6 +54,7 @@ export interface FollowPorts {
   readonly files: TaskFiles
   readonly host: ProcessHost
   readonly worktrees: Worktrees
+  readonly confinement: Confinement
   readonly clock: Clock
   readonly ticker: Ticker
 }

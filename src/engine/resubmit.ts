@@ -2,18 +2,21 @@
  * Hands an ended task in again: `retry` anew, with a fresh session and worktree on the same base;
  * `resume` as a task that follows it, in the same session and worktree.
  */
+import { delegationBy } from '../domain/delegation.ts'
 import { agentEnvironment } from '../domain/environment.ts'
 import { AppError } from '../domain/errors.ts'
 import { followerName, type TaskId } from '../domain/ids.ts'
 import { type Caller, hasEnded, type Task } from '../domain/task.ts'
 import type { Agent } from '../ports/agent.ts'
+import type { Confinement } from '../ports/confinement.ts'
 import type { Store } from '../ports/store.ts'
 import type { TaskFiles } from '../ports/task-files.ts'
 import type { Trust } from '../ports/trust.ts'
 import type { WorktreeRecord, Worktrees } from '../ports/worktrees.ts'
 import type { HandInPlan } from './hand-in.ts'
 import { planSetUp, type SetUpPlan, type SetUpWish } from './plan-set-up.ts'
-import { findDelegation } from './submit.ts'
+import { settlePermissions } from './settle-permissions.ts'
+import { findParent } from './submit.ts'
 
 /** Who asks for it now: the first caller may be long gone, with its environment. */
 export interface Asker {
@@ -28,6 +31,7 @@ export interface ResubmitPorts {
   readonly files: TaskFiles
   readonly worktrees: Worktrees
   readonly trust: Trust
+  readonly confinement: Confinement
 }
 
 /** Refuses a task that has not ended. `wish`: what its checkout says of set-up by now. */
@@ -97,13 +101,15 @@ async function planAgain(
   { request }: Task,
   agent: Agent,
   { caller, environment: current, timeoutMs }: Asker,
-  { store, files, worktrees }: ResubmitPorts,
+  { store, files, worktrees, confinement }: ResubmitPorts,
 ): Promise<HandInPlan> {
   const { workplace: _, id, base, setUp: __, createdAt: ___, ...rest } = request
   const environment = agentEnvironment(current)
-  const [permissions, delegation, prompt] = await Promise.all([
-    agent.settlePermissions(request.permissions.asked, environment),
-    findDelegation(caller, store),
+  const parent = await findParent(caller, store)
+  const delegation = parent === undefined ? null : delegationBy(parent)
+  const wish = { asked: request.permissions.asked, parent }
+  const [permissions, prompt] = await Promise.all([
+    settlePermissions(agent, wish, environment, confinement),
     files.readPrompt(id),
     agent.findInstallation(environment, request.argv, caller.directory),
   ])

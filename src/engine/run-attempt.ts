@@ -1,8 +1,10 @@
 /** One attempt from its claim to its end: worktree, launch, follow, settle. */
 import { reach } from '../domain/crash-points.ts'
 import { AppError, messageOf } from '../domain/errors.ts'
-import type { Failure } from '../domain/outcome.ts'
+import type { Failure, FailureCode } from '../domain/outcome.ts'
+import type { Permissions } from '../domain/permissions.ts'
 import type { Task } from '../domain/task.ts'
+import type { Confinement, Confines, Enclosure } from '../ports/confinement.ts'
 import type { Store } from '../ports/store.ts'
 import type { WorktreeRecord } from '../ports/worktrees.ts'
 import { describeLoss } from './collect.ts'
@@ -37,10 +39,13 @@ export async function runAttempt(
     const end = { kind: 'never_started', why: failure.message } as const
     return await settleAttempt(underway, end, wishes, ports)
   }
-  if (failure !== null) {
+  if (failure !== null && attempt.fence === 1 && isOwn(claim)) {
     await recordEnd(underway, { kind: 'attempt_failed', failure, result: null }, ports)
-    if (attempt.fence === 1 && isOwn(claim)) await retireUnused(place.worktree, ports)
-    return
+    return await retireUnused(place.worktree, ports)
+  }
+  // An attempt before this one may have left work behind.
+  if (failure !== null) {
+    return await settleAttempt(underway, { kind: 'refused', failure }, wishes, ports)
   }
   await followToEnd(underway, wishes, ports)
 }
@@ -117,15 +122,14 @@ async function launchAgent(
   { task, attempt, agent }: Underway,
   worktree: WorktreeRecord,
   interruptedBy: Failure | null,
-  { store, files, host, clock }: FollowPorts,
+  { store, files, host, confinement, clock }: FollowPorts,
 ): Promise<Failure | null> {
   const { request, session } = task
   const { subdirectory } = request.repo
   try {
     const environment = await files.readEnvironment(attempt.task)
-    const workingDirectory =
-      subdirectory === '' ? worktree.path : `${worktree.path}/${subdirectory}`
-    await files.ensureDirectory(workingDirectory)
+    const workingDirectory = await files.ensureWithin(worktree.path, subdirectory)
+    if (workingDirectory === undefined) return leadsOut(worktree.path, subdirectory)
     const installation = await agent.findInstallation(environment, request.argv, workingDirectory)
     const launch = agent.planLaunch({
       installation,
@@ -144,6 +148,15 @@ async function launchAgent(
     })
     const setUp = await orderSetUp(task, worktree, files)
     const first = setUp === null ? '' : `set-up (${setUp.argv.join(' ')}), then `
+    const confines = {
+      worktree: worktree.path,
+      commonDir: worktree.commonDir,
+      workingDirectory,
+      program: launch.argv[0],
+      environment: launch.environment,
+      scratch: files.scratchDirectory(attempt.task),
+    }
+    const enclosure = await enclose(request.permissions, confines, confinement)
     await store.recordNote(
       attempt.task,
       attempt.fence,
@@ -161,14 +174,48 @@ async function launchAgent(
       workingDirectory,
       stdin: launch.stdin,
       setUp,
+      enclosure,
     })
     return null
   } catch (error) {
     if (isStoreTrouble(error)) throw error
-    const unusable =
-      error instanceof AppError &&
-      ['agent_missing', 'agent_too_old', 'agent_logged_out'].includes(error.code)
-    return { code: unusable ? 'agent_missing' : 'launch_failed', ...explain(error) }
+    return {
+      code: error instanceof AppError ? failureOf(error) : 'launch_failed',
+      ...explain(error),
+    }
+  }
+}
+
+/** An agent that stands elsewhere might take that for its workspace. */
+function leadsOut(worktree: string, subdirectory: string): Failure {
+  return {
+    code: 'worktree_lost',
+    message: `${subdirectory} leads out of the worktree ${worktree} since an agent has worked in it`,
+    hint: 'what it did there was collected; hand the task in again with: holdfast run',
+  }
+}
+
+/** In every attempt as it was settled at submission; where that does not hold any more, none starts. */
+async function enclose(
+  { effective, enforcedBy }: Permissions,
+  confines: Omit<Confines, 'mode'>,
+  confinement: Confinement,
+): Promise<Enclosure | null> {
+  if (enforcedBy !== 'system' || effective === 'full') return null
+  return await confinement.enclose({ ...confines, mode: effective })
+}
+
+/** What a refusal before the start comes to for the attempt. */
+function failureOf({ code }: AppError): FailureCode {
+  switch (code) {
+    case 'agent_missing':
+    case 'agent_too_old':
+    case 'agent_logged_out':
+      return 'agent_missing'
+    case 'permissions_unavailable':
+      return code
+    default:
+      return 'launch_failed'
   }
 }
 

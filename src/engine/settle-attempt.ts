@@ -192,6 +192,7 @@ function judgeOutcome(
   if (end.kind === 'never_started') {
     return { kind: 'interrupted', failure: { code: 'launch_failed', message: end.why } }
   }
+  if (end.kind === 'refused') return { kind: 'failed', failure: end.failure }
   const runDirectory = files.runDirectory(attempt.task, attempt.fence)
   const stderr = host.readStderrTail(runDirectory, STDERR_BYTES)
   return agent.judge(translation, exit, stderr)
@@ -222,6 +223,8 @@ function describeEnd(end: AttemptEnd, exit: AgentExit): string {
       return 'agent and wrapper were gone without a word'
     case 'never_started':
       return end.why
+    case 'refused':
+      return end.failure.message
     case 'timed_out':
       return `its time was up (${describeExit(exit)})`
     case 'cancelled':

@@ -3,13 +3,14 @@
  * carries it out.
  */
 import type { Bounds } from '../domain/configuration.ts'
-import { type Delegation, delegationBy } from '../domain/delegation.ts'
+import { delegationBy } from '../domain/delegation.ts'
 import { agentEnvironment } from '../domain/environment.ts'
 import { AppError } from '../domain/errors.ts'
 import { makeTaskName, type TaskId } from '../domain/ids.ts'
 import type { PermissionMode } from '../domain/permissions.ts'
-import type { Caller } from '../domain/task.ts'
+import type { Caller, Task } from '../domain/task.ts'
 import type { Agent } from '../ports/agent.ts'
+import type { Confinement } from '../ports/confinement.ts'
 import type { Store } from '../ports/store.ts'
 import type { Trust } from '../ports/trust.ts'
 import type { ChangeScope, Worktrees } from '../ports/worktrees.ts'
@@ -17,6 +18,7 @@ import { checkPrompt } from './check-prompt.ts'
 import { chooseWorkplace, type Place } from './choose-workplace.ts'
 import type { HandInPlan } from './hand-in.ts'
 import { planSetUp, type SetUpWish } from './plan-set-up.ts'
+import { settlePermissions } from './settle-permissions.ts'
 
 /** What a caller asks for. */
 export interface Submission {
@@ -50,6 +52,7 @@ export interface PlanPorts {
   readonly store: Store
   readonly worktrees: Worktrees
   readonly trust: Trust
+  readonly confinement: Confinement
   /** The state directory: permanent worktrees stand in it. */
   readonly home: string
   /** A short name for a longer text, in hexadecimal. */
@@ -62,7 +65,7 @@ export async function planSubmission(
   ports: PlanPorts,
 ): Promise<HandInPlan> {
   const { agent, prompt, argv, caller } = submission
-  const { store, worktrees } = ports
+  const { store, worktrees, confinement } = ports
   if (agent.capabilities.takesPrompt) checkPrompt(prompt, agent)
   else if (argv.length === 0) {
     throw new AppError('bad_usage', `the agent ${agent.name} needs a program to run`, {
@@ -70,10 +73,12 @@ export async function planSubmission(
     })
   }
   const environment = agentEnvironment(submission.callerEnvironment)
-  const [checkout, permissions, delegation] = await Promise.all([
+  const parent = await findParent(caller, store)
+  const delegation = parent === undefined ? null : delegationBy(parent)
+  const wish = { asked: submission.permissions, parent }
+  const [checkout, permissions] = await Promise.all([
     worktrees.openCheckout(caller.directory),
-    agent.settlePermissions(submission.permissions, environment),
-    findDelegation(caller, store),
+    settlePermissions(agent, wish, environment, confinement),
     agent.findInstallation(environment, argv, caller.directory),
   ])
   const { workplace, worktree, source } = await chooseWorkplace(submission, checkout, ports)
@@ -110,11 +115,10 @@ export async function planSubmission(
   }
 }
 
-/** A caller that is a task of another store is a label like any other. */
-export async function findDelegation(caller: Caller, store: Store): Promise<Delegation | null> {
-  if (caller.kind !== 'task' || caller.id === null) return null
-  const parent = await store.findTask(caller.id as TaskId)
-  return parent === undefined ? null : delegationBy(parent)
+/** The task whose agent asks. One of another store is a label like any other. */
+export async function findParent(caller: Caller, store: Store): Promise<Task | undefined> {
+  if (caller.kind !== 'task' || caller.id === null) return undefined
+  return await store.findTask(caller.id as TaskId)
 }
 
 function idempotencyOf(

@@ -104,9 +104,10 @@ export interface Agent {
   look(environment: Environment): Promise<AgentSight>
   /**
    * What the asked mode comes to, before anything is started: a stricter mode in the user's own
-   * configuration of the agent wins. Null asked: the user named none. Refuses with `permissions_unavailable`.
+   * configuration of the agent wins. Refuses with `permissions_unavailable`. Absent: the agent has
+   * no confinement of its own, and the system's is put around it.
    */
-  settlePermissions(asked: PermissionMode | null, environment: Environment): Promise<Permissions>
+  settlePermissions?(asked: PermissionMode, environment: Environment): Promise<Permissions>
   planLaunch(request: LaunchRequest): AgentLaunch
   /** Pure. `interrupted` means that the agent died without finishing its turn. */
   judge(translation: Translation, exit: AgentExit, stderr: string): AttemptOutcome

@@ -5,6 +5,7 @@
  */
 import type { Fence, TaskId } from '../domain/ids.ts'
 import type { Liveness, RunFacts } from '../domain/recovery.ts'
+import type { Enclosure } from './confinement.ts'
 import type { ProcessIdentity } from './process-table.ts'
 
 /** What to start. All paths are absolute. */
@@ -22,6 +23,8 @@ export interface LaunchPlan {
   readonly stdin: Uint8Array
   /** Null: none, or it is done already. If it fails, the agent is not started. */
   readonly setUp: SetUpOrder | null
+  /** What is put around the agent; null: nothing. */
+  readonly enclosure: Enclosure | null
 }
 
 /** What runs before the agent, in its process and with its environment. */

@@ -11,6 +11,8 @@ export interface TaskFiles {
   directory(task: TaskId): string
   /** `tasks/<id>/runs/<fence>`: the files of one attempt. */
   runDirectory(task: TaskId, fence: Fence): string
+  /** Where a confined agent has its temporary files; it need not be there. */
+  scratchDirectory(task: TaskId): string
   /** Where the managed worktree of a task stands. */
   worktreePath(task: TaskId): string
   /** Where all worktrees of ours stand. */
@@ -23,7 +25,10 @@ export interface TaskFiles {
   writeRequest(task: TaskId, prompt: Uint8Array, environment: Environment): Promise<void>
   readPrompt(task: TaskId): Promise<Uint8Array>
   readEnvironment(task: TaskId): Promise<Environment>
-  /** The environment and the included files may hold secrets: they go when the task ends. */
+  /**
+   * When the task ends: temporary files are no work; the environment and the included files may
+   * hold secrets.
+   */
   forgetSecrets(task: TaskId): Promise<void>
   /** The collected patch; undefined where nothing was collected. */
   readPatch(task: TaskId): Promise<Uint8Array | undefined>
@@ -38,8 +43,11 @@ export interface TaskFiles {
   markSetUp(worktree: WorktreeId): Promise<void>
   /** For a worktree that is about to be made, or that is gone. */
   clearSetUpMark(worktree: WorktreeId): Promise<void>
-  /** Makes a directory, with its parents, if it is missing. */
-  ensureDirectory(path: string): Promise<void>
+  /**
+   * A directory below another one, made if it is missing. Undefined: on the way there is something
+   * else than a directory, such as a link; nothing was made then.
+   */
+  ensureWithin(directory: string, below: string): Promise<string | undefined>
   /** The task directories that there are, by the names of their tasks. */
   list(): Promise<readonly TaskDirectory[]>
   /** Takes a task directory away, for a submission that failed. */

@@ -101,7 +101,7 @@ function judgeAttempt(
 function openSource(attempt: AttemptProcesses, processes: ProcessTable): MemberSource {
   const { runDirectory } = attempt
   const launched = loadLaunch(runDirectory)
-  const agent = loadAgent(runDirectory)
+  const agent = loadAgent(runDirectory) ?? loadIdentity(runDirectory, 'holder')
   const wrapper = loadIdentity(runDirectory, 'wrapper')
   const prefix = markPrefix(attempt.task, attempt.fence)
   const ownsMark = (mark: string) =>
@@ -118,9 +118,15 @@ function openSource(attempt: AttemptProcesses, processes: ProcessTable): MemberS
     const done = ending === 'ended' || ending === 'not_started'
     return (one: LocalIdentity) => done && isSame(one, wrapper)
   }
+  const generations = launched.kind === 'loaded' ? (launched.record.enclosure?.generations ?? 0) : 0
   return {
     agent,
     wrapper,
+    findListener() {
+      if (agent === undefined || generations === 0) return agent
+      const seen = processes.scan(MARK_VARIABLE, since, () => undefined)
+      return findDescendant(agent, generations, seen)
+    },
     find(known, onSight) {
       const done = isDone()
       const seen = processes.scan(MARK_VARIABLE, since, (bearer, mark) => {
@@ -148,6 +154,22 @@ function openSource(attempt: AttemptProcesses, processes: ProcessTable): MemberS
     },
     liveness: processes.liveness,
   }
+}
+
+/**
+ * The first child of the first child, and so on: whatever else has become a child there came later.
+ * Undefined: there is none (yet, or any more).
+ */
+function findDescendant(
+  ancestor: LocalIdentity,
+  generations: number,
+  seen: readonly SeenProcess[],
+): LocalIdentity | undefined {
+  if (generations === 0) return ancestor
+  const [first] = seen
+    .filter(({ parent }) => parent === ancestor.pid)
+    .sort((a, b) => a.startTime - b.startTime || a.pid - b.pid)
+  return first && findDescendant(first, generations - 1, seen)
 }
 
 function isSame(a: LocalIdentity, b: LocalIdentity | undefined): boolean {

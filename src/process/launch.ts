@@ -9,6 +9,7 @@ import type { LaunchPlan } from '../ports/process-host.ts'
 import type { ProcessTable } from '../ports/process-table.ts'
 import { startDetached } from './detached.ts'
 import { createRunDirectory, loadAgent, loadExit, markPrefix, syncPath } from './run-directory.ts'
+import { readTail } from './tail.ts'
 import { wrapperArgv } from './wrapper.ts'
 
 /** What a launch uses of this machine. */
@@ -43,11 +44,17 @@ export async function launch(
     if ((error as NodeJS.ErrnoException).code === undefined) throw error
     throw launchFailed(`cannot write ${plan.runDirectory}: ${messageOf(error)}`, error)
   }
-  const { runDirectory, workingDirectory, argv } = plan
+  const { runDirectory, workingDirectory, argv, enclosure } = plan
   const wrapperTools = { ...tools, identify: tools.processes.shellIdentify }
   try {
     await startDetached({
-      argv: wrapperArgv(wrapperTools, runDirectory, workingDirectory, argv),
+      argv: wrapperArgv(
+        wrapperTools,
+        runDirectory,
+        workingDirectory,
+        argv,
+        enclosure?.argv ?? null,
+      ),
       ownSession: tools.processes.ownSession(tools.toolPath),
       environment: { ...plan.environment, [MARK_VARIABLE]: mark },
       logFile: null,
@@ -71,11 +78,7 @@ async function waitForAgent(plan: LaunchPlan, limitMs: number): Promise<void> {
   while (loadAgent(plan.runDirectory) === undefined) {
     const ending = loadExit(plan.runDirectory)
     if (ending.kind === 'not_started') {
-      throw launchFailed(
-        ending.failure === 'cwd'
-          ? `cannot enter the working directory ${plan.workingDirectory}`
-          : `the files in ${plan.runDirectory} cannot be opened`,
-      )
+      throw launchFailed(whyNotStarted(ending.failure, plan))
     }
     if (performance.now() > deadline) {
       throw launchFailed(`the agent process did not start within ${limitMs} ms`)
@@ -84,11 +87,24 @@ async function waitForAgent(plan: LaunchPlan, limitMs: number): Promise<void> {
   }
 }
 
+/** So much of what a confinement says of itself is passed on. */
+const WORDS_KEPT = 500
+
+function whyNotStarted(failure: 'cwd' | 'start', plan: LaunchPlan): string {
+  if (failure === 'cwd') return `cannot enter the working directory ${plan.workingDirectory}`
+  // Nothing of the agent ran: these are the words of what was to confine it.
+  const words = readTail(join(plan.runDirectory, 'stderr'), WORDS_KEPT).trim()
+  return plan.enclosure === null || words === ''
+    ? `the files in ${plan.runDirectory} cannot be opened`
+    : `the agent could not be confined: ${words}`
+}
+
 /** A plan that can only fail is a bug of the caller, found before anything is written. */
 function requireSound(plan: LaunchPlan): void {
   const paths = [plan.runDirectory, plan.workingDirectory, plan.argv[0]]
   for (const path of paths) if (!isAbsolute(path)) throw new Error(`not an absolute path: ${path}`)
-  const strings = [...paths, ...plan.argv, ...Object.entries(plan.environment).flat()]
+  const enclosure = plan.enclosure?.argv ?? []
+  const strings = [...paths, ...plan.argv, ...enclosure, ...Object.entries(plan.environment).flat()]
   if (strings.some(text => text.includes('\0'))) throw new Error('a zero byte in a launch plan')
 }
 

@@ -22,6 +22,8 @@ const launchRecord = z.object({
   fence: z.int(),
   argv: z.array(z.string()),
   workingDirectory: z.string(),
+  /** What was put around the agent; missing: nothing. */
+  enclosure: z.optional(z.object({ argv: z.array(z.string()), generations: z.int() })),
   /** The value of `MARK_VARIABLE`. */
   mark: z.string(),
   /** Names only: values may be secrets. */
@@ -64,8 +66,9 @@ export async function createRunDirectory(
   reach('launch.stdin-written')
   // Made here, so that the wrapper need not change the umask that the agent inherits. Synced with
   // the directory.
-  const { setUp } = plan
-  for (const name of ['stdout', 'stderr', 'wrapper', 'pid', ...(setUp ? SET_UP_FILES : [])]) {
+  const { setUp, enclosure } = plan
+  const asked = [...(setUp ? SET_UP_FILES : []), ...(enclosure ? ['holder'] : [])]
+  for (const name of ['stdout', 'stderr', 'wrapper', 'pid', ...asked]) {
     writeFileSync(join(directory, name), '', { flag: 'wx', mode: 0o600 })
   }
   if (setUp !== null) await writeNew(directory, 'set-up', setUpScript(directory, setUp))
@@ -76,6 +79,9 @@ export async function createRunDirectory(
     fence: plan.fence,
     argv: [...plan.argv],
     workingDirectory: plan.workingDirectory,
+    ...(enclosure && {
+      enclosure: { argv: [...enclosure.argv], generations: enclosure.generations },
+    }),
     mark,
     environmentNames: Object.keys(plan.environment).sort(),
     ...place,
@@ -140,10 +146,10 @@ export function loadLaunch(runDirectory: string): LoadedLaunch {
   return { kind: 'unreadable', modifiedAt: statSync(path).mtimeMs }
 }
 
-/** The wrapper, or the agent process, as it wrote itself down; undefined: not (yet) completely. */
+/** The wrapper, the agent process, or what is put around it, as it wrote itself down; undefined: not (yet) completely. */
 export function loadIdentity(
   runDirectory: string,
-  who: 'wrapper' | 'pid' | 'set-up.pid',
+  who: 'wrapper' | 'pid' | 'set-up.pid' | 'holder',
 ): LocalIdentity | undefined {
   return parseIdentityLine(readIfThere(join(runDirectory, who)) ?? '')
 }

@@ -15,8 +15,10 @@ type OnSight = (bearer: LocalIdentity) => void
 
 /** Where members come from. */
 export interface MemberSource {
-  /** The agent process, if it wrote itself down. */
+  /** What lives as long as the agent: itself or what is put around it; if it wrote itself down. */
   readonly agent: LocalIdentity | undefined
+  /** Looks for the process that listens to signals: the agent itself. */
+  readonly findListener: () => LocalIdentity | undefined
   /** The wrapper, likewise. */
   readonly wrapper: LocalIdentity | undefined
   /**
@@ -72,14 +74,16 @@ export async function stopMembers(source: MemberSource, order: StopOrder): Promi
 }
 
 async function endGracefully(
-  { agent, wrapper, liveness }: MemberSource,
+  { agent, wrapper, findListener, liveness }: MemberSource,
   graceful: NodeJS.Signals,
   graceMs: number,
   living: () => readonly Member[],
 ): Promise<void> {
-  if (agent === undefined || !signal(agent, graceful, liveness)) return
+  const listener = findListener()
+  if (agent === undefined || listener === undefined) return
+  if (!signal(listener, graceful, liveness)) return
   // One that the user has suspended must be awake to end itself.
-  signal(agent, 'SIGCONT', liveness)
+  signal(listener, 'SIGCONT', liveness)
   reach('stop.asked')
   const deadline = performance.now() + graceMs
   let orphansUntil = Number.POSITIVE_INFINITY

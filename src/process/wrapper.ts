@@ -17,15 +17,34 @@ export interface WrapperTools {
 
 /**
  * Becomes the agent, in the same process, after the set-up if there is one: $1 is the run
- * directory, the rest the agent's argv. It
- * looks whether it still may *after* it has written itself down: whoever forbids it looks in the
- * other order, so that one of the two sees the other.
+ * directory, the rest the agent's argv. It looks whether it still may *after* it has written itself
+ * down: whoever forbids it looks in the other order, so that one of the two sees the other.
  */
 const agentShell = (identify: string) => `${identify}
 [ ! -e "$1/set-up" ] || . "$1/set-up"
 identify >"$1/pid" || exit 125
 if [ -e "$1/void" ]; then : >"$1/pid"; exit 125; fi
 shift
+exec "$@"`
+
+/**
+ * Becomes what is put around the agent, after the set-up, which is yours and not the agent's: $1 is
+ * the run directory, the rest its argv and then the command that starts `ENCLOSED_SHELL`. Inside,
+ * neither directory nor pids are those of here: the identity goes along as an open file. It looks
+ * for `void` in the same order as the one above.
+ */
+const enclosingShell = (identify: string) => `${identify}
+[ ! -e "$1/set-up" ] || . "$1/set-up"
+identify >"$1/holder" || exit 125
+if [ -e "$1/void" ]; then exit 125; fi
+exec 3>"$1/pid" 4<"$1/holder"
+shift
+exec "$@"`
+
+/** Becomes the agent, once all that is put around it holds. */
+const ENCLOSED_SHELL = `read -r HOLDFAST_HOLDER <&4 && echo "$HOLDFAST_HOLDER" >&3 || exit 125
+unset HOLDFAST_HOLDER
+exec 3>&- 4<&-
 exec "$@"`
 
 /**
@@ -61,8 +80,13 @@ export function wrapperArgv(
   runDirectory: string,
   workingDirectory: string,
   argv: readonly string[],
+  /** What is put around the agent, if anything is. */
+  enclosure: readonly string[] | null,
 ): [string, ...string[]] {
-  const agent = [shell, '-c', agentShell(identify), 'holdfast-agent', runDirectory, ...argv]
   const places = [runDirectory, workingDirectory, toolPath]
-  return [shell, '-c', wrapper(identify), 'holdfast-wrapper', ...places, ...agent]
+  const hold = [shell, '-c', wrapper(identify), 'holdfast-wrapper', ...places] as const
+  const become = (script: string) => [shell, '-c', script, 'holdfast-agent']
+  if (enclosure === null) return [...hold, ...become(agentShell(identify)), runDirectory, ...argv]
+  const enclosed = [...become(ENCLOSED_SHELL), ...argv]
+  return [...hold, ...become(enclosingShell(identify)), runDirectory, ...enclosure, ...enclosed]
 }

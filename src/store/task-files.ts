@@ -1,5 +1,16 @@
 /** The task directories on disk; `docs/reference/state-directory.md` says what lies where. */
-import { mkdir, open, readdir, readFile, rm, stat, unlink, writeFile } from 'node:fs/promises'
+import {
+  chmod,
+  lstat,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  unlink,
+  writeFile,
+} from 'node:fs/promises'
 import { join } from 'node:path'
 import * as z from 'zod/mini'
 import { type CrashPoint, reach } from '../domain/crash-points.ts'
@@ -15,6 +26,7 @@ const PATCH = 'result.patch'
 const REPOSITORY = 'repository'
 /** As `src/worktree/included.ts` names them. */
 const INCLUDED = ['included', 'included.json']
+const SCRATCH = 'scratch'
 
 const environmentFile = z.record(z.string(), z.string())
 
@@ -25,6 +37,7 @@ export function makeTaskFiles(home: string): TaskFiles {
   return {
     directory,
     runDirectory: (task, fence) => join(directory(task), 'runs', String(fence)),
+    scratchDirectory: task => join(directory(task), SCRATCH),
     worktreePath: task => join(home, 'worktrees', task),
     worktreesDirectory: () => join(home, 'worktrees'),
     trash: () => join(home, 'trash'),
@@ -62,6 +75,7 @@ export function makeTaskFiles(home: string): TaskFiles {
       return environmentFile.parse(JSON.parse(text))
     },
     async forgetSecrets(task) {
+      await discard(join(directory(task), SCRATCH))
       // The environment last: while it is there, a later worker knows that there is more to forget.
       for (const name of [...INCLUDED, ENVIRONMENT]) {
         await unlink(join(directory(task), name)).catch(unlessMissing)
@@ -70,9 +84,7 @@ export function makeTaskFiles(home: string): TaskFiles {
     readPatch: task => readFile(join(directory(task), PATCH)).catch(unlessMissing),
     ...makeSetUpMarks(home),
     ...makeSetUpScripts(directory),
-    async ensureDirectory(path) {
-      await mkdir(path, { recursive: true })
-    },
+    ensureWithin,
     async list() {
       const names = (await readdir(tasks).catch(unlessMissing)) ?? []
       const found: TaskDirectory[] = []
@@ -105,6 +117,36 @@ async function explained(path: string, write: () => Promise<void>): Promise<void
     await write()
   } catch (error) {
     throw storeError(error, path)
+  }
+}
+
+async function ensureWithin(directory: string, below: string): Promise<string | undefined> {
+  const path = join(directory, below)
+  for (let at = directory; at !== path; ) {
+    at = join(at, path.slice(at.length + 1).split('/', 1)[0] ?? '')
+    const stats = await lstat(at).catch(unlessMissing)
+    if (stats === undefined) break
+    if (!stats.isDirectory()) return undefined
+  }
+  await mkdir(path, { recursive: true })
+  return path
+}
+
+/** Removes what an agent made, directories that it closed too. What resists all the same stays. */
+async function discard(path: string): Promise<void> {
+  const remove = () => rm(path, { recursive: true, force: true })
+  await remove()
+    .catch(async () => {
+      await openDirectories(path)
+      await remove()
+    })
+    .catch(() => undefined)
+}
+
+async function openDirectories(path: string): Promise<void> {
+  await chmod(path, 0o700)
+  for (const entry of await readdir(path, { withFileTypes: true })) {
+    if (entry.isDirectory()) await openDirectories(join(path, entry.name))
   }
 }
 

@@ -8,6 +8,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { accessSync, constants, existsSync, statSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
+import { trustedPath } from '../domain/environment.ts'
 import { AppError } from '../domain/errors.ts'
 
 /** Where a call works. Without one git finds the repository itself, which only `openCheckout` may. */
@@ -114,17 +115,27 @@ export function makeGit(environment: Readonly<Record<string, string | undefined>
     ),
   )
 
-  let program: string | undefined
+  /** By working tree: once, so that not each spawn tries every directory of a PATH. */
+  const known = new Map<string, { readonly PATH: string; readonly program: string }>()
+  /** What an agent put into its worktree is no git, nor a filter that git starts by name. */
+  const programsFor = (workTree = '') => {
+    const found = known.get(workTree)
+    if (found !== undefined) return found
+    const PATH = trustedPath(inherited.PATH ?? '', workTree === '' ? [] : [workTree])
+    const programs = { PATH, program: findGit(PATH) }
+    known.set(workTree, programs)
+    return programs
+  }
 
   const launch = (args: readonly string[], call: GitCall, stdin: 'pipe' | 'ignore') => {
     const { place } = call
     const located = place === undefined ? [] : [`--git-dir=${place.gitDir}`]
     if (place?.workTree !== undefined) located.push(`--work-tree=${place.workTree}`)
     const cwd = call.cwd ?? place?.workTree ?? place?.gitDir
-    program ??= findGit(inherited.PATH)
+    const { PATH, program } = programsFor(place?.workTree)
     const child = spawn(program, [...located, ...args], {
       cwd,
-      env: { ...inherited, ...fixedEnvironment(call) },
+      env: { ...inherited, PATH, ...fixedEnvironment(call) },
       stdio: [stdin, call.outputTo ?? 'pipe', 'pipe'],
     })
     return { child, ended: ending(child, args, call.answers ?? [], cwd) }
@@ -147,11 +158,9 @@ export function makeGit(environment: Readonly<Record<string, string | undefined>
   }
 }
 
-/** Once, so that not each spawn tries every directory of a PATH. By name where it is not found. */
-function findGit(path = ''): string {
-  // An empty or relative entry depends on where a call works: the system resolves those.
+/** By name where it is not found: that fails, and is told. */
+function findGit(path: string): string {
   const directories = path.split(delimiter)
-  if (!directories.every(directory => directory.startsWith('/'))) return 'git'
   return directories.map(directory => join(directory, 'git')).find(isExecutable) ?? 'git'
 }
 

@@ -7,6 +7,7 @@ import { borrowCheckout } from './borrow.ts'
 import { openCheckout } from './checkout.ts'
 import { collectResult, diffNow } from './collect.ts'
 import { createWorktree } from './create.ts'
+import { withOwnFilters } from './filters.ts'
 import { makeGit } from './git.ts'
 import { listIgnored, takeIncluded } from './included.ts'
 import { discardForGood, dropRefs, findStrays } from './leave.ts'
@@ -42,8 +43,13 @@ export function makeWorktrees({
   const git = makeGit(environment)
   return {
     openCheckout: directory => openCheckout(git, directory),
-    captureBase: (checkout, task, scratch, order) =>
-      captureBase(git, { checkout, task, scratch, order, now: clock.now(), freeBytes }),
+    captureBase: async (checkout, task, scratch, order) => {
+      const { gitDir, place } = checkout
+      // A linked worktree may be an agent's.
+      const isLinked = gitDir !== place.commonDir
+      const own = isLinked ? await withOwnFilters(git, place.commonDir) : git
+      return await captureBase(own, { checkout, task, scratch, order, now: clock.now(), freeBytes })
+    },
     holdBase: (commonDir, task, base) => holdBase(git, commonDir, task, base),
     borrowCheckout,
     takeIncluded: (checkout, directory, bounds) => takeIncluded(git, checkout, directory, bounds),
@@ -54,15 +60,19 @@ export function makeWorktrees({
       createWorktree(git, locks, clock, processes, { id, path, base, commonDir }, fetchLimitMs),
     lookAtWorktree,
     collectResult: async (worktree, base, task, directory, setUpAt = null) => {
-      const own = await takeOver(git, clock, processes, worktree.path)
+      const taken = await takeOver(git, clock, processes, worktree.path)
+      const own = await withOwnFilters(taken, worktree.commonDir)
       const collection = { worktree, base, task, setUpAt, now: clock.now() }
       return await collectResult(own, collection, directory)
     },
     // It only reads, and may do so beside the worker: it takes nothing over.
-    diffNow: (worktree, base, task, scratch, setUpAt = null) =>
-      diffNow(git, { worktree, base, task, setUpAt, now: clock.now() }, scratch),
+    diffNow: async (worktree, base, task, scratch, setUpAt = null) => {
+      const own = await withOwnFilters(git, worktree.commonDir)
+      return await diffNow(own, { worktree, base, task, setUpAt, now: clock.now() }, scratch)
+    },
     removeWorktree: async (worktree, collected, trash, setUpAt = null) => {
-      const own = await takeOver(git, clock, processes, worktree.path)
+      const taken = await takeOver(git, clock, processes, worktree.path)
+      const own = await withOwnFilters(taken, worktree.commonDir)
       await removeWorktree(own, locks, worktree, { collected, setUpAt }, trash)
     },
     discardWorktree: async (id, path, commonDir) => {

@@ -234,30 +234,29 @@ exit ${code}
 })
 
 describe('permissions', () => {
-  it.each<[string, PermissionMode | null, PermissionMode, PermissionMode]>([
-    ['', null, 'workspace', 'workspace'],
-    ['sandbox_mode = "read-only"', null, 'workspace', 'read-only'],
-    ['sandbox_mode = "read-only"', 'workspace', 'workspace', 'read-only'],
-    ['sandbox_mode = "read-only"', 'full', 'full', 'read-only'],
-    ['sandbox_mode = "workspace-write"', null, 'workspace', 'workspace'],
-    ['sandbox_mode = "danger-full-access"', null, 'workspace', 'workspace'],
-    ['default_permissions = ":read-only"', null, 'workspace', 'read-only'],
-    ['profile = "p"\n[profiles.p]\nsandbox_mode = "read-only"', null, 'workspace', 'read-only'],
-    ['sandbox_mode = [broken', null, 'workspace', 'workspace'],
-    ['sandbox_mode = 7', null, 'workspace', 'workspace'],
-    ['', 'read-only', 'read-only', 'read-only'],
-    ['', 'full', 'full', 'full'],
-  ])(
-    'with %j in the configuration, %s comes to %s, held as %s',
-    async (text, ask, asked, effective) => {
-      write('home/config.toml', text)
-      expect(await codex.settlePermissions(ask, environment)).toEqual({
-        asked,
-        effective,
-        enforcedBy: effective === 'full' ? 'none' : 'agent',
-      })
-    },
-  )
+  const { settlePermissions } = codex
+  if (settlePermissions === undefined) throw new Error('Codex confines itself')
+
+  it.each<[string, PermissionMode, PermissionMode]>([
+    ['', 'workspace', 'workspace'],
+    ['sandbox_mode = "read-only"', 'workspace', 'read-only'],
+    ['sandbox_mode = "read-only"', 'full', 'read-only'],
+    ['sandbox_mode = "workspace-write"', 'workspace', 'workspace'],
+    ['sandbox_mode = "danger-full-access"', 'workspace', 'workspace'],
+    ['default_permissions = ":read-only"', 'workspace', 'read-only'],
+    ['profile = "p"\n[profiles.p]\nsandbox_mode = "read-only"', 'workspace', 'read-only'],
+    ['sandbox_mode = [broken', 'workspace', 'workspace'],
+    ['sandbox_mode = 7', 'workspace', 'workspace'],
+    ['', 'read-only', 'read-only'],
+    ['', 'full', 'full'],
+  ])('with %j in the configuration, %s is held as %s', async (text, asked, effective) => {
+    write('home/config.toml', text)
+    expect(await settlePermissions(asked, environment)).toEqual({
+      asked,
+      effective,
+      enforcedBy: effective === 'full' ? 'none' : 'agent',
+    })
+  })
 })
 
 describe('the arguments', () => {

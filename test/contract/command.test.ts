@@ -95,17 +95,3 @@ describe('the answer of a command', () => {
     expect(answer.isWellFormed()).toBe(true)
   })
 })
-
-describe('the permissions of a command', () => {
-  it('are full, and it is refused less', async () => {
-    const full = { asked: 'full', effective: 'full', enforcedBy: 'none' }
-    expect(await command.settlePermissions(null, {})).toEqual(full)
-    expect(await command.settlePermissions('full', {})).toEqual(full)
-    for (const mode of ['workspace', 'read-only'] as const) {
-      await expect(command.settlePermissions(mode, {})).rejects.toMatchObject({
-        code: 'permissions_unavailable',
-        hint: '--permissions full',
-      })
-    }
-  })
-})

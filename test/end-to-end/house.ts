@@ -56,13 +56,17 @@ afterEach(async () => {
 })
 
 export class House {
-  readonly scratch = realpathSync(mkdtempSync(join(tmpdir(), 'holdfast-e2e-')))
-  readonly home = join(this.scratch, 'home')
+  readonly scratch: string
+  readonly home: string
   /** A space and letters beyond ASCII, as people have them. */
-  readonly repo = join(this.scratch, 'mein Prójekt')
+  readonly repo: string
   readonly environment: Record<string, string>
 
-  constructor(environment: Readonly<Record<string, string>> = {}) {
+  /** `parent`: where its directory is made. */
+  constructor(environment: Readonly<Record<string, string>> = {}, parent = tmpdir()) {
+    this.scratch = realpathSync(mkdtempSync(join(parent, 'holdfast-e2e-')))
+    this.home = join(this.scratch, 'home')
+    this.repo = join(this.scratch, 'mein Prójekt')
     this.environment = {
       PATH: `${dirname(process.execPath)}:${process.env.PATH}`,
       HOME: this.scratch,

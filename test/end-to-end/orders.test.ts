@@ -230,7 +230,7 @@ test('resume goes on with a task that stopped, in its worktree, as one that foll
 
 test('a task that delegates is recorded, outlived, and ended with its tree only if asked', async () => {
   const house = new House()
-  const inner = `'${process.execPath}' '${entry}' run command -- sleep 60`
+  const inner = `'${process.execPath}' '${entry}' run command --permissions full -- sleep 60`
   const outer = await house.submitScript(`${inner}; ${inner}; sleep 60`, '--name', 'outer')
   const children = async (): Promise<TaskView[]> => {
     const { tasks } = JSON.parse(await house.ok(['status', '--all', '--json']))
@@ -252,7 +252,8 @@ test('a task that delegates is recorded, outlived, and ended with its tree only 
 
 test('delegation is bounded in depth', async () => {
   const house = new House()
-  const run = (inner: string) => `'${process.execPath}' '${entry}' run command -- ${inner}`
+  const run = (inner: string) =>
+    `'${process.execPath}' '${entry}' run command --permissions full -- ${inner}`
   // Each level hands in the next one, and the last is refused.
   const script = join(house.scratch, 'deeper.sh')
   house.write(

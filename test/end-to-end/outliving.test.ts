@@ -365,7 +365,7 @@ test('a task of a subdirectory runs there, and a worker leaves when it is idle',
 test('a task that delegates does not take the inner one along', async () => {
   const house = new House()
   const outer = await house.submitScript(
-    `node ${JSON.stringify(new URL('../../bin/holdfast.cjs', import.meta.url).pathname)} run command -- sh -c 'touch under-way; sleep 2; echo inner' > inner-id; touch under-way; exec sleep 300`,
+    `node ${JSON.stringify(new URL('../../bin/holdfast.cjs', import.meta.url).pathname)} run command --permissions full -- sh -c 'touch under-way; sleep 2; echo inner' > inner-id; touch under-way; exec sleep 300`,
   )
   await underWay(house, outer)
   const id = readFileSync(join(house.worktree(outer), 'inner-id'), 'utf8').trim()

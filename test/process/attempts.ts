@@ -87,6 +87,7 @@ export function useAttempts(table = processes): Attempts {
         workingDirectory: worktree,
         stdin: new Uint8Array(),
         setUp: null,
+        enclosure: null,
         ...changes,
         worktree,
       }

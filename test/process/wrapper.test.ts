@@ -44,7 +44,12 @@ describe.each(['dash', 'bash', 'busybox'])('in %s', name => {
 
   const start = (
     argv: string[],
-    options: { cwd?: string; env?: Record<string, string>; files?: string[] } = {},
+    options: {
+      cwd?: string
+      env?: Record<string, string>
+      files?: string[]
+      enclosure?: readonly string[]
+    } = {},
   ) => {
     symlinkSync(program ?? '', join(root, 'sh'))
     for (const file of options.files ?? ['stdin', 'stdout', 'stderr', 'wrapper', 'pid']) {
@@ -59,6 +64,7 @@ describe.each(['dash', 'bash', 'busybox'])('in %s', name => {
       root,
       options.cwd ?? root,
       argv,
+      options.enclosure ?? null,
     )
     const env = { PATH: '/nowhere', ...options.env }
     const child = spawn(command, args, { env, stdio: 'ignore', detached: true })
@@ -189,5 +195,35 @@ describe.each(['dash', 'bash', 'busybox'])('in %s', name => {
       await start(['/bin/echo', 'the agent'], { env }).ended
       expect(said('set-up.log') + said('stdout')).toBe('')
     })
+  })
+
+  shellTest(
+    'writes down who holds it, once what is put around the agent lets it start',
+    async () => {
+      // Stands for a confinement that stays: the agent is its child.
+      const enclosure = ['/bin/sh', '-c', '"$@"; exit $?', 'around']
+      const script = 'cat; echo "$$"; ls /proc/$$/fd; exit 5'
+      const { ended } = start(['/bin/sh', '-c', script], {
+        enclosure,
+        env: { PATH: '/usr/bin:/bin' },
+      })
+      await ended
+      expect(loadExit(root)).toEqual({ kind: 'ended', exit: { kind: 'exited', code: 5 } })
+      const [own = '', ...descriptors] = readFileSync(join(root, 'stdout'), 'utf8').split('\n')
+      expect(own).toMatch(/^[0-9]+$/)
+      expect(loadIdentity(root, 'pid')?.pid).not.toBe(Number(own))
+      expect(readFileSync(join(root, 'pid'), 'utf8')).toBe(
+        readFileSync(join(root, 'holder'), 'utf8'),
+      )
+      expect(descriptors.filter(name => ['3', '4'].includes(name))).toEqual([])
+    },
+  )
+
+  shellTest('tells that the agent never started when what is put around it fails', async () => {
+    await start(['/bin/true'], { enclosure: ['/bin/sh', '-c', 'echo no >&2; exit 1', 'around'] })
+      .ended
+    expect(loadExit(root)).toEqual({ kind: 'not_started', failure: 'start' })
+    expect(loadIdentity(root, 'pid')).toBeUndefined()
+    expect(readFileSync(join(root, 'stderr'), 'utf8')).toBe('no\n')
   })
 })

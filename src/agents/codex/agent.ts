@@ -50,10 +50,9 @@ export const codex: Agent = {
   },
 
   async settlePermissions(asked, environment) {
-    const wanted = asked ?? 'workspace'
     const configured = findConfiguredMode(await readConfiguration(environment))
-    const effective = stricterMode(wanted, configured ?? wanted)
-    return { asked: wanted, effective, enforcedBy: effective === 'full' ? 'none' : 'agent' }
+    const effective = stricterMode(asked, configured ?? asked)
+    return { asked, effective, enforcedBy: effective === 'full' ? 'none' : 'agent' }
   },
 
   planLaunch(request) {

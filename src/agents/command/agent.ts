@@ -37,17 +37,6 @@ export const command: Agent = {
     return { installation: null, login: 'not needed', trouble: null }
   },
 
-  async settlePermissions(asked) {
-    if (asked !== null && asked !== 'full') {
-      throw new AppError(
-        'permissions_unavailable',
-        `a command has no confinement of its own, so ${asked} cannot be kept`,
-        { hint: '--permissions full' },
-      )
-    }
-    return { asked: 'full', effective: 'full', enforcedBy: 'none' }
-  },
-
   planLaunch({ installation, argv, workingDirectory, environment }) {
     const [name = '', ...rest] = argv
     // `./check.sh` means the worktree's copy, not that of the directory that it was found from.

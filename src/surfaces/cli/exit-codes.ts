@@ -24,7 +24,7 @@ export const exitCodeMeanings: Readonly<Record<keyof typeof exitCodes, string>> 
   notFinished: 'not finished (yet)',
   notFound: 'no such task',
   refused: 'refused in this state: not a repository, no commit, in use, conflict, no space',
-  agentUnusable: 'the agent is missing, too old, or not logged in',
+  agentUnusable: 'the agent is missing, too old, not logged in, or cannot be confined as asked',
   storeTrouble:
     'the store is unreadable, unwritable, locked, or from a newer version; or the state directory is not usable',
   cancelled: 'the task was cancelled',

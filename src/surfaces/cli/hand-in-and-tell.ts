@@ -10,7 +10,13 @@ import type { CommandContext } from './command.ts'
 import { exitCodeOfState, exitCodes, signalExitCode } from './exit-codes.ts'
 import { handInPorts } from './hand-in-ports.ts'
 import { lookAtTask, ringOrTell } from './look.ts'
-import { describeBase, describeDelta, describeSetUp, renderEvent } from './render.ts'
+import {
+  describeBase,
+  describeDelta,
+  describePermissions,
+  describeSetUp,
+  renderEvent,
+} from './render.ts'
 import { waitForTasks } from './wait-for.ts'
 
 export const waitFlag = {
@@ -62,17 +68,17 @@ function announce(task: Task, asked: Asked, context: CommandContext): void {
     output.writeJson(viewTask(task, judged))
     return
   }
-  const { id, name, base } = task.request
+  const { id } = task.request
   output.write(`${id}\n`)
-  output.tell(`${name}: ${describeBase(base)}`)
+  output.tell(describeRequest(task))
   output.tell(`next: holdfast logs -f ${id} · holdfast wait ${id} · holdfast result ${id}`)
 }
 
 /** Waits for its end, shows what it does on stderr, and prints the answer. The exit code. */
 export async function stay(task: Task, asked: Asked, context: CommandContext): Promise<number> {
   const { output } = context
-  const { id, name, base } = task.request
-  output.tell(`${id} ${name}: ${describeBase(base)}`)
+  const { id } = task.request
+  output.tell(`${id} ${describeRequest(task)}`)
   const { tasks, end } = await waitForTasks(
     [id],
     {
@@ -108,6 +114,11 @@ export async function stay(task: Task, asked: Asked, context: CommandContext): P
     output.tell(`${describeDelta(result)}${see}${take}`)
   }
   return exitCodeOfState(state.name)
+}
+
+/** What was handed in: its name, what it starts from, and how much it may do. */
+function describeRequest({ request: { name, base, permissions } }: Task): string {
+  return `${name}: ${describeBase(base)}; ${describePermissions(permissions)}`
 }
 
 const withNewline = (text: string) => (text.endsWith('\n') ? text : `${text}\n`)

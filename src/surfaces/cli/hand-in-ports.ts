@@ -13,6 +13,7 @@ export async function planPorts({ holdfast }: CommandContext): Promise<PlanPorts
     store: await holdfast.store(),
     worktrees: await holdfast.worktrees(),
     trust: await holdfast.trust(),
+    confinement: await holdfast.confinement(),
     home: holdfast.home,
     hash: text => createHash('sha256').update(text).digest('hex'),
   }
@@ -30,7 +31,12 @@ export async function handInPorts({ holdfast }: CommandContext): Promise<HandInP
 }
 
 export async function resubmitPorts(context: CommandContext): Promise<HandInPorts & ResubmitPorts> {
-  return { ...(await handInPorts(context)), trust: await context.holdfast.trust() }
+  const { holdfast } = context
+  return {
+    ...(await handInPorts(context)),
+    trust: await holdfast.trust(),
+    confinement: await holdfast.confinement(),
+  }
 }
 
 /** An agent stands elsewhere: what is relative to the caller's directory would mislead it. */

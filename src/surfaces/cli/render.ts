@@ -1,6 +1,7 @@
 /** Tasks and their logs as text for people. */
 
 import type { TaskEvent } from '../../domain/agent-events.ts'
+import type { Permissions } from '../../domain/permissions.ts'
 import type { SetUp } from '../../domain/set-up.ts'
 import type { Base } from '../../domain/task.ts'
 import { isUntaken } from '../../domain/untaken.ts'
@@ -52,10 +53,7 @@ export function renderTask(task: TaskView, now: number, output: Output): string 
     ['repository', task.repo.root],
     ['base', describeBaseView(task)],
     ['worktree', task.worktree?.path ?? null],
-    [
-      'permissions',
-      `${task.permissions.effective} (asked ${task.permissions.asked}, enforced by ${task.permissions.enforcedBy})`,
-    ],
+    ['permissions', describePermissions(task.permissions)],
     ['created', `${describeAge(now - Date.parse(task.createdAt))} ago`],
     ['waits until', task.waitingUntil],
     ['changed', task.result === null ? null : describeDelta(task.result)],
@@ -121,6 +119,12 @@ export function describeDelta(delta: {
 function describeTaken(task: TaskView, now: number): string | null {
   if (isUntaken(task)) return `not yet (holdfast apply ${task.id})`
   return task.taken === null ? null : `applied ${describeAge(now - Date.parse(task.taken))} ago`
+}
+
+/** `workspace, enforced by the system`; what was asked is said where less holds. */
+export function describePermissions({ asked, effective, enforcedBy }: Permissions): string {
+  const holder = enforcedBy === 'none' ? 'nobody' : `the ${enforcedBy}`
+  return `${effective}, enforced by ${holder}${asked === effective ? '' : ` (asked ${asked})`}`
 }
 
 function describeUsage({ usage }: TaskView): string | null {

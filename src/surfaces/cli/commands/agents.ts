@@ -5,6 +5,7 @@ import {
 } from '../../../domain/configuration.ts'
 import { agentEnvironment } from '../../../domain/environment.ts'
 import { AppError, messageOf } from '../../../domain/errors.ts'
+import { settlePermissions } from '../../../engine/settle-permissions.ts'
 import type { Environment } from '../../../ports/agent.ts'
 import type { AgentsView } from '../../view.ts'
 import { type CommandContext, defineCommand, jsonFlag, refuseWords } from '../command.ts'
@@ -62,9 +63,11 @@ async function lookAt(
 ): Promise<AgentView> {
   const agent = await holdfast.agent(name)
   const { installation, login, trouble } = await agent.look(environment)
-  const permissions = await agent
-    .settlePermissions(configuredPermissions(configuration) ?? null, environment)
-    .catch((error: unknown) => asRefusal(error))
+  const wish = { asked: configuredPermissions(configuration) ?? null, parent: undefined }
+  const confinement = await holdfast.confinement()
+  const permissions = await settlePermissions(agent, wish, environment, confinement).catch(
+    (error: unknown) => asRefusal(error),
+  )
   const problem = trouble ?? (permissions instanceof AppError ? permissions : null)
   return {
     name,

@@ -144,6 +144,7 @@ async function runWorker(
         files: await holdfast.files(),
         host: await holdfast.host(),
         worktrees: await holdfast.worktrees(),
+        confinement: await holdfast.confinement(),
         clock: systemClock,
         ticker,
       }

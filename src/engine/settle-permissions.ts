@@ -1,0 +1,40 @@
+/** How much the agent of a task may do, and who holds it to that; settled before anything is made. */
+import { AppError } from '../domain/errors.ts'
+import { type PermissionMode, type Permissions, stricterMode } from '../domain/permissions.ts'
+import type { Task } from '../domain/task.ts'
+import type { Agent, Environment } from '../ports/agent.ts'
+import type { Confinement } from '../ports/confinement.ts'
+
+/** Who may do what: for a task that another task's agent hands in, no more than that one may. */
+export interface PermissionWish {
+  /** Null: nobody said, which is `workspace`. */
+  readonly asked: PermissionMode | null
+  readonly parent: Task | undefined
+}
+
+/**
+ * An agent that confines itself says what that comes to; around any other the system's confinement
+ * is put. What is asked is never widened, nor held by nobody: refuses with `permissions_unavailable`.
+ */
+export async function settlePermissions(
+  agent: Agent,
+  { asked, parent }: PermissionWish,
+  environment: Environment,
+  confinement: Confinement,
+): Promise<Permissions> {
+  const limit = parent?.request.permissions.effective ?? 'full'
+  const wanted = asked ?? stricterMode('workspace', limit)
+  if (stricterMode(wanted, limit) !== wanted) {
+    throw new AppError(
+      'permissions_unavailable',
+      `the task ${parent?.request.id} that asks may do no more than ${limit}, and can give no more`,
+      { hint: `--permissions ${limit}, or hand it in yourself` },
+    )
+  }
+  if (agent.settlePermissions !== undefined) {
+    return await agent.settlePermissions(wanted, environment)
+  }
+  if (wanted === 'full') return { asked: wanted, effective: wanted, enforcedBy: 'none' }
+  await confinement.requireWorking()
+  return { asked: wanted, effective: wanted, enforcedBy: 'system' }
+}

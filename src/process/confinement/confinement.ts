@@ -1,0 +1,42 @@
+import { AppError } from '../../domain/errors.ts'
+import type { Environment } from '../../ports/agent.ts'
+import type { Confinement } from '../../ports/confinement.ts'
+
+export interface ConfinementOptions {
+  /** The state directory, absolute: of it, an agent sees its own worktree and nothing else. */
+  readonly home: string
+  /** Where bubblewrap is looked for, in the form of PATH. */
+  readonly toolPath: string
+}
+
+/** The confinement of this system. */
+export async function loadConfinement(
+  options: ConfinementOptions,
+  platform: NodeJS.Platform = process.platform,
+): Promise<Confinement> {
+  if (platform === 'linux') return (await import('../linux/confinement.ts')).makeBubblewrap(options)
+  if (platform === 'darwin') return (await import('../macos/confinement.ts')).makeSeatbelt(options)
+  const none = async (): Promise<never> => {
+    throw new AppError('permissions_unavailable', `nothing can confine a program on ${platform}`, {
+      hint: 'let it do all that you may: --permissions full',
+    })
+  }
+  return { requireWorking: none, enclose: none }
+}
+
+/** Caches that a tool fails without, if it may not write where it usually has them. */
+const CACHES = { GOCACHE: 'go-build', UV_CACHE_DIR: 'uv', npm_config_cache: 'npm' } as const
+
+/** Variables that lead an agent's temporary files to where they can be written; null: to be unset. */
+export function leadTemporary(
+  environment: Environment,
+  temporary: string,
+): Readonly<Record<string, string | null>> {
+  const led: Record<string, string | null> = {}
+  for (const name of ['TMPDIR', 'TMP', 'TEMP']) if (environment[name]) led[name] = temporary
+  // npm takes this one in any case of letters.
+  for (const name of Object.keys(environment))
+    if (/^npm_config_cache$/i.test(name)) led[name] = null
+  for (const [name, place] of Object.entries(CACHES)) led[name] = `${temporary}/.cache/${place}`
+  return led
+}

@@ -1,0 +1,69 @@
+/**
+ * The arguments of bubblewrap that hold an agent within its confines. Pure: what there is was looked
+ * up before. The order matters: each mount lies on top of those before it.
+ *
+ * - A PID namespace of its own: nothing outside can be signalled or traced. From outside all of it
+ *   is seen as before, so that marks, sessions and directories are found by a scan.
+ * - No `--die-with-parent`: the wrapper may die, and its agent goes on.
+ * - No `--new-session`: the wrapper has made one, without a terminal.
+ * - The network is shared: an agent needs its model, and tests their registry and databases.
+ */
+import type { Confines } from '../../ports/confinement.ts'
+import { leadTemporary } from '../confinement/confinement.ts'
+import { type Hidden, isWithin } from '../confinement/hidden.ts'
+
+/** bubblewrap's two processes around the agent: the one that waits, and the first of the namespace. */
+export const GENERATIONS = 2
+
+/** What it takes to confine anything at all. */
+export function namespaceArguments(forbidsNamespaces: boolean): readonly string[] {
+  return [
+    '--unshare-user',
+    // Whoever can make a user namespace can take apart what protects `.git` (design note 002).
+    ...(forbidsNamespaces ? ['--disable-userns'] : []),
+    ...['--unshare-pid', '--unshare-ipc', '--cap-drop', 'ALL'],
+    ...['--ro-bind', '/', '/', '--dev', '/dev', '--proc', '/proc'],
+  ]
+}
+
+/** What there is on this machine, by real path. */
+export interface Surroundings {
+  /** `/tmp` and the like: they become the task's own. */
+  readonly temporary: readonly string[]
+  /** Emptied, for the sockets of whatever runs here, … */
+  readonly run: readonly string[]
+  /** … but for this: by it, names and programs are found. */
+  readonly runKept: readonly string[]
+  readonly hidden: Hidden
+  /** The worktree's `.git`, a file or a directory. */
+  readonly dotGit: string
+  /** An empty plain file. */
+  readonly nothing: string
+}
+
+/** Worktree, common git directory and scratch directory are given by real path. */
+export function bubblewrapArguments(
+  confines: Confines,
+  { temporary, run, runKept, hidden, dotGit, nothing }: Surroundings,
+  forbidsNamespaces: boolean,
+): readonly string[] {
+  const { mode, worktree, commonDir, program, scratch, workingDirectory } = confines
+  const emptied = [...run, ...hidden.directories]
+  const covered = [...temporary, ...emptied, ...hidden.files]
+  const restored = [commonDir, program].filter(path => covered.some(one => isWithin(path, one)))
+  return [
+    ...namespaceArguments(forbidsNamespaces),
+    ...temporary.flatMap(path => ['--bind', scratch, path]),
+    ...emptied.flatMap(path => ['--tmpfs', path]),
+    ...hidden.files.flatMap(path => ['--ro-bind', nothing, path]),
+    ...[...runKept, ...restored].flatMap(path => ['--ro-bind', path, path]),
+    ...[mode === 'workspace' ? '--bind' : '--ro-bind', worktree, worktree],
+    ...['--ro-bind', dotGit, dotGit],
+    // Last: the ways to what is mounted below were made in them.
+    ...emptied.flatMap(path => ['--remount-ro', path]),
+    ...Object.entries(leadTemporary(confines.environment, '/tmp')).flatMap(([name, value]) =>
+      value === null ? ['--unsetenv', name] : ['--setenv', name, value],
+    ),
+    ...['--chdir', workingDirectory, '--'],
+  ]
+}

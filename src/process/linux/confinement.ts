@@ -1,0 +1,144 @@
+/** The confinement of Linux: bubblewrap. */
+import { execFile } from 'node:child_process'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, isAbsolute, join } from 'node:path'
+import { AppError } from '../../domain/errors.ts'
+import type { Confinement, Confines } from '../../ports/confinement.ts'
+import type { ConfinementOptions } from '../confinement/confinement.ts'
+import { findHidden, findReal, isWithin, userHomes } from '../confinement/hidden.ts'
+import { isExecutable } from '../own-session.ts'
+import {
+  bubblewrapArguments,
+  GENERATIONS,
+  namespaceArguments,
+  type Surroundings,
+} from './bubblewrap.ts'
+
+/** It takes 10 ms. */
+const TRIAL_LIMIT_MS = 10_000
+
+/** Below `/run`: where programs are (NixOS), and who knows names. */
+const RUN_KEPT = ['booted-system', 'current-system', 'nscd', 'opengl-driver', 'systemd/resolve']
+
+/** In the state directory: an empty file, which is seen in place of a hidden one. */
+const NOTHING = 'nothing'
+
+/** A bubblewrap that was seen at work. */
+interface Bubblewrap {
+  readonly program: string
+  /** From version 0.8 on. */
+  readonly forbidsNamespaces: boolean
+}
+
+export function makeBubblewrap(options: ConfinementOptions): Confinement {
+  let known: Bubblewrap | undefined
+  const require = async () => {
+    known ??= await tryBubblewrap(options)
+    return known
+  }
+  return {
+    async requireWorking() {
+      await require()
+    },
+    async enclose(given) {
+      const { program, forbidsNamespaces } = await require()
+      const confines = resolveConfines(given)
+      const surroundings = lookAround(confines, options.home)
+      return {
+        argv: [program, ...bubblewrapArguments(confines, surroundings, forbidsNamespaces)],
+        generations: GENERATIONS,
+      }
+    },
+  }
+}
+
+/** A mount is made where a path really leads. */
+function resolveConfines(confines: Confines): Confines {
+  const real = (path: string) => findReal(path)[0] ?? path
+  mkdirSync(confines.scratch, { recursive: true, mode: 0o700 })
+  return {
+    ...confines,
+    worktree: real(confines.worktree),
+    commonDir: real(confines.commonDir),
+    scratch: real(confines.scratch),
+  }
+}
+
+function lookAround({ environment, worktree }: Confines, home: string): Surroundings {
+  const each = (paths: readonly string[]) => [...new Set(paths.flatMap(findReal))]
+  const temporary = each(['/tmp', '/var/tmp'])
+  const run = each(['/run', '/var/run'])
+  const names = findReal('/etc/resolv.conf').filter(path => run.some(one => isWithin(path, one)))
+  const runKept = each([...RUN_KEPT.map(name => join('/run', name)), ...names.map(dirname)])
+  const nothing = join(home, NOTHING)
+  writeFileSync(nothing, '', { mode: 0o600 })
+  const replaced = [...temporary, ...run]
+  return {
+    temporary,
+    run,
+    runKept,
+    hidden: findHidden(userHomes(environment), environment, { always: [home], replaced }),
+    dotGit: join(worktree, '.git'),
+    nothing,
+  }
+}
+
+async function tryBubblewrap({ toolPath }: ConfinementOptions): Promise<Bubblewrap> {
+  const program = toolPath
+    .split(':')
+    .filter(isAbsolute)
+    .map(directory => join(directory, 'bwrap'))
+    .find(isExecutable)
+  if (program === undefined) {
+    throw unavailable('bubblewrap is not installed', 'install it (apt install bubblewrap)')
+  }
+  const words = await trial(program, true)
+  if (words === null) return { program, forbidsNamespaces: true }
+  if (!words.includes('--disable-userns')) throw refused(program, words)
+  const older = await trial(program, false)
+  if (older === null) return { program, forbidsNamespaces: false }
+  throw refused(program, older)
+}
+
+/** Null: it works; else its own words. */
+function trial(program: string, forbidsNamespaces: boolean): Promise<string | null> {
+  const args = [...namespaceArguments(forbidsNamespaces), '--', '/bin/sh', '-c', ':']
+  const options = { cwd: '/', env: {}, timeout: TRIAL_LIMIT_MS, killSignal: 'SIGKILL' } as const
+  return new Promise(resolve => {
+    execFile(program, args, options, (error, _, stderr) => {
+      resolve(error === null ? null : stderr.trim() || error.message)
+    }).stdin?.end()
+  })
+}
+
+function refused(program: string, words: string): AppError {
+  return unavailable(`${program} does not work here: ${words}`, whatToSet(readSetting))
+}
+
+/** What keeps it from working, as far as the kernel's settings tell. */
+export function whatToSet(setting: (name: string) => string | undefined): string {
+  if (setting('kernel/unprivileged_userns_clone') === '0') {
+    return 'allow user namespaces (sysctl kernel.unprivileged_userns_clone=1)'
+  }
+  if (setting('user/max_user_namespaces') === '0') {
+    return 'allow user namespaces (sysctl user.max_user_namespaces=10000)'
+  }
+  if (setting('kernel/apparmor_restrict_unprivileged_userns') === '1') {
+    return 'let bwrap make user namespaces (an AppArmor profile with `userns,` for it, or sysctl kernel.apparmor_restrict_unprivileged_userns=0)'
+  }
+  return 'a container has to be allowed user namespaces and a /proc of their own (docker run --security-opt seccomp=unconfined --security-opt systempaths=unconfined)'
+}
+
+function readSetting(name: string): string | undefined {
+  try {
+    return readFileSync(`/proc/sys/${name}`, 'utf8').trim()
+  } catch {
+    return undefined // not every kernel has it
+  }
+}
+
+function unavailable(message: string, remedy: string): AppError {
+  return new AppError('permissions_unavailable', `nothing can confine a program: ${message}`, {
+    hint: `${remedy}, or let it do all that you may: --permissions full`,
+  })
+}

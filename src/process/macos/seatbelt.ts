@@ -1,0 +1,53 @@
+/**
+ * The profile of Seatbelt (`sandbox-exec`) that holds an agent within its confines. Pure. Of two
+ * rules that fit, the later one holds.
+ *
+ * There are no mounts here: a hidden file is one that cannot be opened, `/tmp` is the one of
+ * everybody and cannot be written, and the agent is led to a directory of its own by `TMPDIR`.
+ */
+import type { Confines } from '../../ports/confinement.ts'
+import type { Hidden } from '../confinement/hidden.ts'
+
+/** Devices that every program writes to. */
+const DEVICES = ['null', 'zero', 'random', 'urandom', 'stdout', 'stderr', 'tty', 'dtracehelper']
+
+/** All paths are real ones, since the system compares with those. */
+export function seatbeltProfile(
+  { mode, worktree, commonDir, program, scratch }: Confines,
+  hidden: Hidden,
+): string {
+  const dotGit = `${worktree}/.git`
+  return [
+    '(version 1)',
+    '(allow default)',
+    // Processes outside of it: not to be signalled, nor looked into.
+    '(deny signal)',
+    '(allow signal (target same-sandbox))',
+    '(deny mach-priv-task-port)',
+    // Other programs, asked to open or run something, would do it outside.
+    '(deny appleevent-send)',
+    '(deny lsopen)',
+    '(deny file-write*)',
+    ...DEVICES.map(name => `(allow file-write* (literal ${quoted(`/dev/${name}`)}))`),
+    '(allow file-write* (regex #"^/dev/fd/") (regex #"^/dev/ttys[0-9]+$"))',
+    `(allow file-write* (subpath ${quoted(scratch)}))`,
+    ...hidden.directories.map(path => deny(`(subpath ${quoted(path)})`)),
+    ...hidden.files.map(path => deny(`(literal ${quoted(path)})`)),
+    ...[worktree, commonDir, scratch].map(path => `(allow file-read* (subpath ${quoted(path)}))`),
+    `(allow file-read* (literal ${quoted(program)}))`,
+    ...(mode === 'workspace' ? [`(allow file-write* (subpath ${quoted(worktree)}))`] : []),
+    `(deny file-write* (subpath ${quoted(dotGit)}))`,
+    `(deny file-write* (subpath ${quoted(commonDir)}))`,
+    '',
+  ].join('\n')
+}
+
+/** Neither read nor connected to. */
+function deny(path: string): string {
+  return `(deny file-read* file-write* network-outbound ${path})`
+}
+
+/** A string of the profile's language, which knows these two escapes. */
+function quoted(path: string): string {
+  return `"${path.replace(/["\\]/g, '\\$&')}"`
+}
