@@ -99,6 +99,16 @@ export interface Base {
   readonly commit: CommitId
   /** The caller's uncommitted changes as a synthetic commit on top; null where there were none. */
   readonly changes: BaseChanges | null
+  /** The submodules that the caller had populated, each with a base of its own. Absent: none. */
+  readonly submodules?: readonly SubmoduleBase[]
+}
+
+export interface SubmoduleBase {
+  /** Below the checkout that it is part of, with one character per byte. */
+  readonly path: string
+  /** Where its repository lies, below the `modules` of the one that it is part of. */
+  readonly name: string
+  readonly base: Base
 }
 
 export interface BaseChanges {

@@ -57,6 +57,24 @@ const setUp = z.object({
 
 const mode = z.enum(['read-only', 'workspace', 'full'])
 
+const base = z.object({
+  commit,
+  changes: z.nullable(
+    z.object({
+      snapshot: commit,
+      staged: z.nullable(commit),
+      traits: z.optional(z.nullable(commit)),
+      modified: z.number(),
+      untracked: z.number(),
+      deleted: z.number(),
+      leftOut: z.array(z.string()),
+    }),
+  ),
+  get submodules() {
+    return z.optional(z.array(z.object({ path: z.string(), name: z.string(), base })))
+  },
+})
+
 const request = z.object({
   id: branded<TaskId>(),
   name: z.string(),
@@ -71,20 +89,7 @@ const request = z.object({
   argv: z.array(z.string()),
   retryOnCrash: z.boolean(),
   repo: z.object({ root: z.string(), commonDir: z.string(), subdirectory: z.string() }),
-  base: z.object({
-    commit,
-    changes: z.nullable(
-      z.object({
-        snapshot: commit,
-        staged: z.nullable(commit),
-        traits: z.optional(z.nullable(commit)),
-        modified: z.number(),
-        untracked: z.number(),
-        deleted: z.number(),
-        leftOut: z.array(z.string()),
-      }),
-    ),
-  }),
+  base,
   caller: z.object({
     kind: z.enum(['terminal', 'claude', 'task', 'program']),
     id: z.nullable(z.string()),

@@ -3,7 +3,7 @@ import { statfsSync } from 'node:fs'
 import { reach } from '../domain/crash-points.ts'
 import { AppError, messageOf } from '../domain/errors.ts'
 import { type CommitId, parseCommitId, type TaskId } from '../domain/ids.ts'
-import type { Base } from '../domain/task.ts'
+import type { Base, BaseChanges } from '../domain/task.ts'
 import type { CaptureOrder, Checkout } from '../ports/worktrees.ts'
 import { commitBase } from './base-commits.ts'
 import { refuseTooLarge, shownSize } from './bounds.ts'
@@ -18,7 +18,7 @@ import type { Change } from './change.ts'
 import { startFastImport } from './fast-import.ts'
 import { type Git, GitError, type GitPlace } from './git.ts'
 import { describeOperations } from './operations.ts'
-import { shownPath } from './paths.ts'
+import { type BytePath, shownPath } from './paths.ts'
 import {
   clearHiddenFlags,
   copyIndex,
@@ -27,8 +27,14 @@ import {
 } from './private-index.ts'
 import { dropBase, refOf } from './refs.ts'
 import { readSourceChanges } from './source-changes.ts'
-import { placeOf, readSource, type SourceReport } from './source-status.ts'
+import { placeOf, readGitlinks, readSource, type SourceReport } from './source-status.ts'
 import { readSparseRules } from './sparse.ts'
+import {
+  type CapturedSubmodules,
+  captureSubmodules,
+  headsOf,
+  readGitlinksOf,
+} from './submodules.ts'
 import { describeTraits, NO_TRAITS, type Traits } from './traits.ts'
 
 /** Left free for the record of the task itself, whatever the estimate says. */
@@ -53,25 +59,60 @@ export function freeBytesAt(path: string): number {
 
 /** See `Worktrees.captureBase`. */
 export async function captureBase(git: Git, capture: BaseCapture): Promise<Base> {
-  const { checkout, order, task } = capture
+  const { checkout, order } = capture
   const { revision, changes } = order
   const commit =
     revision === null ? checkout.head : await requireCommit(git, checkout.gitDir, revision)
   if (changes !== 'none' && commit === checkout.head) return await captureHead(git, capture)
-  const place = { gitDir: checkout.place.commonDir }
+  return await takingBack(git, capture, () => captureCommit(git, capture, commit))
+}
+
+/** A commit without changes, and its submodules as it names them. Nearly always one spawn. */
+async function captureCommit(git: Git, capture: BaseCapture, commit: CommitId): Promise<Base> {
+  const { checkout, task, now } = capture
+  const { commonDir } = checkout.place
+  const place: GitPlace = { gitDir: commonDir }
+  const found = await captureSubmodulesOf(git, capture, commit)
   const sparse = await readSparseRules(git, placeOf(checkout))
+  const counts = { modified: 0, untracked: 0, deleted: 0 }
+  const changes = { ...counts, leftOut: found.leftOut }
   if (sparse === null) {
     await git.run(['update-ref', refOf(task, 'base'), commit], { place })
-    return { commit, changes: null }
+    const none = { snapshot: commit, staged: null, traits: null }
+    return makeBase(commit, found.leftOut.length === 0 ? null : { ...none, ...changes }, found)
   }
-  return await takingBack(git, capture, async () => {
-    const { objectFormat: format } = checkout
-    const traits = { ...NO_TRAITS, sparse }
-    const content = { task, commit, format, now: capture.now, staged: NONE, working: NONE, traits }
-    const made = await commitBase(git, place, startFastImport(git, place), content)
-    const counts = { modified: 0, untracked: 0, deleted: 0 }
-    return { commit, changes: { ...made, ...counts, leftOut: [] } }
-  })
+  const { objectFormat: format } = checkout
+  const traits = { ...NO_TRAITS, sparse }
+  const content = { task, commit, format, now, staged: NONE, working: NONE, traits }
+  const made = await commitBase(git, place, startFastImport(git, place), content)
+  return makeBase(commit, { ...made, ...changes }, found)
+}
+
+/** Those that are populated, where another commit than the checkout's own is asked for. */
+async function captureSubmodulesOf(
+  git: Git,
+  capture: BaseCapture,
+  commit: CommitId,
+): Promise<CapturedSubmodules> {
+  const { checkout, order, scratch } = capture
+  const paths = await readGitlinks(git, checkout, scratch)
+  if (paths.length === 0) return { submodules: [], leftOut: [] }
+  const named = await readGitlinksOf(git, { gitDir: checkout.place.commonDir }, commit)
+  const orderOf = (path: BytePath): CaptureOrder | undefined => {
+    const revision = named.get(path)
+    return revision === undefined ? undefined : { ...order, changes: 'none', revision }
+  }
+  const capturing = (submodule: Checkout, its: CaptureOrder) =>
+    captureBase(git, { ...capture, checkout: submodule, order: its })
+  return await captureSubmodules(git, checkout, paths, orderOf, capturing)
+}
+
+function makeBase(
+  commit: CommitId,
+  changes: BaseChanges | null,
+  { submodules }: CapturedSubmodules,
+): Base {
+  return submodules.length === 0 ? { commit, changes } : { commit, changes, submodules }
 }
 
 const NONE: Delta = new Map()
@@ -137,28 +178,38 @@ async function takingBack(
 
 async function captureChanges(
   git: Git,
-  { checkout, scratch, order, task, now, freeBytes }: BaseCapture,
+  capture: BaseCapture,
   report: SourceReport,
   start: () => StartedCapture,
 ): Promise<Base> {
+  const { checkout, scratch, order, task, now, freeBytes } = capture
   const { place, head, objectFormat: format } = checkout
-  const { status, hidden, flagged, sparse } = report
+  const { status, hidden, flagged, sparse, gitlinks } = report
   if (status.head !== head) {
     throw new AppError('capture_failed', 'HEAD moved while the working files were looked at', {
       hint: 'try again',
     })
   }
-  const found = await readSourceChanges(git, placeOf(checkout), report, format)
-  const seen: Traits = { ...NO_TRAITS, ...found, ...hidden, sparse }
+  const inner = await captureSubmodules(
+    git,
+    checkout,
+    gitlinks,
+    () => order,
+    (submodule, its) => captureBase(git, { ...capture, checkout: submodule, order: its }),
+  )
+  const heads = headsOf(inner.submodules)
+  const found = await readSourceChanges(git, placeOf(checkout), report, format, heads)
+  const nested = found.changes.map(({ path }) => path).filter(path => path.endsWith('/'))
+  const seen: Traits = { ...NO_TRAITS, ...found, ...hidden, sparse, nested }
   const notes = [
     ...found.intendedAndGone.map(path => `${shownPath(path)}: not taken: an intent to add no file`),
     ...status.warnings,
     ...describeOperations(checkout.gitDir),
+    ...inner.leftOut,
   ]
   if (status.entries.length === 0 && describeTraits(seen).size === 0) {
-    if (notes.length === 0) return { commit: head, changes: null }
-    const nothing = { staged: null, traits: null, ...found.counts }
-    return { commit: head, changes: { snapshot: head, ...nothing, leftOut: notes } }
+    const nothing = { snapshot: head, staged: null, traits: null, ...found.counts }
+    return makeBase(head, notes.length === 0 ? null : { ...nothing, leftOut: notes }, inner)
   }
   const started = start()
   started.conversions.ask(presentPaths(found.changes))
@@ -183,11 +234,11 @@ async function captureChanges(
     const size = working.size + staged.size + leftOut.length + describeTraits(traits).size
     if (size === 0) {
       await importer.finish()
-      return { commit: head, changes: null }
+      return makeBase(head, null, inner)
     }
     const content = { task, commit: head, format, now, staged, working, traits }
     const made = await commitBase(git, target, importer, content)
-    return { commit: head, changes: { ...made, ...counts, leftOut } }
+    return makeBase(head, { ...made, ...counts, leftOut }, inner)
   })
 }
 

@@ -103,6 +103,7 @@ async function takeChanges(
   for (const { change, seen, reading } of sights) {
     const { path } = change
     if (typeof seen === 'string') taking.leaveOut(path, seen)
+    else if (seen.kind === 'submodule') taking.takeGitlink(change, seen.commit)
     else if (seen.kind === 'gone' && change.unchecked !== null) taking.takeUnchecked(change)
     else if (seen.kind !== 'file') await taking.takeOther(change, seen)
     else if ((await taking.takeFile(change, conversionOf(path), reading)) === 'needs git') {
@@ -113,10 +114,15 @@ async function takeChanges(
   return taking
 }
 
+interface Submodule {
+  readonly kind: 'submodule'
+  readonly commit: string
+}
+
 /** What stands at the path of a change, or in words why it is left out. */
 interface Sight {
   readonly change: Change
-  readonly seen: Found | string
+  readonly seen: Found | Submodule | string
   /** A first reading of a file, while there is room for it. */
   readonly reading: FileReading | Other | undefined
 }
@@ -134,11 +140,16 @@ function lookAtAll(root: string, changes: readonly Change[]): Sight[] {
   })
 }
 
-function seenAt(look: (path: BytePath) => Found, { path, present, gitlink }: Change) {
+function seenAt(
+  look: (path: BytePath) => Found,
+  { path, present, gitlink }: Change,
+): Found | Submodule | string {
   const found: Found = present ? look(path) : { kind: 'gone' }
   if (isForbiddenPath(path)) return 'not taken: git refuses this name'
-  if (gitlink && (found.kind === 'directory' || found.kind === 'gone')) {
-    return 'not taken: a change of a submodule'
+  if (gitlink !== null && found.kind === 'directory') {
+    return 'refused' in gitlink
+      ? `not taken: ${gitlink.refused}`
+      : { kind: 'submodule', commit: gitlink.commit }
   }
   if (path.endsWith('/')) return 'not taken: a repository inside the repository'
   return found

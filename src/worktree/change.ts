@@ -11,13 +11,16 @@ export interface Change {
   readonly before: TreeEntry | null
   /** False: git saw that it is gone from disk. */
   readonly present: boolean
-  /** It is, or was, a submodule. */
-  readonly gitlink: boolean
+  /** What stands there if it is a directory: a submodule. Null: it neither is nor was one. */
+  readonly gitlink: Gitlink | null
   /** The index's mode of a tracked file: it holds where the disk's exec bit means nothing. */
   readonly indexMode: string | null
   /** What it is where it is not checked out and yet not deleted, in a sparse checkout. */
   readonly unchecked: TreeEntry | null
 }
+
+/** The commit that a submodule stands on, as far as it can be taken; else why not. */
+export type Gitlink = { readonly commit: string } | { readonly refused: string }
 
 /** Where changes are read from. */
 export interface CaptureSource {

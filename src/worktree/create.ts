@@ -28,6 +28,7 @@ import {
 } from './registration.ts'
 import { readSettings, type Settings } from './settings.ts'
 import { checkOutBeyond, writeSparseRules } from './sparse.ts'
+import { makeSubmodule, type Surroundings } from './submodules.ts'
 import { pathsIn, readTraits, restoreTraits, sparseRulesIn } from './traits.ts'
 
 /** A git of the user's own may register at the same moment; it is over in milliseconds. */
@@ -73,7 +74,14 @@ export async function createWorktree(
       reach('worktree.registered')
     })
     const record = recordOf(order)
-    const fill = () => fillWorktree(own, record, base, settings)
+    const fill = async () => {
+      await fillWorktree(own, record, base, settings)
+      await fillSubmodules(
+        own,
+        { path: record.path, gitDir: record.gitDir, origin: commonDir },
+        base,
+      )
+    }
     await (isPartialClone(commonDir) ? withinLimit(own, fetchLimitMs, fill) : fill())
     return record
   } catch (error) {
@@ -134,7 +142,7 @@ async function checkoutConfig(settings: () => Promise<Settings>): Promise<Record
 /** The working files first, with their dirty ones; then the index, which keeps their stat data. */
 async function fillWorktree(
   git: Git,
-  record: WorktreeRecord,
+  record: Pick<WorktreeRecord, 'gitDir' | 'commonDir' | 'path'>,
   base: Base,
   settings: () => Promise<Settings>,
 ): Promise<void> {
@@ -157,6 +165,17 @@ async function fillWorktree(
   await git.run(['read-tree', '-m', base.changes.staged ?? base.commit], { place })
   await restoreTraits(git, place, traits, delta, settings)
   reach('worktree.staged')
+}
+
+/** Each in a repository of its own, as the worktree is filled; then those in it. */
+async function fillSubmodules(git: Git, around: Surroundings, base: Base): Promise<void> {
+  for (const submodule of base.submodules ?? []) {
+    const inner = await makeSubmodule(git, around, submodule)
+    const { gitDir, path } = inner
+    const settings = settingsOf(git, gitDir)
+    await fillWorktree(git, { gitDir, commonDir: gitDir, path }, submodule.base, settings)
+    await fillSubmodules(git, inner, submodule.base)
+  }
 }
 
 /** A worktree of this id that a killed process left at this path is ours to clear away. */

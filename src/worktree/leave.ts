@@ -5,18 +5,28 @@ import type { TaskId, WorktreeId } from '../domain/ids.ts'
 import type { Locks } from '../ports/lock.ts'
 import { discardWorktree } from './create.ts'
 import type { Git } from './git.ts'
+import { mayHaveRef } from './refs.ts'
 import { LOCK_PREFIX, listRegistered, withRepositoryLock } from './registration.ts'
+import { findModules } from './submodules.ts'
 
 const NAMESPACE = 'refs/holdfast'
 
-/** See `Worktrees.dropRefs`. Two spawns. */
+/** See `Worktrees.dropRefs`. Two spawns, and two for each submodule that has any. */
 export async function dropRefs(
   git: Git,
   commonDir: string,
   tasks: readonly TaskId[],
 ): Promise<number | null> {
   if (!existsSync(commonDir)) return null
-  const place = { gitDir: commonDir }
+  let count = await dropRefsIn(git, commonDir, tasks)
+  for (const gitDir of findModules(commonDir)) {
+    if (mayHaveRef(gitDir, NAMESPACE)) count += await dropRefsIn(git, gitDir, tasks)
+  }
+  return count
+}
+
+async function dropRefsIn(git: Git, gitDir: string, tasks: readonly TaskId[]): Promise<number> {
+  const place = { gitDir }
   const { stdout } = await git.run(['for-each-ref', '--format=%(refname)', `${NAMESPACE}/`], {
     place,
   })
@@ -30,7 +40,7 @@ export async function dropRefs(
     await git.run(['update-ref', '--stdin'], { place, input })
   }
   // Git spares the directory right below `refs`; logs are there where the user has all refs logged.
-  for (const directory of [join(commonDir, NAMESPACE), join(commonDir, 'logs', NAMESPACE)]) {
+  for (const directory of [join(gitDir, NAMESPACE), join(gitDir, 'logs', NAMESPACE)]) {
     for (const task of tasks) removeEmpty(join(directory, task))
     removeIfEmpty(directory)
   }

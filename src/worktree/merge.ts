@@ -8,10 +8,10 @@ import { AppError } from '../domain/errors.ts'
 import type { CommitId, TaskId } from '../domain/ids.ts'
 import { type Base, baseTreeCommit } from '../domain/task.ts'
 import type { Checkout } from '../ports/worktrees.ts'
-import { makeBorrowing } from './collect.ts'
 import { splitAtNul } from './conversion.ts'
 import { startFastImport } from './fast-import.ts'
 import { type Git, GitError, type GitPlace } from './git.ts'
+import { makeOwnRepository } from './own-repository.ts'
 import { type BytePath, parsePath } from './paths.ts'
 import { copyIndex } from './private-index.ts'
 import { type RawDelta, readDelta } from './read-back.ts'
@@ -64,7 +64,8 @@ export async function mergeResult(git: Git, order: MergeOrder): Promise<Merge> {
   const { commonDir } = target.place
   const repository = join(scratch, 'merge')
   mkdirSync(repository)
-  makeBorrowing(repository, commonDir, base.commit)
+  const format = base.commit.length === 64 ? 'sha256' : 'sha1'
+  makeOwnRepository(repository, [join(commonDir, 'objects')], format)
   const place = { ...placeOf(target), newObjects: join(repository, 'objects') }
   await requireObjects(git, order, place, repository)
 

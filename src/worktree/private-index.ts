@@ -80,7 +80,8 @@ export interface IndexFacts {
   /** `git update-index --assume-unchanged`. */
   readonly assumed: readonly BytePath[]
   readonly unmerged: readonly BytePath[]
-  readonly gitlinks: readonly BytePath[]
+  /** The submodules, with the commits that they are to stand on. */
+  readonly gitlinks: ReadonlyMap<BytePath, string>
   /** How many entries it has. */
   readonly count: number
 }
@@ -95,7 +96,7 @@ export async function readIndexFacts(git: Git, place: GitPlace): Promise<IndexFa
   const skipped: BytePath[] = []
   const assumed: BytePath[] = []
   const unmerged = new Set<BytePath>()
-  const gitlinks: BytePath[] = []
+  const gitlinks = new Map<BytePath, string>()
   let count = 0
   let start = 0
   for (let end = stdout.indexOf(0); end !== -1; end = stdout.indexOf(0, start)) {
@@ -111,7 +112,7 @@ export async function readIndexFacts(git: Git, place: GitPlace): Promise<IndexFa
       if (isSkipped) skipped.push(path)
       if ((tag & LOWER_CASE) !== 0) assumed.push(path)
       if (isUnmerged) unmerged.add(path)
-      if (isGitlink) gitlinks.push(path)
+      if (isGitlink) gitlinks.set(path, stdout.toString('latin1', start + 9, tab - 2))
     }
     start = end + 1
   }

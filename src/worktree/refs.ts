@@ -1,14 +1,16 @@
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { AppError } from '../domain/errors.ts'
 import type { TaskId } from '../domain/ids.ts'
 import { type Base, baseTreeCommit } from '../domain/task.ts'
 import { type Git, GitError } from './git.ts'
+import { findModules, modulesOf } from './submodules.ts'
 
 /** All that we write into a repository's refs lies below this. */
 export const refOf = (task: string, what: 'base' | 'result' | `undo/${number}`) =>
   `refs/holdfast/${task}/${what}`
 
-/** See `Worktrees.holdBase`. One spawn. */
+/** See `Worktrees.holdBase`. One spawn, and one for each submodule. */
 export async function holdBase(
   git: Git,
   commonDir: string,
@@ -17,6 +19,9 @@ export async function holdBase(
 ): Promise<void> {
   if (!existsSync(commonDir)) {
     throw new AppError('not_a_repository', `the repository ${commonDir} is gone`)
+  }
+  for (const { name, base: inner } of base.submodules ?? []) {
+    await holdBase(git, join(modulesOf(commonDir), name), task, inner)
   }
   try {
     await git.run(['update-ref', refOf(task, 'base'), baseTreeCommit(base)], {
@@ -31,8 +36,18 @@ export async function holdBase(
   }
 }
 
-/** See `Worktrees.dropBase`. One spawn; no ref, or no repository, is no error. */
+/** See `Worktrees.dropBase`. One spawn for each repository; no ref, or no repository, is no error. */
 export async function dropBase(git: Git, commonDir: string, task: TaskId): Promise<void> {
   if (!existsSync(commonDir)) return
-  await git.run(['update-ref', '-d', refOf(task, 'base')], { place: { gitDir: commonDir } })
+  const modules = findModules(commonDir).filter(gitDir => mayHaveRef(gitDir, refOf(task, 'base')))
+  for (const gitDir of [commonDir, ...modules]) {
+    await git.run(['update-ref', '-d', refOf(task, 'base')], { place: { gitDir } })
+  }
+}
+
+/** Without a spawn; of a ref, or of a directory of refs. */
+export function mayHaveRef(gitDir: string, name: string): boolean {
+  const packed = join(gitDir, 'packed-refs')
+  if (existsSync(join(gitDir, name))) return true
+  return existsSync(packed) && readFileSync(packed, 'latin1').includes(name)
 }

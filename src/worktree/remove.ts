@@ -135,7 +135,7 @@ async function requireCollected(
     throw left(`submodules ${submodules.map(shownPath).join(', ')}`)
   }
   const { entries, head, warnings } = await readStatus(git, place, {
-    ignoreSubmodules: 'dirty',
+    submodules: 'ignored',
     untrackedFiles: true,
     ignoredFiles: true,
     limit: Number.POSITIVE_INFINITY,

@@ -54,3 +54,16 @@ export async function readSettings(git: Git, place: GitPlace): Promise<Settings>
     checkoutWorkers: values.get('checkout.workers'),
   }
 }
+
+/** Sets keys in a configuration file; null: takes them out. It need not be of a repository. */
+export async function writeSettings(
+  git: Git,
+  file: string,
+  settings: Readonly<Record<string, string | null>>,
+): Promise<void> {
+  for (const [key, value] of Object.entries(settings)) {
+    const words = value === null ? ['--unset-all', key] : [key, value]
+    // From where there is none: a git that finds one obeys it first. 5: there was no such key.
+    await git.run(['config', '--file', file, ...words], { cwd: '/', answers: [5] })
+  }
+}

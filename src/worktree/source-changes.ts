@@ -1,4 +1,5 @@
 /** What a status says has changed, in the terms of a capture. */
+import type { CommitId } from '../domain/ids.ts'
 import type { Delta } from './capture.ts'
 import type { Change } from './change.ts'
 import { blobId, type ObjectFormat } from './contents.ts'
@@ -31,6 +32,7 @@ export async function readSourceChanges(
   place: GitPlace,
   { status, flagged, sparse }: SourceReport,
   format: ObjectFormat,
+  submoduleHeads: ReadonlyMap<string, CommitId>,
 ): Promise<SourceChanges> {
   const empty = blobId(new Uint8Array(), format)
   const isOpen = (entry: StatusEntry) => entry.kind === 'unmerged' || mayBeIntended(entry, empty)
@@ -40,6 +42,12 @@ export async function readSourceChanges(
       : new Map()
   const headOf = (path: BytePath) => inHead.get(path)?.before ?? null
 
+  const gitlinkAt = (path: BytePath, index: TreeEntry | null, isGitlink: boolean) => {
+    if (!isGitlink) return null
+    // One that does not come along stays what the index says.
+    const commit = submoduleHeads.get(path) ?? (index?.mode === GITLINK ? index.object : undefined)
+    return commit === undefined ? { refused: 'a change of a submodule' } : { commit }
+  }
   const absent = new Set(sparse === null ? [] : flagged.skipped)
   const changes = new Map<BytePath, Change>()
   const staged = new Map<BytePath, TreeEntry | null>()
@@ -62,17 +70,16 @@ export async function readSourceChanges(
         path,
         before: entry.head,
         present: !isDeletion(entry),
-        gitlink: entry.submodule || modes.includes(GITLINK),
+        gitlink: gitlinkAt(path, entry.index, entry.submodule || modes.includes(GITLINK)),
         indexMode: entry.index?.mode ?? null,
         unchecked: absent.has(path) ? entry.index : null,
       })
-      if (entry.staged !== '.' && !modes.slice(0, 2).includes(GITLINK)) {
-        staged.set(path, entry.index)
-      }
+      if (entry.staged !== '.') staged.set(path, entry.index)
     } else if (entry.kind === 'unmerged') {
       counts.modified++
       const { stages } = entry
-      const gitlink = entry.submodule || stages.some(stage => stage?.mode === GITLINK)
+      const isGitlink = entry.submodule || stages.some(stage => stage?.mode === GITLINK)
+      const gitlink = gitlinkAt(path, stages[1] ?? null, isGitlink)
       const indexMode = stages[1]?.mode ?? stages[2]?.mode ?? null
       const before = headOf(path)
       changes.set(path, { path, before, present: true, gitlink, indexMode, unchecked: null })
@@ -81,7 +88,7 @@ export async function readSourceChanges(
       counts.untracked++
       // Staged for deletion, yet on disk: it comes twice.
       const before = changes.get(path)?.before ?? null
-      const gitlink = changes.get(path)?.gitlink ?? false
+      const gitlink = changes.get(path)?.gitlink ?? null
       const untracked = { indexMode: null, unchecked: null }
       changes.set(path, { path, before, present: true, gitlink, ...untracked })
     }

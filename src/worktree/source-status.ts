@@ -4,6 +4,7 @@ import { reach } from '../domain/crash-points.ts'
 import type { CaptureOrder, Checkout } from '../ports/worktrees.ts'
 import type { Git, GitPlace } from './git.ts'
 import { isPlainIndex } from './index-flags.ts'
+import type { BytePath } from './paths.ts'
 import {
   clearHiddenFlags,
   copyIndex,
@@ -22,6 +23,8 @@ export interface SourceReport {
   readonly flagged: HiddenPaths
   /** Null: the checkout is not sparse. */
   readonly sparse: SparseRules | null
+  /** The submodules that the index has. */
+  readonly gitlinks: readonly BytePath[]
 }
 
 const NONE: HiddenPaths = { skipped: [], assumed: [] }
@@ -44,7 +47,8 @@ export async function readSource(
 ): Promise<SourceReport> {
   const place = placeOf(checkout)
   const options = {
-    ignoreSubmodules: 'none',
+    // What is inside of them is captured apart.
+    submodules: 'heads',
     untrackedFiles: order.changes === 'all',
     ignoredFiles: false,
     limit: order.maxFiles,
@@ -58,7 +62,7 @@ export async function readSource(
   const bytes = readIndex(checkout.gitDir)
   const sparse = await readSparseRules(git, place)
   if (bytes === undefined || isPlainIndex(bytes, checkout.objectFormat)) {
-    return { status: await reading, hidden: NONE, flagged: NONE, sparse }
+    return { status: await reading, hidden: NONE, flagged: NONE, sparse, gitlinks: [] }
   }
 
   const status = await reading
@@ -66,9 +70,23 @@ export async function readSource(
   reach('base.index-copied')
   const privately = { ...place, indexFile: index.file }
   const flagged = await readIndexFacts(git, privately)
+  const gitlinks = [...flagged.gitlinks.keys()]
   const hidden = sparse === null ? flagged : { ...flagged, skipped: [] }
-  const seen = { hidden, flagged, sparse }
+  const seen = { hidden, flagged, sparse, gitlinks }
   if (hidden.skipped.length + hidden.assumed.length === 0) return { status, ...seen }
   await clearHiddenFlags(git, privately, index, hidden)
   return { status: await readStatus(git, privately, options), ...seen }
+}
+
+/** The submodules that the index of a checkout has. One spawn, where there may be any. */
+export async function readGitlinks(
+  git: Git,
+  checkout: Checkout,
+  scratch: string,
+): Promise<readonly BytePath[]> {
+  const bytes = readIndex(checkout.gitDir)
+  if (bytes === undefined || isPlainIndex(bytes, checkout.objectFormat)) return []
+  using index = copyIndex(checkout.gitDir, scratch)
+  const place = { ...placeOf(checkout), indexFile: index.file }
+  return [...(await readIndexFacts(git, place)).gitlinks.keys()]
 }

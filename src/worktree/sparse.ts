@@ -33,7 +33,7 @@ export async function readSparseRules(git: Git, place: GitPlace): Promise<Sparse
  */
 export async function writeSparseRules(
   git: Git,
-  { gitDir, commonDir }: WorktreeRecord,
+  { gitDir, commonDir }: Pick<WorktreeRecord, 'gitDir' | 'commonDir'>,
   rules: SparseRules | null,
   settings: () => Promise<Settings>,
 ): Promise<void> {

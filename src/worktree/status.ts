@@ -46,10 +46,10 @@ export interface StatusReport {
 
 export interface StatusOptions {
   /**
-   * `none`: look into submodules. `dirty`: do not, because git would start itself in them, under
-   * a configuration that an agent could have written.
+   * `heads`: what they stand on. `ignored`: not even that. Never what is inside of them: git would
+   * start itself there, under a configuration that an agent could have written.
    */
-  readonly ignoreSubmodules: 'none' | 'dirty'
+  readonly submodules: 'heads' | 'ignored'
   readonly untrackedFiles: boolean
   readonly ignoredFiles: boolean
   /** Stops after so many entries that are more than a deletion. */
@@ -73,7 +73,7 @@ export async function readStatus(
       `--untracked-files=${options.untrackedFiles ? 'all' : 'no'}`,
       '--no-renames',
       `--ignored=${options.ignoredFiles ? 'traditional' : 'no'}`,
-      `--ignore-submodules=${options.ignoreSubmodules}`,
+      `--ignore-submodules=${options.submodules === 'heads' ? 'dirty' : 'all'}`,
     ],
     { place },
   )

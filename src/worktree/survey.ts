@@ -3,10 +3,10 @@ import { readdirSync } from 'node:fs'
 import type { CommitId } from '../domain/ids.ts'
 import type { SetUpTime } from '../ports/worktrees.ts'
 import { cameFromSetUp } from './came-from-set-up.ts'
-import type { Change } from './change.ts'
+import type { Change, Gitlink } from './change.ts'
 import { makeLook } from './contents.ts'
 import { type Git, GitError, type GitPlace } from './git.ts'
-import { type BytePath, joinPaths, pathOnDisk, shownPath } from './paths.ts'
+import { type BytePath, joinPaths, pathOnDisk } from './paths.ts'
 import {
   clearHiddenFlags,
   copyIndex,
@@ -44,6 +44,10 @@ export interface Survey {
   /** Null: HEAD names no commit. */
   readonly head: CommitId | null
   readonly changes: readonly Change[]
+  /** Submodules that have something in them. */
+  readonly populated: readonly BytePath[]
+  /** Repositories that are no submodules, each with a slash at the end. */
+  readonly nested: readonly BytePath[]
   readonly leftOut: readonly string[]
 }
 
@@ -61,6 +65,8 @@ export async function surveyWorktree(
   const facts = await readIndexFacts(git, place)
   const isSparse = (await readSparseRules(git, place)) !== null
   await clearHiddenFlags(git, place, index, isSparse ? { ...facts, skipped: [] } : facts)
+  const populated = populatedSubmodules(place.workTree, facts)
+  await passOver(git, place, index, populated)
   const zeros = '0'.repeat(baseTree.length)
   const unmerged = facts.unmerged.map(path => ({ path, mode: '0', object: zeros }))
   await editIndex(git, place, index, unmerged)
@@ -68,7 +74,8 @@ export async function surveyWorktree(
   const delta = await readDelta(git, place, ['diff-index', '--cached'], [baseTree])
   const missing: IndexEdit[] = []
   for (const [path, { before, after }] of delta) {
-    if (after !== null || before === null) continue
+    // Not a submodule: its place may be taken by files that the index has instead.
+    if (after !== null || before === null || before.mode === GITLINK) continue
     missing.push({ path, ...before })
     delta.delete(path)
   }
@@ -78,7 +85,7 @@ export async function surveyWorktree(
   const absent = isUnknown ? await skipAbsent(git, place, index, missing) : facts.skipped
 
   const status = await readStatus(git, place, {
-    ignoreSubmodules: 'dirty',
+    submodules: 'ignored',
     untrackedFiles: true,
     ignoredFiles: false,
     limit: Number.POSITIVE_INFINITY,
@@ -86,13 +93,24 @@ export async function surveyWorktree(
   const isFromSetUp = (path: BytePath) => cameFromSetUp(place.workTree, path, setUpAt)
   const unchecked = new Set(isSparse ? absent : [])
   const changes = changesAgainstBase(status, delta, unchecked, isFromSetUp)
-  const named = new Set(changes.filter(({ gitlink }) => gitlink).map(({ path }) => path))
-  const leftOut = populatedSubmodules(place.workTree, facts)
-    .filter(path => !named.has(path))
-    .map(path => `${shownPath(path)}: not taken: what is inside of this submodule`)
-  if (isUnknown)
-    leftOut.push('not taken: deletions, because the index of this sparse checkout is lost')
-  return { head: status.head, changes, leftOut: [...leftOut, ...status.warnings] }
+  for (const [path, change] of submoduleChanges(place.workTree, facts, delta))
+    if (!unchecked.has(path)) changes.set(path, change)
+  const leftOut = isUnknown
+    ? ['not taken: deletions, because the index of this sparse checkout is lost']
+    : []
+  return {
+    head: status.head,
+    changes: [...changes.values()],
+    populated,
+    nested: [...changes.keys()].filter(path => path.endsWith('/')),
+    leftOut: [...leftOut, ...status.warnings],
+  }
+}
+
+/** As the index says, until somebody has looked into it. */
+function gitlinkOf(index: TreeEntry | null): Gitlink {
+  const isGitlink = index?.mode === GITLINK
+  return isGitlink ? { commit: index.object } : { refused: 'a change of a submodule' }
 }
 
 function changesAgainstBase(
@@ -100,15 +118,15 @@ function changesAgainstBase(
   delta: RawDelta,
   unchecked: ReadonlySet<BytePath>,
   isFromSetUp: (path: BytePath) => boolean,
-): Change[] {
+): Map<BytePath, Change> {
   const changes = new Map<BytePath, Change>()
   for (const [path, { before, after }] of delta) {
-    const gitlink = before?.mode === GITLINK || after?.mode === GITLINK
+    const isGitlink = before?.mode === GITLINK || after?.mode === GITLINK
     changes.set(path, {
       path,
       before,
       present: true,
-      gitlink,
+      gitlink: isGitlink ? gitlinkOf(after) : null,
       indexMode: after?.mode ?? null,
       unchecked: unchecked.has(path) ? after : null,
     })
@@ -121,7 +139,8 @@ function changesAgainstBase(
       if (entry.unstaged === '.' && known === undefined) continue
       // Where the index equals the base, it says what the base has.
       const before = known === undefined ? entry.index : known.before
-      const gitlink = entry.submodule || known?.gitlink === true
+      const isGitlink = entry.submodule || (known !== undefined && known.gitlink !== null)
+      const gitlink = isGitlink ? gitlinkOf(entry.index) : null
       const indexMode = entry.index?.mode ?? null
       // Deleted in the index alone cannot be: the base's files have been put back.
       const present = !isDeletion(entry)
@@ -129,11 +148,11 @@ function changesAgainstBase(
       changes.set(path, { path, before, present, gitlink, indexMode, unchecked: standing })
     } else if (known !== undefined || !isFromSetUp(path)) {
       const before = known?.before ?? null
-      const untracked = { gitlink: false, indexMode: null, unchecked: null }
+      const untracked = { gitlink: null, indexMode: null, unchecked: null }
       changes.set(path, { path, before, present: true, ...untracked })
     }
   }
-  return [...changes.values()]
+  return changes
 }
 
 interface IndexEdit extends TreeEntry {
@@ -171,14 +190,56 @@ async function skipAbsent(
   return absent
 }
 
-/** A fresh worktree has empty directories in their place. */
+/**
+ * Else even a status that ignores submodules looks what they stand on, and reads a configuration
+ * that an agent could have written; a broken one fails all of it.
+ */
+async function passOver(
+  git: Git,
+  place: GitPlace,
+  index: PrivateIndex,
+  submodules: readonly BytePath[],
+): Promise<void> {
+  if (submodules.length === 0) return
+  const input = joinPaths(submodules)
+  await git.run(['update-index', '--assume-unchanged', '-z', '--stdin'], { place, input })
+  index.age()
+}
+
+/** Git was not asked about submodules: those that are gone, or something else by now. */
+function submoduleChanges(
+  root: string,
+  facts: IndexFacts,
+  delta: RawDelta,
+): ReadonlyMap<BytePath, Change> {
+  const look = makeLook(root)
+  const others = new Map<BytePath, Change>()
+  const other = (path: BytePath, before: TreeEntry | null, present: boolean) =>
+    others.set(path, { path, before, present, gitlink: null, indexMode: null, unchecked: null })
+  for (const [path, object] of facts.gitlinks) {
+    const { kind } = look(path)
+    const before = delta.has(path) ? (delta.get(path)?.before ?? null) : { mode: GITLINK, object }
+    if (kind !== 'directory') other(path, before, kind !== 'gone')
+  }
+  for (const [path, { before, after }] of delta) {
+    if (before?.mode !== GITLINK || after !== null) continue
+    const { kind } = look(path)
+    // Files that stand in a directory of this name are changes of their own.
+    other(path, before, kind !== 'directory' && kind !== 'gone')
+  }
+  return others
+}
+
+/** A directory of a submodule that nobody has populated is empty. */
 export function populatedSubmodules(root: string, facts: IndexFacts): BytePath[] {
-  return facts.gitlinks.filter(path => {
+  const look = makeLook(root)
+  return [...facts.gitlinks.keys()].filter(path => {
+    if (look(path).kind !== 'directory') return false
     try {
       return readdirSync(pathOnDisk(root, path)).length > 0
     } catch {
-      // Gone, or a file by now: then it is a change, not a submodule with content.
-      return false
+      // Nobody may look: then it is said by git's own status, if at all.
+      return true
     }
   })
 }

@@ -14,7 +14,7 @@ import type { FastImport } from './fast-import.ts'
 import type { Git } from './git.ts'
 import { type BytePath, shownPath } from './paths.ts'
 import type { Settings } from './settings.ts'
-import { sameEntry, type TreeEntry } from './status.ts'
+import { GITLINK, sameEntry, type TreeEntry } from './status.ts'
 import { findReturned } from './verbatim.ts'
 
 const LINK = '120000'
@@ -47,6 +47,10 @@ export class Taking {
   takeUnchecked(change: Change): void {
     this.unchecked.push(change.path)
     this.#put(change, change.unchecked)
+  }
+
+  takeGitlink(change: Change, commit: string): void {
+    this.#put(change, { mode: GITLINK, object: commit })
   }
 
   /** Takes what is there instead of a regular file. */

@@ -67,7 +67,9 @@ export async function captureTarget(git: Git, capture: TargetCapture): Promise<T
       hint: 'try again',
     })
   }
-  const found = await readSourceChanges(git, placeOf(target), report, target.objectFormat)
+  // A submodule stays what the index says: applying changes none.
+  const heads = new Map<string, CommitId>()
+  const found = await readSourceChanges(git, placeOf(target), report, target.objectFormat, heads)
   const { changes, untracked } = chooseChanges(status, found.changes, capture)
   const into = { gitDir: repository }
   const started = startCapture(git, placeOf(target), into)

@@ -38,6 +38,8 @@ export interface Traits {
   readonly sparse: SparseRules | null
   /** Changed in the index alone: a sparse checkout has left them out. */
   readonly unchecked: readonly BytePath[]
+  /** Repositories that are no submodules: they are not an agent's, if they are there later. */
+  readonly nested: readonly BytePath[]
 }
 
 export const NO_TRAITS: Traits = {
@@ -49,6 +51,7 @@ export const NO_TRAITS: Traits = {
   converted: [],
   sparse: null,
   unchecked: [],
+  nested: [],
 }
 
 /** What there is to write down; empty: trees say it all. */
@@ -64,6 +67,7 @@ export function describeTraits(state: Traits): Map<string, Buffer> {
   const verbatim = [...state.verbatim].map(([path, object]) => `${object}\t${path}\0`)
   add('converted', joinPaths(state.converted))
   add('unchecked', joinPaths(state.unchecked))
+  add('nested', joinPaths(state.nested))
   add('verbatim', Buffer.from(verbatim.join(''), 'latin1'))
   if (state.sparse !== null) {
     files.set('sparse-checkout', state.sparse.patterns)

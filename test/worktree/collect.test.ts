@@ -321,26 +321,6 @@ describe('a result', () => {
     expect(files).not.toContain('unwanted.ignored')
   })
 
-  it('names what it leaves out: a nested repository, and a submodule’s inside', async () => {
-    const made = await makeMade(repository => {
-      const other = makeRepository(repository.scene, { name: 'other' })
-      const allow = ['-c', 'protocol.file.allow=always']
-      repository.git(...allow, 'submodule', '-q', 'add', other.root, 'sub')
-      repository.commit()
-    })
-    made.agent.git('-c', 'protocol.file.allow=always', 'submodule', '-q', 'update', '--init')
-    made.agent.write('sub/new.txt', 'inside\n')
-    mkdirSync(made.agent.at('nested'))
-    new Repository(made.scene, made.agent.at('nested').toString()).git('init', '-q')
-    made.agent.write('nested/file.txt', 'inside\n')
-    const { leftOut, files } = await collect(made)
-    expect([...leftOut].sort()).toEqual([
-      'nested/: not taken: a repository inside the repository',
-      'sub: not taken: what is inside of this submodule',
-    ])
-    expect(files).toBe(0)
-  })
-
   it('works with SHA-256, as does a look at what there is so far', async () => {
     const made = await makeMade(dirty, 'sha256')
     made.agent.write('new.txt', 'new\n')
@@ -423,35 +403,6 @@ describe('an agent that sets traps in its worktree', () => {
     expect(readdirSync(made.results)).toEqual([])
     // The trap is a real one: plain git walks into it.
     made.agent.gitBytes(['status'])
-    expect(payload.hasRun()).toBe(true)
-  })
-
-  it('in a submodule’s or a nested repository is collected; nothing of it runs', async () => {
-    const made = await makeMade(repository => {
-      const other = makeRepository(repository.scene, { name: 'other' })
-      const allow = ['-c', 'protocol.file.allow=always']
-      repository.git(...allow, 'submodule', '-q', 'add', other.root, 'sub')
-      repository.commit()
-    })
-    const payload = makePayload(made.scene)
-    for (const name of ['sub', 'nested']) {
-      mkdirSync(made.agent.at(name), { recursive: true })
-      const trap = new Repository(made.scene, made.agent.at(name).toString())
-      trap.git('init', '-q')
-      trap.write('file.txt', 'inside\n')
-      trap.write('.gitattributes', '* filter=evil\n')
-      trap.commit()
-      trap.git('config', 'core.fsmonitor', payload.program)
-      trap.git('config', 'filter.evil.clean', payload.program)
-      trap.write('file.txt', 'changed\n')
-    }
-    made.agent.write('.gitattributes', '* filter=evil diff=evil merge=evil\n')
-    made.agent.write('new.txt', 'new\n')
-    const { files } = await collect(made)
-    expect(files).toBe(2)
-    expect(payload.hasRun()).toBe(false)
-    // The trap is a real one: plain git walks into it.
-    made.agent.gitBytes(['-C', 'sub', 'status'])
     expect(payload.hasRun()).toBe(true)
   })
 

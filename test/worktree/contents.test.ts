@@ -38,7 +38,7 @@ describe.runIf(process.platform === 'linux')('a file that changes while it is re
       path: path('version'),
       before: null,
       present: true,
-      gitlink: false,
+      gitlink: null,
       indexMode: null,
       unchecked: null,
     }

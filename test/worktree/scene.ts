@@ -183,7 +183,7 @@ export function filesOf({ root }: Repository): Map<string, string> {
       const path = Buffer.concat([prefix, entry.name])
       const place = Buffer.concat([Buffer.from(`${root}/`), path])
       const name = path.toString('latin1')
-      if (name === '.git' || name.endsWith('.ignored')) continue
+      if (/(?:^|\/)\.git$/.test(name) || name.endsWith('.ignored')) continue
       if (entry.isDirectory()) walk(Buffer.concat([path, Buffer.from('/')]))
       else if (entry.isSymbolicLink()) {
         found.set(name, `link ${readlinkSync(place, { encoding: 'latin1' })}`)
