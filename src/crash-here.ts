@@ -2,10 +2,9 @@
  * For tests: lets this process die, or stand still, at a crash point. It can end and pause nothing
  * but itself, and is loaded only where `HOLDFAST_CRASH_POINTS` names a directory. A file there that
  * bears the name of a point arms it, once for all processes together: whoever reaches it first
- * renames the file to `<point>.reached`. What it says decides:
- *
- * - `kill`: the process kills itself with SIGKILL;
- * - `stand`: it writes its pid to `<point>.pid` and stands still until there is `<point>.go`.
+ * renames the file to `<point>.reached`, and writes its pid to `<point>.pid`. What the file says
+ * decides: `kill`, and the process kills itself with SIGKILL; `stand`, and it stands still until
+ * there is `<point>.go`.
  */
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -19,8 +18,10 @@ export function crashHere(directory: string): void {
   onReach(point => {
     const armed = join(directory, point)
     const order = takeOrder(armed)
+    if (order === undefined) return
+    writeFileSync(`${armed}.pid`, `${process.pid}\n`)
     if (order === 'kill') process.kill(process.pid, 'SIGKILL')
-    if (order !== undefined) standStill(armed)
+    standStill(armed)
   })
 }
 
@@ -36,7 +37,6 @@ function takeOrder(armed: string): string | undefined {
 
 /** The whole process: nothing else of it goes on meanwhile. */
 function standStill(armed: string): void {
-  writeFileSync(`${armed}.pid`, `${process.pid}\n`)
   const cell = new Int32Array(new SharedArrayBuffer(4))
   const deadline = performance.now() + STAND_LIMIT_MS
   while (!existsSync(`${armed}.go`) && performance.now() < deadline) {

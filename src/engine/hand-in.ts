@@ -75,6 +75,7 @@ export async function handIn(
         createdAt: clock.now(),
       },
       plan.worktree,
+      () => files.isThere(id),
     )
     reach('submission.row-committed')
     const isNew = task.request.id === id

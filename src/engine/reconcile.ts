@@ -1,15 +1,18 @@
 /**
  * Brings disk and store back together after a death between two writes. A submission that was
  * killed leaves a task directory, with an environment in it, and a ref, and no row; a worker that
- * was killed right after a task's end leaves the environment. Whatever has a row is left alone.
+ * was killed right after a task's end leaves the environment, or a worktree in which nothing ever
+ * ran. Whatever else has a row is left alone.
  */
 import { reach } from '../domain/crash-points.ts'
 import { messageOf } from '../domain/errors.ts'
-import { hasEnded } from '../domain/task.ts'
+import { parseTaskId } from '../domain/ids.ts'
+import { hasEnded, type Task } from '../domain/task.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Store } from '../ports/store.ts'
 import type { TaskDirectory, TaskFiles } from '../ports/task-files.ts'
 import type { Worktrees } from '../ports/worktrees.ts'
+import { isUnused, retireUnused } from './retire.ts'
 import { isRowTrouble } from './trouble.ts'
 
 export interface ReconcilePorts {
@@ -26,6 +29,7 @@ const ABANDONED_MS = 15 * 60_000
 export type Leftover =
   | { readonly kind: 'abandoned_submission'; readonly directory: TaskDirectory }
   | { readonly kind: 'environment_of_ended_task'; readonly directory: TaskDirectory }
+  | { readonly kind: 'unused_worktree'; readonly task: Task }
 
 export async function findLeftovers({
   store,
@@ -34,7 +38,7 @@ export async function findLeftovers({
 }: Omit<ReconcilePorts, 'worktrees'>): Promise<readonly Leftover[]> {
   const found: Leftover[] = []
   for (const directory of await files.list()) {
-    const isOld = clock.now() - directory.changedAt > ABANDONED_MS
+    const isOld = clock.now() - directory.madeAt > ABANDONED_MS
     // Most are of tasks that ran and have long ended: those need no look at the store.
     if (!directory.hasEnvironment && (directory.hasRuns || !isOld)) continue
     const task = await store.findTask(directory.task).catch(unlessRowTrouble)
@@ -43,6 +47,14 @@ export async function findLeftovers({
     else if (task !== undefined && hasEnded(task.state) && directory.hasEnvironment) {
       found.push({ kind: 'environment_of_ended_task', directory })
     }
+  }
+  for (const { id, leasedTo } of await store.listWorktrees()) {
+    // One that is made for a task alone bears its id.
+    const owner = parseTaskId(id)
+    if (leasedTo !== null || owner === undefined || files.hasRuns(owner)) continue
+    const task = await store.findTask(owner).catch(unlessRowTrouble)
+    if (task === undefined || task === 'damaged' || !isUnused(task, files)) continue
+    found.push({ kind: 'unused_worktree', task })
   }
   return found
 }
@@ -55,26 +67,47 @@ function unlessRowTrouble(error: unknown): 'damaged' {
 /** Clears the leftovers away; gives what it did, a line each. */
 export async function reconcile(ports: ReconcilePorts): Promise<readonly string[]> {
   const done: string[] = []
-  for (const { kind, directory } of await findLeftovers(ports)) {
-    const { task } = directory
-    // The secrets first: they go in any case.
-    await ports.files.forgetSecrets(task)
-    reach('reconcile.environment-forgotten')
-    if (kind === 'abandoned_submission') {
-      try {
-        if (directory.repository !== null) {
-          await ports.worktrees.dropBase(directory.repository, task)
-          reach('reconcile.ref-dropped')
-        }
-        await ports.files.remove(task)
-        reach('reconcile.directory-removed')
-      } catch (error) {
-        // The repository is locked, or gone: the directory says where the ref is, and stays.
-        done.push(`${kind.replaceAll('_', ' ')} ${task} stays: ${messageOf(error)}`)
-        continue
-      }
+  for (const leftover of await findLeftovers(ports)) {
+    const task = 'task' in leftover ? leftover.task.request.id : leftover.directory.task
+    const line = `${leftover.kind.replaceAll('_', ' ')} ${task}`
+    try {
+      await clearAway(leftover, ports)
+      done.push(line)
+    } catch (error) {
+      // The repository is locked, or gone: what is left says where the rest is, and stays.
+      done.push(`${line} stays: ${messageOf(error)}`)
     }
-    done.push(`${kind.replaceAll('_', ' ')} ${task}`)
   }
   return done
+}
+
+async function clearAway(leftover: Leftover, ports: ReconcilePorts): Promise<void> {
+  const { store, files } = ports
+  switch (leftover.kind) {
+    case 'unused_worktree':
+      return await retireUnused(leftover.task, ports)
+    case 'environment_of_ended_task':
+      await files.forgetSecrets(leftover.directory.task)
+      return reach('reconcile.environment-forgotten')
+    case 'abandoned_submission': {
+      const { directory } = leftover
+      // A `run` that was only asleep, with its machine or by a signal, finds out when it goes on.
+      await store.unlessKnown(directory.task, () => clearSubmission(directory, ports))
+    }
+  }
+}
+
+async function clearSubmission(
+  { task, repository }: TaskDirectory,
+  { files, worktrees }: ReconcilePorts,
+): Promise<void> {
+  // The secrets first: they go in any case.
+  await files.forgetSecrets(task)
+  reach('reconcile.environment-forgotten')
+  if (repository !== null) {
+    await worktrees.dropBase(repository, task)
+    reach('reconcile.ref-dropped')
+  }
+  await files.remove(task)
+  reach('reconcile.directory-removed')
 }

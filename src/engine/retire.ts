@@ -4,9 +4,9 @@
  */
 import { reach } from '../domain/crash-points.ts'
 import { AppError } from '../domain/errors.ts'
-import type { CommitId, WorktreeId } from '../domain/ids.ts'
-import type { WorktreeKind } from '../domain/task.ts'
-import type { Store } from '../ports/store.ts'
+import { type CommitId, type WorktreeId, worktreeIdOf } from '../domain/ids.ts'
+import { hasEnded, type Task, type WorktreeKind } from '../domain/task.ts'
+import type { Store, StoredWorktree } from '../ports/store.ts'
 import type { TaskFiles } from '../ports/task-files.ts'
 import type { UnleasedWorktree, Worktrees } from '../ports/worktrees.ts'
 
@@ -19,7 +19,7 @@ export interface RetirePorts {
 /**
  * `collected`: the commit that its work was collected as; null where no agent ever ran in it.
  * Refuses with `leased` while a task claims it, and with `work_left`, naming it, if anything in it
- * is not in the collected commit. One that was never made is only forgotten. `kinds`: which may go.
+ * is not in the collected commit. In one that was never finished no agent ran. `kinds`: which may go.
  */
 export async function retireWorktree(
   id: WorktreeId,
@@ -27,8 +27,10 @@ export async function retireWorktree(
   { store, files, worktrees }: RetirePorts,
   kinds: readonly WorktreeKind[] = ['managed'],
 ): Promise<void> {
-  const worktree = await requireUnleased(id, kinds, store)
-  if (worktree !== null) {
+  const { record, path, commonDir } = await requireUnleased(id, kinds, store)
+  const worktree = record as UnleasedWorktree | null
+  if (worktree === null) await worktrees.discardWorktree(id, path, commonDir)
+  else {
     await worktrees.removeWorktree(worktree, collected, files.trash(), files.setUpTime(id))
   }
   // Asked again in the same statement that forgets it: nobody can have leased it meanwhile unseen.
@@ -37,11 +39,27 @@ export async function retireWorktree(
   await files.clearSetUpMark(id)
 }
 
+/** Whether the task has ended, and nothing was ever launched in the worktree made for it alone. */
+export function isUnused({ request, state }: Task, files: TaskFiles): boolean {
+  const { id, workplace } = request
+  const isOwn = workplace.kind === 'managed' && workplace.id === worktreeIdOf(id)
+  return isOwn && hasEnded(state) && !files.hasRuns(id)
+}
+
+/** Retires the worktree of such a task. If something is in it all the same, it stays. */
+export async function retireUnused({ request }: Task, ports: RetirePorts): Promise<void> {
+  try {
+    await retireWorktree(request.workplace.id, null, ports)
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error
+  }
+}
+
 async function requireUnleased(
   id: WorktreeId,
   kinds: readonly WorktreeKind[],
   store: Store,
-): Promise<UnleasedWorktree | null> {
+): Promise<StoredWorktree> {
   const stored = await store.findWorktree(id)
   if (stored === undefined) throw new AppError('no_such_task', `there is no worktree ${id}`)
   if (stored.leasedTo !== null) throw leased(id)
@@ -49,7 +67,7 @@ async function requireUnleased(
     const whose = stored.kind === 'borrowed' ? "the user's own checkout" : 'kept by its name'
     throw new AppError('refused_in_state', `the worktree ${id} is ${whose}: it is never taken away`)
   }
-  return stored.record as UnleasedWorktree | null
+  return stored
 }
 
 function leased(id: WorktreeId): AppError {

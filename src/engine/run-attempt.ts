@@ -9,7 +9,6 @@ import type { Store } from '../ports/store.ts'
 import type { WorktreeRecord } from '../ports/worktrees.ts'
 import { describeLoss } from './collect.ts'
 import { type FollowPorts, followAttempt, type Underway, type Wishes } from './follow-attempt.ts'
-import { retireWorktree } from './retire.ts'
 import { orderSetUp, readyWorktree } from './set-up.ts'
 import { recordEnd, settleAttempt } from './settle-attempt.ts'
 import { isStoreTrouble } from './trouble.ts'
@@ -39,9 +38,9 @@ export async function runAttempt(
     const end = { kind: 'never_started', why: failure.message } as const
     return await settleAttempt(underway, end, wishes, ports)
   }
+  // Nothing was ever launched: there is nothing to collect, and no worktree to keep.
   if (failure !== null && attempt.fence === 1 && isOwn(claim)) {
-    await recordEnd(underway, { kind: 'attempt_failed', failure, result: null }, ports)
-    return await retireUnused(place.worktree, ports)
+    return await recordEnd(underway, { kind: 'attempt_failed', failure, result: null }, ports)
   }
   // An attempt before this one may have left work behind.
   if (failure !== null) {
@@ -106,15 +105,6 @@ async function prepareWorktree(
 function isOwn({ task }: Claimed): boolean {
   const { id, workplace } = task.request
   return workplace.kind === 'managed' && workplace.id === (id as string)
-}
-
-/** No agent ran in it, ever: there is nothing to keep. If something is in it all the same, it stays. */
-async function retireUnused(worktree: WorktreeRecord, ports: FollowPorts): Promise<void> {
-  try {
-    await retireWorktree(worktree.id, null, ports)
-  } catch (error) {
-    if (!(error instanceof AppError)) throw error
-  }
 }
 
 /** Null: the agent runs. */

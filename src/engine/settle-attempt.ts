@@ -24,6 +24,7 @@ import {
   type Underway,
   type Wishes,
 } from './follow-attempt.ts'
+import { isUnused, retireUnused } from './retire.ts'
 import { judgeSetUp } from './set-up.ts'
 
 /** How long a cancelled agent may take to put its things in order. */
@@ -54,18 +55,23 @@ export async function settleAttempt(
   ticker.wake()
 }
 
-/** Writes the end of an attempt down. A task that has ended needs no secrets any more. */
+/**
+ * Writes the end of an attempt down. A task that has ended needs no secrets any more, nor a
+ * worktree in which nothing ever ran.
+ */
 export async function recordEnd(
   { attempt }: Pick<Underway, 'attempt'>,
   event: Transition,
-  { store, files, clock }: Pick<FollowPorts, 'store' | 'files' | 'clock'>,
+  ports: FollowPorts,
   ending?: string,
 ): Promise<void> {
+  const { store, files, clock } = ports
   const task = await store.transition(attempt.task, attempt.fence, event, clock.now(), ending)
   reach('settle.committed')
   if (task !== undefined && task.state.name !== 'waiting') {
     await files.forgetSecrets(attempt.task)
     reach('settle.environment-forgotten')
+    if (isUnused(task, files)) await retireUnused(task, ports)
   }
 }
 

@@ -59,10 +59,15 @@ export interface Store {
    * Writes a task; it is durable when this returns. If one was handed in under the same idempotency
    * key before, gives that one and writes nothing. `worktree`: what is known of a worktree that is
    * there already; one that is not made for this task alone is leased to it from now on.
+   * `isWhole` is asked in the same moment whether all that belongs to the task is still there.
    * Refuses with `leased`, `delegation_limit`, `idempotency_conflict`, and with `refused_in_state`
-   * if it would wait for a task that has ended badly.
+   * if it would wait for a task that has ended badly, or is not whole.
    */
-  submitTask(request: TaskRequest, worktree?: WorktreeRecord): Promise<Task>
+  submitTask(
+    request: TaskRequest,
+    worktree?: WorktreeRecord,
+    isWhole?: () => boolean,
+  ): Promise<Task>
   findTask(id: TaskId): Promise<Task | undefined>
   /** By id, unique prefix of an id, or name (the newest that bears it). At most two are returned. */
   findTasksNamed(reference: string): Promise<readonly (Task | UnreadableTask)[]>
@@ -132,6 +137,11 @@ export interface Store {
   recordWorktree(attempt: ClaimedAttempt, worktree: WorktreeRecord): Promise<boolean>
   findWorktree(id: WorktreeId): Promise<StoredWorktree | undefined>
   listWorktrees(): Promise<readonly StoredWorktree[]>
+  /**
+   * Runs `work` only if there is no such task, and lets none be submitted meanwhile. False: there is.
+   * `work` may not use the store.
+   */
+  unlessKnown(task: TaskId, work: () => Promise<void>): Promise<boolean>
   /** Forgets a worktree that is gone from the disk. Refuses (false) while it is leased. */
   forgetWorktree(id: WorktreeId): Promise<boolean>
 

@@ -50,6 +50,10 @@ export interface TaskFiles {
   ensureWithin(directory: string, below: string): Promise<string | undefined>
   /** The task directories that there are, by the names of their tasks. */
   list(): Promise<readonly TaskDirectory[]>
+  /** Whether what a submission writes is (still) there. */
+  isThere(task: TaskId): boolean
+  /** Whether an attempt was ever launched. */
+  hasRuns(task: TaskId): boolean
   /** Takes a task directory away, for a submission that failed. */
   remove(task: TaskId): Promise<void>
 }
@@ -57,8 +61,8 @@ export interface TaskFiles {
 /** A task directory as `list` finds it. */
 export interface TaskDirectory {
   readonly task: TaskId
-  /** When it was last written to, in milliseconds since 1970. */
-  readonly changedAt: number
+  /** In milliseconds since 1970. */
+  readonly madeAt: number
   /** The common git directory that it was made for; null where that was not written down. */
   readonly repository: string | null
   readonly hasEnvironment: boolean

@@ -18,6 +18,7 @@ import { makeRunLook } from './look-at-run.ts'
 import { selectMembers } from './members.ts'
 import { makeOutputReaders } from './output.ts'
 import {
+  dropUnfinished,
   loadAgent,
   loadExit,
   loadIdentity,
@@ -43,7 +44,7 @@ export function makeProcessHost(processes: ProcessTable, options: HostOptions = 
     toolPath,
     limitMs: options.launchLimitMs ?? LAUNCH_LIMIT_MS,
   }
-  const stop: ProcessHost['stop'] = async (attempt, order) => {
+  const stopThere: ProcessHost['stop'] = async (attempt, order) => {
     switch (judgeAttempt(attempt, processes)) {
       case 'here':
         if (loadIdentity(attempt.runDirectory, 'pid') === undefined) voidRun(attempt.runDirectory)
@@ -53,6 +54,11 @@ export function makeProcessHost(processes: ProcessTable, options: HostOptions = 
       case 'unknown':
         return { ended: false, processes: [] }
     }
+  }
+  const stop: ProcessHost['stop'] = async (attempt, order) => {
+    const report = await stopThere(attempt, order)
+    if (report.ended) dropUnfinished(attempt.runDirectory)
+    return report
   }
   return {
     launch: plan =>

@@ -2,7 +2,7 @@
  * The files of one attempt (`docs/reference/run-directory.md`). Whatever is missing, torn or not
  * understood is "not known"; nothing here guesses.
  */
-import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { type FileHandle, open, readdir, rename } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import * as z from 'zod/mini'
@@ -108,6 +108,13 @@ export function voidRun(runDirectory: string): void {
     if (!isGone(error)) throw error // without a run directory there is nothing to start
   }
   reach('stop.voided')
+}
+
+/** Drops what was being written when its writer was killed. To be called when nobody writes any more. */
+export function dropUnfinished(runDirectory: string): void {
+  for (const name of ['launch.json.new', 'exit.json.new']) {
+    rmSync(join(runDirectory, name), { force: true })
+  }
 }
 
 /** Makes what a process wrote into the run directory outlast a power cut. */

@@ -11,7 +11,7 @@ import { transition } from './moves.ts'
 import { openDatabase } from './open.ts'
 import { findProgress, listAttempts, recordSteps, type Step } from './progress.ts'
 import type { Database } from './schema.ts'
-import { submitTask } from './submissions.ts'
+import { submitTask, unlessKnown } from './submissions.ts'
 import { countTasks, findTask, findTasksNamed, listTasks, recordTaken } from './tasks.ts'
 import {
   findWorktree,
@@ -42,7 +42,8 @@ export async function openSqliteStore(directory: string, clock: Clock): Promise<
 
   return {
     isReadOnly,
-    submitTask: (request, worktree) => submitTask(db, request, worktree),
+    submitTask: (request, worktree, isWhole) => submitTask(db, request, worktree, isWhole),
+    unlessKnown: (task, work) => unlessKnown(db, task, work),
     findTask: id => findTask(db, id),
     findTasksNamed: reference => findTasksNamed(db, reference),
     listTasks: filter => listTasks(db, filter, onUnreadable),

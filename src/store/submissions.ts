@@ -14,8 +14,14 @@ export async function submitTask(
   db: Kysely<Database>,
   request: TaskRequest,
   worktree: WorktreeRecord | undefined,
+  isWhole: () => boolean = () => true,
 ): Promise<Task> {
   return await db.transaction().execute(async transaction => {
+    if (!isWhole()) {
+      throw new AppError('refused_in_state', 'it took so long that it was taken for abandoned', {
+        hint: 'hand it in again',
+      })
+    }
     const twin = await findTwin(transaction, request)
     if (twin !== undefined) return twin
     await requireRoom(transaction, request)
@@ -33,6 +39,24 @@ export async function submitTask(
     const task = await findTask(transaction, request.id)
     if (task === undefined) throw new Error('a task that was just written is there')
     return task
+  })
+}
+
+/** See `Store.unlessKnown`. */
+export async function unlessKnown(
+  db: Kysely<Database>,
+  task: TaskId,
+  work: () => Promise<void>,
+): Promise<boolean> {
+  return await db.transaction().execute(async transaction => {
+    const known = await transaction
+      .selectFrom('tasks')
+      .select('id')
+      .where('id', '=', task)
+      .executeTakeFirst()
+    if (known !== undefined) return false
+    await work()
+    return true
   })
 }
 

@@ -1,4 +1,5 @@
 /** The task directories on disk; `docs/reference/state-directory.md` says what lies where. */
+import { existsSync } from 'node:fs'
 import {
   chmod,
   lstat,
@@ -95,11 +96,13 @@ export function makeTaskFiles(home: string): TaskFiles {
         const about = await stat(path).catch(unlessMissing)
         if (about === undefined) continue
         const text = await readFile(join(path, REPOSITORY), 'utf8').catch(unlessMissing)
+        // Not the directory's own time, which is set anew by a reconcile that is killed half-way.
+        const written = await stat(join(path, REPOSITORY)).catch(unlessMissing)
         const runs = await stat(join(path, 'runs')).catch(unlessMissing)
         const environment = await stat(join(path, ENVIRONMENT)).catch(unlessMissing)
         found.push({
           task,
-          changedAt: about.mtimeMs,
+          madeAt: (written ?? about).mtimeMs,
           repository: text ?? null,
           hasEnvironment: environment !== undefined,
           hasRuns: runs !== undefined,
@@ -107,6 +110,8 @@ export function makeTaskFiles(home: string): TaskFiles {
       }
       return found
     },
+    isThere: task => existsSync(join(directory(task), ENVIRONMENT)),
+    hasRuns: task => existsSync(join(directory(task), 'runs')),
     remove: task => rm(directory(task), { recursive: true, force: true }),
   }
 }

@@ -2,7 +2,7 @@
  * What an agent changed: base → its working files, as a commit, a patch and a bundle. Nothing that
  * lies in the worktree is believed: not its `.git`, not its index, not its submodules.
  */
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { reach } from '../domain/crash-points.ts'
 import { AppError, messageOf } from '../domain/errors.ts'
@@ -39,24 +39,28 @@ export async function collectResult(
   const { worktree, base, task } = collection
   const place: GitPlace = { gitDir: worktree.commonDir }
   const baseTree = baseTreeCommit(base)
-  return await namingFailure(directory, async scratch => {
+  // What a killed worker has left in it goes first.
+  const scratch = join(directory, 'collecting')
+  rmSync(scratch, { recursive: true, force: true })
+  mkdirSync(scratch, { mode: 0o700 })
+  return await namingFailure(scratch, async () => {
     const { commit, leftOut, inner } = await captureWorktree(git, collection, place, scratch)
     if (commit === baseTree) {
       await git.run(['update-ref', refOf(task, 'result'), baseTree], { place })
       reach('collect.ref-made')
     }
-    await writeDurably(directory, 'result.patch', PATCH_POINTS, async (_path, file) => {
+    await writeDurably(directory, 'result.patch', scratch, PATCH_POINTS, async (_path, file) => {
       await git.run([...PATCH, baseTree, commit, '--'], { place, outputTo: file })
     })
     if (commit === baseTree) {
       rmSync(join(directory, 'result.bundle'), { force: true })
     } else {
-      await writeDurably(directory, 'result.bundle', BUNDLE_POINTS, async path => {
+      await writeDurably(directory, 'result.bundle', scratch, BUNDLE_POINTS, async path => {
         const range = [refOf(task, 'result'), `^${base.commit}`]
         await git.run(['bundle', 'create', '--quiet', path, ...range], { place })
       })
     }
-    const kept = await writeInner(git, task, inner, directory)
+    const kept = await writeInner(git, task, inner, directory, scratch)
     const counts = await countLines(git, place, baseTree, commit)
     reach('collect.counted')
     return { commit, ...counts, leftOut: [...leftOut, ...kept] }
@@ -73,7 +77,8 @@ export async function diffNow(
   directory: string,
 ): Promise<Uint8Array> {
   const { worktree, base } = collection
-  return await namingFailure(directory, async scratch => {
+  const scratch = mkdtempSync(join(directory, 'diff-'))
+  return await namingFailure(scratch, async () => {
     const repository = join(scratch, 'objects-apart')
     const format = base.commit.length === 64 ? 'sha256' : 'sha1'
     makeOwnRepository(repository, [join(worktree.commonDir, 'objects')], format)
@@ -84,14 +89,10 @@ export async function diffNow(
   })
 }
 
-/** Works in a directory of its own below `directory`, which goes with what is in it. */
-async function namingFailure<T>(
-  directory: string,
-  work: (scratch: string) => Promise<T>,
-): Promise<T> {
-  const scratch = mkdtempSync(join(directory, 'collecting-'))
+/** Works in `scratch`, which goes with what is in it. */
+async function namingFailure<T>(scratch: string, work: () => Promise<T>): Promise<T> {
   try {
-    return await work(scratch)
+    return await work()
   } catch (error) {
     if (error instanceof AppError) throw error
     throw new AppError('capture_failed', `the work was not collected: ${messageOf(error)}`, {

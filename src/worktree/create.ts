@@ -183,7 +183,7 @@ async function clearKilledTry(git: Git, order: WorktreeOrder): Promise<void> {
   const { id, path, commonDir } = order
   const registration = findRegistration(commonDir, path)
   const isThere = lstatSync(path, { throwIfNoEntry: false }) !== undefined
-  if (registration === undefined && !isThere) return
+  if (registration === undefined && !isThere) return await discardWorktree(git, order)
   if (registration === undefined || !isLockedFor(registration, id)) {
     throw new AppError('refused_in_state', `${path} is taken by something else`, {
       hint: isThere ? 'move it away' : 'git has another worktree registered there',
@@ -198,19 +198,22 @@ export async function discardWorktree(
   { id, path, commonDir }: Omit<WorktreeOrder, 'base'>,
 ): Promise<void> {
   const registration = findRegistration(commonDir, path)
-  if (registration === undefined || !isLockedFor(registration, id)) return
-  const discarded = `${path}.discarded`
-  const remains = readdirSync(dirname(path)).filter(name => name.startsWith(basename(discarded)))
-  if (lstatSync(path, { throwIfNoEntry: false }) !== undefined) {
-    renameSync(path, `${discarded}-${remains.length}`)
-    remains.push(`${basename(discarded)}-${remains.length}`)
-    reach('discard.renamed')
+  if (registration !== undefined && isLockedFor(registration, id)) {
+    if (lstatSync(path, { throwIfNoEntry: false }) !== undefined) {
+      renameSync(path, `${path}.discarded-${discardedOf(path).length}`)
+      reach('discard.renamed')
+    }
+    await unregister(git, commonDir, path, id)
+    reach('discard.unregistered')
   }
-  await unregister(git, commonDir, path, id)
-  reach('discard.unregistered')
+  // Also what somebody has left who was killed right here.
+  const remains = discardedOf(path)
   for (const name of remains) discardTree(join(dirname(path), name))
-  reach('discard.unlinked')
+  if (remains.length > 0) reach('discard.unlinked')
 }
+
+const discardedOf = (path: string): readonly string[] =>
+  readdirSync(dirname(path)).filter(name => name.startsWith(`${basename(path)}.discarded-`))
 
 function explained(error: unknown, path: string, id: WorktreeId): unknown {
   const hint = fetchHint(error)

@@ -6,14 +6,18 @@ import { type CrashPoint, reach } from '../domain/crash-points.ts'
 /** Reached when a file is written beside its place, and when it is in it. */
 export type WritingPoints = readonly [written: CrashPoint, renamed: CrashPoint]
 
-/** Written beside, synced, renamed, and the directory synced: whole or not there at all. */
+/**
+ * Written in `scratch`, synced, renamed into `directory`, and that synced: whole or not there at
+ * all. Whoever is killed meanwhile leaves something in `scratch` alone.
+ */
 export async function writeDurably(
   directory: string,
   name: string,
+  scratch: string,
   points: WritingPoints | null,
   write: (path: string, file: number) => Promise<void>,
 ): Promise<void> {
-  const beside = join(directory, `.${name}.${process.pid}`)
+  const beside = join(scratch, `.${name}.new`)
   const file = openSync(beside, 'w', 0o600)
   try {
     await write(beside, file)

@@ -37,10 +37,10 @@ export async function writeInner(
   task: TaskId,
   inner: readonly InnerCapture[],
   directory: string,
+  scratch: string,
 ): Promise<readonly string[]> {
   const place = join(directory, DIRECTORY)
-  const beside = `${place}.${process.pid}`
-  rmSync(beside, { recursive: true, force: true })
+  const beside = join(scratch, DIRECTORY)
   const all: Written[] = []
   for (const capture of inner) {
     const written = await writeOne(git, task, capture, join(beside, String(all.length)))
@@ -48,7 +48,7 @@ export async function writeInner(
   }
   rmSync(place, { recursive: true, force: true })
   if (all.length === 0) return []
-  await writeDurably(beside, 'repositories.json', null, path =>
+  await writeDurably(beside, 'repositories.json', beside, null, path =>
     writeFile(path, `${JSON.stringify(all, null, 2)}\n`),
   )
   renameSync(beside, place)
@@ -90,12 +90,12 @@ async function writeOne(
 
   mkdirSync(directory, { recursive: true, mode: 0o700 })
   if (patch !== null && from !== null && result !== null) {
-    await writeDurably(directory, 'result.patch', null, async (_path, file) => {
+    await writeDurably(directory, 'result.patch', directory, null, async (_path, file) => {
       await git.run([...PATCH, from, result, '--'], { place, outputTo: file })
     })
   }
   if (commits > 0) {
-    await writeDurably(directory, 'result.bundle', null, async file => {
+    await writeDurably(directory, 'result.bundle', directory, null, async file => {
       await git.run(['bundle', 'create', '--quiet', file, '--stdin'], { place, input })
     })
   }

@@ -198,6 +198,22 @@ describe.each(Object.entries(stores))('the %s store', (_, openStore) => {
     expect(notes.at(-1)).toEqual({ kind: 'task_changed', text: 'succeeded' })
   })
 
+  test('what is unknown stays so while it is cleared away; what is known is left alone', async () => {
+    const directory = scratchDirectory()
+    const store = await make(directory)
+    const known = (await store.submitTask(request())).request.id
+    const run: string[] = []
+    const work = (name: string) => async () => {
+      run.push(name)
+    }
+    expect(await store.unlessKnown(known, work('known'))).toBe(false)
+    expect(await store.unlessKnown('zzzzzzzzz9' as TaskId, work('unknown'))).toBe(true)
+    expect(run).toEqual(['unknown'])
+    const gone = store.submitTask(request(), undefined, () => false)
+    await expect(gone).rejects.toMatchObject({ code: 'refused_in_state' })
+    expect(await store.listTasks({})).toHaveLength(1)
+  })
+
   test('a stale fence writes nothing', async () => {
     const store = await make()
     await store.submitTask(request())

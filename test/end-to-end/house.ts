@@ -1,17 +1,12 @@
 /** A state directory, a repository and the built program, for tests that use it as people do. */
 import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process'
-import { createHash } from 'node:crypto'
 import {
   existsSync,
-  lstatSync,
   mkdirSync,
   mkdtempSync,
-  readdirSync,
   readFileSync,
-  readlinkSync,
   realpathSync,
   rmSync,
-  statSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -20,6 +15,8 @@ import { fileURLToPath } from 'node:url'
 import { afterEach, expect } from 'vitest'
 import type { ResultView, TaskView } from '../../src/surfaces/view.ts'
 import { eventually } from '../eventually.ts'
+import { fingerprint } from '../fingerprint.ts'
+import { processesOf } from '../processes-of.ts'
 
 export const entry = fileURLToPath(new URL('../../bin/holdfast.cjs', import.meta.url))
 
@@ -206,44 +203,12 @@ export class House {
 
   /** Everything that our promise names: files, index bytes, HEAD, refs of the user's, stash. */
   fingerprint(directory = this.repo): string {
-    const hash = createHash('sha256')
-    const add = (path: string) => {
-      for (const name of readdirSync(path).sort()) {
-        if (name === '.git') continue
-        const full = join(path, name)
-        const { mode, mtimeMs } = lstatSync(full)
-        hash.update(`${full} ${mode} ${mtimeMs}`)
-        if (statSync(full).isDirectory()) add(full)
-        else hash.update(readFileSync(full))
-      }
-    }
-    add(directory)
-    const gitDir = this.gitIn(directory, 'rev-parse', '--absolute-git-dir').trim()
-    hash.update(readFileSync(join(gitDir, 'index')))
-    hash.update(readFileSync(join(gitDir, 'HEAD')))
-    const refs = this.gitIn(directory, 'for-each-ref', '--format=%(refname) %(objectname)')
-    hash.update(refs.replace(/^refs\/holdfast\/.*\n/gm, ''))
-    hash.update(this.gitIn(directory, 'stash', 'list'))
-    return hash.digest('hex')
+    return fingerprint(directory, (...words) => this.gitIn(directory, ...words))
   }
 
   /** Live processes of this house: with its state directory in their environment, or inside it. */
   processes(): string[] {
-    const found: string[] = []
-    for (const entry of readdirSync('/proc')) {
-      if (!/^\d+$/.test(entry) || Number(entry) === process.pid) continue
-      try {
-        const environment = readFileSync(`/proc/${entry}/environ`, 'latin1')
-        const place = readlinkSync(`/proc/${entry}/cwd`)
-        if (!environment.includes(this.scratch) && !place.startsWith(this.scratch)) continue
-        const command = readFileSync(`/proc/${entry}/cmdline`, 'utf8').replaceAll('\0', ' ')
-        // A zombie has no command line: it is dead, and not yet reaped.
-        if (command !== '') found.push(`${entry} ${command}`)
-      } catch {
-        // It went while we looked.
-      }
-    }
-    return found
+    return processesOf(this.scratch)
   }
 
   /** Stops the worker, and fails the test if anything of it is left running. */

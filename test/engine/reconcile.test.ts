@@ -2,9 +2,15 @@
 import { existsSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import type { TaskId } from '../../src/domain/ids.ts'
+import { type TaskId, worktreeIdOf } from '../../src/domain/ids.ts'
 import { findLeftovers, reconcile } from '../../src/engine/reconcile.ts'
 import { makeRequest, makeScene } from './scene.ts'
+
+/** As if the submission had been made an hour ago. */
+function makeOld(directory: string): void {
+  const anHourAgo = new Date(Date.now() - 3_600_000)
+  utimesSync(join(directory, 'repository'), anHourAgo, anHourAgo)
+}
 
 test('an abandoned submission goes when it is old: directory, environment and ref', async () => {
   const { holdfast, git, repo, ports } = await makeScene()
@@ -13,8 +19,7 @@ test('an abandoned submission goes when it is old: directory, environment and re
   await ports.files.writeRequest(id, new Uint8Array([1]), { TOKEN: 'secret' })
   git('update-ref', `refs/holdfast/${id}/base`, 'HEAD')
   expect(await reconcile(ports)).toEqual([])
-  const anHourAgo = new Date(Date.now() - 3_600_000)
-  utimesSync(ports.files.directory(id), anHourAgo, anHourAgo)
+  makeOld(ports.files.directory(id))
   expect(await findLeftovers(ports)).toMatchObject([{ kind: 'abandoned_submission' }])
   expect(await reconcile(ports)).toEqual([`abandoned submission ${id}`])
   expect(existsSync(ports.files.directory(id))).toBe(false)
@@ -49,9 +54,68 @@ test('where the repository is gone the secrets go all the same, and it is said w
   const id = 'abandoned2' as TaskId
   await ports.files.create(id, join(repo, 'no-such-directory'))
   await ports.files.writeRequest(id, new Uint8Array([1]), { TOKEN: 'secret' })
-  const anHourAgo = new Date(Date.now() - 3_600_000)
-  utimesSync(ports.files.directory(id), anHourAgo, anHourAgo)
+  makeOld(ports.files.directory(id))
   expect((await reconcile(ports)).join()).toContain(`abandoned submission ${id}`)
   expect(existsSync(join(ports.files.directory(id), 'environment.json'))).toBe(false)
   await holdfast.close()
+})
+
+test('a reconcile that was killed half-way is gone on with at once', async () => {
+  const { holdfast, git, repo, ports } = await makeScene()
+  const id = 'abandoned3' as TaskId
+  await ports.files.create(id, join(repo, '.git'))
+  await ports.files.writeRequest(id, new Uint8Array([1]), {})
+  git('update-ref', `refs/holdfast/${id}/base`, 'HEAD')
+  makeOld(ports.files.directory(id))
+  // This much it had done; the directory looks as if it had just been written to.
+  await ports.files.forgetSecrets(id)
+  expect(await reconcile(ports)).toEqual([`abandoned submission ${id}`])
+  expect(git('for-each-ref', 'refs/holdfast')).toBe('')
+  await holdfast.close()
+})
+
+test('a `run` that slept for so long that its submission was cleared away is refused', async () => {
+  const { holdfast, repo, ports } = await makeScene()
+  const id = 'sleptlong1' as TaskId
+  await ports.files.create(id, join(repo, '.git'))
+  await ports.files.writeRequest(id, new Uint8Array([1]), {})
+  makeOld(ports.files.directory(id))
+  expect(await reconcile(ports)).toEqual([`abandoned submission ${id}`])
+  const place = { root: repo, commonDir: join(repo, '.git'), subdirectory: '' }
+  const handingIn = ports.store.submitTask(makeRequest(id, place), undefined, () =>
+    ports.files.isThere(id),
+  )
+  await expect(handingIn).rejects.toMatchObject({ code: 'refused_in_state' })
+  expect(await ports.store.findTask(id)).toBeUndefined()
+  await holdfast.close()
+})
+
+test('a worktree in which nothing ever ran goes with the end of its task, also a half-made one', async () => {
+  for (const isMade of [true, false]) {
+    const { holdfast, git, repo, ports } = await makeScene()
+    const { store, files, worktrees } = ports
+    const id = 'neverran01' as TaskId
+    const checkout = await worktrees.openCheckout(repo)
+    const { commonDir } = checkout.place
+    await files.create(id, commonDir)
+    const order = { maxBytes: 1e6, maxFiles: 100, changes: 'all', revision: null } as const
+    const base = await worktrees.captureBase(checkout, id, files.directory(id), order)
+    await store.submitTask(makeRequest(id, checkout.place, base))
+    const attempt = (await store.claimNext(2, () => 'fresh'))?.attempt
+    if (attempt === undefined) throw new Error('nothing was claimed')
+    const worktree = worktreeIdOf(id)
+    const path = files.worktreePath(id)
+    await store.leaseWorktree(attempt, { id: worktree, kind: 'managed', path, commonDir })
+    const record = await worktrees.createWorktree(worktree, path, base, commonDir)
+    if (isMade) await store.recordWorktree(attempt, record)
+    expect(await reconcile(ports)).toEqual([])
+    const failure = { code: 'agent_missing', message: 'x' } as const
+    const event = { kind: 'attempt_failed', failure, result: null } as const
+    await store.transition(id, attempt.fence, event, 3)
+    expect(await reconcile(ports)).toEqual([`unused worktree ${id}`])
+    expect(existsSync(path)).toBe(false)
+    expect(git('worktree', 'list').trim().split('\n')).toHaveLength(1)
+    expect(await store.listWorktrees()).toEqual([])
+    await holdfast.close()
+  }
 })

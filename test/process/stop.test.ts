@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { eventually } from '../eventually.ts'
@@ -25,6 +25,17 @@ describe('the forceful end', () => {
     await attempts.exit(attempt)
     await eventually('the wrapper is gone', () => host.findProcesses(attempt).length === 0)
     expect(await stopWithin(attempt, 500)).toEqual({ ended: true, processes: [] })
+  })
+
+  test('drops what was being written by somebody who was killed', async () => {
+    const attempt = await attempts.launch(['/bin/sleep', '1000'])
+    for (const name of ['launch.json.new', 'exit.json.new']) {
+      writeFileSync(join(attempt.runDirectory, name), '{"sta')
+    }
+    await host.stop(attempt, forceful)
+    const left = readdirSync(attempt.runDirectory).filter(name => name.endsWith('.new'))
+    expect(left).toEqual([])
+    expect(existsSync(join(attempt.runDirectory, 'launch.json'))).toBe(true)
   })
 
   test('names whom it ended, and why each was counted', async () => {

@@ -87,6 +87,17 @@ function applyPatch({ scene, repository, base, results }: Made): Repository {
   return clone
 }
 
+it('leaves nothing beside its files, also of a try that was killed', async () => {
+  const made = await makeMade()
+  const scratch = join(made.results, 'collecting')
+  mkdirSync(join(scratch, 'index-x'), { recursive: true })
+  writeFileSync(join(scratch, 'result.patch'), 'half a pa')
+  made.agent.write('made.txt', 'new\n')
+  await collect(made)
+  expect(readdirSync(made.results).sort()).toEqual(['result.bundle', 'result.patch'])
+  expect(patchOf(made)).toContain('+new')
+})
+
 const works: { name: string; work: (agent: Repository) => void }[] = [
   {
     name: 'edits, new files, deletions and an exec bit',

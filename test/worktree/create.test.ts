@@ -221,6 +221,13 @@ describe('a try of the same task that was killed', () => {
         renameSync(path, `${path}.discarded-0`)
       },
     },
+    {
+      when: 'after it had unregistered what it cleared away',
+      prepare: ({ path }: Ready) => {
+        mkdirSync(`${path}.discarded-0`, { recursive: true })
+        writeFileSync(join(`${path}.discarded-0`, 'kept.txt'), 'of the first try')
+      },
+    },
   ])('$when is cleared away and made anew', async ({ prepare }) => {
     const ready = await makeReady()
     prepare(ready)

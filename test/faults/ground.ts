@@ -1,0 +1,161 @@
+/** What all cases of the kill matrix share: a copy of the built program, and repositories to copy. */
+import { execFileSync } from 'node:child_process'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+/** Which files a repository has, and in which state. */
+export type RepositoryKind = 'clean' | 'dirty' | 'filtered' | 'ready'
+
+export const ORIGINAL = 'one\ntwo\nthree\n'
+
+export class Ground {
+  readonly scratch = realpathSync(mkdtempSync(join(tmpdir(), 'holdfast-faults-')))
+  readonly entry = join(this.scratch, 'program', 'bin', 'holdfast.cjs')
+  readonly environment: Readonly<Record<string, string>>
+  #stages = 0
+
+  constructor() {
+    // A build in the meantime does not change what is tested.
+    for (const part of ['bin', 'dist']) {
+      const source = fileURLToPath(new URL(`../../${part}`, import.meta.url))
+      cpSync(source, join(this.scratch, 'program', part), { recursive: true })
+    }
+    const here = fileURLToPath(new URL('.', import.meta.url))
+    this.environment = {
+      PATH: [
+        join(here, 'programs'),
+        join(here, 'tools'),
+        dirname(process.execPath),
+        process.env.PATH,
+      ].join(':'),
+      CODEX_API_KEY: 'of no use',
+      READY: join(here, 'programs', 'ready.sh'),
+      GIT_AUTHOR_NAME: 'T',
+      GIT_AUTHOR_EMAIL: 't@localhost',
+      GIT_COMMITTER_NAME: 'T',
+      GIT_COMMITTER_EMAIL: 't@localhost',
+    }
+  }
+
+  /** A directory for one case. */
+  makeRoom(): string {
+    this.#stages += 1
+    const room = join(this.scratch, String(this.#stages))
+    mkdirSync(room)
+    return room
+  }
+
+  /** Puts a repository of a kind at `path`. */
+  putRepository(kind: RepositoryKind, path: string): void {
+    const template = join(this.scratch, kind)
+    if (!existsSync(template)) this.#make(kind, template)
+    cpSync(template, path, { recursive: true, preserveTimestamps: true, verbatimSymlinks: true })
+    // The copy's inodes are others: git is to know its files by their state, as in any checkout.
+    this.git(path, 'update-index', '-q', '--refresh')
+  }
+
+  git(directory: string, ...words: string[]): string {
+    const env = { ...this.environment, HOME: this.scratch }
+    try {
+      return execFileSync('git', words, {
+        cwd: directory,
+        env,
+        encoding: 'utf8',
+        stdio: ['ignore', 'pipe', 'pipe'],
+      })
+    } catch (error) {
+      // A dirty file is no failure of a refresh.
+      if (words[0] === 'update-index') return ''
+      throw error
+    }
+  }
+
+  /**
+   * What the patch must be, byte for byte, of an agent that leaves these files behind (null: it
+   * removes them), as plain git says it.
+   */
+  patch(kind: RepositoryKind, files: Readonly<Record<string, string | null>>): string {
+    const root = join(this.makeRoom(), 'expected')
+    this.putRepository(kind, root)
+    this.git(root, 'update-index', '--really-refresh', '--no-assume-unchanged', 'hidden.txt')
+    this.git(root, 'add', '--all')
+    this.git(root, 'commit', '--quiet', '--allow-empty', '--message=base')
+    for (const [name, content] of Object.entries(files)) {
+      if (content === null) rmSync(join(root, name))
+      else {
+        mkdirSync(dirname(join(root, name)), { recursive: true })
+        writeFileSync(join(root, name), content, 'latin1')
+      }
+    }
+    this.git(root, 'add', '--all')
+    const options = ['--cached', '-U3', '--binary', '--full-index', '--no-renames', '--no-color']
+    return this.git(root, 'diff', ...options)
+  }
+
+  leave(): void {
+    rmSync(this.scratch, { recursive: true, force: true, maxRetries: 5 })
+  }
+
+  #make(kind: RepositoryKind, root: string): void {
+    mkdirSync(root)
+    const git = (...words: string[]) => this.git(root, ...words)
+    const write = (name: string, content: string) => writeFileSync(join(root, name), content)
+    git('init', '--quiet', '--initial-branch=trunk')
+    write('kept.txt', ORIGINAL)
+    write('gone.txt', 'to be removed\n')
+    write('hidden.txt', 'as committed\n')
+    write('.gitignore', 'ignored.env\n')
+    git('add', '.')
+    git('commit', '--quiet', '--message=first')
+    if (kind === 'dirty') makeDirty(git, write)
+    if (kind === 'filtered') makeFiltered(git, write)
+    if (kind === 'ready') makeReady(git, write)
+  }
+}
+
+type Git = (...words: string[]) => string
+type Write = (name: string, content: string) => void
+
+/** Staged, unstaged, untracked and ignored; and an edit that an index flag hides. */
+function makeDirty(git: Git, write: Write): void {
+  write('staged.txt', 'staged\n')
+  git('add', 'staged.txt')
+  write('staged.txt', 'staged, then edited\n')
+  write('kept.txt', 'one\ntwo, edited by the caller\nthree\n')
+  write('untracked ü.txt', 'of the caller, untracked\n')
+  write('ignored.env', 'SECRET=1\n')
+  git('update-index', '--assume-unchanged', 'hidden.txt')
+  write('hidden.txt', 'edited behind a flag\n')
+}
+
+/** With an ignored file that comes along, and a command that readies each worktree. */
+function makeReady(git: Git, write: Write): void {
+  write('.worktreeinclude', 'ignored.env\n')
+  write('.gitignore', 'ignored.env\nprepared.txt\n')
+  write('ignored.env', 'of no worth\n')
+  write('holdfast.json', JSON.stringify({ setup: 'ready.sh' }))
+  write('ready.sh', '. "$READY"\n')
+  git('add', '.')
+  git('commit', '--quiet', '--message=ready')
+}
+
+/** A file that only a program which always fails could write. */
+function makeFiltered(git: Git, write: Write): void {
+  write('.gitattributes', 'broken.bin filter=broken\n')
+  write('broken.bin', 'x\n')
+  git('config', 'filter.broken.clean', 'cat')
+  git('config', 'filter.broken.smudge', 'false')
+  git('config', 'filter.broken.required', 'true')
+  git('add', '.')
+  git('commit', '--quiet', '--message=filtered')
+}

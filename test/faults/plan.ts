@@ -1,0 +1,219 @@
+/** Every case of the kill matrix: which scenario, at which point, who is killed. Pure. */
+import { crashPoints, foreignPoints } from '../../src/domain/crash-points.ts'
+import type { Actor } from './cast.ts'
+import type { StoryName } from './stories.ts'
+
+export interface Case {
+  readonly story: StoryName
+  readonly point: string
+  readonly who: readonly Actor[]
+}
+
+export const nameOf = ({ story, point, who }: Case) => `${story}: ${point}: ${who.join('+')}`
+
+/** The points by step of a task's life. */
+export const steps: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  ...crashPoints,
+  ...foreignPoints,
+}
+
+export const pointsOf = (step: string): readonly string[] => Object.keys(steps[step] ?? {})
+
+const SELF: readonly (readonly Actor[])[] = [['self']]
+/** Every set of those who hold an attempt. */
+const EACH: readonly (readonly Actor[])[] = [
+  ['agent'],
+  ['wrapper'],
+  ['worker'],
+  ['agent', 'wrapper'],
+  ['agent', 'worker'],
+  ['wrapper', 'worker'],
+  ['agent', 'wrapper', 'worker'],
+]
+/** Where the agent does not live, or not yet. */
+const WITHOUT_AGENT = EACH.filter(who => !who.includes('agent'))
+/** Where the worker is dead by the point itself. */
+const WITH_OTHERS = EACH.filter(who => who.length > 1 || who[0] !== 'worker')
+/** Nobody is left who would start a worker again: somebody has to look. */
+const AND_WATCHDOG: readonly (readonly Actor[])[] = [['worker', 'watchdog']]
+
+function strikes(
+  story: StoryName,
+  points: readonly string[],
+  blows: readonly (readonly Actor[])[],
+): Case[] {
+  return points.flatMap(point => blows.map(who => ({ story, point, who })))
+}
+
+const all = (step: string, except: readonly string[] = []) =>
+  pointsOf(step).filter(point => !except.includes(point))
+
+/** The submission up to its row: what is killed before it was never announced. */
+const UNANNOUNCED = [
+  'store.made',
+  'store.migrated',
+  'submission.planned',
+  'submission.directory-made',
+  'submission.repository-written',
+  'submission.prompt-written',
+  'submission.prompt-synced',
+  'submission.environment-written',
+  'submission.environment-synced',
+  'submission.request-synced',
+  'base.looked-at',
+  'submission.base-captured',
+  'submission.row-written',
+]
+const CAPTURE = [
+  'base.index-copied',
+  'base.blobs-given',
+  'base.commits-given',
+  'base.imported',
+  'base.read-back',
+]
+const ANNOUNCED = ['submission.row-committed', 'submission.rung', 'submission.id-written']
+const RING = ['ring.bell-touched', 'ring.watchdog-started']
+const WORKER_START = pointsOf('Starting a worker').filter(point => point.startsWith('worker.'))
+const SETTLE = all('Ending')
+/** Of an attempt whose agent has ended by itself. */
+const STOP_OF_NOBODY = ['stop.found', 'stop.ended']
+const COLLECT = all('Collecting', ['collect.ref-made'])
+const AGENT = pointsOf('The wrapper and the agent').filter(
+  point => point.startsWith('agent.') && point !== 'agent.readied',
+)
+const END = pointsOf('The wrapper and the agent').filter(point => point.startsWith('end.'))
+const WRAPPER = ['wrapper.detaching', 'wrapper.born', 'wrapper.written']
+/** The agent lives, and the worker is at a step of its own. */
+const ATTENDED = ['launch.agent-seen', 'launch.agent-synced', ...pointsOf('Following')]
+const LAUNCH = all('Launching', ['launch.ended'])
+const OF_SET_UP = ['worktree.included', 'worktree.marked']
+const WORKTREE = all('Making a worktree', ['worktree.staged', ...OF_SET_UP])
+
+export const cases: readonly Case[] = [
+  ...strikes('unannounced', UNANNOUNCED, SELF),
+  ...strikes('unannounced with changes', [...CAPTURE, 'submission.base-captured'], SELF),
+  ...strikes(
+    'unannounced with set-up',
+    [
+      'submission.scripts-written',
+      'included.bytes-written',
+      'included.list-written',
+      'submission.base-captured',
+    ],
+    SELF,
+  ),
+  ...strikes(
+    'refused',
+    [
+      'submission.directory-made',
+      'base.looked-at',
+      ...all('Taking back a submission that was refused'),
+    ],
+    SELF,
+  ),
+  ...strikes('leftover', all('Putting in order what a death left'), SELF),
+
+  ...strikes('plain', [...ANNOUNCED, ...RING, ...WORKER_START], SELF),
+  ...strikes('plain', ['worker.post-taken', 'worker.adopted'], AND_WATCHDOG),
+  ...strikes('plain', all('Claiming'), SELF),
+  ...strikes('plain', ['claim.committed'], AND_WATCHDOG),
+  ...strikes('plain', [...WORKTREE, ...LAUNCH], SELF),
+  ...strikes(
+    'plain',
+    ['worktree.registered', 'launch.record-synced', 'launch.agent-synced'],
+    AND_WATCHDOG,
+  ),
+  ...strikes('plain', WRAPPER, WITHOUT_AGENT),
+  ...strikes('plain', AGENT, EACH),
+  ...strikes(
+    'plain',
+    ['agent.mid-model', 'agent.mid-tool'],
+    [['agent', 'wrapper', 'worker', 'watchdog'], ...AND_WATCHDOG],
+  ),
+  ...strikes('plain', pointsOf('Following'), SELF),
+  ...strikes('plain', ATTENDED, WITH_OTHERS),
+  ...strikes('plain', END, WITHOUT_AGENT),
+  ...strikes('plain', [...STOP_OF_NOBODY, ...COLLECT, ...SETTLE], SELF),
+  ...strikes('plain', ['collect.imported', 'settle.committed'], AND_WATCHDOG),
+
+  ...strikes(
+    'late',
+    ['follow.lines-read', 'follow.step-written', 'follow.step-recorded'],
+    [...SELF, ...WITH_OTHERS],
+  ),
+
+  ...strikes(
+    'changes',
+    ['worktree.filled', 'worktree.staged', 'worktree.recorded', ...COLLECT],
+    SELF,
+  ),
+  ...strikes('changes', ['agent.mid-model', 'agent.mid-tool'], EACH),
+
+  ...strikes(
+    'set-up',
+    ['worktree.included', 'worktree.recorded', 'launch.agent-seen', 'settle.committed'],
+    SELF,
+  ),
+  ...strikes('included', ['worktree.included', 'worktree.marked'], SELF),
+  ...strikes('set-up', ['agent.readied', 'agent.begun', 'agent.mid-tool'], EACH),
+  ...strikes(
+    'nothing',
+    ['collect.ref-made', 'collect.patch-renamed', 'collect.counted', 'settle.committed'],
+    SELF,
+  ),
+
+  ...strikes(
+    'resume',
+    [
+      'stop.found',
+      'stop.ended',
+      ...SETTLE.filter(point => point !== 'settle.environment-forgotten'),
+    ],
+    SELF,
+  ),
+  ...strikes('resume', [...all('Claiming'), ...LAUNCH, ...pointsOf('Following')], SELF),
+  ...strikes('resume', WRAPPER, WITHOUT_AGENT),
+  ...strikes('resume', ['agent.begun', 'agent.mid-tool', 'agent.turn-ended'], EACH),
+
+  ...strikes(
+    'cancel',
+    ['cancel.requested', 'cancel.rung', 'cancel.heard', ...all('Stopping', ['stop.voided'])],
+    SELF,
+  ),
+  ...strikes('cancel', ['cancel.heard', 'stop.found', 'stop.asked', 'stop.frozen'], WITH_OTHERS),
+  ...strikes('cancel', ['cancel.heard', 'stop.frozen'], AND_WATCHDOG),
+  ...strikes('cancel', [...COLLECT, ...SETTLE], SELF),
+  ...strikes(
+    'cancel in the queue',
+    ['cancel.requested', 'transition.written', 'cancel.environment-forgotten'],
+    SELF,
+  ),
+
+  ...strikes('failure', ['agent.mid-tool', 'agent.turn-ended'], EACH),
+  ...strikes('failure', END, WITHOUT_AGENT),
+  ...strikes('failure', [...STOP_OF_NOBODY, ...COLLECT, ...SETTLE], SELF),
+
+  ...strikes('program', ['agent.mid-tool'], EACH),
+  ...strikes('no agent', all('Retiring'), SELF),
+  ...strikes(
+    'no worktree',
+    [...all('Taking back a worktree that was half made'), 'settle.committed'],
+    SELF,
+  ),
+  ...strikes(
+    'worktree anew',
+    [...all('Taking back a worktree that was half made'), ...WORKTREE],
+    SELF,
+  ),
+  ...strikes(
+    'unlaunched',
+    ['launch.ended', 'stop.voided', 'settle.stopped', 'settle.committed', 'launch.handed-over'],
+    SELF,
+  ),
+  ...strikes(
+    'two in a row',
+    ['worker.card-removed', 'worker.post-released'],
+    [...SELF, ['worker']],
+  ),
+  ...strikes('worker stopped', all('Leaving (a worker with nothing to do, or told to stop)'), SELF),
+]

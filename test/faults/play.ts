@@ -1,0 +1,85 @@
+/** Plays one case, and says what went wrong. */
+import { eventually } from '../eventually.ts'
+import type { Ground } from './ground.ts'
+import type { Case } from './plan.ts'
+import { Scene } from './scene.ts'
+import { Stage } from './stage.ts'
+import { type Story, stories } from './stories.ts'
+import { complaints, type Expected, processesLeft } from './verify.ts'
+
+export interface Outcome {
+  /** What does not hold, in words; empty: it survived. */
+  readonly complaints: readonly string[]
+  readonly lostTasks: number
+  readonly lostBytes: number
+  readonly ms: number
+}
+
+/** What a death after the last step leaves is put in order by the next worker. */
+const ORDER_LIMIT_MS = 30_000
+
+export async function play(one: Case, ground: Ground): Promise<Outcome> {
+  const story: Story = stories[one.story]
+  const began = performance.now()
+  const stage = new Stage(ground, story.repository, story.environment)
+  stage.setSteps(story.steps)
+  const scene = new Scene(stage, one.point, one.who, story.gate ?? 'agent.mid-tool')
+  let tasks: readonly string[] = []
+  let found: string[] = []
+  const expected = expect(one, story, ground)
+  try {
+    // A blow that misses is known at once; a story that goes on would only wait.
+    const missed = scene.strike.landed.then(() => new Promise<never>(() => undefined))
+    tasks = await Promise.race([story.tell(scene), missed])
+    await scene.strike.landed
+    found = await inOrder(scene, tasks, expected)
+    await scene.close()
+    found.push(...processesLeft(stage))
+  } catch (error) {
+    found.push(error instanceof Error ? (error.stack ?? error.message) : String(error))
+    found.push(...complaints(stage, tasks, expected))
+    found.push(...stage.processes().map(line => `it lives: ${line}`))
+    for (const id of tasks.length > 0 ? tasks : scene.taskDirectories) {
+      found.push(`its newest words: ${stage.newestWords(id)}`)
+    }
+    const log = stage.log()
+    if (log !== '') found.push(`worker.log:\n${log}`)
+  } finally {
+    stage.leave()
+  }
+  const all = [...scene.complaints, ...found]
+  return {
+    complaints: all,
+    lostTasks: all.filter(text => /is lost|does not find/.test(text)).length,
+    lostBytes: all.reduce(
+      (bytes, text) => bytes + Number(/^work lost: (\d+)/.exec(text)?.[1] ?? 0),
+      0,
+    ),
+    ms: performance.now() - began,
+  }
+}
+
+function expect({ who }: Case, story: Story, ground: Ground): Expected {
+  const wanted = story.end(who)
+  if (wanted === 'nothing') return wanted
+  const { files, ...rest } = wanted
+  return { ...rest, patch: files === null ? null : ground.patch(story.repository, files) }
+}
+
+/** Waits until all is as it should be; what is not by then. */
+async function inOrder(scene: Scene, tasks: readonly string[], expected: Expected) {
+  const { stage } = scene
+  let found = complaints(stage, tasks, expected)
+  let helped = false
+  const isInOrder = async () => {
+    found = complaints(stage, tasks, expected)
+    if (found.length > 0 && !helped && !scene.isAttended()) {
+      helped = true
+      // The next command that needs one would start a worker too.
+      await stage.run(['worker', 'start'], '/')
+    }
+    return found.length === 0
+  }
+  await eventually('it is in order', isInOrder, ORDER_LIMIT_MS).catch(() => undefined)
+  return found
+}

@@ -1,0 +1,119 @@
+/** One case as it is played: what people do, and what is seen meanwhile. */
+import { existsSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { parseTaskId } from '../../src/domain/ids.ts'
+import { eventually } from '../eventually.ts'
+import { type Actor, find, killAll } from './cast.ts'
+import { readTasks } from './rows.ts'
+import type { Stage } from './stage.ts'
+import { LIMIT_MS, Strike } from './strike.ts'
+import { untruths } from './truth.ts'
+
+const ENDED = ['succeeded', 'failed', 'cancelled']
+const LOOK_MS = 40
+/** Looking for a worker reads all of `/proc`. */
+const LOOK_FOR_WORKER_MS = 1_500
+
+export class Scene {
+  readonly stage: Stage
+  readonly strike: Strike
+  /** What was seen, and should not have been. */
+  readonly complaints: string[] = []
+
+  constructor(stage: Stage, point: string, who: readonly Actor[], gate: string) {
+    this.stage = stage
+    this.strike = new Strike({
+      stage,
+      point,
+      who,
+      gate,
+      task: () => readTasks(stage.home).at(-1)?.id,
+      look: async () => {
+        this.complaints.push(...(await untruths(stage, who)))
+      },
+    })
+  }
+
+  /** Hands a task in; undefined: it was killed before anybody could know of it. */
+  async submit(words: readonly string[]): Promise<string | undefined> {
+    const known = readTasks(this.stage.home).length
+    const { code, signal, stdout, stderr } = await this.stage.run(words)
+    if (code === 0) return stdout.trim()
+    if (signal === null && !/too large|over \d+ B/.test(stderr)) throw new Error(`run: ${stderr}`)
+    // Whoever looks for it finds it, if it was handed in.
+    return readTasks(this.stage.home)[known]?.id
+  }
+
+  async submitted(words: readonly string[]): Promise<string> {
+    const id = await this.submit(words)
+    if (id === undefined) throw new Error('nothing was handed in')
+    return id
+  }
+
+  get taskDirectories(): readonly string[] {
+    const tasks = join(this.stage.home, 'tasks')
+    return (existsSync(tasks) ? readdirSync(tasks) : []).filter(name => parseTaskId(name))
+  }
+
+  /** Who stands there then. */
+  async untilReached(point: string): Promise<number> {
+    return await eventually(`${point} is reached`, () => this.stage.standsAt(point), LIMIT_MS)
+  }
+
+  async untilSessionIsKnown(id: string): Promise<void> {
+    const session = () => readTasks(this.stage.home).find(task => task.id === id)?.session
+    await eventually('its session is known', session, LIMIT_MS)
+  }
+
+  kill(who: readonly Exclude<Actor, 'self'>[], id: string): Promise<void> {
+    return killAll(who, this.stage, id, true)
+  }
+
+  isCancelled(id: string): boolean {
+    const state = readTasks(this.stage.home).find(task => task.id === id)?.state
+    return state === 'cancelled' || state === 'cancelling'
+  }
+
+  /**
+   * Until a task has ended, by itself wherever a watchdog lives; else somebody looks, as people do
+   * who wonder what became of it.
+   */
+  async untilEnded(id: string): Promise<void> {
+    const deadline = performance.now() + LIMIT_MS
+    let lookAt = performance.now() + LOOK_FOR_WORKER_MS
+    for (;;) {
+      const task = readTasks(this.stage.home).find(one => one.id === id)
+      if (task !== undefined && ENDED.includes(task.state)) return
+      if (performance.now() > deadline) throw new Error(`it never ended: it is ${task?.state_json}`)
+      if (performance.now() > lookAt) {
+        if (!this.isAttended()) await this.look(id)
+        lookAt = performance.now() + LOOK_FOR_WORKER_MS
+      }
+      await sleep(LOOK_MS)
+    }
+  }
+
+  /** A worker lives, or a watchdog that will start one. */
+  isAttended(): boolean {
+    return this.stage.processes().some(line => line.includes('worker run'))
+  }
+
+  /** P1: every look finds it. */
+  async look(id: string): Promise<void> {
+    const { code, stdout, stderr } = await this.stage.run(['status', id, '--json'], '/')
+    if (code !== 0) this.complaints.push(`status does not find it: ${stderr}`)
+    else if (JSON.parse(stdout).id !== id) this.complaints.push('status finds another task')
+  }
+
+  /** The worker leaves, and no watchdog brings another. */
+  async close(): Promise<void> {
+    await this.stage.run(['worker', 'stop'], '/')
+    const nobody = () => this.stage.processes().length === 0
+    await eventually('nothing is left running', nobody, LIMIT_MS / 3).catch(() => undefined)
+  }
+
+  find(actor: Exclude<Actor, 'self'>, id: string): number | undefined {
+    return find(actor, this.stage, id)
+  }
+}

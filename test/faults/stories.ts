@@ -1,0 +1,384 @@
+/** What happens in each scenario of the kill matrix, while it strikes at one point. */
+import { existsSync, mkdirSync, symlinkSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Actor } from './cast.ts'
+import type { RepositoryKind } from './ground.ts'
+import type { Scene } from './scene.ts'
+import type { Expected } from './verify.ts'
+
+type Files = Readonly<Record<string, string | null>>
+type Wanted =
+  | 'nothing'
+  | (Omit<Exclude<Expected, 'nothing'>, 'patch'> & {
+      /** What the agent leaves behind; null: nothing is collected. */
+      readonly files: Files | null
+    })
+
+export interface Story {
+  readonly about: string
+  readonly repository: RepositoryKind
+  /** What the agent does: `programs/codex` reads it. */
+  readonly steps: string
+  readonly environment?: Readonly<Record<string, string>>
+  /** Where an agent stands still that must live while its worker is struck. */
+  readonly gate?: string
+  /** The tasks that it hands in. It arms the strike when it is time to. */
+  readonly tell: (scene: Scene) => Promise<readonly string[]>
+  readonly end: (struck: readonly Actor[]) => Wanted
+}
+
+const WORK = `once work 'printf "made by the agent\\n" >made.txt
+  printf "one\\nTWO by the agent\\nthree\\n" >kept.txt
+  mkdir -p deep && printf "\\000binary\\377\\n" >deep/blob.bin
+  rm -f gone.txt'
+reach agent.mid-model
+once tool 'command -p setsid --wait "$here/tool.sh"'
+say '{"type":"item.completed","item":{"id":"i","type":"agent_message","text":"All done."}}'
+`
+const DONE = `say '{"type":"turn.completed","usage":{"input_tokens":1,"cached_input_tokens":0,"output_tokens":1}}'
+reach agent.turn-ended
+`
+const FAILED = `say '{"type":"turn.failed","error":{"message":"the model is of no use"}}'
+reach agent.turn-ended
+exit 1
+`
+
+const UNFINISHED: Files = {
+  'made.txt': 'made by the agent\n',
+  'kept.txt': 'one\nTWO by the agent\nthree\n',
+  'deep/blob.bin': '\0binary\xff\n',
+  'gone.txt': null,
+  'tool.txt': 'begun by a tool\n',
+}
+const FINISHED: Files = { ...UNFINISHED, 'tool.txt': 'begun by a tool\nended by a tool\n' }
+
+const succeeded = (files: Files | null) => () =>
+  ({ state: 'succeeded', files, worktrees: 1 }) as const
+const TASK = ['run', 'codex', 'do as you are told']
+
+/** Hands a task in, and sees it to its end. */
+async function tellOne(scene: Scene, words = TASK): Promise<readonly string[]> {
+  scene.strike.arm()
+  const id = await scene.submit(words)
+  if (id === undefined) return []
+  await scene.untilEnded(id)
+  return [id]
+}
+
+/** As if all submissions had been made an hour ago. */
+function makeOld({ stage, taskDirectories }: Scene): void {
+  const then = new Date(Date.now() - 3_600_000)
+  for (const id of taskDirectories) {
+    const directory = stage.taskDirectory(id)
+    for (const path of [join(directory, 'repository'), directory]) {
+      if (existsSync(path)) utimesSync(path, then, then)
+    }
+  }
+}
+
+/** A submission that came to nothing: it is long ago when the next worker looks. */
+async function forgetAll(scene: Scene): Promise<readonly string[]> {
+  await scene.strike.landed
+  const { stage } = scene
+  makeOld(scene)
+  await stage.run(['worker', 'start'], '/')
+  return []
+}
+
+/** Before the row there is no task that anybody knows of. */
+async function tellUnannounced(scene: Scene): Promise<readonly string[]> {
+  scene.strike.arm()
+  const id = await scene.submit(TASK)
+  if (id !== undefined) throw new Error('it was handed in')
+  return await forgetAll(scene)
+}
+
+export const stories = {
+  plain: {
+    about: 'a task that does its work and succeeds',
+    repository: 'clean',
+    steps: WORK + DONE,
+    tell: tellOne,
+    end: succeeded(FINISHED),
+  },
+  unannounced: {
+    about: 'a task that is killed while it is handed in',
+    repository: 'clean',
+    steps: WORK + DONE,
+    tell: tellUnannounced,
+    end: () => 'nothing',
+  },
+  'unannounced with changes': {
+    about: 'the same, from a checkout with uncommitted changes',
+    repository: 'dirty',
+    steps: WORK + DONE,
+    tell: tellUnannounced,
+    end: () => 'nothing',
+  },
+  refused: {
+    about: 'a task that is refused because its changes are too large',
+    repository: 'dirty',
+    steps: WORK + DONE,
+    async tell(scene) {
+      mkdirSync(scene.stage.home, { mode: 0o700 })
+      const bounds = { capture: { maxBytes: 10 } }
+      writeFileSync(join(scene.stage.home, 'config.json'), JSON.stringify(bounds))
+      return await tellUnannounced(scene)
+    },
+    end: () => 'nothing',
+  },
+  leftover: {
+    about: 'the next worker clears a killed submission away',
+    repository: 'dirty',
+    steps: WORK + DONE,
+    async tell(scene) {
+      const { stage } = scene
+      stage.arm('submission.base-captured', 'kill')
+      if ((await scene.submit(TASK)) !== undefined) throw new Error('it was handed in')
+      scene.strike.arm()
+      makeOld(scene)
+      await stage.run(['worker', 'start'], '/')
+      return []
+    },
+    end: () => 'nothing',
+  },
+  late: {
+    about: 'the same task, struck after its first half',
+    repository: 'clean',
+    gate: 'agent.turn-ended',
+    steps: WORK + DONE,
+    async tell(scene) {
+      scene.stage.arm('agent.mid-tool', 'stand')
+      const id = await scene.submitted(TASK)
+      await scene.untilReached('agent.mid-tool')
+      scene.strike.arm()
+      scene.stage.letGo('agent.mid-tool')
+      await scene.untilEnded(id)
+      return [id]
+    },
+    end: succeeded(FINISHED),
+  },
+  changes: {
+    about: 'a task that starts from staged, unstaged, untracked and hidden changes',
+    repository: 'dirty',
+    steps: `${WORK}once seen 'cat "untracked ü.txt" staged.txt hidden.txt >seen.txt
+  git diff --cached --name-status >index.txt'
+${DONE}`,
+    tell: tellOne,
+    end: succeeded({
+      ...FINISHED,
+      'seen.txt': 'of the caller, untracked\nstaged, then edited\nedited behind a flag\n',
+      'index.txt': 'A\tstaged.txt\n',
+    }),
+  },
+  'set-up': {
+    about: 'a task whose worktree is readied by an included file and a trusted command',
+    repository: 'ready',
+    steps: `${WORK}once seen 'cat ignored.env prepared.txt >seen.txt'
+${DONE}`,
+    async tell(scene) {
+      await scene.stage.run(['trust', '--yes'])
+      return await tellOne(scene)
+    },
+    end: succeeded({ ...FINISHED, 'seen.txt': 'of no worth\nprepared from of no worth' }),
+  },
+  included: {
+    about: 'such a task in a repository whose command is not trusted: it does not run',
+    repository: 'ready',
+    steps: `${WORK}once seen 'cat ignored.env >seen.txt'
+${DONE}`,
+    tell: tellOne,
+    end: succeeded({ ...FINISHED, 'seen.txt': 'of no worth\n' }),
+  },
+  'unannounced with set-up': {
+    about: 'such a task that is killed while it is handed in',
+    repository: 'ready',
+    steps: WORK + DONE,
+    async tell(scene) {
+      await scene.stage.run(['trust', '--yes'])
+      return await tellUnannounced(scene)
+    },
+    end: () => 'nothing',
+  },
+  nothing: {
+    about: 'a task that changes nothing',
+    repository: 'clean',
+    steps: DONE,
+    tell: tellOne,
+    end: succeeded({}),
+  },
+  resume: {
+    about: 'a task whose agent was killed before, and is resumed',
+    repository: 'clean',
+    steps: WORK + DONE,
+    async tell(scene) {
+      scene.stage.arm('agent.mid-model', 'stand')
+      const id = await scene.submitted(TASK)
+      await scene.untilReached('agent.mid-model')
+      await scene.untilSessionIsKnown(id)
+      scene.strike.arm()
+      await scene.kill(['agent'], id)
+      await scene.untilEnded(id)
+      return [id]
+    },
+    end: succeeded(FINISHED),
+  },
+  cancel: {
+    about: 'a task that is cancelled while its agent waits for a tool',
+    repository: 'clean',
+    steps: WORK + DONE,
+    async tell(scene) {
+      scene.stage.arm('agent.mid-tool', 'stand')
+      const id = await scene.submitted(TASK)
+      await scene.untilReached('agent.mid-tool')
+      scene.strike.arm()
+      const { signal } = await scene.stage.run(['cancel', id], '/')
+      // Whoever sees their command killed gives it again, unless it has worked.
+      if (signal !== null && !scene.isCancelled(id)) await scene.stage.run(['cancel', id], '/')
+      await scene.untilEnded(id)
+      return [id]
+    },
+    end: () => ({ state: 'cancelled', files: UNFINISHED, worktrees: 1 }),
+  },
+  'cancel in the queue': {
+    about: 'a task that is cancelled before it has started',
+    repository: 'clean',
+    steps: WORK + DONE,
+    async tell(scene) {
+      scene.stage.arm('worker.post-taken', 'stand')
+      const id = await scene.submitted(TASK)
+      await scene.untilReached('worker.post-taken')
+      scene.strike.arm()
+      const { signal } = await scene.stage.run(['cancel', id], '/')
+      if (signal !== null && !scene.isCancelled(id)) await scene.stage.run(['cancel', id], '/')
+      scene.stage.letGo('worker.post-taken')
+      await scene.untilEnded(id)
+      return [id]
+    },
+    end: () => ({ state: 'cancelled', files: null, worktrees: 0 }),
+  },
+  failure: {
+    about: 'a task whose agent says that it has failed',
+    repository: 'clean',
+    steps: WORK + FAILED,
+    tell: tellOne,
+    end: () => ({ state: 'failed', code: ['model_error'], files: FINISHED, worktrees: 1 }),
+  },
+  program: {
+    about: 'a program, which is not run again after a crash',
+    repository: 'clean',
+    steps: '',
+    tell: scene => {
+      const tool = fileURLToPath(new URL('programs/tool.sh', import.meta.url))
+      return tellOne(scene, ['run', 'command', '--permissions', 'full', '--', tool])
+    },
+    end: struck => {
+      const wrapper = struck.includes('wrapper') ? ['exit_unknown'] : []
+      // A wrapper that is killed a moment after its agent may have seen that.
+      const agent = struck.includes('agent') ? ['agent_crashed'] : []
+      const code = [...wrapper, ...agent]
+      const text = struck.includes('agent') ? UNFINISHED['tool.txt'] : FINISHED['tool.txt']
+      const files = { 'tool.txt': text ?? null }
+      return code.length === 0
+        ? { state: 'succeeded', files, worktrees: 1 }
+        : { state: 'failed', code, files, worktrees: 1 }
+    },
+  },
+  'no agent': {
+    about: 'a task whose agent is gone when it is to start: its worktree is retired',
+    repository: 'clean',
+    steps: '',
+    async tell(scene) {
+      const { stage } = scene
+      const bin = join(stage.scratch, 'bin')
+      mkdirSync(bin)
+      const program = fileURLToPath(new URL('programs/codex', import.meta.url))
+      symlinkSync(program, join(bin, 'codex'))
+      stage.environment.PATH = `${bin}:${stage.environment.PATH?.slice(stage.environment.PATH.indexOf(':') + 1)}`
+      stage.arm('claim.committed', 'stand')
+      const id = await scene.submitted(TASK)
+      await scene.untilReached('claim.committed')
+      unlinkSync(join(bin, 'codex'))
+      scene.strike.arm()
+      stage.letGo('claim.committed')
+      await scene.untilEnded(id)
+      return [id]
+    },
+    end: () => ({ state: 'failed', code: ['agent_missing'], files: null, worktrees: 0 }),
+  },
+  'no worktree': {
+    about: 'a task whose files git cannot write: its worktree is taken back',
+    repository: 'filtered',
+    steps: '',
+    tell: tellOne,
+    end: () => ({ state: 'failed', code: ['worktree_failed'], files: null, worktrees: 0 }),
+  },
+  'worktree anew': {
+    about: 'a worker that was killed while it made a worktree: the next one makes it anew',
+    repository: 'clean',
+    steps: WORK + DONE,
+    async tell(scene) {
+      scene.stage.arm('worktree.filled', 'stand')
+      const id = await scene.submitted(TASK)
+      const worker = await scene.untilReached('worktree.filled')
+      scene.strike.arm()
+      process.kill(worker, 'SIGKILL')
+      await scene.untilEnded(id)
+      return [id]
+    },
+    end: succeeded(FINISHED),
+  },
+  unlaunched: {
+    about: 'a launch that fails, and is done again',
+    repository: 'clean',
+    steps: WORK + DONE,
+    async tell(scene) {
+      scene.stage.arm('wrapper.detaching', 'stand')
+      const id = await scene.submitted(TASK)
+      const detaching = await scene.untilReached('wrapper.detaching')
+      scene.strike.arm()
+      process.kill(detaching, 'SIGKILL')
+      await scene.untilEnded(id)
+      return [id]
+    },
+    end: succeeded(FINISHED),
+  },
+  'two in a row': {
+    about: 'a second task, handed in while the worker of the first one leaves',
+    repository: 'clean',
+    steps: WORK + DONE,
+    environment: { HOLDFAST_WORKER_IDLE: '300ms' },
+    async tell(scene) {
+      scene.strike.hold()
+      scene.strike.arm()
+      const first = await scene.submitted(TASK)
+      await scene.untilEnded(first)
+      await scene.strike.reached
+      const second = await scene.submitted(TASK)
+      scene.strike.fall()
+      await scene.untilEnded(second)
+      return [first, second]
+    },
+    end: succeeded(FINISHED),
+  },
+  'worker stopped': {
+    about: 'a worker that is told to stop while an agent runs',
+    repository: 'clean',
+    steps: WORK + DONE,
+    async tell(scene) {
+      scene.stage.arm('agent.mid-tool', 'stand')
+      const id = await scene.submitted(TASK)
+      await scene.untilReached('agent.mid-tool')
+      scene.strike.arm()
+      await scene.stage.run(['worker', 'stop'], '/')
+      await scene.strike.landed
+      scene.stage.letGo('agent.mid-tool')
+      await scene.untilEnded(id)
+      return [id]
+    },
+    end: succeeded(FINISHED),
+  },
+} as const satisfies Record<string, Story>
+
+export type StoryName = keyof typeof stories

@@ -1,0 +1,175 @@
+/** What must hold once a case is over: in words, what does not. */
+import { existsSync, lstatSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { type Rows, readRows } from './rows.ts'
+import { readIfThere, type Stage } from './stage.ts'
+
+/** How a task is to end; `nothing`: it was never announced, and nothing of it may be left. */
+export type Expected =
+  | 'nothing'
+  | {
+      readonly state: 'succeeded' | 'failed' | 'cancelled'
+      /** Of a failed one: any of these. */
+      readonly code?: readonly string[]
+      /** The bytes of its patch, as an undisturbed run makes them; null: there is none. */
+      readonly patch: string | null
+      /** Of each task. */
+      readonly worktrees: 0 | 1
+    }
+
+const ENDED = ['succeeded', 'failed', 'cancelled']
+
+/** All that can be seen while a worker may still be up. */
+export function complaints(stage: Stage, tasks: readonly string[], expected: Expected): string[] {
+  const rows = readRows(stage.home)
+  if (expected === 'nothing') return [...leftOfNothing(stage, rows), ...atHome(stage, rows)]
+  if (rows === undefined) return ['there is no store']
+  const found = atHome(stage, rows)
+  for (const id of tasks) {
+    const row = rows.tasks.find(task => task.id === id)
+    if (row === undefined) found.push(`the task ${id} is lost`)
+    else found.push(...endedWrong(stage, row, rows, expected))
+  }
+  if (rows.tasks.length !== tasks.length) found.push(`${rows.tasks.length} tasks are there`)
+  if (rows.worktrees.length !== tasks.length * expected.worktrees) {
+    found.push(`${rows.worktrees.length} worktrees are known`)
+  }
+  return found
+}
+
+/** The bytes of the expected patch's lines that are missing. */
+export function lostBytes(patch: string | null, expected: Expected): number {
+  if (expected === 'nothing' || expected.patch === null) return 0
+  const found = new Set((patch ?? '').split('\n'))
+  const missing = expected.patch.split('\n').filter(line => !found.has(line))
+  return missing.reduce((bytes, line) => bytes + Buffer.byteLength(line), 0)
+}
+
+function endedWrong(
+  stage: Stage,
+  row: Rows['tasks'][number],
+  { events, attempts, deliveries, leases }: Rows,
+  expected: Exclude<Expected, 'nothing'>,
+): string[] {
+  const found: string[] = []
+  if (row.state !== expected.state) found.push(`it is ${row.state}: ${row.state_json}`)
+  const { failure } = JSON.parse(row.state_json)
+  const codes: readonly string[] = expected.code ?? []
+  if (failure !== undefined && !codes.includes(failure.code)) {
+    found.push(`it failed by ${failure?.code}: ${failure?.message}`)
+  }
+  const log = events.filter(({ task }) => task === row.id)
+  if (log.some(({ seq }, n) => seq !== n + 1)) found.push('the log has gaps')
+  const ends = log.filter(
+    ({ kind, text }) => kind === 'task_changed' && ENDED.includes((text ?? '').split(' ')[0] ?? ''),
+  )
+  if (ends.length !== 1) found.push(`it ended ${ends.length} times`)
+  const told = deliveries.filter(({ task }) => task === row.id)
+  if (told.length !== 1) found.push(`${told.length} deliveries are owed`)
+  const tries = attempts.filter(({ task }) => task === row.id)
+  for (const { fence, ended_at } of tries) {
+    if (ended_at === null) found.push(`try ${fence} has no end`)
+    const said = log.filter(one => one.fence === fence && one.kind === 'attempt_ended').length
+    if (said > 1) found.push(`the log says ${said} times that try ${fence} ended`)
+  }
+  if (tries.some(({ fence }, n) => fence !== n + 1)) found.push('tries are missing')
+  const patch = readIfThere(join(stage.taskDirectory(row.id), 'result.patch')) ?? null
+  if (patch !== expected.patch) {
+    found.push(`work lost: ${lostBytes(patch, expected)} bytes; the patch is\n${patch}`)
+  }
+  for (const lease of leases) found.push(`${lease.worktree} is still leased to ${lease.task}`)
+  return found
+}
+
+/** Nothing may be left of a submission that nobody was told of. */
+function leftOfNothing(stage: Stage, rows: Rows | undefined): string[] {
+  const found = (rows?.tasks ?? []).map(({ id, state }) => `a task ${id} is there, ${state}`)
+  const tasks = join(stage.home, 'tasks')
+  for (const name of existsSync(tasks) ? readdirSync(tasks) : [])
+    found.push(`tasks/${name} is left`)
+  return found
+}
+
+/** What holds however it ended: disk, git and store tell the same, and nothing is half made. */
+function atHome(stage: Stage, rows: Rows | undefined): string[] {
+  const ids = (rows?.tasks ?? []).map(({ id }) => id)
+  const found: string[] = []
+  if (stage.fingerprint() !== stage.before) found.push('the source checkout has changed')
+  for (const line of stage
+    .git('for-each-ref', '--format=%(refname)', 'refs/holdfast')
+    .split('\n')) {
+    if (line !== '' && !ids.includes(line.split('/')[2] ?? '')) found.push(`${line} is of no task`)
+  }
+  const paths = (rows?.worktrees ?? []).map(({ path }) => path)
+  for (const [, path] of stage
+    .git('worktree', 'list', '--porcelain')
+    .matchAll(/^worktree (.*)$/gm)) {
+    if (path !== stage.repo && !paths.includes(path ?? ''))
+      found.push(`${path} is registered, and of no row`)
+  }
+  const trees = join(stage.home, 'worktrees')
+  for (const name of existsSync(trees) ? readdirSync(trees) : []) {
+    if (!paths.includes(join(trees, name))) found.push(`worktrees/${name} is of no row`)
+  }
+  for (const { path, record_json } of rows?.worktrees ?? []) {
+    if (record_json === null && existsSync(path)) found.push(`${path} is half made`)
+  }
+  found.push(...strayIn(stage.home, stage.home), ...strayInGit(stage))
+  const met = readIfThere(join(stage.keeper, 'met'))
+  if (met !== undefined) found.push(`two agents at once: ${met}`)
+  return found
+}
+
+const STRAY =
+  /\.new$|\.discarded|^\.result|^index-|^diff-|\.reached$|^environment\.json$|^included|^collecting$|\.kept$/
+
+/** Files that only somebody who is in the middle of something has. */
+function strayIn(directory: string, home: string): string[] {
+  if (!existsSync(directory)) return []
+  return readdirSync(directory).flatMap(name => {
+    const path = join(directory, name)
+    if (
+      path === join(home, 'cache') ||
+      path === join(home, 'locks') ||
+      path === join(home, 'worktrees')
+    )
+      return []
+    if (path === join(home, 'trash') && readdirSync(path).length > 0)
+      return ['the trash is not empty']
+    if (STRAY.test(name)) return [`${path.slice(home.length + 1)} is left`]
+    return lstatSync(path).isDirectory() ? strayIn(path, home) : []
+  })
+}
+
+const GIT_OWN = new Set(
+  'COMMIT_EDITMSG HEAD config description hooks index info logs objects refs worktrees branches packed-refs'.split(
+    ' ',
+  ),
+)
+
+/**
+ * A git that is killed, or whose reader is, leaves the pack that it was writing (`tmp_pack_*`) among
+ * the objects. Nobody else can tell whose it is; git's own `gc` removes it.
+ */
+function strayInGit({ repo }: Stage): string[] {
+  const gitDir = join(repo, '.git')
+  const found = readdirSync(gitDir).filter(name => !GIT_OWN.has(name))
+  const packs = readdirSync(join(gitDir, 'objects', 'pack')).filter(
+    name => !/^pack-[0-9a-f]+\.(?:pack|idx|rev)$|^tmp_pack_/.test(name),
+  )
+  const locks = readdirSync(join(gitDir, 'refs'), { recursive: true, encoding: 'utf8' }).filter(
+    name => name.endsWith('.lock'),
+  )
+  return [...found, ...packs, ...locks].map(name => `.git: ${name} is left`)
+}
+
+/** What must hold once the worker has left too. */
+export function processesLeft(stage: Stage): string[] {
+  const log = join(stage.home, 'worker.log')
+  const lines = existsSync(log) ? readFileSync(log, 'utf8').split('\n') : []
+  const bugs = lines.filter(line => /unexpected|failing|TypeError|not reconciled/.test(line))
+  return [
+    ...stage.processes().map(line => `it lives on: ${line}`),
+    ...bugs.map(line => `worker.log: ${line}`),
+  ]
+}

@@ -1,0 +1,29 @@
+import { createHash } from 'node:crypto'
+import { lstatSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+
+/**
+ * Everything of a checkout that our promise names: files, index bytes, HEAD, refs of the user's,
+ * stash. `git` runs git in the checkout and gives what it printed.
+ */
+export function fingerprint(directory: string, git: (...words: string[]) => string): string {
+  const hash = createHash('sha256')
+  const add = (path: string) => {
+    for (const name of readdirSync(path).sort()) {
+      if (name === '.git') continue
+      const full = join(path, name)
+      const { mode, mtimeMs } = lstatSync(full)
+      hash.update(`${full} ${mode} ${mtimeMs}`)
+      if (statSync(full).isDirectory()) add(full)
+      else hash.update(readFileSync(full))
+    }
+  }
+  add(directory)
+  const gitDir = git('rev-parse', '--absolute-git-dir').trim()
+  hash.update(readFileSync(join(gitDir, 'index')))
+  hash.update(readFileSync(join(gitDir, 'HEAD')))
+  const refs = git('for-each-ref', '--format=%(refname) %(objectname)')
+  hash.update(refs.replace(/^refs\/holdfast\/.*\n/gm, ''))
+  hash.update(git('stash', 'list'))
+  return hash.digest('hex')
+}

@@ -1,0 +1,20 @@
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+
+/** The live processes with a directory in their environment, or inside of it, as `PID COMMAND`. */
+export function processesOf(directory: string): string[] {
+  const found: string[] = []
+  for (const entry of readdirSync('/proc')) {
+    if (!/^\d+$/.test(entry) || Number(entry) === process.pid) continue
+    try {
+      const environment = readFileSync(`/proc/${entry}/environ`, 'latin1')
+      const place = readlinkSync(`/proc/${entry}/cwd`)
+      if (!environment.includes(directory) && !place.startsWith(directory)) continue
+      const command = readFileSync(`/proc/${entry}/cmdline`, 'utf8').replaceAll('\0', ' ')
+      // A zombie has no command line: it is dead, and not yet reaped.
+      if (command !== '') found.push(`${entry} ${command}`)
+    } catch {
+      // It went while we looked.
+    }
+  }
+  return found
+}
