@@ -40,6 +40,9 @@ describe('the forceful end', () => {
 
   test('names whom it ended, and why each was counted', async () => {
     const attempt = await attempts.launch(['/bin/sleep', '1000'])
+    // A launch is over right before the agent's `exec`.
+    const isSleeping = () => host.findProcesses(attempt).some(p => p.command === '/bin/sleep 1000')
+    await eventually('the agent is its own program', isSleeping)
     const report = await host.stop(attempt, forceful)
     expect(report.ended).toBe(true)
     expect(report.processes).toContainEqual({
