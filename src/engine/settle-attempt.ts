@@ -25,7 +25,7 @@ import {
   type Wishes,
 } from './follow-attempt.ts'
 import { isUnused, retireUnused } from './retire.ts'
-import { judgeSetUp } from './set-up.ts'
+import { isSetUpOver, judgeSetUp } from './set-up.ts'
 
 /** How long a cancelled agent may take to put its things in order. */
 const GRACE_MS = 2_000
@@ -123,7 +123,9 @@ async function judgeEnd(
   // The newest words of a turn that did not end are no answer; they stand in the log.
   const isAnswer = translation.turn?.ok === true || !agent.capabilities.takesPrompt
   const answer = isAnswer ? translation.answer : null
-  const collect = () => collectPatiently(underway, answer, ports)
+  // Before set-up is over no agent has been in it: whatever is there, is not work.
+  const held = isSetUpOver(underway.task, ports.files) ? worktree : null
+  const collect = () => collectPatiently({ ...underway, worktree: held }, answer, ports)
   if (end.kind === 'cancelled') {
     return { kind: 'attempt_cancelled', result: (await collect()).result }
   }

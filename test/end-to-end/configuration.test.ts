@@ -61,6 +61,11 @@ test('a mistake in a file is told by file and key; commands that look are not he
   for (const words of [['status'], ['status', id], ['result', id], ['logs', id], ['diff', id]]) {
     expect([words, (await house.run(words)).code]).toEqual([words, 0])
   }
+  const doctor = await house.run(['doctor'])
+  expect(doctor).toMatchObject({
+    code: 0,
+    stdout: expect.stringMatching(/warning +configuration: .*cdoex/),
+  })
 })
 
 test('bounds on what comes along are taken from the repository', async () => {

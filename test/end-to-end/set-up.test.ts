@@ -221,7 +221,7 @@ test('a script that is not the same in the worktree is run as it was trusted', a
 
 test('one that fails is an outcome of its own, with its last words; resume does it again', async () => {
   const house = houseWithSetUp(
-    'echo first; [ -e "$HOME/mended" ] || { echo no luck >&2; exit 3; }\n',
+    'echo first; echo half > half.txt; [ -e "$HOME/mended" ] || { echo no luck >&2; exit 3; }\n',
   )
   await house.ok(['trust', '--yes'])
   const id = await house.submitScript('echo the agent')
@@ -229,7 +229,7 @@ test('one that fails is an outcome of its own, with its last words; resume does 
   expect(task).toMatchObject({ state: 'failed', attempt: 1, error: { code: 'setup_failed' } })
   expect(task.error?.message).toBe('set-up failed (exit code 3): first · no luck')
   expect(task.error?.hint).toContain(join(house.runDirectory(id), 'set-up.log'))
-  expect(task.result?.answer ?? null).toBeNull()
+  expect(task.result).toMatchObject({ answer: null, commit: null, files: 0 })
   writeFileSync(join(house.scratch, 'mended'), '')
   const again = (await house.ok(['resume', id])).trim()
   expect(await house.wait(again)).toMatchObject({
@@ -260,12 +260,15 @@ test('the task is starting while it runs; a worker that is killed meanwhile chan
 })
 
 test('cancel ends it with all that it started', async () => {
-  const house = houseWithSetUp(`sleep 1000 & ${slowly}`)
+  const house = houseWithSetUp(`echo half > half.txt; sleep 1000 & ${slowly}`)
   await house.ok(['trust', '--yes'])
   const id = await house.submitScript('echo the agent')
   await eventually('it has begun', () => setUpLog(house, id) !== '')
   await house.ok(['cancel', id])
-  expect(await house.task(id)).toMatchObject({ state: 'cancelled', result: { answer: null } })
+  expect(await house.task(id)).toMatchObject({
+    state: 'cancelled',
+    result: { answer: null, commit: null, files: 0 },
+  })
   expect(house.processes().filter(line => line.includes('sleep 1000'))).toEqual([])
 })
 

@@ -5,6 +5,7 @@ import { AppError, messageOf } from '../../../domain/errors.ts'
 import { hasEnded, isActive } from '../../../domain/task.ts'
 import type { DoctorView } from '../../view.ts'
 import { type CommandContext, defineCommand, jsonFlag, refuseWords } from '../command.ts'
+import { findCheckout } from '../common-git-dir.ts'
 import { exitCodes } from '../exit-codes.ts'
 
 const DAMAGE_HINT =
@@ -27,8 +28,17 @@ export const doctor = defineCommand({
     const findings: Finding[] = []
     // Without a state directory there is nothing of ours to check, and a check makes nothing.
     const checks = isDirectory(context.holdfast.home)
-      ? [checkHome, checkGit, checkProcesses, checkStore, checkWorker, checkAgents, checkWorktrees]
-      : [checkHome, checkGit, checkProcesses, checkAgents]
+      ? [
+          checkHome,
+          checkGit,
+          checkProcesses,
+          checkStore,
+          checkWorker,
+          checkConfiguration,
+          checkAgents,
+          checkWorktrees,
+        ]
+      : [checkHome, checkGit, checkProcesses, checkConfiguration, checkAgents]
     for (const check of checks) findings.push(...(await check(context)))
     const ok = findings.every(({ status }) => status !== 'error')
     if (flags.json === true) context.output.writeJson({ ok, findings })
@@ -141,6 +151,21 @@ async function checkWorker({ holdfast }: CommandContext): Promise<Finding[]> {
     ]
   } catch (error) {
     return [trouble('worker', 'error', error)]
+  }
+}
+
+/** A mistake in a file would be told by the next `run`; here it is told before. */
+async function checkConfiguration({ holdfast, directory }: CommandContext): Promise<Finding[]> {
+  const check = 'configuration'
+  const root = findCheckout(directory)?.root ?? null
+  try {
+    const configuration = await holdfast.configuration(root)
+    const setUp = root === null ? undefined : await holdfast.setUpCommand(root, configuration)
+    const isSet = Object.values(configuration).some(place => Object.keys(place).length > 0)
+    const what = setUp === undefined ? '' : `; set-up: ${setUp.argv.join(' ')}`
+    return [fine(check, `${isSet ? 'as it should be' : 'nothing is set'}${what}`)]
+  } catch (error) {
+    return [trouble(check, 'warning', error)]
   }
 }
 
