@@ -14,7 +14,13 @@ import type { TaskFiles } from '../ports/task-files.ts'
 import type { Trust } from '../ports/trust.ts'
 import type { WorktreeRecord, Worktrees } from '../ports/worktrees.ts'
 import type { HandInPlan } from './hand-in.ts'
-import { planSetUp, type SetUpPlan, type SetUpWish } from './plan-set-up.ts'
+import {
+  mayRun,
+  planSetUp,
+  type SetUpPlan,
+  type SetUpRights,
+  type SetUpWish,
+} from './plan-set-up.ts'
 import { settlePermissions } from './settle-permissions.ts'
 import { findParent } from './submit.ts'
 
@@ -49,7 +55,7 @@ export async function planRetry(
     })
   }
   const plan = await planAgain(task, agent, asker, ports)
-  return { ...plan, setUp: await planSetUpAnew(task, wish, ports) }
+  return { ...plan, setUp: await planSetUpAnew(task, wish, rightsOf(task, plan), ports) }
 }
 
 /** Refuses a task that has succeeded, or whose worktree is gone. */
@@ -77,18 +83,26 @@ export async function planResume(
       session: task.session,
     },
     worktree,
-    setUp: await takeOverSetUp(task, ports),
+    setUp: await takeOverSetUp(task, rightsOf(task, plan), ports),
   }
+}
+
+/** Whoever asks for it again: what it starts from is what was there when it was handed in. */
+function rightsOf({ request }: Task, plan: HandInPlan): SetUpRights {
+  const delegated = request.delegation !== null || plan.request.delegation !== null
+  return { permissions: plan.request.permissions, delegated }
 }
 
 /** A set-up that did not come to its end is still to be done, as it was trusted; null: it did. */
 async function takeOverSetUp(
   { request }: Task,
+  rights: SetUpRights,
   { files, trust }: ResubmitPorts,
 ): Promise<SetUpPlan | null> {
   const command = request.setUp?.command ?? null
   if (command === null || files.setUpTime(request.workplace.id) !== null) return null
-  const trusted = command.trusted && trust.isTrusted(request.repo.commonDir, command.digest)
+  const trusted =
+    command.trusted && mayRun(rights) && trust.isTrusted(request.repo.commonDir, command.digest)
   const kept = trusted ? command.scripts.map((_, n) => files.readSetUpScript(request.id, n)) : []
   return {
     takeIncluded: async () => null,
@@ -139,10 +153,12 @@ async function planAgain(
 async function planSetUpAnew(
   { request }: Task,
   wish: SetUpWish,
+  rights: SetUpRights,
   ports: ResubmitPorts,
 ): Promise<SetUpPlan | null> {
   try {
-    return planSetUp(await ports.worktrees.openCheckout(request.repo.root), wish, ports)
+    const checkout = await ports.worktrees.openCheckout(request.repo.root)
+    return planSetUp(checkout, wish, rights, ports)
   } catch (error) {
     // The checkout is gone: the base is not, and is what the task needs.
     if (error instanceof AppError) return null

@@ -9,7 +9,7 @@ import type { Store } from '../ports/store.ts'
 import type { WorktreeRecord } from '../ports/worktrees.ts'
 import { describeLoss } from './collect.ts'
 import { type FollowPorts, followAttempt, type Underway, type Wishes } from './follow-attempt.ts'
-import { orderSetUp, readyWorktree } from './set-up.ts'
+import { orderSetUp, readyWorktree, SetUpRefused } from './set-up.ts'
 import { recordEnd, settleAttempt } from './settle-attempt.ts'
 import { isStoreTrouble } from './trouble.ts'
 
@@ -136,8 +136,6 @@ async function launchAgent(
       workingDirectory,
       environment,
     })
-    const setUp = await orderSetUp(task, worktree, files)
-    const first = setUp === null ? '' : `set-up (${setUp.argv.join(' ')}), then `
     const confines = {
       worktree: worktree.path,
       commonDir: worktree.commonDir,
@@ -147,6 +145,9 @@ async function launchAgent(
       scratch: files.scratchDirectory(attempt.task),
     }
     const enclosure = await enclose(request.permissions, confines, confinement)
+    const held = enclosure === null ? null : confines
+    const setUp = await orderSetUp(task, worktree, held, { files, confinement })
+    const first = setUp === null ? '' : `set-up (${request.setUp?.command?.argv.join(' ')}), then `
     await store.recordNote(
       attempt.task,
       attempt.fence,
@@ -169,6 +170,7 @@ async function launchAgent(
     return null
   } catch (error) {
     if (isStoreTrouble(error)) throw error
+    if (error instanceof SetUpRefused) return { code: 'setup_failed', message: error.message }
     return {
       code: error instanceof AppError ? failureOf(error) : 'launch_failed',
       ...explain(error),

@@ -8,6 +8,7 @@ import { type AttemptOutcome, describeExit, parseShellStatus } from '../domain/o
 import type { SetUpCommand } from '../domain/set-up.ts'
 import type { Task } from '../domain/task.ts'
 import type { Clock } from '../ports/clock.ts'
+import type { Confinement, Confines } from '../ports/confinement.ts'
 import type { ProcessHost, SetUpOrder } from '../ports/process-host.ts'
 import type { ClaimedAttempt, Store } from '../ports/store.ts'
 import type { TaskFiles } from '../ports/task-files.ts'
@@ -15,6 +16,8 @@ import type { WorktreeRecord, Worktrees } from '../ports/worktrees.ts'
 
 /** Longer than a tick of any file system's clock: what came before the mark then looks older. */
 const TICK_MS = 20
+/** Always there; the program itself is looked up on the PATH. */
+const SHELL = '/bin/sh'
 /** So many of the last lines go into a message. */
 const LINES_KEPT = 3
 
@@ -63,17 +66,26 @@ export async function readyWorktree(
   reach('worktree.marked')
 }
 
-/** What an attempt has to begin with; null: nothing, or it was done by an earlier one. */
+/**
+ * What an attempt has to begin with; null: nothing, or it was done by an earlier one. `confines`:
+ * the command is held as the agent is, but for the worktree, which it has to write; null: it has
+ * the user's own rights. Throws `SetUpRefused` where it cannot be run like that.
+ */
 export async function orderSetUp(
   task: Task,
   worktree: WorktreeRecord,
-  files: TaskFiles,
+  confines: Omit<Confines, 'mode'> | null,
+  { files, confinement }: { readonly files: TaskFiles; readonly confinement: Confinement },
 ): Promise<SetUpOrder | null> {
   const command = trustedCommand(task)
   if (command === null || files.setUpTime(worktree.id) !== null) return null
   const { id, repo } = task.request
+  const places = await chooseScripts(command, task, worktree, files)
+  const argv = await resolveArgv(command, task, places, worktree, files)
+  if (confines !== null) refuseHidden(places, worktree)
+  const around = confines === null ? [] : await enclosing(confines, worktree, confinement)
   return {
-    argv: await resolveArgv(command, task, worktree, files),
+    argv: [...around, ...argv] as unknown as SetUpOrder['argv'],
     workingDirectory: worktree.path,
     environment: {
       HOLDFAST_TASK: id,
@@ -85,25 +97,67 @@ export async function orderSetUp(
   }
 }
 
-/** A script that differs from what was trusted gives way to what was kept of it. */
-async function resolveArgv(
-  { argv, scripts }: SetUpCommand,
+/** Where each script is run from: where it stands, or, if it differs there, from what was kept. */
+async function chooseScripts(
+  { scripts }: SetUpCommand,
   { request }: Task,
   worktree: WorktreeRecord,
   files: TaskFiles,
-): Promise<SetUpOrder['argv']> {
+): Promise<ReadonlyMap<string, string>> {
   const places = new Map<string, string>()
-  const interpreters = new Map<string, readonly string[]>()
   for (const [n, script] of scripts.entries()) {
     const standing = `${worktree.path}/${script}`
-    const place = await files.chooseSetUpScript(request.id, n, standing)
-    interpreters.set(script, interpreterOf(await files.readSetUpScript(request.id, n)))
-    // As an argument its own word will do; as the program it needs a path.
-    if (place !== standing || script === argv[0]) places.set(script, place)
+    places.set(script, await files.chooseSetUpScript(request.id, n, standing))
   }
-  const words = argv.map(word => places.get(word) ?? word)
-  const [program = '', ...rest] = [...(interpreters.get(argv[0] ?? '') ?? []), ...words]
-  return [program, ...rest]
+  return places
+}
+
+/** As an argument a script's own word will do; as the program it needs a path, and who reads it. */
+async function resolveArgv(
+  { argv: [program = '', ...rest], scripts }: SetUpCommand,
+  { request }: Task,
+  places: ReadonlyMap<string, string>,
+  worktree: WorktreeRecord,
+  files: TaskFiles,
+): Promise<readonly string[]> {
+  const argumentsOf = rest.map(word => {
+    const place = places.get(word)
+    return place === undefined || place === `${worktree.path}/${word}` ? word : place
+  })
+  const place = places.get(program)
+  if (place === undefined) return [program, ...argumentsOf]
+  const bytes = await files.readSetUpScript(request.id, scripts.indexOf(program))
+  return [...interpreterOf(bytes), place, ...argumentsOf]
+}
+
+/** What was kept lies in the state directory, of which nothing that is confined sees more than its own. */
+function refuseHidden(places: ReadonlyMap<string, string>, worktree: WorktreeRecord): void {
+  for (const [script, place] of places) {
+    if (place === `${worktree.path}/${script}`) continue
+    throw new SetUpRefused(
+      `${script} is not in the worktree as it was trusted, and is run from nowhere else while it is confined`,
+    )
+  }
+}
+
+/** What stands in front of the command. */
+async function enclosing(
+  confines: Omit<Confines, 'mode'>,
+  worktree: WorktreeRecord,
+  confinement: Confinement,
+): Promise<readonly string[]> {
+  const { argv } = await confinement.enclose({
+    ...confines,
+    mode: 'workspace',
+    workingDirectory: worktree.path,
+    program: SHELL,
+  })
+  return argv
+}
+
+/** Why a set-up cannot be run at all: the task fails with it. */
+export class SetUpRefused extends Error {
+  override readonly name = 'SetUpRefused'
 }
 
 /** As the system would choose it; so it matters neither that a script is executable nor where it lies. */
@@ -112,7 +166,7 @@ function interpreterOf(bytes: Uint8Array): readonly string[] {
   const [, program, argument] = /^#! *(\S+)(?:[ \t]+(.*\S))?[ \t\r]*$/.exec(line) ?? []
   if (program !== undefined) return argument === undefined ? [program] : [program, argument]
   // What is no text is a program of the system's own kind.
-  return bytes.subarray(0, 512).includes(0) ? [] : ['/bin/sh']
+  return bytes.subarray(0, 512).includes(0) ? [] : [SHELL]
 }
 
 /** Whether its attempt has come as far as its agent. */

@@ -109,7 +109,14 @@ export async function planSubmission(
       ...(workplace === undefined ? {} : { workplace }),
     },
     ...(isNew ? {} : { worktree }),
-    setUp: isNew ? planSetUp(checkout, submission.setUp, ports) : null,
+    setUp: isNew
+      ? planSetUp(
+          checkout,
+          submission.setUp,
+          { permissions, delegated: parent !== undefined },
+          ports,
+        )
+      : null,
     takeBase: (id, scratch) =>
       worktrees.captureBase(source, id, scratch, { ...bounds, changes, revision }),
   }

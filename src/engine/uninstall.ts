@@ -148,11 +148,9 @@ async function removeWorktree(
   giveUp: (what: string) => void,
   ports: PurgePorts,
 ): Promise<boolean> {
-  const { id, kind, path, commonDir, record } = worktree
+  const { id, kind, path, commonDir } = worktree
   if (kind === 'borrowed') return false
   try {
-    // Half made: no agent has ever been in it.
-    if (record === null) await ports.worktrees.discardWorktree(id, path, commonDir)
     await retireWorktree(id, lastCommit(worktree, tasks), ports, ['managed', 'permanent'])
     return true
   } catch (error) {

@@ -28,7 +28,7 @@ shift
 exec "$@"`
 
 /**
- * Becomes what is put around the agent, after the set-up, which is yours and not the agent's: $1 is
+ * Becomes what is put around the agent, after the set-up (around which it is put by itself): $1 is
  * the run directory, the rest its argv and then the command that starts `ENCLOSED_SHELL`. Inside,
  * neither directory nor pids are those of here: the identity goes along as an open file. It looks
  * for `void` in the same order as the one above.

@@ -28,6 +28,7 @@ export const OUR_NAMES: readonly string[] = [
   'worker.log',
   'bell',
   'watchdog',
+  'nothing',
   'trust.json',
   'trust.json.new',
   'config.json',

@@ -13,6 +13,7 @@ import {
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { views } from '../../src/surfaces/view.ts'
+import { confinedTest, visibleParent } from '../confined.ts'
 import { eventually } from '../eventually.ts'
 import { entry, House } from './house.ts'
 
@@ -80,8 +81,11 @@ test('what is too much is named by run, and changes no task', async () => {
 })
 
 /** A house whose repository names a set-up, and has its script committed. */
-function houseWithSetUp(script: string, setting: unknown = 'tools/set up.sh'): House {
-  const house = new House()
+function houseWithSetUp(
+  script: string,
+  setting: unknown = 'tools/set up.sh',
+  house = new House(),
+): House {
   house.write('tools/set up.sh', script)
   house.write('holdfast.json', JSON.stringify({ setup: setting }))
   house.write('.gitignore', 'ignored.env\nmade\n')
@@ -140,7 +144,7 @@ echo ready > made
   const tree = house.worktree(id)
   expect(setUpLog(house, id)).toBe(`${tree} ${id} ${tree} ${tree} ${house.repo}\n`)
   expect(await house.ok(['logs', id])).toMatch(
-    /try 1 \(fresh\): set-up \(\/bin\/bash .*set up\.sh\), then/,
+    /try 1 \(fresh\): set-up \(tools\/set up\.sh\), then command/,
   )
 })
 
@@ -326,4 +330,59 @@ test('a task does not give trust; a store of trust that cannot be read trusts no
   expect((await house.run(['run', 'command', '--', 'true'])).stderr).toContain('is not trusted')
   expect((await house.run(['trust', '--yes'])).code).toBe(7)
   await house.run(['wait'])
+})
+
+const held = ['--permissions', 'read-only'] as const
+
+confinedTest(
+  'where the system confines the agent, it confines the set-up too, which may write the worktree',
+  async () => {
+    const script = `try() { if "$@" 2>/dev/null; then echo "$1 DONE"; else echo "$1 denied"; fi; }
+write() { echo mine > "$1"; }; inside() { write made; }; outside() { write "$HOME/outside"; }
+secrets() { ls "$HOME/home/tasks" | grep .; }
+try inside; try outside; try secrets; echo "$HOLDFAST_TASK"
+`
+    const house = houseWithSetUp(script, 'tools/set up.sh', new House({}, visibleParent()))
+    await house.ok(['trust', '--yes'])
+    const id = await house.submit(['command', ...held, '--', 'sh', '-c', 'cat made; echo x > y'])
+    const task = await house.wait(id)
+    expect(setUpLog(house, id)).toBe(`inside DONE\noutside denied\nsecrets denied\n${id}\n`)
+    expect(task.permissions.enforcedBy).toBe('system')
+    expect(task.error).toMatchObject({ code: 'command_failed' })
+    expect(task.result).toMatchObject({ answer: 'mine', files: 0 })
+  },
+)
+
+confinedTest(
+  'a script that is not in the worktree as it was trusted cannot be run confined',
+  async () => {
+    const house = houseWithSetUp('', ['sh', 'ignored.env'], new House({}, visibleParent()))
+    house.write('ignored.env', 'echo kept\n')
+    await house.ok(['trust', '--yes'])
+    const id = await house.submit(['command', ...held, '--', 'true'])
+    expect((await house.wait(id)).error).toMatchObject({
+      code: 'setup_failed',
+      message: expect.stringContaining('ignored.env is not in the worktree as it was trusted'),
+    })
+  },
+)
+
+test('for a task that an agent hands in it runs with no more rights than that agent has', async () => {
+  const house = houseWithSetUp('touch made\n')
+  await house.ok(['trust', '--yes'])
+  const words = (...flags: string[]) => [process.execPath, entry, 'run', 'codex', ...flags, 'do it']
+  const bin = join(house.scratch, 'bin')
+  house.write('codex', '#!/bin/sh\n[ "$1" = --version ] && echo codex-cli 0.169.0\nexit 0\n', bin)
+  chmodSync(join(bin, 'codex'), 0o755)
+  const environment = { PATH: `${bin}:${house.environment.PATH}` }
+  const id = await house.submit(['command', '--', ...words('--json')], { environment })
+  const handedIn = views.task.parse(JSON.parse((await house.wait(id)).result?.answer ?? ''))
+  expect(handedIn).toMatchObject({ agent: 'codex', permissions: { enforcedBy: 'agent' } })
+  expect(handedIn.setUp?.command?.trusted).toBe(false)
+  const full = await house.submit(['command', '--', ...words('--json', '--permissions', 'full')], {
+    environment,
+  })
+  const another = views.task.parse(JSON.parse((await house.wait(full)).result?.answer ?? ''))
+  expect(another.setUp?.command?.trusted).toBe(true)
+  await house.run(['wait', handedIn.id, another.id])
 })
