@@ -155,8 +155,8 @@ const points = {
     'exchange.put': 'a file is in its place',
   },
   'Taking back (`apply --undo`, or an application that failed)': {
-    'undo.journal-opened': 'the journal says that it is being taken back',
     'undo.directory-made': 'the exchange directory is there, and says whose it is',
+    'undo.journal-opened': 'the journal says that it is being taken back',
     'undo.files-written': 'the old files lie in it, synced',
     'undo.exchanged': 'all files are as they were',
     'undo.directory-removed': 'the exchange directory is gone',

@@ -198,6 +198,8 @@ export interface Taken {
   readonly at: number
   /** The top of the checkout. */
   readonly where: string
+  /** Which application of the task; null: it was found in place, and nothing was written. */
+  readonly number: number | null
 }
 
 /** A task as the store knows it: what was asked, and how it stands. */

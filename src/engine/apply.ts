@@ -51,7 +51,7 @@ export async function applyTask(task: Task, wish: ApplyWish, ports: ApplyPorts):
     if (mode === 'check' || outcome.kind === 'conflicting') return outcome
     if (outcome.kind === 'applied' || (await isUntaken(id, ports))) {
       const { store, clock } = ports
-      const taken = { how: 'applied', at: clock.now(), where: root } as const
+      const taken = describeTaken(root, newestOf(id, applications, root), clock.now())
       await store.recordTaken(id, taken, `applied to ${root}`, clock.now())
       reach('apply.row-committed')
     }
@@ -102,6 +102,22 @@ function refuseInterrupted(target: Checkout, applications: Applications): void {
   )
 }
 
+/** The newest application of a task that stands: anywhere, or to one checkout. */
+function newestOf(
+  task: TaskId,
+  applications: Applications,
+  root: string | null,
+): Application | undefined {
+  const isThere = (application: Application) => root === null || application.root === root
+  return applications.list(task).findLast(found => found.isWhole && isThere(found))
+}
+
+/** Where nothing was written, it was found in place now. */
+function describeTaken(where: string, application: Application | undefined, now: number): Taken {
+  const { at = now, number = null } = application ?? {}
+  return { how: 'applied', at, where, number }
+}
+
 async function isUntaken(id: TaskId, { store }: ApplyPorts): Promise<boolean> {
   return (await store.findTask(id))?.taken === null
 }
@@ -130,18 +146,24 @@ async function mend(
 async function takeBack(
   application: Application,
   target: Checkout,
-  { store, applications, clock }: ApplyPorts,
+  ports: ApplyPorts,
 ): Promise<readonly FileChange[]> {
   const { task, root } = application
-  const files = await applications.undo(application, target)
-  const left = applications.list(task).findLast(({ isWhole }) => isWhole)
-  const taken: Taken | null =
-    left === undefined ? null : { how: 'applied', at: left.at, where: left.root }
-  // Its task may be gone by now: then nobody wants to know.
-  if ((await store.findTask(task)) !== undefined) {
-    await store.recordTaken(task, taken, `taken back from ${root}`, clock.now())
-  }
+  const files = await ports.applications.undo(application, target)
+  await recordGivenBack(task, root, ports)
   return files
+}
+
+async function recordGivenBack(
+  task: TaskId,
+  root: string,
+  { store, applications, clock }: ApplyPorts,
+): Promise<void> {
+  // Its task may be gone by now: then nobody wants to know.
+  if ((await store.findTask(task)) === undefined) return
+  const left = newestOf(task, applications, null)
+  const taken = left === undefined ? null : describeTaken(left.root, left, clock.now())
+  await store.recordTaken(task, taken, `taken back from ${root}`, clock.now())
 }
 
 /** What was taken back, and from where. */
@@ -164,7 +186,14 @@ export async function undoTask(
 ): Promise<Undone> {
   const { id } = task.request
   const { applications, worktrees } = ports
-  const { root } = chooseApplication(id, wish, applications.list(id))
+  const all = applications.list(id)
+  const { taken } = task
+  // All but the row had been taken back when that was killed.
+  if (all.length === 0 && taken !== null && taken.number !== null) {
+    await recordGivenBack(id, taken.where, ports)
+    return { root: taken.where, files: [] }
+  }
+  const { root } = chooseApplication(id, wish, all)
   const target = await worktrees.openCheckout(root)
   return await applications.withTarget(root, async () => {
     const interrupted = applications.findInterrupted(target)

@@ -133,7 +133,12 @@ const state = z.discriminatedUnion('name', [
   z.object({ name: z.literal('cancelled'), endedAt: z.number(), result: z.nullable(result) }),
 ])
 
-const taken = z.object({ how: z.literal('applied'), at: z.number(), where: z.string() })
+const taken = z.object({
+  how: z.literal('applied'),
+  at: z.number(),
+  where: z.string(),
+  number: z.nullable(z.number()),
+})
 
 const translation = z.object({
   session: z.nullable(branded<SessionId>()),

@@ -10,7 +10,7 @@ import type { CommitId, TaskId } from '../domain/ids.ts'
 import type { ApplyOrder, ApplyOutcome } from '../ports/applications.ts'
 import type { Clock } from '../ports/clock.ts'
 import { Edited, exchange, type Step } from './exchange.ts'
-import { makeExchangeDirectory } from './exchange-directory.ts'
+import { clearExchangeDirectory, makeExchangeDirectory } from './exchange-directory.ts'
 import { type Git, GitError } from './git.ts'
 import { holdOldContents } from './hold-old-contents.ts'
 import {
@@ -25,7 +25,7 @@ import {
 } from './journal.ts'
 import { mergeResult, type PathConflict } from './merge.ts'
 import { type BytePath, pathBytes, shownPath } from './paths.ts'
-import { type Plan, planApplication } from './plan-application.ts'
+import { type Plan, planApplication, refuseAtOnce } from './plan-application.ts'
 import { isSame } from './standing.ts'
 import { refuseOperation } from './target.ts'
 import { describeChange, undoApplication } from './undo.ts'
@@ -46,9 +46,10 @@ export async function applyResult(git: Git, applying: Applying): Promise<ApplyOu
   const { task, target, mode } = order
   const directory = directoryOf(task)
   refuseOperation(target)
+  const scratch = clearScratch(directory, target.place.root)
+  if (mode !== 'check') clearExchangeDirectory(target)
   const earlier = readEarlier(applying)
   if (earlier.isInPlace) return { kind: 'in_place' }
-  const scratch = clearScratch(directory, target.place.root)
   mkdirSync(scratch, { mode: 0o700 })
   try {
     const merge = await mergeResult(git, {
@@ -58,6 +59,7 @@ export async function applyResult(git: Git, applying: Applying): Promise<ApplyOu
       scratch,
       now: clock.now(),
     })
+    refuseAtOnce(merge, target.place.root)
     if (merge.conflicts.length > 0 && mode !== 'conflicts') {
       return { kind: 'conflicting', conflicts: describeConflicts(merge.conflicts) }
     }

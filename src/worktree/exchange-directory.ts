@@ -48,11 +48,18 @@ function readPointer(path: string): string | null {
   }
 }
 
-/** Makes it. What is there is what an application left that has been finished. */
+/** Removes what an application left that has been finished. */
+export function clearExchangeDirectory(target: Checkout): void {
+  for (const path of [besideFiles(target), inGitDir(target)]) {
+    rmSync(path, { recursive: true, force: true })
+  }
+}
+
+/** Makes it, where nothing is interrupted. */
 export function makeExchangeDirectory(target: Checkout, journal: string): string {
   const beside = besideFiles(target)
   const inside = inGitDir(target)
-  for (const left of [beside, inside]) rmSync(left, { recursive: true, force: true })
+  clearExchangeDirectory(target)
   mkdirSync(beside, { mode: 0o700 })
   const path = moveOrLeave(beside, inside)
   symlinkSync(journal, join(path, POINTER))

@@ -53,13 +53,11 @@ const PLAIN_INDEX = { 'core.splitIndex': 'false' }
 /** So many paths are named. */
 const NAMED = 5
 
-export async function planApplication(
-  git: Git,
-  merge: Merge,
-  target: Checkout,
-  scratch: string,
-): Promise<Plan> {
-  const { root, subdirectory } = target.place
+/**
+ * Refuses what no leave to write conflicts makes good: a change of a submodule, and a new file where
+ * the user has another one that git does not know.
+ */
+export function refuseAtOnce(merge: Merge, root: string): void {
   const refusals = new Refusals(root)
   for (const [path, { before, after }] of merge.delta) {
     if (before?.mode === GITLINK || after?.mode === GITLINK) {
@@ -70,7 +68,16 @@ export async function planApplication(
     refusals.add('in_the_way', path, 'a file of yours that git does not know, with other content')
   }
   refusals.raise()
+}
 
+export async function planApplication(
+  git: Git,
+  merge: Merge,
+  target: Checkout,
+  scratch: string,
+): Promise<Plan> {
+  const { root, subdirectory } = target.place
+  const refusals = new Refusals(root)
   const stage = await writeStage(git, merge, scratch)
   const leaving = new Set<BytePath>()
   for (const [path, { after }] of merge.delta) if (after === null) leaving.add(path)

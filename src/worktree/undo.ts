@@ -48,10 +48,11 @@ export async function undoApplication(
   let exchangeDirectory = isInterrupted ? found?.path : undefined
   const work = findWork(restoration, exchangeDirectory)
   if (exchangeDirectory === undefined) {
-    saveJournal(directory, { ...journal, state: 'undoing' })
-    reach('undo.journal-opened')
+    // In this order: one that is being taken back, and has no such directory, is back.
     exchangeDirectory = makeExchangeDirectory(target, mine)
     reach('undo.directory-made')
+    saveJournal(directory, { ...journal, state: 'undoing' })
+    reach('undo.journal-opened')
   }
   await bringBack(git, restoration, work, exchangeDirectory)
   reach('undo.exchanged')

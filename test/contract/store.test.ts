@@ -88,7 +88,7 @@ describe.each(Object.entries(stores))('the %s store', (_, openStore) => {
     const store = await make()
     const { request: asked, taken } = await store.submitTask(request())
     expect(taken).toBeNull()
-    const applied = { how: 'applied', at: 5_000, where: '/r' } as const
+    const applied = { how: 'applied', at: 5_000, where: '/r', number: 1 } as const
     await store.recordTaken(asked.id, applied, 'applied to /r', 5_000)
     expect((await store.findTask(asked.id))?.taken).toEqual(applied)
     expect(await store.lastEvents(asked.id, 1)).toMatchObject([

@@ -1,9 +1,13 @@
 /** `apply` as people and programs use it: the built program on a real repository. */
-import { readFileSync, rmSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { type ApplyView, views } from '../../src/surfaces/view.ts'
-import { House } from './house.ts'
+import { eventually } from '../eventually.ts'
+import { exactly } from '../exactly.ts'
+import { entry, House } from './house.ts'
 
 async function applied(house: House, ...words: string[]): Promise<ApplyView> {
   const { stdout } = await house.run(['apply', ...words, '--json'])
@@ -175,4 +179,100 @@ test('what cannot be applied is refused by name', async () => {
   expect(await code(gone)).toEqual([5, 'no_result'])
   const idle = await makeResult(house, 'true')
   expect(await applied(house, idle)).toMatchObject({ state: 'nothing', to: null, taken: null })
+})
+
+test('twenty at once come one after the other, and none mixes with another', async () => {
+  const house = new House()
+  const lines = Array.from({ length: 20 }, (_, n) => `line ${n}`)
+  house.write('lines.txt', `${lines.join('\n')}\n`)
+  house.git('add', '.')
+  house.git('commit', '--quiet', '--message=lines')
+  const one = await makeResult(house, "sed -i 's/^line 3$/ONE/' lines.txt; echo one > one.txt")
+  const two = await makeResult(house, "sed -i 's/^line 15$/TWO/' lines.txt; echo two > two.txt")
+  const index = readFileSync(join(house.repo, '.git/index'))
+  const before = exactly({ root: house.repo })
+
+  const racing = Array.from({ length: 20 }, (_, n) => house.run(['apply', n % 2 ? one : two]))
+  expect((await Promise.all(racing)).map(({ code }) => code)).toEqual(Array(20).fill(0))
+  const both = lines.map(line => (line === 'line 3' ? 'ONE' : line === 'line 15' ? 'TWO' : line))
+  expect(read(house, 'lines.txt')).toBe(`${both.join('\n')}\n`)
+  for (const id of [one, two]) {
+    expect(readdirSync(join(house.home, 'tasks', id, 'applied'))).toEqual(['1.json'])
+  }
+
+  // The one that came last goes first.
+  const isLast = (await house.run(['apply', '--undo', one])).code === 0
+  for (const id of isLast ? [two] : [two, one]) await house.ok(['apply', '--undo', id])
+  expect(exactly({ root: house.repo })).toEqual(before)
+
+  // And back and forth: whatever wins, it is whole.
+  const wild = Array.from({ length: 20 }, (_, n) => ['apply', ...(n % 3 ? ['--undo'] : []), two])
+  const ran = await Promise.all(wild.map(words => house.run(words)))
+  const refused = ran.filter(({ code }) => code !== 0)
+  expect(refused.filter(({ stderr }) => !stderr.includes('applied to'))).toEqual([])
+  const isIn = house.git('status', '--short').includes('two.txt')
+  expect((await house.task(two)).taken === null).toBe(!isIn)
+  if (isIn) await house.ok(['apply', '--undo', two])
+  expect(exactly({ root: house.repo })).toEqual(before)
+  expect(readFileSync(join(house.repo, '.git/index'))).toEqual(index)
+})
+
+test('an interrupt before the first file stops it; after that it is finished', async () => {
+  const house = new House()
+  // Git waits here, while it makes the new files: before anything is decided.
+  house.write('.gitattributes', 'new.txt filter=slow\n')
+  house.git('add', '.')
+  house.git('commit', '--quiet', '--message=attributes')
+  const id = await makeResult(house)
+  const at = (name: string) => join(house.scratch, name)
+  const slow = `touch '${at('waits')}'; while [ ! -e '${at('go')}' ]; do sleep 0.02; done; cat`
+  house.git('config', 'filter.slow.smudge', slow)
+  const before = exactly({ root: house.repo })
+
+  const stopped = house.start(['apply', id])
+  let said = ''
+  stopped.stderr?.on('data', chunk => {
+    said += chunk
+  })
+  await eventually('git makes the new files', () => existsSync(at('waits')))
+  stopped.kill('SIGINT')
+  writeFileSync(at('go'), '')
+  expect(await once(stopped, 'exit')).toEqual([130, null])
+  expect(said).toContain('interrupted; nothing was written')
+  expect(exactly({ root: house.repo })).toEqual(before)
+
+  const points = at('points')
+  mkdirSync(points)
+  const armed = join(points, 'apply.journal-written')
+  writeFileSync(armed, 'stand')
+  const finished = house.run(['apply', id], { environment: { HOLDFAST_CRASH_POINTS: points } })
+  await eventually('it is about to write', () => existsSync(`${armed}.pid`))
+  process.kill(Number.parseInt(readFileSync(`${armed}.pid`, 'utf8'), 10), 'SIGINT')
+  writeFileSync(`${armed}.go`, '')
+  expect(await finished).toMatchObject({ code: 130, stderr: expect.stringContaining('applied to') })
+  expect(read(house, 'new.txt')).toBe('new\n')
+  await house.ok(['apply', '--undo', id])
+  expect(exactly({ root: house.repo })).toEqual(before)
+})
+
+test('a disk that is too small: nothing is written', async ({ skip }) => {
+  const house = new House()
+  const small = join(house.scratch, 'small')
+  const script = `mkdir "$1" && mount -t tmpfs -o size=3m tmpfs "$1" && git clone -q --no-local "$2" "$1/clone" && cd "$1/clone" &&
+    sha256sum .git/index kept.txt > "$3/before"; shift 3; "$@"; echo "exit $?"
+    sha256sum .git/index kept.txt; git status --short; ls .git | grep holdfast`
+  const id = await makeResult(
+    house,
+    'head -c 8000000 /dev/urandom > large; echo edited >> kept.txt',
+  )
+  const words = ['-rm', 'sh', '-c', script, 'sh', small, house.repo, house.scratch]
+  const command = [process.execPath, entry, 'apply', id, '--to', '.']
+  const ran = spawnSync('unshare', [...words, ...command], {
+    env: house.environment,
+    encoding: 'utf8',
+  })
+  const before = join(house.scratch, 'before')
+  skip(!existsSync(before), 'this machine lets nobody mount a small disk')
+  expect(ran.stderr).toContain('more space than is free')
+  expect(ran.stdout).toBe(`exit 5\n${readFileSync(before, 'utf8')}`)
 })

@@ -1,5 +1,5 @@
 /** Results of real worktrees, applied to real checkouts. */
-import { lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { mkdirSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TaskId, worktreeIdOf } from '../../src/domain/ids.ts'
 import type { Base } from '../../src/domain/task.ts'
@@ -29,6 +29,8 @@ export interface FinishedTask {
   readonly base: Base
   readonly result: CollectedResult
   readonly directory: string
+  /** A task that follows it: collected from the same worktree, as it is now. */
+  goOn(): Promise<FinishedTask>
 }
 
 export interface Story {
@@ -64,8 +66,6 @@ export async function finishTaskIn(
   const { worktrees, top, environment } = scene
   const task = nextTask()
   const directoryOf = (id: TaskId) => join(top, 'tasks', id)
-  const directory = directoryOf(task)
-  mkdirSync(directory, { recursive: true })
   const checkout = await mine.open()
   const base = await worktrees.captureBase(checkout, task, scene.scratch, limits)
   const path = join(top, 'worktrees', task)
@@ -73,13 +73,29 @@ export async function finishTaskIn(
   const record = await worktrees.createWorktree(worktreeIdOf(task), path, base, commonDir)
   const agent = new Repository(scene, record.path)
   work(agent)
-  const result = await worktrees.collectResult(record, base, task, directory)
-  since?.(mine)
   const locks = makeLocks(join(top, 'locks'), systemClock)
   const clock = systemClock
   const free = freeBytes === undefined ? {} : { freeBytes }
   const applications = makeApplications({ locks, clock, environment, directoryOf, ...free })
-  return { scene, applications, mine, agent, task, base, result, directory }
+  const collect = async (id: TaskId): Promise<FinishedTask> => {
+    mkdirSync(directoryOf(id), { recursive: true })
+    const result = await worktrees.collectResult(record, base, id, directoryOf(id))
+    const goOn = () => collect(nextTask())
+    return {
+      scene,
+      applications,
+      mine,
+      agent,
+      task: id,
+      base,
+      result,
+      directory: directoryOf(id),
+      goOn,
+    }
+  }
+  const finished = await collect(task)
+  since?.(mine)
+  return finished
 }
 
 export async function apply(
@@ -121,32 +137,6 @@ export async function undo(
   return await applications.withTarget(application.root, () =>
     applications.undo(application, target),
   )
-}
-
-/** Every path below a checkout but its `.git`, directories too: kind, permissions and bytes. */
-export function exactly({ root }: Repository): Map<string, string> {
-  const found = new Map<string, string>()
-  const walk = (prefix: Buffer) => {
-    const directory = Buffer.concat([Buffer.from(`${root}/`), prefix])
-    for (const name of readdirSync(directory, { encoding: 'buffer' })) {
-      const path = Buffer.concat([prefix, name])
-      const place = Buffer.concat([Buffer.from(`${root}/`), path])
-      const text = path.toString('latin1')
-      if (text === '.git') continue
-      const stats = lstatSync(place)
-      const mode = (stats.mode & 0o777).toString(8)
-      if (stats.isDirectory()) {
-        found.set(`${text}/`, mode)
-        walk(Buffer.concat([path, Buffer.from('/')]))
-      } else if (stats.isSymbolicLink()) {
-        found.set(text, `link ${readlinkSync(place, { encoding: 'latin1' })}`)
-      } else if (stats.isFile())
-        found.set(text, `${mode} ${readFileSync(place).toString('latin1')}`)
-      else found.set(text, 'special')
-    }
-  }
-  walk(Buffer.alloc(0))
-  return new Map([...found].sort())
 }
 
 /** What an application leaves besides the files that it wrote. */

@@ -11,7 +11,8 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it, test } from 'vitest'
-import { apply, exactly, finishTask, noTraces, traces, undo } from './apply-scene.ts'
+import { exactly } from '../exactly.ts'
+import { apply, finishTask, noTraces, traces, undo } from './apply-scene.ts'
 import { filesOf, fingerprint, makeLinked, type Repository } from './scene.ts'
 import { sources } from './sources.ts'
 

@@ -3,11 +3,12 @@ import { makeTaskId } from '../../src/domain/ids.ts'
 import { loadProcessTable } from '../../src/process/process-table.ts'
 import { makeLocks } from '../../src/store/locks.ts'
 import { systemClock } from '../../src/system-clock.ts'
+import { makeApplications } from '../../src/worktree/applications.ts'
 import { discardTree } from '../../src/worktree/discard.ts'
 import { makeWorktrees } from '../../src/worktree/worktrees.ts'
 
 const processes = await loadProcessTable()
-const [top = '', act = '', place = ''] = process.argv.slice(2)
+const [top = '', act = '', place = '', more = ''] = process.argv.slice(2)
 
 const acts: Record<string, () => Promise<unknown>> = {
   async capture() {
@@ -32,6 +33,18 @@ const acts: Record<string, () => Promise<unknown>> = {
       environment: process.env,
     })
     return await worktrees.openCheckout(place).catch(({ code, message }) => ({ code, message }))
+  },
+  async apply() {
+    const locks = makeLocks(join(top, 'locks'), systemClock)
+    const needs = { locks, clock: systemClock, environment: process.env }
+    const directoryOf = (task: string) => join(top, 'tasks', task)
+    const target = await makeWorktrees({ ...needs, processes }).openCheckout(place)
+    const order = { ...JSON.parse(more), followed: [], target, mode: 'clean' } as const
+    const applying = makeApplications({ ...needs, directoryOf }).apply({
+      ...order,
+      isStopped: () => false,
+    })
+    return await applying.catch(({ code, message }) => ({ code, message }))
   },
   async discard() {
     discardTree(place)

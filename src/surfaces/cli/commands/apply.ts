@@ -51,18 +51,19 @@ export const apply = defineCommand({
     const store = await context.holdfast.store()
     const task = await requireTask(store, requireWord(words, 'TASK', usage))
     const to = given.to === undefined ? null : resolve(context.directory, given.to)
-    const view = await (given.undo === true
-      ? undo(task, to, context)
-      : takeHome(
-          task,
-          to,
-          given.check ? 'check' : given.conflicts ? 'conflicts' : 'clean',
-          context,
-        ))
+    const mode = given.check ? 'check' : given.conflicts ? 'conflicts' : 'clean'
+    let view: ApplyView
+    try {
+      view = await (given.undo ? undo(task, to, context) : takeHome(task, to, mode, context))
+    } catch (error) {
+      if (!(error instanceof AppError) || !context.interrupted.aborted) throw error
+      context.output.tell(error.message)
+      return signalExitCode(Number(context.interrupted.reason))
+    }
     if (given.json === true) context.output.writeJson(view)
     else show(view, context.output)
     if (context.interrupted.aborted) {
-      context.output.tell('interrupted when it was too late: see above')
+      context.output.tell('interrupted, but too late: this was done')
       return signalExitCode(Number(context.interrupted.reason))
     }
     return view.state === 'conflicts' ? exitCodes.refused : exitCodes.done
