@@ -16,6 +16,7 @@ import type { RepositoryFiles } from './ports/repository-files.ts'
 import type { Store } from './ports/store.ts'
 import type { TaskFiles } from './ports/task-files.ts'
 import type { FoundSetUp, Trust } from './ports/trust.ts'
+import type { Upkeep } from './ports/upkeep.ts'
 import type { WorkerPresence } from './ports/worker-presence.ts'
 import type { Worktrees } from './ports/worktrees.ts'
 import { makeWorkerPresence } from './process/worker-presence.ts'
@@ -37,6 +38,7 @@ export interface Composition {
   host(): Promise<ProcessHost>
   processes(): Promise<ProcessTable>
   locks(): Promise<Locks>
+  upkeep(): Promise<Upkeep>
   presence(): Promise<WorkerPresence>
   worktrees(): Promise<Worktrees>
   confinement(): Promise<Confinement>
@@ -57,6 +59,7 @@ export interface Composition {
   repositoryFiles(): Promise<RepositoryFiles>
   agentNames(): Promise<readonly string[]>
   agent(name: string): Promise<Agent>
+  /** Closes what is open. The store may be asked for again. */
   close(): Promise<void>
 }
 
@@ -82,6 +85,10 @@ export function compose(environment: Variables, entry: string): Composition {
   const store = once(async () => {
     return await openSqliteStore(home, systemClock)
   })
+  const closeStore = async () => {
+    const opened = await store.forget()?.catch(() => undefined) // Whoever asked was told why.
+    await opened?.close()
+  }
   const files = once(async () => {
     const { makeTaskFiles } = await import('./store/task-files.ts')
     return makeTaskFiles(home)
@@ -93,6 +100,10 @@ export function compose(environment: Variables, entry: string): Composition {
   const host = once(async () => {
     const { makeProcessHost } = await import('./process/host.ts')
     return makeProcessHost(await processes(), { toolPath })
+  })
+  const upkeep = once(async () => {
+    const { makeUpkeep } = await import('./store/upkeep.ts')
+    return makeUpkeep(home, systemClock)
   })
   const locks = once(async () => {
     return makeLocks(join(home, 'locks'), systemClock)
@@ -145,6 +156,7 @@ export function compose(environment: Variables, entry: string): Composition {
     host,
     processes,
     locks,
+    upkeep,
     presence,
     worktrees,
     applications,
@@ -167,7 +179,7 @@ export function compose(environment: Variables, entry: string): Composition {
     async leaveHome() {
       const { leaveHome } = await import('./store/leave-home.ts')
       // SQLite removes files by name when it closes one: that may not be a new one's.
-      if (store.isMade()) await (await store().catch(() => undefined))?.close()
+      await closeStore()
       return leaveHome(home)
     },
     async repositoryFiles() {
@@ -187,11 +199,7 @@ export function compose(environment: Variables, entry: string): Composition {
       }
       return await load()
     },
-    async close() {
-      if (!store.isMade()) return
-      const opened = await store().catch(() => undefined) // Whoever asked for it was told why.
-      await opened?.close()
-    },
+    close: closeStore,
   }
 }
 
@@ -203,14 +211,21 @@ function requireStateDirectory(environment: Variables): string {
   })
 }
 
-/** Makes a thing at the first call, and hands the same out ever after. */
-function once<T>(make: () => Promise<T>): (() => Promise<T>) & { isMade(): boolean } {
+/** Makes a thing at the first call, and hands the same out until it is forgotten. */
+function once<T>(
+  make: () => Promise<T>,
+): (() => Promise<T>) & { forget(): Promise<T> | undefined } {
   let made: Promise<T> | undefined
   const get = () => {
     made ??= make()
     return made
   }
-  return Object.assign(get, { isMade: () => made !== undefined })
+  const forget = () => {
+    const before = made
+    made = undefined
+    return before
+  }
+  return Object.assign(get, { forget })
 }
 
 /** Git is not the worker, and has allocation habits of its own. */

@@ -25,6 +25,7 @@ export type FailureCode =
   | 'max_failures'
   | 'timed_out'
   | 'dependency_failed'
+  | 'record_lost'
   | 'internal_error'
 
 /** Why something failed: the code to act on, the agent's or git's own words, and the next step. */

@@ -7,7 +7,7 @@
 import { reach } from '../domain/crash-points.ts'
 import { messageOf } from '../domain/errors.ts'
 import { parseTaskId } from '../domain/ids.ts'
-import { hasEnded, type Task } from '../domain/task.ts'
+import { endedStates, type Task } from '../domain/task.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Store } from '../ports/store.ts'
 import type { TaskDirectory, TaskFiles } from '../ports/task-files.ts'
@@ -23,7 +23,7 @@ export interface ReconcilePorts {
 }
 
 /** A submission takes seconds at most, even of a large working tree. */
-const ABANDONED_MS = 15 * 60_000
+export const ABANDONED_MS = 15 * 60_000
 
 /** What is out of step; nothing is changed. */
 export type Leftover =
@@ -41,10 +41,12 @@ export async function findLeftovers({
     const isOld = clock.now() - directory.madeAt > ABANDONED_MS
     // Most are of tasks that ran and have long ended: those need no look at the store.
     if (!directory.hasEnvironment && (directory.hasRuns || !isOld)) continue
-    const task = await store.findTask(directory.task).catch(unlessRowTrouble)
-    if (task === 'damaged') continue
-    if (task === undefined && isOld) found.push({ kind: 'abandoned_submission', directory })
-    else if (task !== undefined && hasEnded(task.state) && directory.hasEnvironment) {
+    const row = await store.findRemains(directory.task)
+    if (row === undefined) {
+      // One that was handed in had a row: the store has lost it, which is for `doctor` to mend.
+      const wasTask = directory.wasHandedIn || directory.hasRuns
+      if (isOld && !wasTask) found.push({ kind: 'abandoned_submission', directory })
+    } else if (directory.hasEnvironment && endedStates.some(name => name === row.state)) {
       found.push({ kind: 'environment_of_ended_task', directory })
     }
   }
@@ -81,7 +83,8 @@ export async function reconcile(ports: ReconcilePorts): Promise<readonly string[
   return done
 }
 
-async function clearAway(leftover: Leftover, ports: ReconcilePorts): Promise<void> {
+/** Does away with one. What has become something else meanwhile stays. */
+export async function clearAway(leftover: Leftover, ports: ReconcilePorts): Promise<void> {
   const { store, files } = ports
   switch (leftover.kind) {
     case 'unused_worktree':

@@ -6,7 +6,7 @@
 import { reach } from '../domain/crash-points.ts'
 import { AppError, messageOf } from '../domain/errors.ts'
 import type { TaskId } from '../domain/ids.ts'
-import type { Task } from '../domain/task.ts'
+import { activeStates, type Task } from '../domain/task.ts'
 import type { Agent } from '../ports/agent.ts'
 import type { ClaimScope } from '../ports/store.ts'
 import type { FollowPorts, Underway, Wishes } from './follow-attempt.ts'
@@ -121,6 +121,8 @@ export async function work(order: WorkOrder, ports: FollowPorts): Promise<void> 
       seen = counter
       offered = free
       await passOnCancels(attended, adopt, ports)
+      // `doctor --fix` may have brought back one that was lost.
+      if ((await store.countTasks(activeStates)) > attended.size) await adopt()
       await claim()
       wakeAt = await store.nextWake()
     }

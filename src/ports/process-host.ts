@@ -56,6 +56,15 @@ export interface FoundProcess {
   readonly because: 'mark' | 'descent' | 'session' | 'directory'
 }
 
+/** A process with the mark of an attempt, and what the mark says. */
+export interface MarkedProcess {
+  readonly pid: number
+  readonly command: string
+  readonly mark: string
+  readonly task: TaskId
+  readonly fence: Fence
+}
+
 /** How to recognise the processes of one attempt (DESIGN: identity). */
 export interface AttemptProcesses {
   readonly task: TaskId
@@ -107,6 +116,10 @@ export interface ProcessHost {
   readStderrTail(runDirectory: string, bytes: number): string
   /** Every live process of the attempt, this process excepted. Scans the whole process table. */
   findProcesses(attempt: AttemptProcesses): readonly FoundProcess[]
+  /** Every live process that bears the mark of an attempt, whosever store that is in. */
+  findMarked(): readonly MarkedProcess[]
+  /** Whether a mark is the one that the attempt of a run directory was launched with. */
+  isMarkOf(mark: string, runDirectory: string): boolean
   /** Ends every process of the attempt: gracefully, then forcefully, then looks again. */
   stop(attempt: AttemptProcesses, order: StopOrder): Promise<StopReport>
   /** Starts a program that outlives this one: own session, reparented, standing in `/`. */

@@ -8,17 +8,19 @@ import type { Activity } from '../domain/activity.ts'
 import type { AgentEvent, TaskEvent } from '../domain/agent-events.ts'
 import type { Fence, TaskId, WorktreeId } from '../domain/ids.ts'
 import type { Failure } from '../domain/outcome.ts'
+import type { RowRemains } from '../domain/restored.ts'
 import type {
   Attempt,
   Taken,
   Task,
   TaskRequest,
+  TaskState,
   TaskStateName,
   WorktreeKind,
 } from '../domain/task.ts'
 import type { Transition } from '../domain/transitions.ts'
 import type { Translation } from './agent.ts'
-import type { WorktreeRecord } from './worktrees.ts'
+import type { WorktreePlan, WorktreeRecord } from './worktrees.ts'
 
 declare const claimed: unique symbol
 /** An attempt whose claim this worker holds: only `claimNext` and `claimActive` make one. */
@@ -136,6 +138,7 @@ export interface Store {
   /** Completes the record once the worktree stands. */
   recordWorktree(attempt: ClaimedAttempt, worktree: WorktreeRecord): Promise<boolean>
   findWorktree(id: WorktreeId): Promise<StoredWorktree | undefined>
+  /** All whose rows are sound. */
   listWorktrees(): Promise<readonly StoredWorktree[]>
   /**
    * Runs `work` only if there is no such task, and lets none be submitted meanwhile. False: there is.
@@ -145,10 +148,25 @@ export interface Store {
   /** Forgets a worktree that is gone from the disk. Refuses (false) while it is leased. */
   forgetWorktree(id: WorktreeId): Promise<boolean>
 
+  /** The common git directories of all tasks. */
+  listRepositories(): Promise<readonly string[]>
+  /** Frees a worktree whose task has ended, or is not known; false: it is not so (any more). */
+  releaseLease(worktree: WorktreeId): Promise<boolean>
+  /** The task that claims a worktree. */
+  findLease(worktree: WorktreeId): Promise<TaskId | undefined>
+  /** Clears what is damaged and not vital: log lines say so, and the rest is not known any more. */
+  clearDamage(): Promise<void>
+  /** Writes down a worktree that was found on the disk, or its damaged row anew; leased to nobody. */
+  registerWorktree(worktree: WorktreeRecord, kind: WorktreeKind): Promise<void>
+  /** What the plain columns of a task's row say; undefined: there is no row. */
+  findRemains(task: TaskId): Promise<RowRemains | undefined>
+  /** Writes down a task that was found in its directory, or its damaged row anew. */
+  restoreTask(task: RestoredTask): Promise<void>
+
   /** A number that differs whenever another process has written; for cheap waiting. */
   changeCounter(): number
-  /** Whether the store's own structure is sound; null, or what is wrong. */
-  checkIntegrity(): Promise<string | null>
+  /** What is wrong with the store's structure, and with single rows. Reads everything. */
+  checkIntegrity(): Promise<readonly Damage[]>
   /**
    * Ends the store for good, if it knows exactly so many tasks, and all of them have ended: no
    * process writes to it any more, nor opens it (`store_ended`). False: somebody handed one in.
@@ -169,12 +187,24 @@ export interface UnreadableTask {
   readonly problem: string
 }
 
-/** A worktree that is to be made. */
-export interface WorktreePlan {
-  readonly id: WorktreeId
-  readonly kind: WorktreeKind
-  readonly path: string
-  readonly commonDir: string
+export interface Damage {
+  /** `structure`: SQLite's own; else that of one row, named by its task or worktree. */
+  readonly where:
+    | { readonly kind: 'structure' }
+    | { readonly kind: 'task'; readonly id: TaskId }
+    | { readonly kind: 'worktree'; readonly place: WorktreePlan }
+  /** Whether more hangs on it than what can be derived again, or is only shown. */
+  readonly isVital: boolean
+  readonly text: string
+}
+
+export interface RestoredTask {
+  readonly request: TaskRequest
+  readonly state: TaskState
+  /** Of which there is a run directory. */
+  readonly attempts: readonly Attempt[]
+  /** The worktree that it works in, as it stands; null: there is none. */
+  readonly worktree: WorktreeRecord | null
 }
 
 export interface StoredWorktree extends WorktreePlan {

@@ -3,6 +3,7 @@
  * the repository is gone. Directories have mode 0700, files 0600.
  */
 import type { Fence, TaskId, WorktreeId } from '../domain/ids.ts'
+import type { Attempt, EndedState, TaskRequest } from '../domain/task.ts'
 import type { Environment } from './agent.ts'
 import type { SetUpTime } from './worktrees.ts'
 
@@ -54,8 +55,18 @@ export interface TaskFiles {
   isThere(task: TaskId): boolean
   /** Whether an attempt was ever launched. */
   hasRuns(task: TaskId): boolean
+  /** The copies of what was asked and of how it ended, which are for the case that its row is lost. */
+  readCopies(task: TaskId): Promise<TaskCopies>
+  /** The attempts of which there is a run directory, in their order. */
+  listRuns(task: TaskId): Promise<readonly Attempt[]>
   /** Takes a task directory away, for a submission that failed. */
   remove(task: TaskId): Promise<void>
+}
+
+/** Null: there is none, or none that can be read. */
+export interface TaskCopies {
+  readonly request: TaskRequest | null
+  readonly end: EndedState | null
 }
 
 /** A task directory as `list` finds it. */
@@ -68,4 +79,6 @@ export interface TaskDirectory {
   readonly hasEnvironment: boolean
   /** Whether an attempt was ever launched. */
   readonly hasRuns: boolean
+  /** Whether it was handed in: there was a row, and what was asked was copied. */
+  readonly wasHandedIn: boolean
 }

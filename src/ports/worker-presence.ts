@@ -20,6 +20,10 @@ export interface WorkerPresence {
   ring(): Promise<void>
   /** Lets no watchdog start another worker in place of one that is stopped. */
   dismissWatchdog(): void
+  /** Whether there is the card of a worker that is gone: one that was killed. */
+  hasLeftCard(): boolean
+  /** Removes it, unless there is a worker. */
+  removeCard(): void
   /** Becomes the worker; undefined if another one is. Released when it leaves, however that is. */
   takePost(info: WorkerInfo): Promise<Lock | undefined>
   /** Keeps the post from any worker without becoming one; undefined if one is up. */

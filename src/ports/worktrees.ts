@@ -5,7 +5,7 @@
 import type { Bounds } from '../domain/configuration.ts'
 import type { CommitId, TaskId, WorktreeId } from '../domain/ids.ts'
 import type { IncludedFiles } from '../domain/set-up.ts'
-import type { Base, RepositoryPlace } from '../domain/task.ts'
+import type { Base, RepositoryPlace, WorktreeKind } from '../domain/task.ts'
 
 /** A checkout that a caller stands in, and the commit it is on. */
 export interface Checkout {
@@ -173,10 +173,43 @@ export interface Worktrees {
    * then. How many they were; null where the repository is gone.
    */
   dropRefs(commonDir: string, tasks: readonly TaskId[]): Promise<number | null>
+  /**
+   * The record of a worktree that stands, as it would have been written down when it was made.
+   * Undefined: it is not provably the one of this id.
+   */
+  recogniseWorktree(place: WorktreePlan): WorktreeRecord | undefined
+  /**
+   * Has git forget a worktree of ours whose directory is gone. What only its registration still
+   * holds (commits of its HEAD, what its index had staged) is held by `refs/holdfast/<id>/left`
+   * first. Gives that commit; null: there was nothing. Does nothing to a registration of others.
+   */
+  forgetLost(place: WorktreePlan): Promise<CommitId | null>
+  /** Whether its directory is gone for good, and not only a disk that is not mounted now. */
+  isGone(worktree: WorktreeRecord): boolean
+  /** Gits of ours that go on although whoever started them is dead. */
+  findOrphans(): readonly OrphanGit[]
+  /** Ends those at work on a worktree. */
+  endOrphans(worktreePath: string): Promise<void>
   /** The version of git; throws where there is none, or where it is too old. */
   gitVersion(): Promise<string>
-  /** The worktrees that git knows in a repository, with their lock reasons; for `doctor`. */
+  /** The worktrees that git knows in a repository, with their lock reasons. */
   listRegistered(commonDir: string): Promise<readonly RegisteredWorktree[]>
+  /** Whether something is at a path. */
+  isThere(path: string): boolean
+}
+
+/** A worktree as it is planned, or recorded. */
+export interface WorktreePlan {
+  readonly id: WorktreeId
+  readonly kind: WorktreeKind
+  readonly path: string
+  readonly commonDir: string
+}
+
+export interface OrphanGit {
+  readonly pid: number
+  readonly command: string
+  readonly worktreePath: string
 }
 
 export interface RegisteredWorktree {

@@ -3,9 +3,15 @@ import { realpathSync } from 'node:fs'
 import { isAbsolute, join } from 'node:path'
 import { MARK_VARIABLE } from '../domain/environment.ts'
 import { LAUNCH_LIMIT_MS } from '../domain/recovery.ts'
-import type { AttemptProcesses, ProcessHost, StopReport } from '../ports/process-host.ts'
+import type {
+  AttemptProcesses,
+  MarkedProcess,
+  ProcessHost,
+  StopReport,
+} from '../ports/process-host.ts'
 import {
   type LocalIdentity,
+  type ProcessEntry,
   ProcessesUnseen,
   type ProcessTable,
   type SeenProcess,
@@ -24,6 +30,7 @@ import {
   loadIdentity,
   loadLaunch,
   markPrefix,
+  parseMark,
   syncPath,
   voidRun,
 } from './run-directory.ts'
@@ -71,6 +78,20 @@ export function makeProcessHost(processes: ProcessTable, options: HostOptions = 
       if (judgeAttempt(attempt, processes) !== 'here') return []
       const found = openSource(attempt, processes).find([], () => undefined)
       return found.map(({ pid, command, because }) => ({ pid, command, because }))
+    },
+    findMarked() {
+      const marked: { bearer: ProcessEntry; mark: string }[] = []
+      processes.forBearers(MARK_VARIABLE, (bearer, mark) => marked.push({ bearer, mark }))
+      const commands = processes.commandsOf(marked.map(({ bearer }) => bearer))
+      return marked.flatMap(({ bearer: { pid, name }, mark }): MarkedProcess[] => {
+        const attempt = parseMark(mark)
+        if (attempt === undefined) return []
+        return [{ pid, command: commands.get(pid) ?? `[${name}]`, mark, ...attempt }]
+      })
+    },
+    isMarkOf(mark, runDirectory) {
+      const launched = loadLaunch(runDirectory)
+      return launched.kind === 'loaded' && launched.record.mark === mark
     },
     stop,
     async startDetached(argv, environment, logFile) {

@@ -8,7 +8,7 @@ import { dirname, join } from 'node:path'
 import * as z from 'zod/mini'
 import { reach } from '../domain/crash-points.ts'
 import { messageOf } from '../domain/errors.ts'
-import type { TaskId } from '../domain/ids.ts'
+import { asFence, type Fence, parseTaskId, type TaskId } from '../domain/ids.ts'
 import { type AgentExit, parseShellStatus } from '../domain/outcome.ts'
 import type { LaunchPlan } from '../ports/process-host.ts'
 import type { LocalIdentity, Place } from '../ports/process-table.ts'
@@ -45,6 +45,14 @@ const exitRecord = z.union([
 /** The value of the mark up to the nonce, which keeps apart stores that gave out the same id. */
 export function markPrefix(task: TaskId, fence: number): string {
   return `${task}.${fence}.`
+}
+
+/** Whose mark it is; undefined for what is no mark of ours. */
+export function parseMark(mark: string): { task: TaskId; fence: Fence } | undefined {
+  const [id = '', number = '', nonce] = mark.split('.')
+  const task = parseTaskId(id)
+  if (task === undefined || nonce === undefined || !/^[1-9]\d{0,8}$/.test(number)) return undefined
+  return { task, fence: asFence(Number(number)) }
 }
 
 /**

@@ -4,6 +4,7 @@
  * it is killed: its own watchdog.
  */
 import {
+  existsSync,
   mkdirSync,
   readFileSync,
   renameSync,
@@ -101,6 +102,13 @@ export function makeWorkerPresence(
       reach('stop-worker.watchdog-dismissed')
     },
     blockPost: acquirePost,
+    hasLeftCard: () => !locks.isHeld(LOCK) && existsSync(join(home, CARD)),
+    removeCard() {
+      const lock = locks.tryAcquire(LOCK)
+      if (lock === undefined) return
+      rmSync(join(home, CARD), { force: true })
+      lock.release()
+    },
     async takePost(info) {
       mkdirSync(home, { recursive: true, mode: 0o700 })
       const lock = await acquirePost()

@@ -1,28 +1,68 @@
 /** Whether the store is sound: SQLite's own structure, then the shape of every JSON column. */
 import type { DatabaseSync } from 'node:sqlite'
 import * as z from 'zod/mini'
+import type { TaskId, WorktreeId } from '../domain/ids.ts'
+import type { WorktreeKind } from '../domain/task.ts'
+import type { Damage } from '../ports/store.ts'
 import { columnSchemas } from './column-schemas.ts'
 
 /** How many findings are worth reading. */
-const MOST = 20
+const MOST = 100
 
-/** What is wrong, in words; null where nothing is. Reads everything. */
-export function findDamage(database: DatabaseSync): string | null {
+/** The column that names the task of a row. */
+const OWNERS = { tasks: 'id', attempts: 'task', events: 'task' } as const
+
+/** What no other column tells, and nothing derives again. */
+const VITAL: readonly string[] = ['tasks.request_json', 'tasks.state_json', 'worktrees.record_json']
+
+/** What is wrong. Reads everything. */
+export function findDamage(database: DatabaseSync): readonly Damage[] {
   const structure = database.prepare('PRAGMA integrity_check').all() as {
     integrity_check: string
   }[]
-  const found = structure.map(row => row.integrity_check).filter(text => text !== 'ok')
-  for (const [table, columns] of Object.entries(columnSchemas)) {
-    for (const [column, schema] of Object.entries(columns)) {
-      const rows = database.prepare(`SELECT rowid AS id, ${column} AS json FROM ${table}`)
-      for (const { id, json } of rows.iterate() as Iterable<{ id: number; json: string | null }>) {
-        const problem = findProblem(json, schema)
-        if (problem !== null) found.push(`${table}.${column} of row ${id}: ${problem}`)
-        if (found.length >= MOST) return found.join('; ')
-      }
+  const found: Damage[] = structure
+    .map(row => row.integrity_check)
+    .filter(text => text !== 'ok')
+    .map(text => ({ where: { kind: 'structure' }, isVital: true, text }))
+  // In a torn structure rows cannot be told from each other.
+  if (found.length > 0) return found
+  for (const { table, column, json, row } of readColumns(database)) {
+    const problem = findProblem(json, columnSchemas[table][column as never])
+    if (problem === null) continue
+    const name = `${table}.${column}`
+    const where = ownerOf(table, row)
+    const owner = where.kind === 'task' ? where.id : where.place.id
+    found.push({ where, isVital: VITAL.includes(name), text: `${name} of ${owner}: ${problem}` })
+    if (found.length >= MOST) break
+  }
+  return found
+}
+
+type Table = keyof typeof columnSchemas
+type Row = Readonly<Record<string, string | null>>
+
+const TABLES = ['tasks', 'attempts', 'worktrees', 'events'] as const satisfies readonly Table[]
+
+/** Every value of every JSON column, with its row. */
+function* readColumns(database: DatabaseSync) {
+  for (const table of TABLES) {
+    for (const column of Object.keys(columnSchemas[table])) {
+      const own = table === 'worktrees' ? 'id, kind, path, repository' : OWNERS[table]
+      const rows = database.prepare(`SELECT ${own}, ${column} AS json FROM ${table}`).iterate()
+      for (const row of rows as Iterable<Row>) yield { table, column, json: row.json ?? null, row }
     }
   }
-  return found.length === 0 ? null : found.join('; ')
+}
+
+function ownerOf(table: Table, row: Row) {
+  if (table !== 'worktrees') return { kind: 'task', id: row[OWNERS[table]] as TaskId } as const
+  const place = {
+    id: row.id as WorktreeId,
+    kind: row.kind as WorktreeKind,
+    path: row.path ?? '',
+    commonDir: row.repository ?? '',
+  }
+  return { kind: 'worktree', place } as const
 }
 
 function findProblem(json: string | null, schema: z.ZodMiniType): string | null {
@@ -34,4 +74,35 @@ function findProblem(json: string | null, schema: z.ZodMiniType): string | null 
   }
   const parsed = schema.safeParse(value)
   return parsed.success ? null : z.prettifyError(parsed.error).replace(/\s+/g, ' ')
+}
+
+const NO_LINE = JSON.stringify({
+  kind: 'warning_given',
+  message: 'this line of the log was damaged in the store; see logs --raw',
+})
+
+/** Sets what is damaged, and not vital, to what says that it is not known. */
+export function clearDamage(database: DatabaseSync): void {
+  const isDamaged = (column: 'usage_json' | 'translation_json' | 'body_json', table: Table) => {
+    const schema = columnSchemas[table][column as never] as z.ZodMiniType
+    const rows = database.prepare(`SELECT rowid AS id, ${column} AS json FROM ${table}`).iterate()
+    return [...(rows as Iterable<{ id: number; json: string | null }>)]
+      .filter(({ json }) => findProblem(json, schema) !== null)
+      .map(({ id }) => id)
+  }
+  const set = (table: Table, column: 'usage_json' | 'translation_json' | 'body_json') => {
+    const value = column === 'body_json' ? NO_LINE : null
+    const update = database.prepare(`UPDATE ${table} SET ${column} = ? WHERE rowid = ?`)
+    for (const id of isDamaged(column, table)) update.run(value, id)
+  }
+  database.exec('BEGIN IMMEDIATE')
+  try {
+    set('tasks', 'usage_json')
+    set('attempts', 'translation_json')
+    set('events', 'body_json')
+    database.exec('COMMIT')
+  } catch (error) {
+    if (database.isTransaction) database.exec('ROLLBACK')
+    throw error
+  }
 }

@@ -100,6 +100,10 @@ function begin(file: DatabaseSync, statement: string): boolean {
   } catch (error) {
     const code = sqliteCode(error)
     if (code === SQLITE.busy || code === SQLITE.locked) return false
-    throw storeError(error, file.location() ?? 'lock')
+    if (code !== SQLITE.notadb) throw storeError(error, file.location() ?? 'lock')
+    throw new AppError('store_unreadable', `${file.location()} is no lock file`, {
+      hint: 'run: holdfast doctor --fix',
+      cause: error,
+    })
   }
 }

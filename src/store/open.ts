@@ -1,10 +1,11 @@
 /** Opens the store's file: pragmas, version, migrations, and what goes wrong on the way. */
-import { accessSync, chmodSync, constants, existsSync } from 'node:fs'
+import { accessSync, chmodSync, constants, existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { Kysely } from 'kysely'
 import { reach } from '../domain/crash-points.ts'
 import { AppError } from '../domain/errors.ts'
+import { parseTaskId } from '../domain/ids.ts'
 import { ENDED_VERSION } from './end.ts'
 import { prepareHome, STORE_FILE } from './home.ts'
 import type { Database } from './schema.ts'
@@ -39,8 +40,12 @@ export async function openDatabase(directory: string): Promise<OpenedDatabase> {
     const { openReadOnly } = await import('./open-read-only.ts')
     return await openReadOnly(file)
   }
+  const isMissing = !existsSync(file) && countTaskDirectories(join(directory, 'tasks')) > 0
+  // Asked again: a racing peer makes the store, and then the first task.
+  if (isMissing && !existsSync(file)) throw lostStore(directory, file)
   return await openFile(file, raw => {
     enterWalMode(raw)
+    requireNoTasks(raw, directory, file)
     raw.exec('PRAGMA synchronous = FULL')
   })
 }
@@ -94,6 +99,34 @@ function enterWalMode(raw: DatabaseSync): void {
       if (sqliteCode(error) !== SQLITE.busy || performance.now() > deadline) throw error
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, WAL_PAUSE_MS)
     }
+  }
+}
+
+/**
+ * A new store beside tasks means that theirs was deleted or emptied: they may not seem never made.
+ * (The version is read once more: a racing peer makes the first task only after the tables.)
+ */
+function requireNoTasks(raw: DatabaseSync, directory: string, file: string): void {
+  if (readVersion(raw) > 0) return
+  if (countTaskDirectories(join(directory, 'tasks')) === 0 || readVersion(raw) > 0) return
+  throw lostStore(directory, file)
+}
+
+function lostStore(directory: string, file: string): AppError {
+  const tasks = countTaskDirectories(join(directory, 'tasks'))
+  return new AppError(
+    'store_unreadable',
+    `the store ${file} is gone or empty, and there are ${tasks} task directories`,
+    { hint: 'write it anew from these: holdfast doctor --fix' },
+  )
+}
+
+function countTaskDirectories(path: string): number {
+  try {
+    return readdirSync(path).filter(name => parseTaskId(name) !== undefined).length
+  } catch {
+    // The first task makes it.
+    return 0
   }
 }
 

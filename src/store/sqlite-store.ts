@@ -1,16 +1,31 @@
 /** The embedded store: one SQLite file per user, keyed by task and never by directory. */
+import { statSync } from 'node:fs'
+import { join } from 'node:path'
 import type { Kysely } from 'kysely'
+import { AppError } from '../domain/errors.ts'
 import type { TaskId } from '../domain/ids.ts'
+import { hasEnded } from '../domain/task.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Store, UnreadableTask } from '../ports/store.ts'
 import { claimActive, claimNext, countWaking, nextWake } from './claims.ts'
+import { keepEnd, keepRequest } from './copies.ts'
 import { endStore } from './end.ts'
 import { insertNote, listEvents } from './events.ts'
 import { gather } from './gather.ts'
+import { STORE_FILE } from './home.ts'
+import {
+  findLease,
+  findRemains,
+  listRepositories,
+  registerWorktree,
+  releaseLease,
+  restoreTask,
+} from './mending.ts'
 import { transition } from './moves.ts'
 import { openDatabase } from './open.ts'
 import { findProgress, listAttempts, recordSteps, type Step } from './progress.ts'
 import type { Database } from './schema.ts'
+import { storeError } from './store-error.ts'
 import { submitTask, unlessKnown } from './submissions.ts'
 import { countTasks, findTask, findTasksNamed, listTasks, recordTaken } from './tasks.ts'
 import {
@@ -36,13 +51,19 @@ export async function openSqliteStore(directory: string, clock: Clock): Promise<
       }
     })
   const steps = gather<Step, boolean>(all => unsynced(connection => recordSteps(connection, all)))
+  const inode = statSync(join(directory, STORE_FILE)).ino
   const unreadable = new Map<TaskId, UnreadableTask>()
   const onUnreadable = (task: UnreadableTask) => void unreadable.set(task.id, task)
   const dataVersion = raw.prepare('PRAGMA data_version')
 
   return {
     isReadOnly,
-    submitTask: (request, worktree, isWhole) => submitTask(db, request, worktree, isWhole),
+    async submitTask(request, worktree, isWhole) {
+      const task = await submitTask(db, request, worktree, isWhole)
+      requireInPlace(join(directory, STORE_FILE), inode)
+      if (task.request.id === request.id) keepRequest(directory, request)
+      return task
+    },
     unlessKnown: (task, work) => unlessKnown(db, task, work),
     findTask: id => findTask(db, id),
     findTasksNamed: reference => findTasksNamed(db, reference),
@@ -53,8 +74,17 @@ export async function openSqliteStore(directory: string, clock: Clock): Promise<
     claimActive: () => claimActive(db, onUnreadable),
     nextWake: () => nextWake(db),
     countWaking: before => countWaking(db, before),
-    transition: (task, fence, event, now, ending) =>
-      transition(db, task, fence, event, now, ending),
+    async transition(id, fence, event, now, ending) {
+      const task = await transition(db, id, fence, event, now, ending)
+      if (task !== undefined && hasEnded(task.state)) {
+        // Those that waited for it may have ended with it.
+        const ended = await listTasks(db, { endedSince: now }, onUnreadable)
+        for (const { request, state } of [task, ...ended]) {
+          if (hasEnded(state)) keepEnd(directory, request.id, state)
+        }
+      }
+      return task
+    },
     recordProgress: (attempt, progress, events, now) => steps({ attempt, progress, events, now }),
     findProgress: (task, fence) => findProgress(db, task, fence),
     recordNote: (task, fence, kind, text, now) =>
@@ -80,14 +110,43 @@ export async function openSqliteStore(directory: string, clock: Clock): Promise<
     findWorktree: id => findWorktree(db, id),
     listWorktrees: () => listWorktrees(db),
     forgetWorktree: id => forgetWorktree(db, id),
-    changeCounter: () => (dataVersion.get() as { data_version: number }).data_version,
+    listRepositories: () => listRepositories(db),
+    releaseLease: worktree => releaseLease(db, worktree),
+    findLease: worktree => findLease(db, worktree),
+    async clearDamage() {
+      const { clearDamage } = await import('./integrity.ts')
+      clearDamage(raw)
+    },
+    registerWorktree: (worktree, kind) => registerWorktree(db, worktree, kind, clock.now()),
+    findRemains: task => findRemains(db, task),
+    async restoreTask(restored) {
+      await restoreTask(db, restored, clock.now())
+      unreadable.delete(restored.request.id)
+    },
+    changeCounter() {
+      // In a store that was replaced nothing would ever change any more.
+      requireInPlace(join(directory, STORE_FILE), inode)
+      return (dataVersion.get() as { data_version: number }).data_version
+    },
     async checkIntegrity() {
       const { findDamage } = await import('./integrity.ts')
-      return findDamage(raw)
+      try {
+        return findDamage(raw)
+      } catch (error) {
+        throw storeError(error, join(directory, STORE_FILE))
+      }
     },
     end: async tasks => endStore(raw, tasks),
     async close() {
       if (raw.isOpen) raw.close()
     },
   }
+}
+
+/** What was committed into a store that `doctor --fix` has replaced meanwhile was not handed in. */
+function requireInPlace(file: string, inode: number): void {
+  if (statSync(file, { throwIfNoEntry: false })?.ino === inode) return
+  throw new AppError('store_unwritable', `the store ${file} was replaced in this moment`, {
+    hint: 'do it again',
+  })
 }

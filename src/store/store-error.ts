@@ -47,7 +47,7 @@ export function storeError(error: unknown, file: string): unknown {
   const primary = sqliteCode(error)
   if (primary === SQLITE.corrupt || primary === SQLITE.notadb) {
     return new AppError('store_unreadable', `the store ${file} is damaged: ${messageOf(error)}`, {
-      hint: 'run: holdfast doctor',
+      hint: 'read what can be read of it: holdfast doctor --fix',
       cause: error,
     })
   }
@@ -60,6 +60,16 @@ export function storeError(error: unknown, file: string): unknown {
     })
   }
   const { code = '' } = error as { code?: string }
+  if (primary === SQLITE.cantopen && isDirectory(file)) {
+    return new AppError(
+      'store_unreadable',
+      `a directory stands in the place of the store ${file}`,
+      {
+        hint: 'put it aside and make the store anew: holdfast doctor --fix',
+        cause: error,
+      },
+    )
+  }
   if (!UNWRITABLE.includes(primary) && !SYSTEM.includes(code)) return error
   const why = (primary === SQLITE.cantopen ? whyNotOpened(file) : undefined) ?? messageOf(error)
   return new AppError('store_unwritable', `the store ${file} cannot be written: ${why}`, {
@@ -70,15 +80,21 @@ export function storeError(error: unknown, file: string): unknown {
   })
 }
 
+function isDirectory(path: string): boolean {
+  try {
+    return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
+  } catch {
+    // Not even that can be seen: the error itself says why.
+    return false
+  }
+}
+
 /**
  * SQLite only says that it could not; the system says why. The file itself is not opened: to close
  * it again would end the locks that this process holds on it.
  */
 function whyNotOpened(file: string): string | undefined {
   try {
-    if (statSync(file, { throwIfNoEntry: false })?.isDirectory()) {
-      return 'a directory stands in its place'
-    }
     closeSync(openSync('/', 'r'))
     accessSync(existsSync(file) ? file : dirname(file), constants.R_OK | constants.W_OK)
     return undefined

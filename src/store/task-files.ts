@@ -15,8 +15,10 @@ import {
 import { join } from 'node:path'
 import * as z from 'zod/mini'
 import { type CrashPoint, reach } from '../domain/crash-points.ts'
-import { parseTaskId } from '../domain/ids.ts'
+import { asFence, parseTaskId } from '../domain/ids.ts'
+import type { Attempt } from '../domain/task.ts'
 import type { TaskDirectory, TaskFiles } from '../ports/task-files.ts'
+import { REQUEST_COPY } from './copies.ts'
 import { makeSetUpMarks } from './set-up-marks.ts'
 import { makeSetUpScripts } from './set-up-scripts.ts'
 import { storeError } from './store-error.ts'
@@ -106,12 +108,29 @@ export function makeTaskFiles(home: string): TaskFiles {
           repository: text ?? null,
           hasEnvironment: environment !== undefined,
           hasRuns: runs !== undefined,
+          wasHandedIn: (await stat(join(path, REQUEST_COPY)).catch(unlessMissing)) !== undefined,
         })
       }
       return found
     },
     isThere: task => existsSync(join(directory(task), ENVIRONMENT)),
     hasRuns: task => existsSync(join(directory(task), 'runs')),
+    async readCopies(task) {
+      const { readCopies } = await import('./read-copies.ts')
+      return await readCopies(directory(task), task)
+    },
+    async listRuns(task) {
+      const runs = join(directory(task), 'runs')
+      const names = (await readdir(runs).catch(unlessMissing)) ?? []
+      const fences = names.map(Number).filter(number => Number.isSafeInteger(number) && number > 0)
+      const found: Attempt[] = []
+      for (const fence of fences.sort((a, b) => a - b)) {
+        const { birthtimeMs } = await stat(join(runs, String(fence)))
+        const mode = fence === 1 ? 'fresh' : 'resume'
+        found.push({ task, fence: asFence(fence), mode, startedAt: Math.round(birthtimeMs) })
+      }
+      return found
+    },
     remove: task => rm(directory(task), { recursive: true, force: true }),
   }
 }

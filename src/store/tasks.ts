@@ -1,5 +1,5 @@
 /** Tasks as rows: writing one, finding it again. */
-import type { Selectable } from 'kysely'
+import type { Insertable, Selectable } from 'kysely'
 import { messageOf } from '../domain/errors.ts'
 import { asFence, type Fence, type SessionId, type TaskId, type WorktreeId } from '../domain/ids.ts'
 import type { Taken, Task, TaskRequest, TaskState, TaskStateName, Wait } from '../domain/task.ts'
@@ -78,8 +78,13 @@ function readAnyhow(row: TaskRow): Task | UnreadableTask {
   }
 }
 
-/** `state`: queued, or waiting for others. */
-export async function insertTask(db: Db, request: TaskRequest, state: TaskState): Promise<void> {
+/** `state`: queued, or waiting for others. `known`: of one that was lost and is written down again. */
+export async function insertTask(
+  db: Db,
+  request: TaskRequest,
+  state: TaskState,
+  known: Partial<Insertable<Database['tasks']>> = {},
+): Promise<void> {
   await db
     .insertInto('tasks')
     .values({
@@ -99,8 +104,10 @@ export async function insertTask(db: Db, request: TaskRequest, state: TaskState)
       idempotency_key: request.idempotency?.key ?? null,
       parent: request.delegation?.parent ?? null,
       root: request.delegation?.root ?? null,
+      ...known,
     })
     .execute()
+  if (known.attempts !== undefined) return
   await insertNote(
     db,
     request.id,

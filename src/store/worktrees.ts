@@ -1,8 +1,8 @@
 /** Worktrees and who claims them. */
 import type { Kysely } from 'kysely'
 import type { TaskId, WorktreeId } from '../domain/ids.ts'
-import type { ClaimedAttempt, StoredWorktree, WorktreePlan } from '../ports/store.ts'
-import type { WorktreeRecord } from '../ports/worktrees.ts'
+import type { ClaimedAttempt, StoredWorktree } from '../ports/store.ts'
+import type { WorktreePlan, WorktreeRecord } from '../ports/worktrees.ts'
 import { readWorktreeRecord } from './columns.ts'
 import type { Database, Db } from './schema.ts'
 
@@ -93,7 +93,15 @@ export async function findWorktree(db: Db, id: WorktreeId): Promise<StoredWorktr
 }
 
 export async function listWorktrees(db: Db): Promise<readonly StoredWorktree[]> {
-  return (await selectWorktrees(db).orderBy('worktrees.created_at').execute()).map(readWorktree)
+  const rows = await selectWorktrees(db).orderBy('worktrees.created_at').execute()
+  return rows.flatMap(row => {
+    try {
+      return readWorktree(row)
+    } catch {
+      // `checkIntegrity` names it.
+      return []
+    }
+  })
 }
 
 /** One statement: a lease that is taken in between is not overlooked. */

@@ -191,6 +191,17 @@ export const doctorView = z.object({
       status: z.enum(['ok', 'warning', 'error']),
       message: z.string(),
       hint: z.nullable(z.string()),
+      /** What `--fix` does about it, or has done; null: nothing can, or need, be repaired. */
+      repair: z.nullable(
+        z.object({
+          plan: z.string(),
+          state: z.enum(['possible', 'done', 'failed']),
+          /** Why it failed. */
+          problem: z.nullable(z.string()),
+          /** What was and what was not saved, in words. */
+          notes: z.array(z.string()),
+        }),
+      ),
     }),
   ),
 })

@@ -15,6 +15,7 @@
 import { AppError } from '../domain/errors.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { LocalIdentity, Place, ProcessEntry, ProcessTable } from '../ports/process-table.ts'
+import type { OrphanGit } from '../ports/worktrees.ts'
 import { BADGE_VARIABLE, type Git } from './git.ts'
 
 const LOOK_MS = 5
@@ -89,14 +90,33 @@ async function endProcesses(
 }
 
 function findOrphans(worktreePath: string, processes: ProcessTable): ProcessEntry[] {
+  return orphansOf(processes)
+    .filter(orphan => orphan.worktreePath === worktreePath)
+    .map(({ bearer }) => bearer)
+}
+
+/** See `Worktrees.findOrphans`. */
+export function findAllOrphans(processes: ProcessTable): readonly OrphanGit[] {
+  const orphans = orphansOf(processes)
+  const commands = processes.commandsOf(orphans.map(({ bearer }) => bearer))
+  return orphans.map(({ bearer: { pid, name }, worktreePath }) => ({
+    pid,
+    command: commands.get(pid) ?? `[${name}]`,
+    worktreePath,
+  }))
+}
+
+function orphansOf(processes: ProcessTable) {
   const { pidNamespace } = processes.place()
-  const orphans: ProcessEntry[] = []
+  const orphans: { bearer: ProcessEntry; worktreePath: string }[] = []
   processes.forBearers(BADGE_VARIABLE, (bearer, badge) => {
-    const [pid, startTime, ...rest] = badge.split(',')
+    const [pid, startTime, session, namespace, worktree = ''] = badge.split(',')
     // A container's processes show here too, and speak of pids that are not ours to know.
-    if (rest.join() !== encode([bearer.session, pidNamespace, worktreePath])) return
+    if (`${session},${namespace}` !== encode([bearer.session, pidNamespace])) return
     const starter = { pid: Number(pid), startTime: Number(startTime) }
-    if (processes.liveness(starter) === 'dead') orphans.push(bearer)
+    if (processes.liveness(starter) !== 'dead') return
+    const worktreePath = decode(worktree)
+    if (worktreePath !== undefined) orphans.push({ bearer, worktreePath })
   })
   return orphans
 }
@@ -113,6 +133,15 @@ export function makeBadge(
 /** Without white space: some systems show environments with blanks between the variables. */
 function encode(parts: readonly (string | number)[]): string {
   return parts.map(encodeURIComponent).join()
+}
+
+/** Undefined: no badge of ours says that. */
+function decode(part: string): string | undefined {
+  try {
+    return decodeURIComponent(part)
+  } catch {
+    return undefined
+  }
 }
 
 function end(

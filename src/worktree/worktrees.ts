@@ -11,7 +11,8 @@ import { withOwnFilters } from './filters.ts'
 import { makeGit } from './git.ts'
 import { listIgnored, takeIncluded } from './included.ts'
 import { discardForGood, dropRefs, findStrays } from './leave.ts'
-import { takeOver } from './orphans.ts'
+import { forgetLost, isGone, isThere, recogniseWorktree } from './lost.ts'
+import { findAllOrphans, takeOver } from './orphans.ts'
 import { placeIncluded } from './place-included.ts'
 import { dropBase, holdBase } from './refs.ts'
 import { listRegistered, lookAtWorktree } from './registration.ts'
@@ -81,6 +82,14 @@ export function makeWorktrees({
     },
     findStrays: (commonDir, root, known) => findStrays(git, commonDir, root, known),
     dropRefs: (commonDir, tasks) => dropRefs(git, commonDir, tasks),
+    recogniseWorktree,
+    forgetLost: place => forgetLost(git, locks, place),
+    isGone,
+    isThere,
+    findOrphans: () => findAllOrphans(processes),
+    endOrphans: async worktreePath => {
+      await takeOver(git, clock, processes, worktreePath)
+    },
     gitVersion: () => gitVersion(git),
     listRegistered: commonDir => listRegistered(git, commonDir),
   }

@@ -176,7 +176,7 @@ test('a store that is damaged, or newer, is refused and left alone', async () =>
     expect.objectContaining({
       check: 'store',
       status: 'error',
-      hint: expect.stringContaining('keep a copy of store.db, then move it away'),
+      repair: expect.objectContaining({ plan: expect.stringContaining('keep the damaged one') }),
     }),
   )
   rmSync(join(house.home, 'store.db'))
@@ -233,6 +233,7 @@ test('doctor finds a fresh install well, makes nothing, and finds a file in its 
     status: 'ok',
     message: `${house.home}; the first task makes it`,
     hint: null,
+    repair: null,
   })
   expect(existsSync(house.home)).toBe(false)
   const file = join(house.scratch, 'a-file')
@@ -241,6 +242,6 @@ test('doctor finds a fresh install well, makes nothing, and finds a file in its 
   expect(run.code).toBe(1)
   expect(JSON.parse(run.stdout).findings[0]).toMatchObject({
     status: 'error',
-    message: `${file} is no directory`,
+    message: `the state directory ${file} is no directory`,
   })
 })

@@ -394,7 +394,7 @@ test('doctor reports what was half made, and finds the unknown through a linked 
   store.prepare('DELETE FROM worktrees WHERE path LIKE ?').run(`%${unknown}`)
   store.close()
   expect(await findings()).toEqual([
-    `${house.worktree(half)} stands half made`,
+    `${house.worktree(half)} stands, and was not written down as what`,
     expect.stringMatching(`real/worktrees/${unknown} is registered in .*, and of no task`),
   ])
 })

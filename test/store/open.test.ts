@@ -80,11 +80,17 @@ test('ten openers of a new store at once all find it ready', async () => {
 test('a JSON column of the wrong shape is found by the integrity check', async () => {
   const directory = scratchDirectory()
   const { raw } = await openDatabase(directory)
-  expect(findDamage(raw)).toBeNull()
+  expect(findDamage(raw)).toEqual([])
   raw.exec(`INSERT INTO tasks (id, name, agent, repository, created_at, request_json, state,
     state_since, state_json) VALUES ('a', 'a', 'a', 'a', 0, '{}', 'queued', 0, '{"name":"queued"}')`)
-  expect(findDamage(raw)).toContain('tasks.request_json of row 1')
+  expect(findDamage(raw)).toMatchObject([
+    {
+      where: { kind: 'task', id: 'a' },
+      isVital: true,
+      text: expect.stringContaining('tasks.request_json of a: '),
+    },
+  ])
   raw.exec("UPDATE tasks SET state_json = '{'")
-  expect(findDamage(raw)).toContain('tasks.state_json of row 1: no JSON')
+  expect(findDamage(raw).map(({ text }) => text)).toContain('tasks.state_json of a: no JSON')
   raw.close()
 })

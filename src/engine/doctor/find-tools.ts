@@ -1,0 +1,63 @@
+/** The programs that Holdfast stands on, and the agents. */
+import { agentEnvironment, MARK_VARIABLE } from '../../domain/environment.ts'
+import type { Agent } from '../../ports/agent.ts'
+import type { ProcessTable } from '../../ports/process-table.ts'
+import type { Worktrees } from '../../ports/worktrees.ts'
+import { type Finding, fine, trouble } from './finding.ts'
+
+export async function findGitTrouble(worktrees: Worktrees): Promise<readonly Finding[]> {
+  try {
+    return [fine('git', await worktrees.gitVersion())]
+  } catch (error) {
+    return [trouble('git', 'error', error, { hint: 'install git 2.38 or newer' })]
+  }
+}
+
+/** All that an attempt's processes are found by, and the tool by which they are let go. */
+export function findProcessTrouble(processes: ProcessTable, toolPath: string): readonly Finding[] {
+  const check = 'processes'
+  try {
+    const seen = processes.scan(MARK_VARIABLE, 0, () => undefined)
+    const [tool] = processes.ownSession(`${toolPath}:/usr/local/bin:/usr/bin:/bin`)
+    const { machine, boot } = processes.place()
+    const findings = [fine(check, `${seen.length} of yours are seen; ${tool} lets them go`)]
+    if (machine === '' || boot === '') {
+      const what =
+        machine === '' ? 'this machine has no number of its own' : 'no boot is told apart'
+      findings.push(trouble(check, 'warning', `${what}: see docs/reference/platforms.md`))
+    }
+    return findings
+  } catch (error) {
+    return [trouble(check, 'error', error)]
+  }
+}
+
+/** Those that take a prompt. */
+export async function findAgentTrouble(
+  agents: readonly Agent[],
+  environment: Readonly<Record<string, string | undefined>>,
+  directory: string,
+): Promise<readonly Finding[]> {
+  const findings: Finding[] = []
+  for (const agent of agents) {
+    if (!agent.capabilities.takesPrompt) continue
+    const check = `agent ${agent.name}`
+    try {
+      const found = await agent.findInstallation(agentEnvironment(environment), [], directory)
+      findings.push(fine(check, `${found.version ?? 'version unknown'}, ${found.program}`))
+    } catch (error) {
+      findings.push(trouble(check, 'warning', error))
+    }
+  }
+  return findings
+}
+
+export async function findConfigurationTrouble(
+  describe: () => Promise<string>,
+): Promise<readonly Finding[]> {
+  try {
+    return [fine('configuration', await describe())]
+  } catch (error) {
+    return [trouble('configuration', 'warning', error)]
+  }
+}

@@ -1,0 +1,131 @@
+/** Git, store and disk must tell the same of each worktree. */
+import { endedStates } from '../../domain/task.ts'
+import type { Store, StoredWorktree } from '../../ports/store.ts'
+import type { TaskFiles } from '../../ports/task-files.ts'
+import type { WorktreePlan, Worktrees } from '../../ports/worktrees.ts'
+import { type Finding, fine, trouble } from './finding.ts'
+
+const CHECK = 'worktrees'
+
+export interface WorktreeLookPorts {
+  readonly store: Store
+  readonly files: TaskFiles
+  readonly worktrees: Worktrees
+}
+
+export async function findWorktreeTrouble(ports: WorktreeLookPorts): Promise<readonly Finding[]> {
+  const known = await ports.store.listWorktrees()
+  const findings: Finding[] = []
+  for (const worktree of known) {
+    const lease = await findLeaseTrouble(worktree, ports)
+    if (lease !== undefined) findings.push(lease)
+    const place = await findPlaceTrouble(worktree, ports)
+    if (place !== undefined) findings.push(place)
+  }
+  findings.push(...(await findUnknown(known, ports)))
+  return findings.length > 0 ? findings : [fine(CHECK, `${known.length} known, all as recorded`)]
+}
+
+async function findLeaseTrouble(
+  { id, leasedTo }: StoredWorktree,
+  { store }: WorktreeLookPorts,
+): Promise<Finding | undefined> {
+  if (leasedTo === null) return undefined
+  const row = await store.findRemains(leasedTo)
+  if (row !== undefined && !endedStates.some(name => name === row.state)) return undefined
+  const why = row === undefined ? 'which nobody knows' : 'which has ended'
+  return trouble(CHECK, 'error', `${id} is in use by ${leasedTo}, ${why}`, {
+    repair: { kind: 'release_lease', worktree: id },
+  })
+}
+
+async function findPlaceTrouble(
+  worktree: StoredWorktree,
+  { store, worktrees }: WorktreeLookPorts,
+): Promise<Finding | undefined> {
+  const { path, commonDir, record, leasedTo } = worktree
+  const row = leasedTo === null ? undefined : await store.findRemains(leasedTo)
+  const isOwned = row !== undefined && !endedStates.some(name => name === row.state)
+  if (record === null) {
+    // Its worker is at work on it, or will be.
+    return isOwned ? undefined : findHalfMade(worktree, worktrees)
+  }
+  const isGone = worktrees.isGone(record)
+  const forget = { kind: 'forget_worktree', place: planOf(worktree), hasRow: true } as const
+  switch (worktrees.lookAtWorktree(record)) {
+    case 'present':
+      return undefined
+    case 'worktree_lost':
+      if (isOwned)
+        return trouble(CHECK, 'warning', `${path} was deleted or replaced, and is in use`)
+      if (isGone) return fine(CHECK, `${path} was taken away`, forget)
+      return trouble(CHECK, 'warning', `${path} was replaced, or its disk is not mounted`, {
+        hint: 'nothing in it is touched; look at it yourself',
+      })
+    case 'repository_lost':
+      // Without its directory there is nothing left that could be lost.
+      if (isGone && !isOwned) return fine(CHECK, `${path} was taken away with ${commonDir}`, forget)
+      return trouble(
+        CHECK,
+        'warning',
+        `the repository ${commonDir} is gone${isGone ? '' : `; ${path} is still there`}`,
+      )
+  }
+}
+
+/** Its row was written, and not what it was made as. */
+function findHalfMade(worktree: StoredWorktree, worktrees: Worktrees): Finding {
+  const { path } = worktree
+  const place = planOf(worktree)
+  const record = worktrees.recogniseWorktree(place)
+  if (record !== undefined) {
+    return trouble(CHECK, 'warning', `${path} stands, and was not written down as what`, {
+      repair: { kind: 'register_worktree', record, worktree: worktree.kind },
+    })
+  }
+  return worktrees.isThere(path)
+    ? trouble(CHECK, 'warning', `${path} stands half made`, {
+        hint: 'no agent ever ran in it; remove it if you know it',
+      })
+    : trouble(CHECK, 'warning', `${path} was never made`, {
+        repair: { kind: 'forget_worktree', place, hasRow: true },
+      })
+}
+
+/** Worktrees under our root that git calls ours, and the store does not know. */
+async function findUnknown(
+  known: readonly StoredWorktree[],
+  { store, files, worktrees }: WorktreeLookPorts,
+): Promise<readonly Finding[]> {
+  const findings: Finding[] = []
+  const ids = known.map(({ id }) => id)
+  const repositories = new Set([
+    ...known.map(({ commonDir }) => commonDir),
+    ...(await store.listRepositories()),
+  ])
+  for (const commonDir of repositories) {
+    const strays = await worktrees.findStrays(commonDir, files.worktreesDirectory(), ids)
+    for (const { id, path } of strays) {
+      const place: WorktreePlan = { id, kind: 'managed', path, commonDir }
+      findings.push(describeStray(place, worktrees))
+    }
+  }
+  return findings
+}
+
+function describeStray(place: WorktreePlan, worktrees: Worktrees): Finding {
+  const { path, commonDir } = place
+  const said = `${path} is registered in ${commonDir}, and of no task`
+  if (!worktrees.isThere(path)) {
+    const repair = { kind: 'forget_worktree', place, hasRow: false } as const
+    return trouble(CHECK, 'warning', `${said}; its directory is gone`, { repair })
+  }
+  const record = worktrees.recogniseWorktree(place)
+  if (record === undefined) return trouble(CHECK, 'warning', said)
+  const repair = { kind: 'register_worktree', record, worktree: place.kind } as const
+  return trouble(CHECK, 'warning', said, { repair })
+}
+
+function planOf({ id, kind, path, commonDir }: StoredWorktree): WorktreePlan {
+  return { id, kind, path, commonDir }
+}

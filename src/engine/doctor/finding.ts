@@ -1,0 +1,94 @@
+/**
+ * What `doctor` finds, and what would mend it: values, so that everything is found before anything
+ * is touched. Who repairs looks again first, since time has passed.
+ */
+import { AppError, messageOf } from '../../domain/errors.ts'
+import type { TaskId, WorktreeId } from '../../domain/ids.ts'
+import type { WorktreeKind } from '../../domain/task.ts'
+import type { AttemptProcesses } from '../../ports/process-host.ts'
+import type { Leftover } from '../../ports/upkeep.ts'
+import type { WorktreePlan, WorktreeRecord } from '../../ports/worktrees.ts'
+import type { Leftover as TaskLeftover } from '../reconcile.ts'
+
+export interface Finding {
+  /** What was looked at: `store`, `worktrees`. */
+  readonly check: string
+  readonly status: 'ok' | 'warning' | 'error'
+  readonly message: string
+  /** What the user can do; null where there is nothing to do, or `--fix` does it. */
+  readonly hint: string | null
+  /** Null: nothing can, or need, be repaired. */
+  readonly repair: Repair | null
+}
+
+export type Repair =
+  | { readonly kind: 'make_private' }
+  | { readonly kind: 'remove_leftover'; readonly leftover: Leftover }
+  | { readonly kind: 'mend_lock'; readonly name: string }
+  | { readonly kind: 'remove_card' }
+  | { readonly kind: 'salvage_store' }
+  | { readonly kind: 'clear_damage' }
+  | { readonly kind: 'restore_task'; readonly task: TaskId }
+  | { readonly kind: 'clear_away'; readonly leftover: TaskLeftover }
+  | { readonly kind: 'release_lease'; readonly worktree: WorktreeId }
+  | {
+      readonly kind: 'register_worktree'
+      readonly record: WorktreeRecord
+      readonly worktree: WorktreeKind
+    }
+  | { readonly kind: 'forget_worktree'; readonly place: WorktreePlan; readonly hasRow: boolean }
+  | { readonly kind: 'end_processes'; readonly attempt: AttemptProcesses }
+  | { readonly kind: 'end_gits'; readonly worktreePath: string }
+
+const clearings: Readonly<Record<TaskLeftover['kind'], string>> = {
+  abandoned_submission: 'remove its directory and its ref',
+  environment_of_ended_task: 'remove its environment',
+  unused_worktree: 'take it away',
+}
+
+/** What each repair does, for people. */
+export function describeRepair(repair: Repair): string {
+  switch (repair.kind) {
+    case 'make_private':
+      return 'make it private'
+    case 'remove_leftover':
+      return `remove ${repair.leftover.path}`
+    case 'mend_lock':
+      return 'empty that file'
+    case 'remove_card':
+      return 'remove its card'
+    case 'salvage_store':
+      return 'make it anew from what can be read of it, and keep the damaged one'
+    case 'clear_damage':
+      return 'say in their place that they are not known'
+    case 'restore_task':
+      return `write the row of ${repair.task} anew, from its task directory`
+    case 'clear_away':
+      return clearings[repair.leftover.kind]
+    case 'release_lease':
+      return 'free the worktree'
+    case 'register_worktree':
+      return 'write it down'
+    case 'forget_worktree':
+      return 'forget it, and hold what only git has of it under refs/holdfast/'
+    case 'end_processes':
+      return `end what is left of try ${repair.attempt.fence} of ${repair.attempt.task}`
+    case 'end_gits':
+      return 'end it'
+  }
+}
+
+export function fine(check: string, message: string, repair: Repair | null = null): Finding {
+  return { check, status: 'ok', message, hint: null, repair }
+}
+
+export function trouble(
+  check: string,
+  status: 'warning' | 'error',
+  error: unknown,
+  more: { readonly hint?: string; readonly repair?: Repair | null } = {},
+): Finding {
+  const own = error instanceof AppError ? error.hint : undefined
+  const hint = more.hint ?? own ?? null
+  return { check, status, message: messageOf(error), hint, repair: more.repair ?? null }
+}
