@@ -25,7 +25,7 @@ async function carryOut(
   plan: Exclude<Repair, { kind: 'salvage_store' }>,
   ports: DoctorPorts,
 ): Promise<void> {
-  const { upkeep, files, worktrees } = ports
+  const { upkeep, worktrees } = ports
   switch (plan.kind) {
     case 'make_private':
       return upkeep.makePrivate()

@@ -20,9 +20,9 @@ export async function stopWorker(context: CommandContext): Promise<void> {
   }
   presence.dismissWatchdog()
   if (typeof info === 'object' && liveness === 'alive') {
-    process.kill(info.identity.pid, 'SIGTERM')
+    signal(info.identity.pid, 'SIGTERM')
     // One that somebody has suspended must be awake to end itself.
-    process.kill(info.identity.pid, 'SIGCONT')
+    signal(info.identity.pid, 'SIGCONT')
   }
   await untilWorker(() => presence.look() === undefined, 'the worker did not stop', context)
 }
@@ -42,5 +42,14 @@ export async function untilWorker(
       })
     }
     await sleep(20)
+  }
+}
+
+function signal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name)
+  } catch (error) {
+    // It went by itself, just now.
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
   }
 }
