@@ -4,16 +4,21 @@ import { join } from 'node:path'
 
 /**
  * Everything of a checkout that our promise names: files, index bytes, HEAD, refs of the user's,
- * stash. `git` runs git in the checkout and gives what it printed.
+ * stash. `git` runs git in the checkout and gives what it printed. `times`: also when each file was
+ * written.
  */
-export function fingerprint(directory: string, git: (...words: string[]) => string): string {
+export function fingerprint(
+  directory: string,
+  git: (...words: string[]) => string,
+  times = true,
+): string {
   const hash = createHash('sha256')
   const add = (path: string) => {
     for (const name of readdirSync(path).sort()) {
       if (name === '.git') continue
       const full = join(path, name)
       const { mode, mtimeMs } = lstatSync(full)
-      hash.update(`${full} ${mode} ${mtimeMs}`)
+      hash.update(`${full} ${mode} ${times ? mtimeMs : ''}`)
       if (statSync(full).isDirectory()) add(full)
       else hash.update(readFileSync(full))
     }

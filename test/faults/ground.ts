@@ -5,6 +5,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readFileSync,
   realpathSync,
   rmSync,
   writeFileSync,
@@ -31,13 +32,9 @@ export class Ground {
       cpSync(source, join(this.scratch, 'program', part), { recursive: true })
     }
     const here = fileURLToPath(new URL('.', import.meta.url))
+    replaceToolPath(join(this.scratch, 'program', 'dist', 'main.cjs'), join(here, 'tools'))
     this.environment = {
-      PATH: [
-        join(here, 'programs'),
-        join(here, 'tools'),
-        dirname(process.execPath),
-        process.env.PATH,
-      ].join(':'),
+      PATH: [join(here, 'programs'), dirname(process.execPath), process.env.PATH].join(':'),
       CODEX_API_KEY: 'of no use',
       READY: join(here, 'programs', 'ready.sh'),
       GIT_AUTHOR_NAME: 'T',
@@ -121,6 +118,16 @@ export class Ground {
     if (kind === 'filtered') makeFiltered(git, write)
     if (kind === 'ready') makeReady(git, write)
   }
+}
+
+/** Where the program looks for its own tools, which no variable can change. */
+const TOOL_PATH = '/usr/bin:/bin:/usr/local/bin:'
+
+/** In our copy of the program, the wrapper's tools are ours: they stand still where it does. */
+function replaceToolPath(bundle: string, tools: string): void {
+  const [before, after, ...more] = readFileSync(bundle, 'latin1').split(TOOL_PATH)
+  if (after === undefined || more.length > 0) throw new Error(`${bundle}: no tool path to replace`)
+  writeFileSync(bundle, `${before}${tools}:${TOOL_PATH}${after}`, 'latin1')
 }
 
 type Git = (...words: string[]) => string

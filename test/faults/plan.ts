@@ -17,7 +17,11 @@ export const steps: Readonly<Record<string, Readonly<Record<string, string>>>> =
   ...foreignPoints,
 }
 
-export const pointsOf = (step: string): readonly string[] => Object.keys(steps[step] ?? {})
+export function pointsOf(step: string): readonly string[] {
+  const points = steps[step]
+  if (points === undefined) throw new Error(`there is no step "${step}"`)
+  return Object.keys(points)
+}
 
 const SELF: readonly (readonly Actor[])[] = [['self']]
 /** Every set of those who hold an attempt. */
@@ -215,5 +219,9 @@ export const cases: readonly Case[] = [
     ['worker.card-removed', 'worker.post-released'],
     [...SELF, ['worker']],
   ),
+  ...strikes('apply', pointsOf('Applying (the command `apply`)'), SELF),
+  ...strikes('undo', pointsOf('Taking back (`apply --undo`, or an application that failed)'), SELF),
+  ...strikes('undo', ['exchange.taken-away', 'exchange.put'], SELF),
+  ...strikes('uninstall', pointsOf('Leaving for good (the command `uninstall --purge`)'), SELF),
   ...strikes('worker stopped', all('Leaving (a worker with nothing to do, or told to stop)'), SELF),
 ]

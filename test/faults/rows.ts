@@ -64,7 +64,7 @@ function reading<T>(home: string, read: (all: All) => T): T | undefined {
   try {
     return read(sql => database.prepare(sql).all() as never[])
   } catch (error) {
-    if (/no such table|locked|unable to open/.test(String(error))) return undefined
+    if (/no such table|locked|unable to open|disk I\/O/.test(String(error))) return undefined
     throw error
   } finally {
     database.close()

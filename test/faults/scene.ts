@@ -35,6 +35,12 @@ export class Scene {
     })
   }
 
+  /** A command that must work. */
+  async ok(words: readonly string[]): Promise<void> {
+    const { code, stderr } = await this.stage.run(words)
+    if (code !== 0) throw new Error(`${words.join(' ')}: exit ${code}: ${stderr}`)
+  }
+
   /** Hands a task in; undefined: it was killed before anybody could know of it. */
   async submit(words: readonly string[]): Promise<string | undefined> {
     const known = readTasks(this.stage.home).length

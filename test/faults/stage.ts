@@ -37,6 +37,8 @@ export class Stage {
   readonly keeper: string
   readonly environment: Record<string, string>
   readonly before: string
+  /** The same, but for when each file was written. */
+  readonly contentBefore: string
 
   constructor(ground: Ground, kind: RepositoryKind, more: Readonly<Record<string, string>> = {}) {
     this.ground = ground
@@ -58,14 +60,15 @@ export class Stage {
       ...more,
     }
     this.before = this.fingerprint()
+    this.contentBefore = this.fingerprint(false)
   }
 
   git(...words: string[]): string {
     return this.ground.git(this.repo, ...words)
   }
 
-  fingerprint(): string {
-    return fingerprint(this.repo, (...words) => this.git(...words))
+  fingerprint(times = true): string {
+    return fingerprint(this.repo, (...words) => this.git(...words), times)
   }
 
   /** What the keeper of sessions does, as shell commands. */

@@ -1,5 +1,13 @@
 /** What happens in each scenario of the kill matrix, while it strikes at one point. */
-import { existsSync, mkdirSync, symlinkSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  symlinkSync,
+  unlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Actor } from './cast.ts'
@@ -92,6 +100,15 @@ async function tellUnannounced(scene: Scene): Promise<readonly string[]> {
   const id = await scene.submit(TASK)
   if (id !== undefined) throw new Error('it was handed in')
   return await forgetAll(scene)
+}
+
+/** The files of the checkout are what the agent made of them. */
+function requireFiles({ stage }: Scene, files: Files): void {
+  for (const [name, content] of Object.entries(files)) {
+    const path = join(stage.repo, name)
+    const found = existsSync(path) ? readFileSync(path, 'latin1') : null
+    if (found !== content) throw new Error(`work lost: ${name} holds ${JSON.stringify(found)}`)
+  }
 }
 
 export const stories = {
@@ -361,6 +378,57 @@ ${DONE}`,
       return [first, second]
     },
     end: succeeded(FINISHED),
+  },
+  apply: {
+    about: 'a result that is applied to a checkout with changes, and taken back',
+    repository: 'dirty',
+    steps: WORK + DONE,
+    async tell(scene) {
+      const id = await scene.submitted(TASK)
+      await scene.untilEnded(id)
+      scene.strike.arm()
+      await scene.stage.run(['apply', id])
+      await scene.strike.landed
+      // Whoever saw the command killed gives it again; it says so where nothing was left to do.
+      await scene.stage.run(['apply', id])
+      requireFiles(scene, FINISHED)
+      await scene.ok(['apply', id, '--undo'])
+      return [id]
+    },
+    end: () => ({ ...succeeded(FINISHED)(), isRestored: true }),
+  },
+  undo: {
+    about: 'a taking back that is killed',
+    repository: 'dirty',
+    steps: WORK + DONE,
+    async tell(scene) {
+      const id = await scene.submitted(TASK)
+      await scene.untilEnded(id)
+      await scene.ok(['apply', id])
+      requireFiles(scene, FINISHED)
+      scene.strike.arm()
+      await scene.stage.run(['apply', id, '--undo'])
+      await scene.strike.landed
+      await scene.stage.run(['apply', id, '--undo'])
+      return [id]
+    },
+    end: () => ({ ...succeeded(FINISHED)(), isRestored: true }),
+  },
+  uninstall: {
+    about: 'leaving without a trace',
+    repository: 'clean',
+    steps: WORK + DONE,
+    async tell(scene) {
+      const id = await scene.submitted(TASK)
+      await scene.untilEnded(id)
+      scene.strike.arm()
+      await scene.stage.run(['uninstall', '--purge', '--discard'])
+      await scene.strike.landed
+      await scene.ok(['uninstall', '--purge', '--discard'])
+      if (existsSync(scene.stage.home)) throw new Error('the state directory is left')
+      return []
+    },
+    end: () => 'nothing',
   },
   'worker stopped': {
     about: 'a worker that is told to stop while an agent runs',

@@ -78,8 +78,9 @@ export class Strike {
   /** The wrapper stands where it opens the agent's stdin (`tools/born.sh`). */
   #waitsForInput(): boolean {
     const { stage, point, task } = this.#needs
+    if (point !== 'wrapper.written' || !stage.isReached(point)) return false
     const id = task()
-    if (point !== 'wrapper.written' || !stage.isReached(point) || id === undefined) return false
+    if (id === undefined) return false
     return find('wrapper', stage, id) !== undefined && stage.hasWritten(id, 'wrapper')
   }
 

@@ -15,6 +15,8 @@ export type Expected =
       readonly patch: string | null
       /** Of each task. */
       readonly worktrees: 0 | 1
+      /** The files of the checkout were written, and then written back. */
+      readonly isRestored?: boolean
     }
 
 const ENDED = ['succeeded', 'failed', 'cancelled']
@@ -24,7 +26,7 @@ export function complaints(stage: Stage, tasks: readonly string[], expected: Exp
   const rows = readRows(stage.home)
   if (expected === 'nothing') return [...leftOfNothing(stage, rows), ...atHome(stage, rows)]
   if (rows === undefined) return ['there is no store']
-  const found = atHome(stage, rows)
+  const found = atHome(stage, rows, expected.isRestored)
   for (const id of tasks) {
     const row = rows.tasks.find(task => task.id === id)
     if (row === undefined) found.push(`the task ${id} is lost`)
@@ -91,10 +93,13 @@ function leftOfNothing(stage: Stage, rows: Rows | undefined): string[] {
 }
 
 /** What holds however it ended: disk, git and store tell the same, and nothing is half made. */
-function atHome(stage: Stage, rows: Rows | undefined): string[] {
+function atHome(stage: Stage, rows: Rows | undefined, isRestored = false): string[] {
   const ids = (rows?.tasks ?? []).map(({ id }) => id)
   const found: string[] = []
-  if (stage.fingerprint() !== stage.before) found.push('the source checkout has changed')
+  const isAsBefore = isRestored
+    ? stage.fingerprint(false) === stage.contentBefore
+    : stage.fingerprint() === stage.before
+  if (!isAsBefore) found.push('the source checkout has changed')
   for (const line of stage
     .git('for-each-ref', '--format=%(refname)', 'refs/holdfast')
     .split('\n')) {
