@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import type { Configuration } from './domain/configuration.ts'
 import { agentEnvironment, trustedPath, workerEnvironment } from './domain/environment.ts'
 import { AppError } from './domain/errors.ts'
+import type { Sandbox } from './domain/sandbox.ts'
 import type { Agent } from './ports/agent.ts'
 import type { Applications } from './ports/applications.ts'
 import type { Confinement } from './ports/confinement.ts'
@@ -40,6 +41,8 @@ export interface Composition {
   locks(): Promise<Locks>
   upkeep(): Promise<Upkeep>
   presence(): Promise<WorkerPresence>
+  /** Around this very process; null: there is none that is known of. */
+  sandbox(): Promise<Sandbox | null>
   worktrees(): Promise<Worktrees>
   confinement(): Promise<Confinement>
   /**
@@ -112,6 +115,11 @@ export function compose(environment: Variables, entry: string): Composition {
     const { makeTrust } = await import('./store/trust.ts')
     return makeTrust(home, await locks())
   })
+  const sandbox = once(async () => {
+    const { findSandbox, readFirstProgram } = await import('./process/sandbox.ts')
+    const here = (await processes()).place()
+    return findSandbox({ environment, home, here, firstProgram: readFirstProgram() })
+  })
   const presence = once(async () => {
     prepareHome(home)
     const options = {
@@ -124,7 +132,7 @@ export function compose(environment: Variables, entry: string): Composition {
         ...WORKER_ALLOCATOR,
       },
     }
-    return makeWorkerPresence(options, await locks(), host)
+    return makeWorkerPresence(options, await locks(), { host, sandbox })
   })
   const worktrees = once(async () => {
     const { makeWorktrees } = await import('./worktree/worktrees.ts')
@@ -146,7 +154,11 @@ export function compose(environment: Variables, entry: string): Composition {
   })
   const confinement = once(async () => {
     const { loadConfinement } = await import('./process/confinement/confinement.ts')
-    return await loadConfinement({ home, toolPath })
+    return await loadConfinement({
+      home,
+      toolPath,
+      isSandboxed: async () => (await sandbox()) !== null,
+    })
   })
   return {
     home,
@@ -158,6 +170,7 @@ export function compose(environment: Variables, entry: string): Composition {
     locks,
     upkeep,
     presence,
+    sandbox,
     worktrees,
     applications,
     confinement,

@@ -6,7 +6,13 @@ import { afterEach, test } from 'vitest'
 import { messageOf } from '../src/domain/errors.ts'
 import { loadConfinement } from '../src/process/confinement/confinement.ts'
 
-const reason = await (await loadConfinement({ home: '/nowhere', toolPath: process.env.PATH ?? '' }))
+const reason = await (
+  await loadConfinement({
+    home: '/nowhere',
+    toolPath: process.env.PATH ?? '',
+    isSandboxed: async () => false,
+  })
+)
   .requireWorking()
   .then(
     () => null,

@@ -35,7 +35,10 @@ export interface Enclosure {
 }
 
 export interface Confinement {
-  /** Starts it once for nothing, to know that it works. Refuses with `permissions_unavailable`. */
+  /**
+   * Starts it once for nothing, to know that it works. Refuses with `permissions_unavailable`. From
+   * inside of a sandbox this cannot be known: then `enclose` says, when the agent is started.
+   */
   requireWorking(): Promise<void>
   /** Refuses with `permissions_unavailable` too: never is anything left out that does not work. */
   enclose(confines: Confines): Promise<Enclosure>

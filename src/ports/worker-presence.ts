@@ -16,7 +16,10 @@ export interface WorkerInfo {
 export interface WorkerPresence {
   /** The worker that holds the lock; undefined where none does. */
   look(): WorkerInfo | 'unnamed' | undefined
-  /** Tells a worker that there is work, and starts one, without waiting for it, where none is up. */
+  /**
+   * Tells a worker that there is work, and starts one, without waiting for it, where none is up.
+   * Refuses with `refused_in_state` to start one that would end with a sandbox around it.
+   */
   ring(): Promise<void>
   /** Lets no watchdog start another worker in place of one that is stopped. */
   dismissWatchdog(): void

@@ -15,6 +15,8 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { reach } from '../domain/crash-points.ts'
+import { AppError } from '../domain/errors.ts'
+import { describeSandbox, type Sandbox } from '../domain/sandbox.ts'
 import type { Locks } from '../ports/lock.ts'
 import type { ProcessHost } from '../ports/process-host.ts'
 import type { WorkerInfo, WorkerPresence } from '../ports/worker-presence.ts'
@@ -56,11 +58,17 @@ export interface WorkerPresenceOptions {
   readonly environment: Readonly<Record<string, string>>
 }
 
-/** `host` is asked for only when a worker must be started: a look needs no processes. */
+/** What is asked for only when a worker must be started: a look needs no processes. */
+export interface WorkerStarters {
+  readonly host: () => Promise<ProcessHost>
+  /** What a worker that is started here would end with; null: nothing. */
+  readonly sandbox: () => Promise<Sandbox | null>
+}
+
 export function makeWorkerPresence(
   options: WorkerPresenceOptions,
   locks: Locks,
-  host: () => Promise<ProcessHost>,
+  starters: WorkerStarters,
 ): WorkerPresence {
   const { home } = options
   const bell = join(home, BELL)
@@ -83,7 +91,10 @@ export function makeWorkerPresence(
       touch(bell)
       reach('ring.bell-touched')
       if (locks.isHeld(LOCK)) return
-      await (await host()).startDetached(
+      const sandbox = await starters.sandbox()
+      if (sandbox !== null) throw workerOutside(sandbox)
+      const host = await starters.host()
+      await host.startDetached(
         [
           '/bin/sh',
           '-c',
@@ -138,6 +149,14 @@ export function makeWorkerPresence(
       return () => watcher.close()
     },
   }
+}
+
+function workerOutside(sandbox: Sandbox): AppError {
+  return new AppError(
+    'refused_in_state',
+    `no worker is up, and one that is started here would end with ${describeSandbox(sandbox)}`,
+    { hint: 'start one outside: holdfast worker start' },
+  )
 }
 
 function touch(path: string): void {

@@ -5,6 +5,8 @@
 import { execFileSync } from 'node:child_process'
 import {
   chmodSync,
+  copyFileSync,
+  cpSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -12,17 +14,14 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs'
+import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import type { TaskView } from '../../src/surfaces/view.ts'
+import { denied, plantIn, TRY } from '../attacks.ts'
 import { canConfine, confinedTest, visibleParent } from '../confined.ts'
 import { eventually } from '../eventually.ts'
 import { House } from './house.ts'
-
-/** Each line of the answer is the name of an attempt and whether it worked. */
-const TRY = `try() { name=$1; shift; if "$@" >/dev/null 2>&1; then echo "$name DONE"; else echo "$name denied"; fi; }
-write() { echo mine >"$1"; }
-`
 
 /** A house outside of `/tmp`, with secrets in its home. */
 function makeHouse(environment: Readonly<Record<string, string>> = {}): House {
@@ -41,7 +40,6 @@ async function runConfined(house: House, script: string, ...flags: string[]): Pr
 }
 
 const answerOf = (task: TaskView) => task.result?.answer?.split('\n') ?? []
-const denied = (...names: string[]) => names.map(name => `${name} denied`)
 
 /** So that one task can look at another while it runs. */
 const SLOTS = { HOLDFAST_SLOTS: '3' }
@@ -125,9 +123,7 @@ describe('a program with workspace permissions', () => {
     const config = readFileSync(join(house.repo, '.git/config'), 'utf8')
     const task = await runConfined(
       house,
-      `${Object.entries(victims)
-        .map(([name, path]) => `try ${name} write '${path}/planted'`)
-        .join('\n')}
+      `${plantIn(victims)}
       try config sh -c "echo '[core]' >>'${house.repo}/.git/config'"
       try registration write '${house.repo}/.git/worktrees/'$(basename "$PWD")/HEAD
       try chmod chmod 777 '${house.scratch}'
@@ -157,6 +153,10 @@ describe('a program with workspace permissions', () => {
     house.environment.KUBECONFIG = join(house.scratch, 'elsewhere/kube')
     house.write('elsewhere/kube', 'TOP SECRET\n', house.scratch)
     house.write('plain.txt', 'no secret\n', house.scratch)
+    house.environment.SSH_AUTH_SOCK = join(house.scratch, 'agent')
+    const sockets = [house.environment.SSH_AUTH_SOCK, join(house.scratch, '.docker/docker.sock')]
+    mkdirSync(join(house.scratch, '.docker'))
+    const servers = sockets.map(path => createServer().listen(path))
     const other = await house.submitScript('exec sleep 300', '--permissions', 'full')
     await house.untilState(other, 'running')
     const tasks = join(house.home, 'tasks')
@@ -165,6 +165,7 @@ describe('a program with workspace permissions', () => {
       `cat ~/.ssh/id_x ~/.npmrc ~/.bash_history "$KUBECONFIG" '${tasks}/${other}/environment.json'
       cat '${house.home}/store.db' | head -c 100; find ~/.ssh '${house.home}' -type f | grep -v "^$PWD/"
       cat /proc/*/environ | tr '\\0' '\\n' | grep MY_TOKEN | sort -u
+      test -S "$SSH_AUTH_SOCK" && echo a key agent; test -S ~/.docker/docker.sock && echo a daemon
       cat ~/plain.txt; test -r ~/.npmrc && echo npmrc can be opened; ls '${house.home}' '${house.home}/worktrees'`,
     )
     expect(task.state).toBe('succeeded')
@@ -179,6 +180,7 @@ describe('a program with workspace permissions', () => {
       `${house.home}/worktrees:`,
       id,
     ])
+    for (const server of servers) server.close()
     await house.ok(['cancel', other])
   })
 
@@ -298,6 +300,33 @@ describe('a program with workspace permissions', () => {
     },
   )
 })
+
+confinedTest(
+  'Holdfast itself is told inside that it is in a sandbox, and makes nothing',
+  async () => {
+    const house = makeHouse()
+    // Where it is seen from inside, wherever this checkout lies.
+    const own = join(house.scratch, 'own')
+    const root = join(import.meta.dirname, '../..')
+    for (const part of ['bin', 'dist'])
+      cpSync(join(root, part), join(own, part), { recursive: true })
+    copyFileSync(process.execPath, join(own, 'node'))
+    const holdfast = `'${own}/node' '${own}/bin/holdfast.cjs'`
+    const commands = [
+      'run --permissions full command -- true',
+      'status',
+      'worker start',
+      'worker run',
+    ]
+    const script = commands.map(words => `${holdfast} ${words} 2>&1; echo "exit $?"`).join('\n')
+    const task = await runConfined(house, script)
+    const answer = answerOf(task)
+    expect(answer.filter(line => line.startsWith('exit'))).toEqual(Array(4).fill('exit 7'))
+    expect(answer.filter(line => line.includes('this runs in a sandbox of bwrap'))).toHaveLength(4)
+    const { tasks } = JSON.parse(await house.ok(['status', '--all', '--json']))
+    expect(tasks).toHaveLength(1)
+  },
+)
 
 confinedTest('a program with read-only permissions changes nothing at all', async () => {
   const house = makeHouse()

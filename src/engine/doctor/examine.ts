@@ -6,6 +6,7 @@ import { messageOf } from '../../domain/errors.ts'
 import { activeStates } from '../../domain/task.ts'
 import type { Agent } from '../../ports/agent.ts'
 import type { Clock } from '../../ports/clock.ts'
+import type { Confinement } from '../../ports/confinement.ts'
 import type { Locks } from '../../ports/lock.ts'
 import type { ProcessHost } from '../../ports/process-host.ts'
 import type { ProcessTable } from '../../ports/process-table.ts'
@@ -21,6 +22,7 @@ import { findTaskTrouble } from './find-tasks.ts'
 import {
   findAgentTrouble,
   findConfigurationTrouble,
+  findConfinementTrouble,
   findGitTrouble,
   findProcessTrouble,
 } from './find-tools.ts'
@@ -44,6 +46,7 @@ export interface DoctorPorts {
   readonly worktrees: Worktrees
   readonly clock: Clock
   readonly agents: readonly Agent[]
+  readonly confinement: Confinement
   /** Says what is set beforehand; throws where there is a mistake in it. */
   readonly configuration: () => Promise<string>
 }
@@ -95,6 +98,7 @@ export async function examine(
   }
   await stage('configuration', () => findConfigurationTrouble(ports.configuration))
   await stage('agents', () => findAgentTrouble(agents, environment, directory))
+  await stage('confinement', () => findConfinementTrouble(ports.confinement))
   return examined
 }
 

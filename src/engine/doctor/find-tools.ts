@@ -1,6 +1,7 @@
 /** The programs that Holdfast stands on, and the agents. */
 import { agentEnvironment, MARK_VARIABLE } from '../../domain/environment.ts'
 import type { Agent } from '../../ports/agent.ts'
+import type { Confinement } from '../../ports/confinement.ts'
 import type { ProcessTable } from '../../ports/process-table.ts'
 import type { Worktrees } from '../../ports/worktrees.ts'
 import { type Finding, fine, trouble } from './finding.ts'
@@ -59,5 +60,15 @@ export async function findConfigurationTrouble(
     return [fine('configuration', await describe())]
   } catch (error) {
     return [trouble('configuration', 'warning', error)]
+  }
+}
+
+/** Only agents without a confinement of their own need it. */
+export async function findConfinementTrouble(confinement: Confinement): Promise<Finding[]> {
+  try {
+    await confinement.requireWorking()
+    return [fine('confinement', 'the system can confine a program')]
+  } catch (error) {
+    return [trouble('confinement', 'warning', error)]
   }
 }

@@ -7,6 +7,11 @@ export interface ConfinementOptions {
   readonly home: string
   /** Where bubblewrap is looked for, in the form of PATH. */
   readonly toolPath: string
+  /**
+   * Whether this process is in somebody's sandbox. What cannot be had there may be had where agents
+   * are started, which is outside.
+   */
+  readonly isSandboxed: () => Promise<boolean>
 }
 
 /** The confinement of this system. */

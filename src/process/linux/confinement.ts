@@ -38,7 +38,11 @@ export function makeBubblewrap(options: ConfinementOptions): Confinement {
   }
   return {
     async requireWorking() {
-      await require()
+      try {
+        await require()
+      } catch (error) {
+        if (!(await options.isSandboxed())) throw error
+      }
     },
     async enclose(given) {
       const { program, forbidsNamespaces } = await require()

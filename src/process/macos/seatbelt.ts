@@ -30,9 +30,10 @@ export function seatbeltProfile(
     '(deny file-write*)',
     ...DEVICES.map(name => `(allow file-write* (literal ${quoted(`/dev/${name}`)}))`),
     '(allow file-write* (regex #"^/dev/fd/") (regex #"^/dev/ttys[0-9]+$"))',
-    `(allow file-write* (subpath ${quoted(scratch)}))`,
     ...hidden.directories.map(path => deny(`(subpath ${quoted(path)})`)),
     ...hidden.files.map(path => deny(`(literal ${quoted(path)})`)),
+    // After what is hidden: these may lie in it.
+    `(allow file-write* (subpath ${quoted(scratch)}))`,
     ...[worktree, commonDir, scratch].map(path => `(allow file-read* (subpath ${quoted(path)}))`),
     `(allow file-read* (literal ${quoted(program)}))`,
     ...(mode === 'workspace' ? [`(allow file-write* (subpath ${quoted(worktree)}))`] : []),

@@ -6,11 +6,13 @@ import { systemClock } from '../../system-clock.ts'
 import { detectCaller } from '../caller.ts'
 import type { CommandContext } from './command.ts'
 import { parseTimeout } from './flags.ts'
+import { requireWritableStore } from './writable-store.ts'
 
-export async function planPorts({ holdfast }: CommandContext): Promise<PlanPorts> {
+export async function planPorts(context: CommandContext): Promise<PlanPorts> {
+  const { holdfast } = context
   const { createHash } = await import('node:crypto')
   return {
-    store: await holdfast.store(),
+    store: await requireWritableStore(context),
     worktrees: await holdfast.worktrees(),
     trust: await holdfast.trust(),
     confinement: await holdfast.confinement(),
@@ -19,10 +21,11 @@ export async function planPorts({ holdfast }: CommandContext): Promise<PlanPorts
   }
 }
 
-export async function handInPorts({ holdfast }: CommandContext): Promise<HandInPorts> {
+export async function handInPorts(context: CommandContext): Promise<HandInPorts> {
+  const { holdfast } = context
   const { randomBytes } = await import('node:crypto')
   return {
-    store: await holdfast.store(),
+    store: await requireWritableStore(context),
     files: await holdfast.files(),
     worktrees: await holdfast.worktrees(),
     clock: systemClock,

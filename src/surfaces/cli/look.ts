@@ -1,4 +1,5 @@
 /** Tasks as they stand at this moment, for the commands that show them. */
+import { AppError, messageOf } from '../../domain/errors.ts'
 import { activeStates, isActive, type Task } from '../../domain/task.ts'
 import { type JudgedState, judgeNow } from '../../engine/judge-now.ts'
 import { viewTask, viewWorker } from '../make-view.ts'
@@ -47,16 +48,20 @@ async function makeJudge(
   return task => judgeNow(task, now(), ports)
 }
 
-/** The task is safe in the store whether or not a worker can be started: that is only told. */
-export async function ringOrTell({ holdfast, output }: CommandContext): Promise<void> {
+/**
+ * The task is safe in the store whether or not a worker can be started: that is only told. False:
+ * it could not.
+ */
+export async function ringOrTell({ holdfast, output }: CommandContext): Promise<boolean> {
   // From where nothing can be written, whoever can has to.
-  if ((await holdfast.store()).isReadOnly) return
+  if ((await holdfast.store()).isReadOnly) return false
   try {
     await (await holdfast.presence()).ring()
+    return true
   } catch (error) {
-    output.tell(
-      `holdfast: no worker could be started: ${error instanceof Error ? error.message : error}`,
-    )
-    output.tell('  the task waits for one: holdfast worker start')
+    const hint = (error instanceof AppError && error.hint) || 'start one: holdfast worker start'
+    output.tell(`holdfast: no worker could be started: ${messageOf(error)}`)
+    output.tell(`  what is handed in waits for one; ${hint}`)
+    return false
   }
 }

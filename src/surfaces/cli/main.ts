@@ -87,6 +87,10 @@ async function runCommand(
       now: () => Date.now(),
     }
     return await command.run(input, context)
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error
+    const { namingSandbox } = await import('./writable-store.ts')
+    throw await namingSandbox(error, { holdfast, directory: workingDirectory(process) })
   } finally {
     await holdfast.close()
   }

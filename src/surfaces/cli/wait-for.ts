@@ -66,7 +66,8 @@ export async function waitForTasks(
       if (performance.now() >= deadline) return { tasks, end: 'timeout' }
       if (performance.now() - rungAt > RING_EVERY_MS) {
         rungAt = performance.now()
-        if (presence.look() === undefined) await ringOrTell(context)
+        // Said once: from here it will not become possible.
+        if (presence.look() === undefined && !(await ringOrTell(context))) rungAt = Infinity
       }
       await sleep(POLL_MS)
     } while (store.changeCounter() === counter)

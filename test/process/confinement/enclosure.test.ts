@@ -27,6 +27,7 @@ async function launchConfined(
   const confinement = await loadConfinement({
     home: join(plan.runDirectory, '../../..'),
     toolPath: process.env.PATH ?? '',
+    isSandboxed: async () => false,
   })
   const enclosure = await confinement.enclose({
     mode,

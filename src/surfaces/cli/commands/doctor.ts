@@ -47,6 +47,7 @@ async function portsOf(context: CommandContext) {
     worktrees: await holdfast.worktrees(),
     clock: systemClock,
     configuration: () => describeConfiguration(context),
+    confinement: await holdfast.confinement(),
     agents: await Promise.all(names.map(name => holdfast.agent(name))),
   }
 }

@@ -1,13 +1,14 @@
 import { availableParallelism } from 'node:os'
 import { configuredSlots } from '../../../domain/configuration.ts'
 import { AppError, messageOf } from '../../../domain/errors.ts'
+import { describeSandbox } from '../../../domain/sandbox.ts'
 import { activeStates } from '../../../domain/task.ts'
-import type { Store } from '../../../ports/store.ts'
 import { viewWorker } from '../../make-view.ts'
 import { type CommandContext, defineCommand, jsonFlag, requireWord } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { parseCount, parseDuration } from '../flags.ts'
 import { stopWorker, untilWorker } from '../stop-worker.ts'
+import { requireWritableStore, unwritable } from '../writable-store.ts'
 
 const usage = 'worker start|stop|status|run'
 
@@ -61,16 +62,6 @@ async function writing<T>({ holdfast }: CommandContext, work: () => Promise<T>):
   }
 }
 
-function unwritable(home: string, why: string): AppError {
-  return new AppError('store_unwritable', `the state directory ${home} cannot be written: ${why}`, {
-    hint: 'make it writable, or make room in it, and try again',
-  })
-}
-
-function requireWritable({ isReadOnly }: Store, { holdfast }: CommandContext): void {
-  if (isReadOnly) throw unwritable(holdfast.home, 'it can only be read from here')
-}
-
 async function showStatus(json: boolean, context: CommandContext): Promise<number> {
   const { holdfast, output } = context
   const tasks = await (await holdfast.store()).countTasks(activeStates)
@@ -85,7 +76,7 @@ async function showStatus(json: boolean, context: CommandContext): Promise<numbe
 
 async function start(json: boolean, context: CommandContext): Promise<number> {
   // An unusable state directory is told as that, before anything is written to it.
-  requireWritable(await context.holdfast.store(), context)
+  await requireWritableStore(context)
   const presence = await context.holdfast.presence()
   await presence.ring()
   await untilWorker(() => typeof presence.look() === 'object', 'the worker did not start', context)
@@ -124,8 +115,12 @@ async function runWorker(
     log,
     leave: context.interrupted,
   }
-  const store = await holdfast.store()
-  requireWritable(store, context)
+  const store = await requireWritableStore(context)
+  const sandbox = await holdfast.sandbox()
+  if (sandbox !== null) {
+    const problem = `a worker in ${describeSandbox(sandbox)} would end with it, and its agents too`
+    throw new AppError('refused_in_state', problem, { hint: 'start it outside' })
+  }
   for (;;) {
     const identity = (await holdfast.host()).self()
     const info = { identity, version: context.version, startedAt: now() }

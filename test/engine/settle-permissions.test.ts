@@ -1,0 +1,71 @@
+import { describe, expect, test } from 'vitest'
+import { codex } from '../../src/agents/codex/agent.ts'
+import { command } from '../../src/agents/command/agent.ts'
+import { AppError } from '../../src/domain/errors.ts'
+import type { TaskId } from '../../src/domain/ids.ts'
+import {
+  type PermissionMode,
+  type Permissions,
+  permissionModes,
+} from '../../src/domain/permissions.ts'
+import type { Task } from '../../src/domain/task.ts'
+import { settlePermissions } from '../../src/engine/settle-permissions.ts'
+import type { Confinement } from '../../src/ports/confinement.ts'
+import { scratchDirectory } from '../scratch.ts'
+import { makeRequest } from './scene.ts'
+
+const enclose: Confinement['enclose'] = () => Promise.reject(new Error('nobody asked for that'))
+const works: Confinement = { requireWorking: async () => undefined, enclose }
+const fails: Confinement = {
+  requireWorking: async () => {
+    throw new AppError('permissions_unavailable', 'nothing can confine a program')
+  },
+  enclose,
+}
+
+/** A task whose agent may do so much. */
+function parentWith(effective: PermissionMode): Task {
+  const place = { root: '/r', commonDir: '/r/.git', subdirectory: '' }
+  const request = makeRequest('k3v9m2x7qd' as TaskId, place)
+  return { request: { ...request, permissions: { ...request.permissions, effective } } } as Task
+}
+
+describe('an agent without a confinement of its own', () => {
+  test.each<[PermissionMode | null, Permissions]>([
+    [null, { asked: 'workspace', effective: 'workspace', enforcedBy: 'system' }],
+    ['read-only', { asked: 'read-only', effective: 'read-only', enforcedBy: 'system' }],
+    ['workspace', { asked: 'workspace', effective: 'workspace', enforcedBy: 'system' }],
+    ['full', { asked: 'full', effective: 'full', enforcedBy: 'none' }],
+  ])('asked for %s', async (asked, permissions) => {
+    const wish = { asked, parent: undefined }
+    expect(await settlePermissions(command, wish, {}, works)).toEqual(permissions)
+    const without = settlePermissions(command, wish, {}, fails)
+    // Never more than was asked for, and never held by nobody.
+    if (asked === 'full') expect(await without).toEqual(permissions)
+    else await expect(without).rejects.toMatchObject({ code: 'permissions_unavailable' })
+  })
+})
+
+test('an agent that confines itself needs nothing of the system', async () => {
+  const wish = { asked: null, parent: undefined }
+  const environment = { CODEX_HOME: scratchDirectory() }
+  expect(await settlePermissions(codex, wish, environment, fails)).toEqual({
+    asked: 'workspace',
+    effective: 'workspace',
+    enforcedBy: 'agent',
+  })
+})
+
+describe('a task that a task’s agent hands in', () => {
+  test.each(permissionModes)('by one that may do %s gets no more', async limit => {
+    const parent = parentWith(limit)
+    for (const asked of permissionModes) {
+      const settled = settlePermissions(command, { asked, parent }, {}, works)
+      const isMore = permissionModes.indexOf(asked) > permissionModes.indexOf(limit)
+      if (isMore) await expect(settled).rejects.toMatchObject({ code: 'permissions_unavailable' })
+      else expect((await settled).effective).toBe(asked)
+    }
+    const unasked = await settlePermissions(command, { asked: null, parent }, {}, works)
+    expect(unasked.effective).toBe(limit === 'read-only' ? 'read-only' : 'workspace')
+  })
+})
