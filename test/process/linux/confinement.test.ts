@@ -1,0 +1,87 @@
+import { execFileSync } from 'node:child_process'
+import { existsSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { makeBubblewrap } from '../../../src/process/linux/confinement.ts'
+import { confinedTest, visibleScratch } from '../../confined.ts'
+import { scratchDirectory } from '../../scratch.ts'
+
+const confinementOf = (toolPath: string, isSandboxed = false) =>
+  makeBubblewrap({ home: scratchDirectory(), toolPath, isSandboxed: async () => isSandboxed })
+
+/** A directory with a `bwrap` in it that does as the script says. */
+function withBubblewrap(script: string): string {
+  const directory = scratchDirectory()
+  writeFileSync(join(directory, 'bwrap'), `#!/bin/sh\n${script}\n`, { mode: 0o755 })
+  return directory
+}
+
+test('where it is missing, it is refused with what to install', async () => {
+  const relative = withBubblewrap('exit 0').slice(1)
+  for (const toolPath of ['', '/nowhere', relative, '.']) {
+    await expect(confinementOf(toolPath).requireWorking()).rejects.toMatchObject({
+      code: 'permissions_unavailable',
+      message: expect.stringContaining('bubblewrap is not installed'),
+      hint: expect.stringMatching(/apt install bubblewrap.*--permissions full/),
+    })
+  }
+})
+
+test('where it does not work, its own words are told; it is tried again the next time', async () => {
+  const directory = withBubblewrap(
+    'echo "bwrap: setting up uid map: Permission denied" >&2; exit 1',
+  )
+  const confinement = confinementOf(directory)
+  await expect(confinement.requireWorking()).rejects.toMatchObject({
+    code: 'permissions_unavailable',
+    message: expect.stringContaining('setting up uid map: Permission denied'),
+    hint: expect.stringContaining('--permissions full'),
+  })
+  writeFileSync(join(directory, 'bwrap'), '#!/bin/sh\nexit 0\n')
+  await confinement.requireWorking()
+})
+
+test('from inside of a sandbox it is left to whoever starts the agent', async () => {
+  const confinement = confinementOf('/nowhere', true)
+  await confinement.requireWorking()
+  const confines = {
+    mode: 'workspace',
+    worktree: '/w',
+    commonDir: '/c',
+    workingDirectory: '/w',
+    program: '/bin/true',
+    environment: {},
+    scratch: join(scratchDirectory(), 'scratch'),
+  } as const
+  await expect(confinement.enclose(confines)).rejects.toMatchObject({
+    code: 'permissions_unavailable',
+  })
+})
+
+confinedTest(
+  'one that knows no --disable-userns holds all the same, but for namespaces',
+  async () => {
+    const root = visibleScratch()
+    const real = execFileSync('/bin/sh', ['-c', 'command -v bwrap'], { encoding: 'utf8' }).trim()
+    const old = withBubblewrap(
+      `for a; do [ "$a" != --disable-userns ] || { echo "bwrap: Unknown option $a" >&2; exit 1; }; done
+    exec '${real}' "$@"`,
+    )
+    writeFileSync(join(root, '.git'), 'gitdir: /nowhere\n')
+    const { argv } = await confinementOf(old).enclose({
+      mode: 'workspace',
+      worktree: root,
+      commonDir: root,
+      workingDirectory: root,
+      program: '/bin/sh',
+      environment: {},
+      scratch: join(scratchDirectory(), 'scratch'),
+    })
+    expect(argv).not.toContain('--disable-userns')
+    const [program, ...args] = argv
+    const script = 'echo x >inside; echo x >.git; echo x >../outside; true'
+    execFileSync(program, [...args, '/bin/sh', '-c', script], { stdio: 'ignore' })
+    expect(existsSync(join(root, 'inside'))).toBe(true)
+    expect(existsSync(join(root, '../outside'))).toBe(false)
+  },
+)
