@@ -40,6 +40,9 @@ import { describeTraits, NO_TRAITS, type Traits } from './traits.ts'
 /** Left free for the record of the task itself, whatever the estimate says. */
 const SPARE_BYTES = 16 * 1024 * 1024
 
+const CLOSED_HINT =
+  'what a task starts from is kept in the repository, as objects and refs/holdfast/…; clone it to where you may write'
+
 export interface BaseCapture {
   readonly checkout: Checkout
   readonly task: TaskId
@@ -170,7 +173,11 @@ async function takingBack(
     reach('refusal.ref-dropped')
     if (error instanceof AppError) throw error
     const code = error instanceof GitError && error.isFull ? 'no_space' : 'capture_failed'
+    const isClosed =
+      error instanceof GitError &&
+      /Permission denied|Read-only file system|unable to create directory/.test(error.stderr)
     throw new AppError(code, `the working files were not taken: ${messageOf(error)}`, {
+      ...(isClosed ? { hint: CLOSED_HINT } : {}),
       cause: error,
     })
   }
@@ -218,7 +225,7 @@ async function captureChanges(
     throw new AppError(
       'no_space',
       `taking ${shownSize(bytes)} of changes needs more space than is free at ${place.commonDir}`,
-      { hint: 'free some space there, or run it without the changes' },
+      { hint: 'free some space there, or leave the changes: --changes none' },
     )
   }
 

@@ -33,7 +33,7 @@ export function refuseTooLarge(
     ? `more than ${maxFiles} files are changed or untracked, most of them in ${fullest(changes)}`
     : `the changed and untracked files are ${shownSize(bytes)}, over ${shownSize(maxBytes)}`
   throw new AppError('changes_too_large', `${what}; the largest: ${list}`, {
-    hint: 'name what is not meant to be kept in .gitignore, or commit first',
+    hint: 'name what is not meant to be kept in .gitignore, or leave it: --changes tracked, or none',
   })
 }
 

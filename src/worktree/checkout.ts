@@ -52,7 +52,7 @@ export async function openCheckout(git: Git, directory: string): Promise<Checkou
   const head = parseCommitId(lines[6] ?? '')
   const headTree = parseCommitId(lines[7] ?? '')
   if (status !== 0 || head === undefined || headTree === undefined) {
-    throw new AppError('no_commit', `the repository at ${root} has no commit to start from`, {
+    throw new AppError('no_commit', `HEAD of ${root} has no commit to start from`, {
       hint: 'commit something first',
       cause,
     })

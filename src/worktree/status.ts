@@ -1,6 +1,6 @@
 /** `git status --porcelain=v2 -z`, parsed as it streams. */
 import { type CommitId, parseCommitId } from '../domain/ids.ts'
-import type { Git, GitPlace } from './git.ts'
+import { type Git, GitError, type GitPlace } from './git.ts'
 import { type BytePath, parsePath } from './paths.ts'
 
 /** What a tree or an index has at a path. `mode` as git writes it, six octal digits. */
@@ -56,6 +56,7 @@ export interface StatusOptions {
   readonly limit: number
   /** Called at each entry, as it arrives: git itself may not have ended yet. */
   readonly onEntry?: () => void
+  readonly config?: Readonly<Record<string, string>>
 }
 
 export async function readStatus(
@@ -75,7 +76,7 @@ export async function readStatus(
       `--ignored=${options.ignoredFiles ? 'traditional' : 'no'}`,
       `--ignore-submodules=${options.submodules === 'heads' ? 'dirty' : 'all'}`,
     ],
-    { place },
+    options.config === undefined ? { place } : { place, config: options.config },
   )
   process.stdin?.end()
   const entries: StatusEntry[] = []
@@ -96,6 +97,8 @@ export async function readStatus(
       options.onEntry?.()
       if (!isDeletion(entry) && ++counted > options.limit) {
         process.kill()
+        // Nobody reads the rest; while there is any, its end would not be told.
+        process.stdout?.destroy()
         // It died of our own signal.
         await process.ended.catch(() => undefined)
         return { head, entries, warnings: [], stopped: true }
@@ -106,6 +109,28 @@ export async function readStatus(
   const { stderr } = await process.ended
   const warnings = stderr.split('\n').filter(line => line.startsWith('warning: could not open'))
   return { head, entries, warnings, stopped: false }
+}
+
+/**
+ * The same where the files are what counts: a filter that the user's configuration requires, and
+ * that fails, is done without. Its files then look changed.
+ */
+export async function readStatusDespiteFilters(
+  git: Git,
+  place: GitPlace,
+  options: StatusOptions,
+): Promise<StatusReport> {
+  const config: Record<string, string> = {}
+  for (;;) {
+    try {
+      return await readStatus(git, place, { ...options, config })
+    } catch (error) {
+      const said = error instanceof GitError ? error.stderr : ''
+      const key = `filter.${/: clean filter '(.*)' failed$/m.exec(said)?.[1]}.required`
+      if (!said.includes('clean filter') || key in config) throw error
+      config[key] = 'false'
+    }
+  }
 }
 
 /** Whether the path is gone from the working tree, as far as this entry says. */

@@ -17,7 +17,13 @@ import {
 } from './private-index.ts'
 import { type RawDelta, readDelta } from './read-back.ts'
 import { readSparseRules } from './sparse.ts'
-import { GITLINK, isDeletion, readStatus, type StatusReport, type TreeEntry } from './status.ts'
+import {
+  GITLINK,
+  isDeletion,
+  readStatusDespiteFilters,
+  type StatusReport,
+  type TreeEntry,
+} from './status.ts'
 
 /**
  * A copy of the agent's index; an empty one if git cannot read it. Then every file is hashed, and
@@ -84,7 +90,7 @@ export async function surveyWorktree(
   const isUnknown = isSparse && facts.count === 0
   const absent = isUnknown ? await skipAbsent(git, place, index, missing) : facts.skipped
 
-  const status = await readStatus(git, place, {
+  const status = await readStatusDespiteFilters(git, place, {
     submodules: 'ignored',
     untrackedFiles: true,
     ignoredFiles: false,

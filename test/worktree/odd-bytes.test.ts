@@ -88,6 +88,30 @@ describe.each([true, false])('a filter that stores pointers, required: %s', requ
   })
 })
 
+it('a required filter that fails when the work is collected: the files are taken as they are', async () => {
+  const repository = makeRepository(makeScene())
+  const program = makePointerFilter(repository, true)
+  repository.write('.gitattributes', '*.bin filter=pointer -text\n')
+  repository.write('old.bin', 'content\n')
+  repository.write('same.bin', 'same\n')
+  repository.commit()
+  const carried = await carry(repository)
+  carried.agent.write('old.bin', 'the agent’s\n')
+  carried.agent.write('new.bin', 'new\n')
+  carried.agent.write('kept.txt', 'the agent’s\n')
+  chmodSync(program, 0o644)
+  const { commit, leftOut } = await carried.scene.worktrees.collectResult(
+    carried.record,
+    carried.base,
+    carried.task,
+    carried.results,
+  )
+  expect(leftOut).toContain('old.bin: taken as it is on disk: its filter failed')
+  expect(leftOut).toContain('new.bin: taken as it is on disk: its filter failed')
+  expect(repository.git('show', `${commit}:old.bin`)).toBe('the agent’s')
+  expect(repository.git('show', `${commit}:kept.txt`)).toBe('the agent’s')
+})
+
 it('an attribute that names a filter nobody has configured changes nothing', async () => {
   const repository = makeRepository(makeScene())
   repository.write('.gitattributes', '*.bin filter=lfs diff=lfs merge=lfs -text\n')

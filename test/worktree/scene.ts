@@ -49,8 +49,11 @@ export interface Scene {
   readonly worktrees: ReturnType<typeof makeWorktrees>
 }
 
-export function makeScene(options: Pick<WorktreesNeeds, 'freeBytes' | 'fetchLimitMs'> = {}): Scene {
-  const top = realpathSync(mkdtempSync(join(tmpdir(), 'holdfast-worktree-')))
+export function makeScene(
+  options: Pick<WorktreesNeeds, 'freeBytes' | 'fetchLimitMs'> = {},
+  within = tmpdir(),
+): Scene {
+  const top = realpathSync(mkdtempSync(join(within, 'holdfast-worktree-')))
   onTestFinished(() => rmSync(top, { recursive: true, force: true }))
   const inside = (name: string) => {
     mkdirSync(join(top, name))
