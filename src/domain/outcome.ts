@@ -54,6 +54,21 @@ export interface Result {
   readonly deletions: number
   /** What could not be collected, in words, each with its path. */
   readonly leftOut: readonly string[]
+  /** Work in repositories inside of the worktree, which is not in the commit. Absent: none. */
+  readonly repositories?: readonly RepositoryResult[]
+}
+
+/** What an agent did in a submodule, or in a repository that it made: kept as files of its own. */
+export interface RepositoryResult {
+  /** Below the worktree. */
+  readonly path: string
+  /** In the task directory: it has `result.patch`, `result.bundle` or both. */
+  readonly directory: string
+  readonly files: number
+  readonly insertions: number
+  readonly deletions: number
+  /** Commits that no remote and no repository of the user's has. */
+  readonly commits: number
 }
 
 /**

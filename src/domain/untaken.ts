@@ -2,7 +2,11 @@
 
 /** Of a task or of its view, as far as it matters here; a result is there once it has ended. */
 export interface TakenOrNot {
-  readonly result: { readonly commit: string | null; readonly files: number } | null
+  readonly result: {
+    readonly commit: string | null
+    readonly files: number
+    readonly repositories?: readonly unknown[]
+  } | null
   readonly taken: unknown
   readonly worktree: { readonly kind: string } | null
 }
@@ -10,5 +14,6 @@ export interface TakenOrNot {
 /** It changed something that was not taken. In a borrowed worktree it is home already. */
 export function isUntaken({ result, taken, worktree }: TakenOrNot): boolean {
   if (result === null || taken !== null || worktree?.kind === 'borrowed') return false
-  return result.commit !== null && result.files > 0
+  const { commit, files, repositories = [] } = result
+  return commit !== null && (files > 0 || repositories.length > 0)
 }

@@ -68,8 +68,8 @@ export function describeLoss(
     case 'repository_lost':
       return {
         code: 'repository_lost',
-        message: `the repository ${worktree.commonDir} is gone`,
-        hint: `what the agent wrote may still be in ${worktree.path}`,
+        message: `the repository ${worktree.commonDir} is gone, or was moved`,
+        hint: `what the agent wrote is in ${worktree.path}; if the repository was moved, run in its new place: git worktree repair '${worktree.path}', and then: holdfast resume`,
       }
   }
 }

@@ -72,7 +72,9 @@ export async function planResume(
     })
   }
   const worktree = await requireWorktree(task, ports)
-  const plan = await planAgain(task, agent, asker, ports)
+  const { commonDir } = worktree
+  const moved = { ...task, request: { ...task.request, repo: { ...task.request.repo, commonDir } } }
+  const plan = await planAgain(moved, agent, asker, ports)
   return {
     ...plan,
     request: {
@@ -171,7 +173,8 @@ async function requireWorktree(
   { store, worktrees }: ResubmitPorts,
 ): Promise<WorktreeRecord> {
   const stored = await store.findWorktree(request.workplace.id)
-  const record = stored?.record ?? null
+  // Where its repository is now, should it have been moved.
+  const record = stored?.record == null ? null : worktrees.locateWorktree(stored.record)
   if (record !== null && worktrees.lookAtWorktree(record) === 'present') return record
   throw new AppError('refused_in_state', `${request.id} has no worktree to go on in`, {
     hint: `holdfast retry ${request.id} does it anew`,

@@ -4,6 +4,7 @@
  */
 import type { Bounds } from '../domain/configuration.ts'
 import type { CommitId, TaskId, WorktreeId } from '../domain/ids.ts'
+import type { RepositoryResult } from '../domain/outcome.ts'
 import type { IncludedFiles } from '../domain/set-up.ts'
 import type { Base, RepositoryPlace, WorktreeKind } from '../domain/task.ts'
 
@@ -42,6 +43,11 @@ export interface WorktreeRecord {
   /** Identity of the directory itself, to notice a replacement. */
   readonly device: number
   readonly inode: number
+  /**
+   * Identity of `gitDir`, by which it is known again where its repository was moved to. Null: the
+   * file system does not give any. Absent: the record is older, or of a borrowed checkout.
+   */
+  readonly gitDirIdentity?: string | null
 }
 
 /** What an agent changed: collected, held by `refs/holdfast/`, and written out as files. */
@@ -51,6 +57,7 @@ export interface CollectedResult {
   readonly insertions: number
   readonly deletions: number
   readonly leftOut: readonly string[]
+  readonly repositories?: readonly RepositoryResult[]
 }
 
 /**
@@ -123,12 +130,18 @@ export interface Worktrees {
     base: Base,
     commonDir: string,
   ): Promise<WorktreeRecord>
+  /**
+   * The record as it would be made now: after a repository was moved, and `git worktree repair` was
+   * run in its new place, its git directory is found again there. Else the record itself.
+   */
+  locateWorktree(worktree: WorktreeRecord): WorktreeRecord
   /** Whether it is still what was made: cheap, no git; `repository_lost` is looked at first. */
   lookAtWorktree(worktree: WorktreeRecord): 'present' | 'worktree_lost' | 'repository_lost'
   /**
    * The agent's delta, base → worktree as it is now, as a commit under `refs/holdfast/<task>/result`
    * (the agent's own commits are kept as its parents), and in `directory` as `result.patch` and,
-   * where anything changed, the thin bundle `result.bundle`, both synced. Files that came from
+   * where anything changed, the thin bundle `result.bundle`, both synced. Work in submodules, and
+   * commits of repositories that the agent made, go to `repositories` there. Files that came from
    * set-up are not the agent's, also where its own `.gitignore` no longer hides them.
    */
   collectResult(

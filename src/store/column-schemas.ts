@@ -39,6 +39,18 @@ const result = z.object({
   insertions: z.number(),
   deletions: z.number(),
   leftOut: z.array(z.string()),
+  repositories: z.optional(
+    z.array(
+      z.object({
+        path: z.string(),
+        directory: z.string(),
+        files: z.number(),
+        insertions: z.number(),
+        deletions: z.number(),
+        commits: z.number(),
+      }),
+    ),
+  ),
 })
 
 const setUp = z.object({
@@ -159,6 +171,7 @@ const worktreeRecord = z.object({
   commonDir: z.string(),
   device: z.number(),
   inode: z.number(),
+  gitDirIdentity: z.optional(z.nullable(z.string())),
 })
 
 /** What a log line says; its kinds are open, so only that it has one is checked. */

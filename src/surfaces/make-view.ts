@@ -58,7 +58,14 @@ export function viewTask(task: Task, judged: JudgedState): TaskView {
     waitingUntil:
       state.name === 'waiting' && state.wait.reason === 'backoff' ? iso(state.wait.until) : null,
     usage: task.usage,
-    result: result === null ? null : { ...result, leftOut: [...result.leftOut] },
+    result:
+      result === null
+        ? null
+        : {
+            ...result,
+            leftOut: [...result.leftOut],
+            repositories: [...(result.repositories ?? [])],
+          },
     taken: isoOrNull(task.taken?.at ?? null),
     error:
       failure === null

@@ -36,6 +36,16 @@ export const setUpView = z.object({
   ),
 })
 
+export const repositoryResultView = z.object({
+  path: z.string(),
+  /** In the task directory. */
+  directory: z.string(),
+  files: z.number(),
+  insertions: z.number(),
+  deletions: z.number(),
+  commits: z.number(),
+})
+
 export const taskView = z.object({
   id: z.string(),
   name: z.string(),
@@ -99,6 +109,8 @@ export const taskView = z.object({
       insertions: z.number(),
       deletions: z.number(),
       leftOut: z.array(z.string()),
+      /** Work in repositories inside of the worktree: it is not in the commit. */
+      repositories: z.array(repositoryResultView),
     }),
   ),
   /** When its result was taken home (applied to a checkout); null: not yet, or given back. */

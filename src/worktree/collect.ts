@@ -12,7 +12,7 @@ import type { CollectedResult, SetUpTime, WorktreeRecord } from '../ports/worktr
 import { type CapturedTree, captureTree } from './capture-tree.ts'
 import { type WritingPoints, writeDurably } from './durable-file.ts'
 import type { Git, GitPlace } from './git.ts'
-import { writeInner } from './inner-files.ts'
+import { describeRepository, writeInner } from './inner-files.ts'
 import { makeOwnRepository } from './own-repository.ts'
 import { countLines, PATCH } from './patch.ts'
 import { refOf } from './refs.ts'
@@ -60,10 +60,12 @@ export async function collectResult(
         await git.run(['bundle', 'create', '--quiet', path, ...range], { place })
       })
     }
-    const kept = await writeInner(git, task, inner, directory, scratch)
+    const repositories = await writeInner(git, task, inner, directory, scratch)
+    const kept = repositories.map(about => describeRepository(about, directory))
     const counts = await countLines(git, place, baseTree, commit)
     reach('collect.counted')
-    return { commit, ...counts, leftOut: [...leftOut, ...kept] }
+    const more = repositories.length === 0 ? {} : { repositories }
+    return { commit, ...counts, leftOut: [...leftOut, ...kept], ...more }
   })
 }
 

@@ -20,6 +20,7 @@ import { FETCH_LIMIT_MS, fetchHint, isPartialClone, withinLimit } from './partia
 import { readDelta } from './read-back.ts'
 import {
   findRegistration,
+  identityOf,
   isLockedFor,
   lockReason,
   readPointer,
@@ -55,7 +56,9 @@ export async function createWorktree(
   fetchLimitMs = FETCH_LIMIT_MS,
 ): Promise<WorktreeRecord> {
   if (!existsSync(join(asked.commonDir, 'HEAD'))) {
-    throw new AppError('not_a_repository', `the repository ${asked.commonDir} is gone`)
+    throw new AppError('not_a_repository', `the repository ${asked.commonDir} is gone`, {
+      hint: 'if it was moved, hand the task in again there',
+    })
   }
   const parent = dirname(asked.path)
   mkdirSync(parent, { recursive: true, mode: 0o700 })
@@ -118,7 +121,8 @@ function recordOf({ id, path, commonDir }: WorktreeOrder): WorktreeRecord {
     throw new AppError('refused_in_state', `git made no worktree of ${commonDir} at ${path}`)
   }
   const { dev, ino } = lstatSync(path)
-  return { id, path, gitDir, commonDir, device: dev, inode: ino }
+  const gitDirIdentity = identityOf(gitDir)
+  return { id, path, gitDir, commonDir, device: dev, inode: ino, gitDirIdentity }
 }
 
 /** Read once, and only where they are needed: a spawn. */

@@ -6,45 +6,41 @@ import { mkdirSync, renameSync, rmSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { CommitId, TaskId } from '../domain/ids.ts'
+import type { RepositoryResult } from '../domain/outcome.ts'
 import { baseTreeCommit } from '../domain/task.ts'
 import { syncFile, writeDurably } from './durable-file.ts'
 import type { Git } from './git.ts'
 import type { InnerCapture } from './inner.ts'
 import { readRefs } from './inner-repository.ts'
 import { countLines, type LineCounts, PATCH } from './patch.ts'
-import { pathBytes, shownPath } from './paths.ts'
+import { shownPath } from './paths.ts'
 import { refOf } from './refs.ts'
 
 const DIRECTORY = 'repositories'
 
 /** One line of `repositories.json`. */
-interface Written {
-  /** In the directory `repositories`. */
-  readonly directory: string
-  /** Below the worktree. */
-  readonly path: string
+interface Written extends RepositoryResult {
   /** What its patch is against, and its bundle needs; null: it needs nothing. */
   readonly base: CommitId | null
   readonly commit: CommitId | null
   readonly head: CommitId | null
-  readonly commits: number
-  readonly patch: LineCounts | null
 }
 
-/** Gives what it wrote, in words: none of it is in the worktree's own patch. */
+/** Nothing of what it gives is in the worktree's own patch. */
 export async function writeInner(
   git: Git,
   task: TaskId,
   inner: readonly InnerCapture[],
   directory: string,
   scratch: string,
-): Promise<readonly string[]> {
+): Promise<readonly RepositoryResult[]> {
   const place = join(directory, DIRECTORY)
   const beside = join(scratch, DIRECTORY)
   const all: Written[] = []
   for (const capture of inner) {
-    const written = await writeOne(git, task, capture, join(beside, String(all.length)))
-    if (written !== null) all.push({ directory: String(all.length), ...written })
+    const name = String(all.length)
+    const written = await writeOne(git, task, capture, join(beside, name))
+    if (written !== null) all.push({ ...written, directory: `${DIRECTORY}/${name}` })
   }
   rmSync(place, { recursive: true, force: true })
   if (all.length === 0) return []
@@ -53,16 +49,19 @@ export async function writeInner(
   )
   renameSync(beside, place)
   syncFile(directory)
-  return all.map(describe)
+  return all.map(({ base: _, commit: __, head: ___, ...about }) => about)
 }
 
-function describe({ directory, path, patch, commits }: Written): string {
+/** For people: that it is there, and not in the patch. */
+export function describeRepository(about: RepositoryResult, directory: string): string {
+  const { path, files, insertions, deletions, commits } = about
   const parts = [
-    patch === null ? '' : `${plural(patch.files, 'file')} +${patch.insertions} -${patch.deletions}`,
+    files === 0 ? '' : `${plural(files, 'file')} +${insertions} -${deletions}`,
     commits === 0 ? '' : plural(commits, 'commit'),
   ]
   const what = parts.filter(part => part !== '').join(', ')
-  return `${path}: a repository of its own: ${what}, kept in ${DIRECTORY}/${directory} of the task`
+  const place = join(directory, about.directory)
+  return `${path}: not in the patch, a repository of its own: ${what}, kept in ${place}`
 }
 
 const plural = (count: number, what: string) => `${count} ${what}${count === 1 ? '' : 's'}`
@@ -78,38 +77,34 @@ async function writeOne(
   const place = { gitDir: own }
   const from = work === null ? null : baseTreeCommit(work.base)
   const isChanged = work !== null && work.commit !== from
-  const counts = isChanged && from !== null ? await countLines(git, place, from, work.commit) : null
-  const patch = counts !== null && counts.files > 0 ? counts : null
+  const counts = isChanged && from !== null ? await countLines(git, place, from, work.commit) : NONE
   const result = isChanged ? work.commit : null
   const excluded = [
     ...(work === null ? [] : [work.base.commit]),
     ...(origin === null ? [] : readRefs(origin).values()),
   ]
-  const { commits, input } = await listNewCommits(git, task, own, [result, head], excluded)
-  if (patch === null && commits === 0) return null
+  const { found, input } = await listNewCommits(git, task, own, head, excluded)
+  if (counts.files === 0 && found.size === 0) return null
 
   mkdirSync(directory, { recursive: true, mode: 0o700 })
-  if (patch !== null && from !== null && result !== null) {
+  if (counts.files > 0 && from !== null && result !== null) {
     await writeDurably(directory, 'result.patch', directory, null, async (_path, file) => {
       await git.run([...PATCH, from, result, '--'], { place, outputTo: file })
     })
   }
-  if (commits > 0) {
+  if (found.size > 0) {
     await writeDurably(directory, 'result.bundle', directory, null, async file => {
       await git.run(['bundle', 'create', '--quiet', file, '--stdin'], { place, input })
     })
   }
-  const text = pathBytes(path).toString('utf8')
   const base = work?.base.commit ?? null
-  return {
-    path: text === shownPath(path) ? text : shownPath(path),
-    base,
-    commit: result,
-    head,
-    commits,
-    patch,
-  }
+  const { snapshot, staged, traits } = work?.base.changes ?? {}
+  for (const ours of [result, snapshot, staged, traits]) if (ours) found.delete(ours)
+  const commits = found.size
+  return { path: shownPath(path), base, commit: result, head, commits, ...counts }
 }
+
+const NONE: LineCounts = { files: 0, insertions: 0, deletions: 0 }
 
 /**
  * The commits that only this repository has, and what a bundle of them is to hold: every branch,
@@ -119,12 +114,11 @@ async function listNewCommits(
   git: Git,
   task: TaskId,
   own: string,
-  more: readonly (CommitId | null)[],
+  head: CommitId | null,
   excluded: readonly string[],
-): Promise<{ commits: number; input: Buffer }> {
+): Promise<{ found: Set<string>; input: Buffer }> {
   const place = { gitDir: own }
-  const [, head] = more
-  if (head !== null && head !== undefined) {
+  if (head !== null) {
     await git.run(['update-ref', `refs/holdfast/${task}/head`, head], { place })
   }
   const format = '--format=%(refname) %(objectname) %(*objectname)'
@@ -147,11 +141,11 @@ async function listNewCommits(
     place,
     input: Buffer.from([...tips, ...not].join('')),
   })
-  const commits = new Set(listed.stdout.toString('latin1').split('\n').slice(0, -1))
+  const found = new Set(listed.stdout.toString('latin1').split('\n').slice(0, -1))
   const names = wanted
-    .filter(([, id = '', peeled = '']) => commits.has(id) || commits.has(peeled))
+    .filter(([, id = '', peeled = '']) => found.has(id) || found.has(peeled))
     .map(([name]) => `${name}\n`)
-  return { commits: commits.size, input: Buffer.from([...names, ...not].join('')) }
+  return { found, input: Buffer.from([...names, ...not].join('')) }
 }
 
 const isWanted = (name: string | undefined, task: TaskId): boolean =>

@@ -3,7 +3,7 @@
  * it has made or cloned. A submodule's work is captured as a worktree's is, against what it started
  * from. The files of any other repository are taken as plain ones. Commits are kept in any case.
  */
-import { mkdtempSync } from 'node:fs'
+import { existsSync, mkdtempSync } from 'node:fs'
 import { join } from 'node:path'
 import { messageOf } from '../domain/errors.ts'
 import { type CommitId, parseCommitId } from '../domain/ids.ts'
@@ -14,6 +14,7 @@ import type { Change, Gitlink } from './change.ts'
 import { makeLook } from './contents.ts'
 import { splitAtNul } from './conversion.ts'
 import { startFastImport } from './fast-import.ts'
+import { withOwnFilters } from './filters.ts'
 import { type Git, GitError, type GitPlace } from './git.ts'
 import { borrowInner, findInnerGitDir, type InnerRepository } from './inner-repository.ts'
 import { makeOwnRepository } from './own-repository.ts'
@@ -132,11 +133,17 @@ type Opened = { readonly repository: InnerRepository; readonly refused: string |
 async function openInner(
   { git, tree, capture }: Search,
   path: BytePath,
-  origin: string | null,
+  made: { readonly origin: string; readonly gitDir: string } | null,
 ): Promise<Opened> {
   const directory = pathOnDisk(tree.path, path).toString('utf8')
   const own = mkdtempSync(join(capture.scratch, 'inner-'))
-  const found = findInnerGitDir(directory, [tree.path, tree.gitDir])
+  const origin = made?.origin ?? null
+  const pointed = findInnerGitDir(directory, [tree.path, tree.gitDir])
+  // Its pointer is broken where the repository was moved.
+  const found =
+    'refused' in pointed && made !== null && existsSync(join(made.gitDir, 'objects'))
+      ? { gitDir: made.gitDir }
+      : pointed
   if ('gitDir' in found) {
     return { repository: await borrowInner(git, found.gitDir, origin, own), refused: null }
   }
@@ -154,9 +161,15 @@ async function takeSubmodule(
 ): Promise<'taken' | 'plain'> {
   const { git, captureTree, tree, capture, gitlinks, inner, leftOut } = search
   const known = tree.base.submodules?.find(submodule => submodule.path === path)
-  const origin =
-    known === undefined || tree.origin === null ? null : join(modulesOf(tree.origin), known.name)
-  const opened = await openInner(search, path, origin)
+  const made =
+    known === undefined || tree.origin === null
+      ? null
+      : {
+          origin: join(modulesOf(tree.origin), known.name),
+          gitDir: join(modulesOf(tree.gitDir), known.name),
+        }
+  const origin = made?.origin ?? null
+  const opened = await openInner(search, path, made)
   const { repository, refused } = opened
   const { head, own } = repository
   const isPublic = head !== null && (await isPublished(git, own, head, origin))
@@ -179,7 +192,7 @@ async function takeSubmodule(
   const base = await chooseBase(git, own, isMoved ? [makeBase(head), ...candidates] : candidates)
   const directory = pathOnDisk(tree.path, path).toString('utf8')
   const captured = await captureTree(
-    git,
+    origin === null ? git : await withOwnFilters(git, origin),
     { path: directory, gitDir: repository.gitDir, place: { gitDir: own }, origin, base },
     { ...capture, target: { gitDir: own } },
   )

@@ -36,10 +36,8 @@ export const lockReason = (id: WorktreeId) => `${LOCK_PREFIX}${id}`
 export function lookAtWorktree(
   worktree: WorktreeRecord,
 ): 'present' | 'worktree_lost' | 'repository_lost' {
-  const { path, gitDir, commonDir, device, inode } = worktree
-  if (!exists(join(commonDir, 'HEAD')) || !exists(join(commonDir, 'objects'))) {
-    return 'repository_lost'
-  }
+  const { path, gitDir, commonDir, device, inode } = locateWorktree(worktree)
+  if (!isRepository(commonDir)) return 'repository_lost'
   const directory = lstatSync(path, { throwIfNoEntry: false })
   if (directory?.isDirectory() !== true) return 'worktree_lost'
   if (directory.dev !== device || directory.ino !== inode) return 'worktree_lost'
@@ -49,6 +47,29 @@ export function lookAtWorktree(
   const named = linkIn(readSteadyLine(join(gitDir, 'commondir')), gitDir)
   const isLinked = named === undefined ? isSame(gitDir, commonDir) : named === commonDir
   return pointsThere && isLinked && exists(join(gitDir, 'HEAD')) ? 'present' : 'worktree_lost'
+}
+
+/**
+ * See `Worktrees.locateWorktree`. An agent can write the pointer in its worktree, but no directory
+ * with the inode and the time of birth of the one that was made.
+ */
+export function locateWorktree(worktree: WorktreeRecord): WorktreeRecord {
+  const { path, commonDir, gitDirIdentity } = worktree
+  if (isRepository(commonDir) || gitDirIdentity == null) return worktree
+  const gitDir = readPointer(path)
+  if (gitDir === undefined || identityOf(gitDir) !== gitDirIdentity) return worktree
+  return { ...worktree, gitDir, commonDir: dirname(dirname(gitDir)) }
+}
+
+/** Null: the file system does not say when it was born, and inodes alone are given out again. */
+export function identityOf(directory: string): string | null {
+  const stats = lstatSync(directory, { bigint: true, throwIfNoEntry: false })
+  if (stats?.isDirectory() !== true || stats.birthtimeNs === 0n) return null
+  return [stats.dev, stats.ino, stats.birthtimeNs].join()
+}
+
+function isRepository(commonDir: string): boolean {
+  return exists(join(commonDir, 'HEAD')) && exists(join(commonDir, 'objects'))
 }
 
 function isDirectory(path: string): boolean {

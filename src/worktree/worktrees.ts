@@ -15,7 +15,7 @@ import { forgetLost, isGone, isThere, recogniseWorktree } from './lost.ts'
 import { findAllOrphans, takeOver } from './orphans.ts'
 import { placeIncluded } from './place-included.ts'
 import { dropBase, holdBase } from './refs.ts'
-import { listRegistered, lookAtWorktree } from './registration.ts'
+import { listRegistered, locateWorktree, lookAtWorktree } from './registration.ts'
 import { removeWorktree } from './remove.ts'
 import { gitVersion } from './version.ts'
 
@@ -59,19 +59,23 @@ export function makeWorktrees({
     dropBase: (commonDir, task) => dropBase(git, commonDir, task),
     createWorktree: (id, path, base, commonDir) =>
       createWorktree(git, locks, clock, processes, { id, path, base, commonDir }, fetchLimitMs),
+    locateWorktree,
     lookAtWorktree,
-    collectResult: async (worktree, base, task, directory, setUpAt = null) => {
+    collectResult: async (record, base, task, directory, setUpAt = null) => {
+      const worktree = locateWorktree(record)
       const taken = await takeOver(git, clock, processes, worktree.path)
       const own = await withOwnFilters(taken, worktree.commonDir)
       const collection = { worktree, base, task, setUpAt, now: clock.now() }
       return await collectResult(own, collection, directory)
     },
     // It only reads, and may do so beside the worker: it takes nothing over.
-    diffNow: async (worktree, base, task, scratch, setUpAt = null) => {
+    diffNow: async (record, base, task, scratch, setUpAt = null) => {
+      const worktree = locateWorktree(record)
       const own = await withOwnFilters(git, worktree.commonDir)
       return await diffNow(own, { worktree, base, task, setUpAt, now: clock.now() }, scratch)
     },
-    removeWorktree: async (worktree, collected, trash, setUpAt = null) => {
+    removeWorktree: async (record, collected, trash, setUpAt = null) => {
+      const worktree = { ...record, ...locateWorktree(record) }
       const taken = await takeOver(git, clock, processes, worktree.path)
       const own = await withOwnFilters(taken, worktree.commonDir)
       await removeWorktree(own, locks, worktree, { collected, setUpAt }, trash)

@@ -1,5 +1,8 @@
 /** Odd repositories, as people meet them: the built program from `run` to the result. */
+import { existsSync, readFileSync, renameSync } from 'node:fs'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { eventually } from '../eventually.ts'
 import { House } from './house.ts'
 
 test('a merge in progress: its conflicts come along, and what does not is said at once', async () => {
@@ -24,4 +27,66 @@ test('a merge in progress: its conflicts come along, and what does not is said a
   expect(result).toMatchObject({ files: 0, leftOut: [] })
   expect(result?.answer).toMatch(/^UU kept\.txt\n<<<<<<< HEAD\nours\n/)
   expect(house.fingerprint()).toBe(before)
+})
+
+/** With a submodule `lib`, populated, with an untracked file in it. */
+function addSubmodule(house: House): string {
+  const origin = join(house.scratch, 'origin')
+  house.git('clone', '--quiet', house.repo, origin)
+  const allowed = ['-c', 'protocol.file.allow=always']
+  house.git(...allowed, 'submodule', '--quiet', 'add', origin, 'lib')
+  house.git('commit', '--quiet', '--message=with a submodule')
+  const lib = join(house.repo, 'lib')
+  house.write('mine.txt', 'mine\n', lib)
+  return lib
+}
+
+test('a populated submodule comes along with its changes; what the agent does in it is kept', async () => {
+  const house = new House()
+  const lib = addSubmodule(house)
+  const before = [house.fingerprint(), house.fingerprint(lib)]
+  const id = await house.submitScript(
+    'cat lib/mine.txt && cd lib && echo edited > kept.txt && git commit -qam inside && echo more >> kept.txt',
+  )
+  const { state, base, result } = await house.wait(id)
+  expect(state).toBe('succeeded')
+  expect(base.changes?.leftOut ?? []).toEqual([])
+  expect(result).toMatchObject({ answer: 'mine', files: 0 })
+  const kept = join(house.home, 'tasks', id, 'repositories', '0')
+  const said = `lib: not in the patch, a repository of its own: 1 file +2 -3, 1 commit, kept in ${kept}`
+  expect(result?.leftOut).toContainEqual(said)
+  expect(result?.repositories).toMatchObject([{ path: 'lib', files: 1, commits: 1 }])
+  expect((await house.run(['diff', id])).stderr).toContain(`left out: ${said}`)
+  const uninstall = await house.run(['uninstall', '--purge'])
+  expect(uninstall.code).toBe(5)
+  expect(uninstall.stderr).toContain(id)
+  expect(readFileSync(join(kept, 'result.patch'), 'utf8')).toContain('+more')
+  house.gitIn(lib, 'bundle', 'verify', '--quiet', join(kept, 'result.bundle'))
+  expect([house.fingerprint(), house.fingerprint(lib)]).toEqual(before)
+})
+
+test('a repository that is moved under a running task: it is said how to go on, and that works', async () => {
+  const house = new House()
+  const flag = join(house.scratch, 'go')
+  const script = `echo work > kept.txt; while [ ! -e '${flag}' ]; do sleep 0.1; done`
+  const id = await house.submitScript(script)
+  const worktree = house.worktree(id)
+  await eventually('it has worked', () => {
+    const file = join(worktree, 'kept.txt')
+    return existsSync(file) && readFileSync(file, 'utf8') === 'work\n'
+  })
+  const moved = join(house.scratch, 'moved')
+  renameSync(house.repo, moved)
+  const { state, error } = await house.wait(id)
+  expect([state, error?.code]).toEqual(['failed', 'repository_lost'])
+  expect(error?.hint).toContain(`git worktree repair '${worktree}'`)
+  expect(readFileSync(join(worktree, 'kept.txt'), 'utf8')).toBe('work\n')
+
+  house.gitIn(moved, 'worktree', 'repair', worktree)
+  house.write('go', '', house.scratch)
+  const next = (await house.ok(['resume', id], { directory: moved })).trim()
+  const ended = await house.wait(next)
+  expect(ended).toMatchObject({ state: 'succeeded', result: { files: 1, insertions: 1 } })
+  expect(await house.ok(['diff', next], { directory: '/' })).toContain('+work')
+  renameSync(moved, house.repo)
 })

@@ -61,6 +61,7 @@ describe('a new worktree', () => {
       commonDir: ready.commonDir,
       device: dev,
       inode: ino,
+      gitDirIdentity: expect.anything(),
     })
     const made = new Repository(ready.scene, ready.path)
     expect(made.head()).toBe(ready.base.commit)

@@ -10,6 +10,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import type { RepositoryResult } from '../../src/domain/outcome.ts'
 import { baseTreeCommit } from '../../src/domain/task.ts'
 import { type Carried, carry, changesIn, collect, leftOutOf, sightOf } from './odd.ts'
 import {
@@ -69,11 +70,11 @@ const fingerprintsOf = (repository: Repository) =>
 function keptBy({ results }: Carried) {
   const directory = join(results, 'repositories')
   if (!existsSync(directory)) return []
-  const list: { directory: string; path: string; commits: number; patch: unknown }[] = JSON.parse(
+  const list: RepositoryResult[] = JSON.parse(
     readFileSync(join(directory, 'repositories.json'), 'utf8'),
   )
-  return list.map(({ directory: name, ...about }) => {
-    const file = (of: string) => join(directory, name, `result.${of}`)
+  return list.map(about => {
+    const file = (of: string) => join(results, about.directory, `result.${of}`)
     const patch = existsSync(file('patch')) ? readFileSync(file('patch'), 'utf8') : null
     const bundle = existsSync(file('bundle')) ? file('bundle') : null
     return { ...about, text: patch, bundle }
@@ -107,13 +108,32 @@ describe('submodules that nobody has initialised', () => {
     sub.write('edited.txt', 'not committed\n')
     const deep = within(agent, 'lib/sub/deep')
     deep.write('untracked.txt', 'not committed\n')
-    const { files, leftOut } = await collect(carried)
+    const { files, leftOut, repositories } = await collect(carried)
     expect(files).toBe(0)
-    const [short] = [sub.head()]
+    const kept = join(carried.results, 'repositories')
+    const apart = 'not in the patch, a repository of its own'
     expect([...leftOut].sort()).toEqual([
-      `lib/sub/deep: a repository of its own: 1 file +1 -0, 1 commit, kept in repositories/1 of the task`,
-      `lib/sub: a repository of its own: 2 files +2 -3, 2 commits, kept in repositories/0 of the task`,
-      `lib/sub: not taken: this submodule stands on ${short}, which only its own repository has`,
+      `lib/sub/deep: ${apart}: 1 file +1 -0, kept in ${kept}/1`,
+      `lib/sub: ${apart}: 2 files +2 -3, 1 commit, kept in ${kept}/0`,
+      `lib/sub: not taken: this submodule stands on ${sub.head()}, which only its own repository has`,
+    ])
+    expect(repositories).toEqual([
+      {
+        path: 'lib/sub',
+        directory: 'repositories/0',
+        files: 2,
+        insertions: 2,
+        deletions: 3,
+        commits: 1,
+      },
+      {
+        path: 'lib/sub/deep',
+        directory: 'repositories/1',
+        files: 1,
+        insertions: 1,
+        deletions: 0,
+        commits: 0,
+      },
     ])
     const [first, second] = keptBy(carried)
     expect(first?.text).toContain('+++ b/committed.txt')
@@ -228,8 +248,8 @@ describe('submodules that the caller has populated', () => {
     const result = await collect(carried)
     expect(changesIn(carried, result)).toEqual([])
     const [kept] = keptBy(carried)
-    // Two commits, the result, and the two that a stash is made of.
-    expect(kept).toMatchObject({ path: 'lib/sub', commits: 5 })
+    // Two commits, and the two that a stash is made of.
+    expect(kept).toMatchObject({ path: 'lib/sub', commits: 4 })
     const heads = repository.git('bundle', 'list-heads', kept?.bundle ?? '')
     expect(
       heads
@@ -431,7 +451,7 @@ describe('repositories that are no submodules', () => {
     expect([...result.leftOut].sort()).toEqual([
       'made/: a repository; its files are taken as plain ones',
       'made/inside/: a repository; its files are taken as plain ones',
-      'made: a repository of its own: 1 commit, kept in repositories/0 of the task',
+      `made: not in the patch, a repository of its own: 1 commit, kept in ${carried.results}/repositories/0`,
     ])
     const [kept] = keptBy(carried)
     const clone = join(carried.scene.top, 'clone')
@@ -474,7 +494,7 @@ describe('repositories that are no submodules', () => {
     const result = await collect(carried)
     expect(changesIn(carried, result)).toEqual(['A .gitmodules', 'A added'])
     expect(agent.git('rev-parse', `${result.commit}:added`)).toBe(other.head())
-    expect(keptBy(carried)).toMatchObject([{ path: 'added', commits: 1 }])
+    expect(keptBy(carried)).toMatchObject([{ path: 'added', commits: 0, files: 1 }])
   })
 
   it('in a directory of tracked files: those are compared as ever', async () => {

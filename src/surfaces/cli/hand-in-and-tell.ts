@@ -17,6 +17,7 @@ import {
   describeSetUp,
   renderEvent,
 } from './render.ts'
+import { tellLeftOut } from './untaken.ts'
 import { waitForTasks } from './wait-for.ts'
 
 export const waitFlag = {
@@ -110,8 +111,10 @@ export async function stay(task: Task, asked: Asked, context: CommandContext): P
   if (result !== null) {
     const see = result.commit === null ? '' : `; see it with: holdfast diff ${id}`
     const { taken, worktree } = ended
-    const take = isUntaken({ result, taken, worktree }) ? ` · take it: holdfast apply ${id}` : ''
+    const isThere = result.files > 0 && isUntaken({ result, taken, worktree })
+    const take = isThere ? ` · take it: holdfast apply ${id}` : ''
     output.tell(`${describeDelta(result)}${see}${take}`)
+    tellLeftOut(result, output)
   }
   return exitCodeOfState(state.name)
 }

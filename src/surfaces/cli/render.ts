@@ -58,7 +58,7 @@ export function renderTask(task: TaskView, now: number, output: Output): string 
     ['waits until', task.waitingUntil],
     ['changed', task.result === null ? null : describeDelta(task.result)],
     ['taken', describeTaken(task, now)],
-    ['left out', task.result?.leftOut.join('; ') || null],
+    ...(task.result?.leftOut ?? []).map((line): [string, string] => ['left out', line]),
     ['tokens', describeUsage(task)],
     ['hint', task.error?.hint ?? null],
   ]
@@ -109,15 +109,20 @@ export function describeDelta(delta: {
   files: number
   insertions: number
   deletions: number
+  repositories?: readonly unknown[]
 }): string {
   if (delta.commit === null) return 'nothing was collected'
-  if (delta.files === 0) return 'no changes'
+  if (delta.files === 0) {
+    return delta.repositories?.length ? 'changes in repositories inside alone' : 'no changes'
+  }
   const files = delta.files === 1 ? '1 file' : `${delta.files} files`
   return `${files} +${delta.insertions} -${delta.deletions}`
 }
 
 function describeTaken(task: TaskView, now: number): string | null {
-  if (isUntaken(task)) return `not yet (holdfast apply ${task.id})`
+  if (isUntaken(task)) {
+    return task.result?.files === 0 ? 'not yet' : `not yet (holdfast apply ${task.id})`
+  }
   return task.taken === null ? null : `applied ${describeAge(now - Date.parse(task.taken))} ago`
 }
 

@@ -1,10 +1,17 @@
+import type { Result } from '../../domain/outcome.ts'
 import type { Task } from '../../domain/task.ts'
 import { isUntaken } from '../../domain/untaken.ts'
 import type { Output } from './output.ts'
 
-/** For people who look at a result: how to take it. Where a program reads, nobody is told. */
+/** For people who look at a result: how to take it. Where a program reads, nobody is told that. */
 export function offerApply({ request, state, taken, worktree }: Task, output: Output): void {
-  if (!output.stdoutIsTerminal) return
   const result = 'result' in state ? state.result : null
+  if (result !== null) tellLeftOut(result, output)
+  if (!output.stdoutIsTerminal || result?.files === 0) return
   if (isUntaken({ result, taken, worktree })) output.tell(`next: holdfast apply ${request.id}`)
+}
+
+/** What a result does not hold is said wherever it is looked at. */
+export function tellLeftOut({ leftOut }: Pick<Result, 'leftOut'>, output: Output): void {
+  for (const line of leftOut) output.tell(`left out: ${line}`)
 }
