@@ -15,7 +15,7 @@ import type {
 } from '../ports/applications.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Store } from '../ports/store.ts'
-import type { Checkout, Worktrees } from '../ports/worktrees.ts'
+import type { Checkout } from '../ports/worktrees.ts'
 
 export interface ApplyPorts {
   readonly store: Store
@@ -143,7 +143,7 @@ async function mend(
   }
 }
 
-async function takeBack(
+export async function takeBack(
   application: Application,
   target: Checkout,
   ports: ApplyPorts,
@@ -154,7 +154,7 @@ async function takeBack(
   return files
 }
 
-async function recordGivenBack(
+export async function recordGivenBack(
   task: TaskId,
   root: string,
   { store, applications, clock }: ApplyPorts,
@@ -164,67 +164,4 @@ async function recordGivenBack(
   const left = newestOf(task, applications, null)
   const taken = left === undefined ? null : describeTaken(left.root, left, clock.now())
   await store.recordTaken(task, taken, `taken back from ${root}`, clock.now())
-}
-
-/** What was taken back, and from where. */
-export interface Undone {
-  readonly root: string
-  readonly files: readonly FileChange[]
-}
-
-export interface UndoWish {
-  /** The checkout that the user named; else the caller's, if it is one that has it. */
-  readonly named: string | null
-  readonly standsIn: string | null
-}
-
-/** Takes the newest application back: of the named checkout, else of the caller's, else of the only one. */
-export async function undoTask(
-  task: Task,
-  wish: UndoWish,
-  ports: ApplyPorts & { readonly worktrees: Worktrees },
-): Promise<Undone> {
-  const { id } = task.request
-  const { applications, worktrees } = ports
-  const all = applications.list(id)
-  const { taken } = task
-  // All but the row had been taken back when that was killed.
-  if (all.length === 0 && taken !== null && taken.number !== null) {
-    await recordGivenBack(id, taken.where, ports)
-    return { root: taken.where, files: [] }
-  }
-  const { root } = chooseApplication(id, wish, all)
-  const target = await worktrees.openCheckout(root)
-  return await applications.withTarget(root, async () => {
-    const interrupted = applications.findInterrupted(target)
-    const isOther = interrupted !== undefined && interrupted.task !== id
-    if (isOther) await takeBack(interrupted, target, ports)
-    const newest = applications.list(id).findLast(application => application.root === root)
-    if (newest === undefined) {
-      throw new AppError('not_applied', `${id} is no longer applied to ${root}`)
-    }
-    return { root, files: await takeBack(newest, target, ports) }
-  })
-}
-
-function chooseApplication(
-  id: TaskId,
-  { named, standsIn }: UndoWish,
-  all: readonly Application[],
-): Application {
-  const isAt = (root: string | null) => (application: Application) => application.root === root
-  const newest = all.findLast(isAt(named ?? standsIn)) ?? (named === null ? all.at(-1) : undefined)
-  if (newest === undefined) {
-    const where = named === null ? 'to no checkout' : `not to ${named}`
-    throw new AppError('not_applied', `${id} is applied ${where}`, {
-      hint: `holdfast apply ${id} applies it`,
-    })
-  }
-  const roots = [...new Set(all.map(({ root }) => root))]
-  if (roots.length > 1 && ![named, standsIn].includes(newest.root)) {
-    throw new AppError('refused_in_state', `${id} is applied to ${roots.join(' and to ')}`, {
-      hint: `say from which to take it back: holdfast apply --undo ${id} --to DIR`,
-    })
-  }
-  return newest
 }

@@ -9,7 +9,7 @@ import type { Locks } from '../ports/lock.ts'
 import type { Checkout } from '../ports/worktrees.ts'
 import { applyResult } from './apply.ts'
 import { freeBytesAt } from './base.ts'
-import { findExchangeDirectory } from './exchange-directory.ts'
+import { findExchangeDirectory, realPathOf } from './exchange-directory.ts'
 import { makeGit } from './git.ts'
 import { type Journal, journalPath, listJournals, readJournal } from './journal.ts'
 import { undoApplication } from './undo.ts'
@@ -62,7 +62,8 @@ function findInterrupted(
   if (found === undefined) return undefined
   const journal = found.journal === null ? undefined : readJournal(found.journal)
   const mine = journal && journalPath(directoryOf(journal.task), journal.number)
-  if (journal === undefined || mine !== found.journal) {
+  const isMine = mine !== undefined && realPathOf(mine) === realPathOf(found.journal ?? '')
+  if (journal === undefined || !isMine) {
     const whose = found.journal === null ? '' : ` (its journal: ${found.journal})`
     throw new AppError(
       'operation_in_progress',

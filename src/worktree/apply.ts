@@ -6,27 +6,19 @@ import { chmodSync, constants, copyFileSync, mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { reach } from '../domain/crash-points.ts'
 import { AppError, messageOf } from '../domain/errors.ts'
-import type { CommitId, TaskId } from '../domain/ids.ts'
+import type { TaskId } from '../domain/ids.ts'
 import type { ApplyOrder, ApplyOutcome } from '../ports/applications.ts'
 import type { Clock } from '../ports/clock.ts'
+import type { PathConflict } from './conflicts.ts'
+import { readEarlier } from './earlier.ts'
 import { Edited, exchange, type Step } from './exchange.ts'
 import { clearExchangeDirectory, makeExchangeDirectory } from './exchange-directory.ts'
 import { type Git, GitError } from './git.ts'
 import { holdOldContents } from './hold-old-contents.ts'
-import {
-  clearScratch,
-  createJournal,
-  type Journal,
-  journalPath,
-  listJournals,
-  makeJournalLook,
-  saveJournal,
-  syncFile,
-} from './journal.ts'
-import { mergeResult, type PathConflict } from './merge.ts'
-import { type BytePath, pathBytes, shownPath } from './paths.ts'
+import { clearScratch, createJournal, type Journal, saveJournal, syncFile } from './journal.ts'
+import { mergeResult } from './merge.ts'
+import { pathBytes, shownPath } from './paths.ts'
 import { type Plan, planApplication, refuseAtOnce } from './plan-application.ts'
-import { isSame } from './standing.ts'
 import { refuseOperation } from './target.ts'
 import { describeChange, undoApplication } from './undo.ts'
 
@@ -47,8 +39,8 @@ export async function applyResult(git: Git, applying: Applying): Promise<ApplyOu
   const directory = directoryOf(task)
   refuseOperation(target)
   const scratch = clearScratch(directory, target.place.root)
-  if (mode !== 'check') clearExchangeDirectory(target)
-  const earlier = readEarlier(applying)
+  if (mode !== 'check') clearExchangeDirectory(target, directory)
+  const earlier = readEarlier(order, directoryOf)
   if (earlier.isInPlace) return { kind: 'in_place' }
   mkdirSync(scratch, { mode: 0o700 })
   try {
@@ -74,44 +66,6 @@ export async function applyResult(git: Git, applying: Applying): Promise<ApplyOu
   } finally {
     clearScratch(directory, target.place.root)
   }
-}
-
-interface Earlier {
-  /** Something was applied to this checkout, and all of it stands as it was written. */
-  readonly isInPlace: boolean
-  /** The paths that do not stand as they did before, and which result they were written for. */
-  readonly applied: ReadonlyMap<BytePath, CommitId>
-}
-
-/** What of this task's result, or of those that it follows, came into this checkout, and is there. */
-function readEarlier({ order, directoryOf }: Applying): Earlier {
-  const { task, result, followed } = order
-  const own = readApplied(order, directoryOf(task))
-  const applied = new Map<BytePath, CommitId>()
-  for (const earlier of [...followed, { task, result }]) {
-    const states = earlier.task === task ? own : readApplied(order, directoryOf(earlier.task))
-    for (const [path, state] of states) {
-      if (state !== 'before') applied.set(path, earlier.result)
-    }
-  }
-  const isInPlace = own.size > 0 && [...own.values()].every(state => state === 'after')
-  return { isInPlace, applied }
-}
-
-type PathState = 'before' | 'after' | 'edited'
-
-/** Each file that the applications of a task to this checkout have written, as it is now. */
-function readApplied({ target }: ApplyOrder, directory: string): Map<BytePath, PathState> {
-  const states = new Map<BytePath, PathState>()
-  for (const journal of listJournals(directory)) {
-    if (journal.root !== target.place.root || journal.state !== 'applied') continue
-    const look = makeJournalLook(journal)
-    for (const { path, before, after } of journal.changes) {
-      const now = look(path)
-      states.set(path, isSame(now, after) ? 'after' : isSame(now, before) ? 'before' : 'edited')
-    }
-  }
-  return states
 }
 
 function describeConflicts(conflicts: readonly PathConflict[]) {
@@ -143,7 +97,7 @@ async function write(git: Git, applying: Applying, plan: Plan): Promise<void> {
     reach('apply.journal-written')
     await holdOldContents(git, { journal, target, base, now: clock.now() })
     reach('apply.contents-held')
-    const exchangeDirectory = makeExchangeDirectory(target, journalPath(directory, journal.number))
+    const exchangeDirectory = makeExchangeDirectory(target, directory, journal)
     reach('apply.directory-made')
     moveIn(journal, plan, exchangeDirectory)
     reach('apply.exchanged')

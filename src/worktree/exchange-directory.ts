@@ -10,12 +10,16 @@ import {
   mkdirSync,
   readdirSync,
   readlinkSync,
+  realpathSync,
   renameSync,
+  rmdirSync,
   rmSync,
   symlinkSync,
 } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
+import { AppError } from '../domain/errors.ts'
 import type { Checkout } from '../ports/worktrees.ts'
+import { type Journal, journalPath } from './journal.ts'
 
 const POINTER = 'journal'
 
@@ -48,22 +52,61 @@ function readPointer(path: string): string | null {
   }
 }
 
-/** Removes what an application left that has been finished. */
-export function clearExchangeDirectory(target: Checkout): void {
-  for (const path of [besideFiles(target), inGitDir(target)]) {
-    rmSync(path, { recursive: true, force: true })
+/**
+ * Makes it for a journal. Nothing is interrupted here: what is there is what an application of this
+ * state directory left when it was killed at its very end. Refuses with `operation_in_progress` if
+ * somebody else is quicker.
+ */
+export function makeExchangeDirectory(
+  target: Checkout,
+  taskDirectory: string,
+  { number }: Journal,
+): string {
+  clearExchangeDirectory(target, taskDirectory)
+  const [inside, beside] = [inGitDir(target), besideFiles(target)]
+  try {
+    mkdirSync(beside, { mode: 0o700 })
+    const path = moveOrLeave(beside, inside)
+    symlinkSync(journalPath(taskDirectory, number), join(path, POINTER))
+    return path
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException
+    if (code !== 'EEXIST' && code !== 'ENOTEMPTY') throw error
+    throw somebodyElse(target)
   }
 }
 
-/** Makes it, where nothing is interrupted. */
-export function makeExchangeDirectory(target: Checkout, journal: string): string {
-  const beside = besideFiles(target)
-  const inside = inGitDir(target)
-  clearExchangeDirectory(target)
-  mkdirSync(beside, { mode: 0o700 })
-  const path = moveOrLeave(beside, inside)
-  symlinkSync(journal, join(path, POINTER))
-  return path
+/** Removes what is left of an application of this state directory that has been finished. */
+export function clearExchangeDirectory(target: Checkout, taskDirectory: string): void {
+  const tasks = realPathOf(dirname(taskDirectory))
+  for (const path of [besideFiles(target), inGitDir(target)]) {
+    if (lstatSync(path, { throwIfNoEntry: false }) === undefined) continue
+    const pointer = readPointer(path)
+    const isEmpty = readdirSync(path).length === 0
+    if (!isEmpty && (pointer === null || tasksOf(pointer) !== tasks)) {
+      throw somebodyElse(target)
+    }
+    rmSync(path, { recursive: true })
+  }
+}
+
+/** `<tasks>/<id>/applied/<n>.json` */
+const tasksOf = (journal: string) => realPathOf(dirname(dirname(dirname(journal))))
+
+/** By whichever name the state directory was called. */
+export function realPathOf(path: string): string {
+  try {
+    return realpathSync(path)
+  } catch {
+    // It is gone: then only its name is left to go by.
+    return path
+  }
+}
+
+function somebodyElse({ place }: Checkout): AppError {
+  return new AppError('operation_in_progress', `something else applies a result to ${place.root}`, {
+    hint: 'another state directory (HOLDFAST_HOME) has it under way, or was killed doing so',
+  })
 }
 
 /** A mount between the two can be told from nothing but the attempt. */
@@ -72,7 +115,9 @@ function moveOrLeave(from: string, to: string): string {
     renameSync(from, to)
     return to
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EXDEV') throw error
-    return from
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'EXDEV') return from
+    rmdirSync(from)
+    throw error
   }
 }

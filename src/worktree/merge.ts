@@ -2,22 +2,24 @@
  * Merges base → result into what a checkout holds, in a repository of our own: whatever comes of it,
  * the target and its objects are as they were.
  */
-import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { AppError } from '../domain/errors.ts'
 import type { CommitId, TaskId } from '../domain/ids.ts'
 import { type Base, baseTreeCommit } from '../domain/task.ts'
 import type { Checkout } from '../ports/worktrees.ts'
+import { type PathConflict, parseConflicts } from './conflicts.ts'
 import { splitAtNul } from './conversion.ts'
 import { startFastImport } from './fast-import.ts'
 import { type Git, GitError, type GitPlace } from './git.ts'
 import { makeOwnRepository } from './own-repository.ts'
-import { type BytePath, parsePath } from './paths.ts'
+import type { BytePath } from './paths.ts'
 import { copyIndex } from './private-index.ts'
 import { type RawDelta, readDelta } from './read-back.ts'
 import { placeOf } from './source-status.ts'
 import { sameEntry, type TreeEntry } from './status.ts'
 import { captureTarget } from './target.ts'
+import { hasCommit, requireObjects } from './task-objects.ts'
 
 export interface MergeOrder {
   readonly task: TaskId
@@ -31,12 +33,6 @@ export interface MergeOrder {
   /** A private directory that exists. */
   readonly scratch: string
   readonly now: number
-}
-
-export interface PathConflict {
-  readonly path: BytePath
-  /** In git's words; of a path that is the user's own and unknown to git, in ours. */
-  readonly why: string
 }
 
 export interface Merge {
@@ -84,51 +80,6 @@ export async function mergeResult(git: Git, order: MergeOrder): Promise<Merge> {
     if (disputed.has(path) || delta.has(path)) untracked.push(path)
   }
   return { place, before: yours.commit, after, delta, conflicts, untracked }
-}
-
-/** The base and the result, from the task's bundle where the target has them not, or no longer. */
-async function requireObjects(
-  git: Git,
-  { task, base, result, target, directory }: MergeOrder,
-  place: GitPlace,
-  repository: string,
-): Promise<void> {
-  const wanted = [base.commit, baseTreeCommit(base), result]
-  const [from, ...others] = await Promise.all(wanted.map(commit => hasCommit(git, place, commit)))
-  if (from !== true) {
-    throw new AppError(
-      'unrelated_repository',
-      `${target.place.root} does not have the commit ${base.commit} that ${task} started from`,
-      { hint: `take it as a patch instead: holdfast diff ${task} | git apply --3way` },
-    )
-  }
-  if (!others.includes(false)) return
-  const bundle = join(directory, 'result.bundle')
-  if (!existsSync(bundle)) {
-    throw new AppError('no_result', `the commits of ${task} are gone, and so is ${bundle}`, {
-      hint: `holdfast diff ${task}, if its patch is still there`,
-    })
-  }
-  await git.run(['index-pack', '--stdin', '--fix-thin'], {
-    place: { gitDir: repository },
-    input: packOf(readFileSync(bundle)),
-  })
-}
-
-async function hasCommit(git: Git, place: GitPlace, commit: CommitId): Promise<boolean> {
-  const { status } = await git.run(['cat-file', '-e', `${commit}^{commit}`], {
-    place,
-    answers: [1, 128],
-  })
-  return status === 0
-}
-
-/**
- * A bundle is a few lines, an empty one, and a pack. `git bundle unbundle` wants the base to be
- * reachable from a ref, which one that was amended away is not.
- */
-function packOf(bundle: Buffer): Buffer {
-  return bundle.subarray(bundle.indexOf('\n\n') + 2)
 }
 
 interface Sides {
@@ -216,34 +167,4 @@ async function mergeTrees(
     tree: fields[0]?.toString('latin1') ?? '',
     conflicts: status === 0 ? [] : parseConflicts(fields.slice(1)),
   }
-}
-
-/**
- * The paths, an empty field, then messages: how many paths, the paths, what kind of message, the
- * message. Only those of conflicts count.
- */
-function parseConflicts(fields: readonly Buffer[]): PathConflict[] {
-  const end = fields.findIndex(field => field.length === 0)
-  const reasons = new Map<BytePath, string[]>()
-  for (const field of fields.slice(0, end)) reasons.set(parsePath(field), [])
-  for (let at = end + 1; at < fields.length; ) {
-    const count = Number(fields[at]?.toString('latin1'))
-    const paths = fields.slice(at + 1, at + 1 + count).map(parsePath)
-    const [kind, message] = fields.slice(at + 1 + count, at + 3 + count)
-    at += 3 + count
-    if (!kind?.toString('latin1').startsWith('CONFLICT')) continue
-    const [path] = paths
-    if (path === undefined) continue
-    const known = reasons.get(path) ?? []
-    reasons.set(path, [...known, describeConflict(message?.toString('utf8') ?? '')])
-  }
-  return [...reasons].map(([path, why]) => ({ path, why: why.join('; ') || 'see the others' }))
-}
-
-/** `CONFLICT (modify/delete): a deleted in YOURS and …  Version … left in tree.` */
-function describeConflict(message: string): string {
-  return message
-    .trim()
-    .replace(/^CONFLICT \((.*?)\): /, '$1: ')
-    .replace(/ {2}Version .* left in tree\.$/s, '')
 }

@@ -2,12 +2,10 @@
  * Decides, file by file, what an application will do to the working files, and refuses where one is
  * not as the merge saw it, or something of the user's stands in the way. Writes to scratch alone.
  */
-import { lstatSync, mkdirSync } from 'node:fs'
-import { join } from 'node:path'
-import { AppError, type RefusalCode } from '../domain/errors.ts'
+import { lstatSync } from 'node:fs'
+import type { RefusalCode } from '../domain/errors.ts'
 import type { Checkout } from '../ports/worktrees.ts'
 import type { ObjectFormat } from './contents.ts'
-import { storeConverted } from './conversion.ts'
 import type { Git } from './git.ts'
 import type { Merge } from './merge.ts'
 import {
@@ -18,7 +16,8 @@ import {
   lookInside,
 } from './obstacles.ts'
 import { type BytePath, parsePath, pathOnDisk, shownPath } from './paths.ts'
-import { emptyIndex } from './private-index.ts'
+import { Refusals } from './refusals.ts'
+import { findEdited, writeStage } from './stage.ts'
 import {
   describeObstacle,
   isObstacle,
@@ -46,12 +45,6 @@ export interface Plan {
   /** Directories that may become empty, and then go, as git has it; innermost first. */
   readonly emptied: readonly ExistingDirectory[]
 }
-
-/** Of a split one, git would put a part into the target's git directory. */
-const PLAIN_INDEX = { 'core.splitIndex': 'false' }
-
-/** So many paths are named. */
-const NAMED = 5
 
 /**
  * Refuses what no leave to write conflicts makes good: a change of a submodule, and a new file where
@@ -199,74 +192,4 @@ function keepPermissions(
   const isKept = entries.before?.mode === entries.after?.mode
   const mode = isKept ? before.mode : withProgramBit(before.mode, isProgram(staged.mode))
   return { ...staged, mode }
-}
-
-/**
- * Has git write the files that differ, as a checkout of the merged tree would: line ends, filters
- * and links as the target's configuration and the merged attributes say, and nothing that a sparse
- * checkout leaves out. Three spawns' worth of time at 50,000 files: 0.1 s.
- */
-async function writeStage(git: Git, merge: Merge, scratch: string): Promise<string> {
-  const stage = join(scratch, 'stage')
-  mkdirSync(stage)
-  using index = emptyIndex(scratch)
-  const place = { ...merge.place, workTree: stage, indexFile: index.file }
-  const config = PLAIN_INDEX
-  await git.run(['read-tree', merge.before], { place, config })
-  // That the old files are not there does not bother git: it has nothing to lose.
-  await git.run(['read-tree', '-m', '-u', merge.before, merge.after], { place, config })
-  return stage
-}
-
-/** Those that git would not store as what the merge saw: they were edited since. */
-async function findEdited(
-  git: Git,
-  merge: Merge,
-  scratch: string,
-  doubtful: readonly { readonly path: BytePath; readonly object: string }[],
-): Promise<BytePath[]> {
-  if (doubtful.length === 0) return []
-  // What a file was before decides whether git converts its line ends.
-  using index = emptyIndex(scratch)
-  const place = { ...merge.place, indexFile: index.file }
-  await git.run(['read-tree', merge.before], { place, config: PLAIN_INDEX })
-  const stored = await storeConverted(
-    git,
-    place,
-    doubtful.map(({ path }) => path),
-  )
-  return doubtful.filter(({ path, object }) => stored.get(path) !== object).map(({ path }) => path)
-}
-
-/** All that speaks against it is told at once. */
-class Refusals {
-  readonly #root: string
-  readonly #found: { readonly code: RefusalCode; readonly path: BytePath; readonly why: string }[] =
-    []
-
-  constructor(root: string) {
-    this.#root = root
-  }
-
-  add(code: RefusalCode, path: BytePath, why: string): void {
-    this.#found.push({ code, path, why })
-  }
-
-  raise(): void {
-    const [first] = this.#found
-    if (first === undefined) return
-    const named = this.#found.slice(0, NAMED).map(({ path, why }) => `${shownPath(path)}: ${why}`)
-    const more = this.#found.length > NAMED ? [`and ${this.#found.length - NAMED} more`] : []
-    throw new AppError(
-      first.code,
-      `nothing was written to ${this.#root}: ${[...named, ...more].join('; ')}`,
-      { hint: hints[first.code] ?? 'try again' },
-    )
-  }
-}
-
-const hints: Partial<Record<RefusalCode, string>> = {
-  in_the_way: 'move it away, or name another checkout: --to DIR',
-  submodule_changed: 'take it as a patch: holdfast diff TASK',
-  changed_since: 'try again',
 }

@@ -7,7 +7,7 @@ import type { FileChange } from '../ports/applications.ts'
 import type { Checkout } from '../ports/worktrees.ts'
 import { writeBlobs } from './blobs.ts'
 import { Edited, exchange, type Step } from './exchange.ts'
-import { findExchangeDirectory, makeExchangeDirectory } from './exchange-directory.ts'
+import { findExchangeDirectory, makeExchangeDirectory, realPathOf } from './exchange-directory.ts'
 import type { Git } from './git.ts'
 import {
   clearScratch,
@@ -39,7 +39,8 @@ export async function undoApplication(
   const { journal, target, directory } = restoration
   const mine = journalPath(directory, journal.number)
   const found = findExchangeDirectory(target)
-  const isInterrupted = journal.state !== 'applied' && found?.journal === mine
+  const isInterrupted =
+    journal.state !== 'applied' && realPathOf(found?.journal ?? '') === realPathOf(mine)
   // What was interrupted before it moved anything, or after it had moved all of it back.
   if (journal.state !== 'applied' && !isInterrupted) {
     await forget(git, restoration, undefined)
@@ -49,7 +50,7 @@ export async function undoApplication(
   const work = findWork(restoration, exchangeDirectory)
   if (exchangeDirectory === undefined) {
     // In this order: one that is being taken back, and has no such directory, is back.
-    exchangeDirectory = makeExchangeDirectory(target, mine)
+    exchangeDirectory = makeExchangeDirectory(target, directory, journal)
     reach('undo.directory-made')
     saveJournal(directory, { ...journal, state: 'undoing' })
     reach('undo.journal-opened')

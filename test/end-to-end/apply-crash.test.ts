@@ -140,6 +140,7 @@ describe('an application that is killed', () => {
     await scene.kill(['apply', one], 'exchange.put', 2)
     const half = scene.files()
     expect(half).not.toEqual(before)
+    expect(await house.ok(['doctor'])).toContain(`holdfast apply --undo ${one}`)
     const check = await house.run(['apply', other, '--check', '--json'])
     expect(check.code).toBe(5)
     expect(JSON.parse(check.stdout)).toMatchObject({ error: { code: 'operation_in_progress' } })

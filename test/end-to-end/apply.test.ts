@@ -276,3 +276,25 @@ test('a disk that is too small: nothing is written', async ({ skip }) => {
   expect(ran.stderr).toContain('more space than is free')
   expect(ran.stdout).toBe(`exit 5\n${readFileSync(before, 'utf8')}`)
 })
+
+test('people are told how to take a result, programs are not', async ({ skip }) => {
+  const house = new House()
+  const waited = await house.run(['run', 'command', '--wait', '--', 'sh', '-c', 'echo x > new.txt'])
+  expect(waited.stderr).toMatch(/take it: holdfast apply [a-z0-9]{10}$/m)
+  const id = /holdfast apply (\w+)/.exec(waited.stderr)?.[1] ?? ''
+  const next = `next: holdfast apply ${id}`
+  for (const command of ['result', 'diff']) {
+    expect((await house.run([command, id])).stderr).not.toContain('next:')
+  }
+  const onTerminal = (command: string) => {
+    const line = `'${process.execPath}' '${entry}' ${command} ${id}`
+    const options = { env: house.environment, encoding: 'utf8', cwd: house.repo } as const
+    return spawnSync('script', ['-qec', line, '/dev/null'], options)
+  }
+  const first = onTerminal('result')
+  skip(first.error !== undefined, 'there is no `script` here, which makes a terminal')
+  expect(first.stdout).toContain(next)
+  expect(onTerminal('diff').stdout).toContain(next)
+  await house.ok(['apply', id])
+  expect(onTerminal('result').stdout).not.toContain('next:')
+})

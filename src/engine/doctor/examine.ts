@@ -5,6 +5,7 @@
 import { messageOf } from '../../domain/errors.ts'
 import { activeStates } from '../../domain/task.ts'
 import type { Agent } from '../../ports/agent.ts'
+import type { Applications } from '../../ports/applications.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { Confinement } from '../../ports/confinement.ts'
 import type { Locks } from '../../ports/lock.ts'
@@ -15,6 +16,7 @@ import type { TaskFiles } from '../../ports/task-files.ts'
 import type { Upkeep } from '../../ports/upkeep.ts'
 import type { WorkerPresence } from '../../ports/worker-presence.ts'
 import type { Worktrees } from '../../ports/worktrees.ts'
+import { findApplicationTrouble } from './find-applications.ts'
 import { findHomeTrouble, findLeftoverFiles } from './find-home.ts'
 import { findOrphanTrouble } from './find-processes.ts'
 import { findStoreTrouble } from './find-store.ts'
@@ -44,6 +46,7 @@ export interface DoctorPorts {
   readonly host: ProcessHost
   readonly processes: ProcessTable
   readonly worktrees: Worktrees
+  readonly applications: Applications
   readonly clock: Clock
   readonly agents: readonly Agent[]
   readonly confinement: Confinement
@@ -113,6 +116,7 @@ async function lookInside(ports: DoctorPorts, stage: Stage): Promise<void> {
   await stage('tasks', () => findTaskTrouble(open))
   await stage('processes', () => findOrphanTrouble(open))
   await stage('worktrees', () => findWorktreeTrouble(open))
+  await stage('applications', () => findApplicationTrouble(ports.applications, ports.files))
   await stage('leftovers', () => findLeftoverFiles(ports.upkeep, open.store))
 }
 

@@ -45,6 +45,7 @@ async function portsOf(context: CommandContext) {
     host: await holdfast.host(),
     processes: await holdfast.processes(),
     worktrees: await holdfast.worktrees(),
+    applications: await holdfast.applications(),
     clock: systemClock,
     configuration: () => describeConfiguration(context),
     confinement: await holdfast.confinement(),

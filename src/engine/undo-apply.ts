@@ -1,0 +1,70 @@
+/** Gives a result back that had been taken home into a checkout. */
+import { AppError } from '../domain/errors.ts'
+import type { TaskId } from '../domain/ids.ts'
+import type { Task } from '../domain/task.ts'
+import type { Application, FileChange } from '../ports/applications.ts'
+import type { Worktrees } from '../ports/worktrees.ts'
+import { type ApplyPorts, recordGivenBack, takeBack } from './apply.ts'
+
+/** What was taken back, and from where. */
+export interface Undone {
+  readonly root: string
+  readonly files: readonly FileChange[]
+}
+
+export interface UndoWish {
+  /** The checkout that the user named; else the caller's, if it is one that has it. */
+  readonly named: string | null
+  readonly standsIn: string | null
+}
+
+/** Takes the newest application back: of the named checkout, else of the caller's, else of the only one. */
+export async function undoTask(
+  task: Task,
+  wish: UndoWish,
+  ports: ApplyPorts & { readonly worktrees: Worktrees },
+): Promise<Undone> {
+  const { id } = task.request
+  const { applications, worktrees } = ports
+  const all = applications.list(id)
+  const { taken } = task
+  // All but the row had been taken back when that was killed.
+  if (all.length === 0 && taken !== null && taken.number !== null) {
+    await recordGivenBack(id, taken.where, ports)
+    return { root: taken.where, files: [] }
+  }
+  const { root } = chooseApplication(id, wish, all)
+  const target = await worktrees.openCheckout(root)
+  return await applications.withTarget(root, async () => {
+    const interrupted = applications.findInterrupted(target)
+    const isOther = interrupted !== undefined && interrupted.task !== id
+    if (isOther) await takeBack(interrupted, target, ports)
+    const newest = applications.list(id).findLast(application => application.root === root)
+    if (newest === undefined) {
+      throw new AppError('not_applied', `${id} is no longer applied to ${root}`)
+    }
+    return { root, files: await takeBack(newest, target, ports) }
+  })
+}
+
+function chooseApplication(
+  id: TaskId,
+  { named, standsIn }: UndoWish,
+  all: readonly Application[],
+): Application {
+  const isAt = (root: string | null) => (application: Application) => application.root === root
+  const newest = all.findLast(isAt(named ?? standsIn)) ?? (named === null ? all.at(-1) : undefined)
+  if (newest === undefined) {
+    const where = named === null ? 'to no checkout' : `not to ${named}`
+    throw new AppError('not_applied', `${id} is applied ${where}`, {
+      hint: `holdfast apply ${id} applies it`,
+    })
+  }
+  const roots = [...new Set(all.map(({ root }) => root))]
+  if (roots.length > 1 && ![named, standsIn].includes(newest.root)) {
+    throw new AppError('refused_in_state', `${id} is applied to ${roots.join(' and to ')}`, {
+      hint: `say from which to take it back: holdfast apply --undo ${id} --to DIR`,
+    })
+  }
+  return newest
+}
