@@ -1,8 +1,9 @@
 /** Where a task's agent is to work: in a worktree of its own, a named one, or the caller's checkout. */
 import { AppError } from '../domain/errors.ts'
-import { permanentWorktreeId } from '../domain/ids.ts'
+import { permanentWorktreeId, type TaskId, type WorktreeId } from '../domain/ids.ts'
 import type { Workplace } from '../domain/task.ts'
-import type { Checkout, WorktreeRecord } from '../ports/worktrees.ts'
+import type { SeenWorktree, Store, StoredWorktree } from '../ports/store.ts'
+import type { Checkout } from '../ports/worktrees.ts'
 import type { PlanPorts, Submission } from './submit.ts'
 
 /** The caller's wish. */
@@ -14,8 +15,8 @@ export type Place =
 export interface ChosenWorkplace {
   /** Undefined: a worktree that is made for this task alone. */
   readonly workplace?: Workplace
-  /** What is known of it, if it is there already. */
-  readonly worktree?: WorktreeRecord
+  /** How it looks, if it is not made for this task alone. */
+  readonly seen?: SeenWorktree
   /** The checkout whose commit and changes the task starts from. */
   readonly source: Checkout
 }
@@ -30,7 +31,7 @@ export async function chooseWorkplace(
     case 'own':
       return { source: checkout }
     case 'in_place':
-      return borrow(checkout, callerEnvironment, ports)
+      return await borrow(checkout, callerEnvironment, ports)
     case 'named':
       return await findPermanent(
         place.name,
@@ -41,11 +42,11 @@ export async function chooseWorkplace(
   }
 }
 
-function borrow(
+async function borrow(
   checkout: Checkout,
   environment: Submission['callerEnvironment'],
-  { worktrees, hash }: PlanPorts,
-): ChosenWorkplace {
+  { store, worktrees, hash }: PlanPorts,
+): Promise<ChosenWorkplace> {
   const { root } = checkout.place
   const owner = ownerOf(root, environment)
   if (owner !== undefined) {
@@ -53,10 +54,11 @@ function borrow(
       hint: 'run it without --in-place: it gets a worktree of its own, with these changes',
     })
   }
-  const worktree = worktrees.borrowCheckout(checkout, hash(root))
+  const record = worktrees.borrowCheckout(checkout, hash(root))
+  const { newestTask } = await seeWorktree(record.id, store)
   return {
-    workplace: { kind: 'borrowed', id: worktree.id, path: worktree.path },
-    worktree,
+    workplace: { kind: 'borrowed', id: record.id, path: record.path },
+    seen: { record, newestTask },
     source: checkout,
   }
 }
@@ -76,11 +78,11 @@ async function findPermanent(
   { store, worktrees, home, hash }: PlanPorts,
 ): Promise<ChosenWorkplace> {
   const id = permanentWorktreeId(name, hash(checkout.place.commonDir))
-  const stored = await store.findWorktree(id)
+  const { stored, newestTask } = await seeWorktree(id, store)
   const path = stored?.path ?? `${home}/worktrees/${id}`
   const workplace = { kind: 'permanent', id, path } as const
   const record = stored?.record ?? null
-  if (record === null) return { workplace, source: checkout }
+  if (record === null) return { workplace, seen: { record, newestTask }, source: checkout }
   if (worktrees.lookAtWorktree(record) !== 'present') {
     throw new AppError(
       'refused_in_state',
@@ -95,5 +97,24 @@ async function findPermanent(
       hint: 'without --base and --changes the task starts from it; or choose another name',
     })
   }
-  return { workplace, worktree: record, source: await worktrees.openCheckout(path) }
+  const source = await worktrees.openCheckout(path)
+  return { workplace, seen: { record, newestTask }, source }
+}
+
+/**
+ * A worktree that others use as well. Refuses with `leased` while somebody does: what a task would
+ * start from changes until then.
+ */
+export async function seeWorktree(
+  id: WorktreeId,
+  store: Store,
+): Promise<{ readonly stored: StoredWorktree | undefined; readonly newestTask: TaskId | null }> {
+  // In this order: a task that comes and goes in between is seen in the second look.
+  const stored = await store.findWorktree(id)
+  if (stored?.leasedTo != null) {
+    throw new AppError('leased', `${stored.path} is in use by task ${stored.leasedTo}`, {
+      hint: `holdfast wait ${stored.leasedTo}; a worktree of its own would be free at once`,
+    })
+  }
+  return { stored, newestTask: await store.newestTaskIn(id) }
 }

@@ -7,9 +7,9 @@ import { makeTaskId, type TaskId } from '../domain/ids.ts'
 import { type Base, plainRequest, type Task, type TaskRequest } from '../domain/task.ts'
 import type { Environment } from '../ports/agent.ts'
 import type { Clock } from '../ports/clock.ts'
-import type { Store } from '../ports/store.ts'
+import type { SeenWorktree, Store } from '../ports/store.ts'
 import type { TaskFiles } from '../ports/task-files.ts'
-import type { WorktreeRecord, Worktrees } from '../ports/worktrees.ts'
+import type { Worktrees } from '../ports/worktrees.ts'
 import type { SetUpPlan } from './plan-set-up.ts'
 
 /** A task that nothing speaks against; only the planners beside this file make one. */
@@ -20,8 +20,8 @@ export interface HandInPlan {
   /** All but what is known once it is handed in. Without a workplace it gets a worktree of its own. */
   readonly request: Omit<TaskRequest, 'id' | 'base' | 'setUp' | 'createdAt' | 'workplace'> &
     Partial<Pick<TaskRequest, 'workplace'>>
-  /** What is known of a worktree that is there already. */
-  readonly worktree?: WorktreeRecord
+  /** How the worktree looks, if it is not made for this task alone. */
+  readonly seen?: SeenWorktree
   /** Null: its worktree needs none, or is there already. */
   readonly setUp: SetUpPlan | null
   /** Takes the base and holds it under the task's id; `scratch` is a private directory. */
@@ -74,7 +74,7 @@ export async function handIn(
         setUp: included === null && command === null ? null : { included, command },
         createdAt: clock.now(),
       },
-      plan.worktree,
+      plan.seen,
       () => files.isThere(id),
     )
     reach('submission.row-committed')

@@ -13,6 +13,7 @@ import type { Store } from '../ports/store.ts'
 import type { TaskFiles } from '../ports/task-files.ts'
 import type { Trust } from '../ports/trust.ts'
 import type { WorktreeRecord, Worktrees } from '../ports/worktrees.ts'
+import { seeWorktree } from './choose-workplace.ts'
 import type { HandInPlan } from './hand-in.ts'
 import {
   mayRun,
@@ -54,7 +55,7 @@ export async function planRetry(
       hint: `holdfast cancel ${id} first, or holdfast wait ${id}`,
     })
   }
-  const plan = await planAgain(task, agent, asker, ports)
+  const plan = await planAgain(task, agent, asker, task.request.repo.root, ports)
   return { ...plan, setUp: await planSetUpAnew(task, wish, rightsOf(task, plan), ports) }
 }
 
@@ -74,7 +75,7 @@ export async function planResume(
   const worktree = await requireWorktree(task, ports)
   const { commonDir } = worktree
   const moved = { ...task, request: { ...task.request, repo: { ...task.request.repo, commonDir } } }
-  const plan = await planAgain(moved, agent, asker, ports)
+  const plan = await planAgain(moved, agent, asker, worktree.path, ports)
   return {
     ...plan,
     request: {
@@ -84,7 +85,7 @@ export async function planResume(
       follows: id,
       session: task.session,
     },
-    worktree,
+    seen: { record: worktree, newestTask: id },
     setUp: await takeOverSetUp(task, rightsOf(task, plan), ports),
   }
 }
@@ -117,6 +118,7 @@ async function planAgain(
   { request }: Task,
   agent: Agent,
   { caller, environment: current, timeoutMs }: Asker,
+  root: string,
   { store, files, worktrees, confinement }: ResubmitPorts,
 ): Promise<HandInPlan> {
   const { workplace: _, id, base, setUp: __, createdAt: ___, ...rest } = request
@@ -127,7 +129,8 @@ async function planAgain(
   const [permissions, prompt] = await Promise.all([
     settlePermissions(agent, wish, environment, confinement),
     files.readPrompt(id),
-    agent.findInstallation(environment, request.argv, caller.directory),
+    // What is relative is so to where the task works, not to whoever asks for it again.
+    agent.findInstallation(environment, request.argv, `${root}/${request.repo.subdirectory}`),
   ])
   return {
     prompt,
@@ -172,11 +175,17 @@ async function requireWorktree(
   { request }: Task,
   { store, worktrees }: ResubmitPorts,
 ): Promise<WorktreeRecord> {
-  const stored = await store.findWorktree(request.workplace.id)
+  const { id, workplace } = request
+  const { stored, newestTask } = await seeWorktree(workplace.id, store)
+  if (newestTask !== null && newestTask !== id) {
+    throw new AppError('refused_in_state', `task ${newestTask} has worked there since ${id}`, {
+      hint: `holdfast status ${newestTask}; holdfast retry ${id} does it anew`,
+    })
+  }
   // Where its repository is now, should it have been moved.
   const record = stored?.record == null ? null : worktrees.locateWorktree(stored.record)
   if (record !== null && worktrees.lookAtWorktree(record) === 'present') return record
-  throw new AppError('refused_in_state', `${request.id} has no worktree to go on in`, {
-    hint: `holdfast retry ${request.id} does it anew`,
+  throw new AppError('refused_in_state', `${id} has no worktree to go on in`, {
+    hint: `holdfast retry ${id} does it anew`,
   })
 }

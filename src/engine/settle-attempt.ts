@@ -24,6 +24,7 @@ import {
   type Underway,
   type Wishes,
 } from './follow-attempt.ts'
+import { forgetSecrets } from './forget-secrets.ts'
 import { isUnused, retireUnused } from './retire.ts'
 import { isSetUpOver, judgeSetUp } from './set-up.ts'
 
@@ -66,10 +67,11 @@ export async function recordEnd(
   ending?: string,
 ): Promise<void> {
   const { store, files, clock } = ports
-  const task = await store.transition(attempt.task, attempt.fence, event, clock.now(), ending)
+  const now = clock.now()
+  const task = await store.transition(attempt.task, attempt.fence, event, now, ending)
   reach('settle.committed')
   if (task !== undefined && task.state.name !== 'waiting') {
-    await files.forgetSecrets(attempt.task)
+    await forgetSecrets(task, now, ports)
     reach('settle.environment-forgotten')
     if (isUnused(task, files)) await retireUnused(task, ports)
   }

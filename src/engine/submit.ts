@@ -8,7 +8,7 @@ import { agentEnvironment } from '../domain/environment.ts'
 import { AppError } from '../domain/errors.ts'
 import { makeTaskName, type TaskId } from '../domain/ids.ts'
 import type { PermissionMode } from '../domain/permissions.ts'
-import type { Caller, Task } from '../domain/task.ts'
+import type { Caller, Idempotency, Task } from '../domain/task.ts'
 import type { Agent } from '../ports/agent.ts'
 import type { Confinement } from '../ports/confinement.ts'
 import type { Store } from '../ports/store.ts'
@@ -59,11 +59,14 @@ export interface PlanPorts {
   readonly hash: (text: string) => string
 }
 
-/** Checks everything that can be checked without writing. Throws a refusal. */
+/**
+ * Checks everything that can be checked without writing. Throws a refusal; but what was handed in
+ * before, under the same key, needs no check.
+ */
 export async function planSubmission(
   submission: Submission,
   ports: PlanPorts,
-): Promise<HandInPlan> {
+): Promise<HandInPlan | { readonly handedInBefore: Task }> {
   const { agent, prompt, argv, caller } = submission
   const { store, worktrees, confinement } = ports
   if (agent.capabilities.takesPrompt) checkPrompt(prompt, agent)
@@ -72,6 +75,9 @@ export async function planSubmission(
       hint: 'holdfast run command -- npm test',
     })
   }
+  const idempotency = await identify(submission, ports)
+  const handedInBefore = idempotency && (await store.findTwin(idempotency))
+  if (handedInBefore) return { handedInBefore }
   const environment = agentEnvironment(submission.callerEnvironment)
   const parent = await findParent(caller, store)
   const delegation = parent === undefined ? null : delegationBy(parent)
@@ -81,10 +87,10 @@ export async function planSubmission(
     settlePermissions(agent, wish, environment, confinement),
     agent.findInstallation(environment, argv, caller.directory),
   ])
-  const { workplace, worktree, source } = await chooseWorkplace(submission, checkout, ports)
+  const { workplace, seen, source } = await chooseWorkplace(submission, checkout, ports)
   const { changes, revision, bounds } = submission
   // A worktree that is there already is as it is.
-  const isNew = worktree === undefined
+  const isNew = (seen?.record ?? null) === null
   const said = agent.capabilities.takesPrompt ? new TextDecoder().decode(prompt) : argv.join(' ')
   return {
     prompt,
@@ -102,13 +108,13 @@ export async function planSubmission(
       priority: submission.priority,
       after: submission.after,
       timeoutMs: submission.timeoutMs,
-      idempotency: idempotencyOf(submission, checkout.place.commonDir, said, ports.hash),
+      idempotency,
       follows: null,
       session: null,
       delegation,
       ...(workplace === undefined ? {} : { workplace }),
     },
-    ...(isNew ? {} : { worktree }),
+    ...(seen === undefined ? {} : { seen }),
     setUp: isNew
       ? planSetUp(
           checkout,
@@ -128,13 +134,15 @@ export async function findParent(caller: Caller, store: Store): Promise<Task | u
   return await store.findTask(caller.id as TaskId)
 }
 
-function idempotencyOf(
-  { idempotencyKey, agent, argv, model, effort, permissions }: Submission,
-  commonDir: string,
-  said: string,
-  hash: (text: string) => string,
-) {
-  if (idempotencyKey === null) return null
-  const asked = [agent.name, said, argv, model, effort, permissions, commonDir]
-  return { key: idempotencyKey, fingerprint: hash(JSON.stringify(asked)) }
+/** All that was asked, less who asks: the same key for anything else is a mistake. */
+async function identify(
+  submission: Submission,
+  { worktrees, hash }: PlanPorts,
+): Promise<Idempotency | null> {
+  const { idempotencyKey: key, agent, prompt, caller, callerEnvironment, ...rest } = submission
+  if (key === null) return null
+  const { bounds, setUp, ...asked } = rest
+  const { commonDir } = (await worktrees.openCheckout(caller.directory)).place
+  const said = Buffer.from(prompt).toString('latin1')
+  return { key, fingerprint: hash(JSON.stringify([agent.name, said, commonDir, asked])) }
 }

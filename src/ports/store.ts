@@ -11,6 +11,7 @@ import type { Failure } from '../domain/outcome.ts'
 import type { RowRemains } from '../domain/restored.ts'
 import type {
   Attempt,
+  Idempotency,
   Taken,
   Task,
   TaskRequest,
@@ -59,17 +60,15 @@ export interface Store {
   readonly isReadOnly: boolean
   /**
    * Writes a task; it is durable when this returns. If one was handed in under the same idempotency
-   * key before, gives that one and writes nothing. `worktree`: what is known of a worktree that is
-   * there already; one that is not made for this task alone is leased to it from now on.
+   * key before, gives that one and writes nothing. `seen`: how a worktree that is not made for this
+   * task alone looked when the task was planned; it is leased to it from now on.
    * `isWhole` is asked in the same moment whether all that belongs to the task is still there.
    * Refuses with `leased`, `delegation_limit`, `idempotency_conflict`, and with `refused_in_state`
    * if it would wait for a task that has ended badly, or is not whole.
    */
-  submitTask(
-    request: TaskRequest,
-    worktree?: WorktreeRecord,
-    isWhole?: () => boolean,
-  ): Promise<Task>
+  submitTask(request: TaskRequest, seen?: SeenWorktree, isWhole?: () => boolean): Promise<Task>
+  /** The task that was handed in under the same key. Refuses with `idempotency_conflict`. */
+  findTwin(idempotency: Idempotency): Promise<Task | undefined>
   findTask(id: TaskId): Promise<Task | undefined>
   /** By id, unique prefix of an id, or name (the newest that bears it). At most two are returned. */
   findTasksNamed(reference: string): Promise<readonly (Task | UnreadableTask)[]>
@@ -137,6 +136,8 @@ export interface Store {
   leaseWorktree(attempt: ClaimedAttempt, worktree: WorktreePlan): Promise<boolean>
   /** Completes the record once the worktree stands. */
   recordWorktree(attempt: ClaimedAttempt, worktree: WorktreeRecord): Promise<boolean>
+  /** The newest task that leased it; null: none has. */
+  newestTaskIn(worktree: WorktreeId): Promise<TaskId | null>
   findWorktree(id: WorktreeId): Promise<StoredWorktree | undefined>
   /** All whose rows are sound. */
   listWorktrees(): Promise<readonly StoredWorktree[]>
@@ -205,6 +206,16 @@ export interface RestoredTask {
   readonly attempts: readonly Attempt[]
   /** The worktree that it works in, as it stands; null: there is none. */
   readonly worktree: WorktreeRecord | null
+}
+
+/**
+ * A worktree that others use as well, as it was when a task was planned for it: if anybody used it
+ * since, what the task would start from is out of date.
+ */
+export interface SeenWorktree {
+  /** Null: it is yet to be made. */
+  readonly record: WorktreeRecord | null
+  readonly newestTask: TaskId | null
 }
 
 export interface StoredWorktree extends WorktreePlan {

@@ -75,7 +75,8 @@ async function findNext(
   }
 }
 
-function selectScope(db: Db, which: ClaimScope, passedOver: readonly string[]) {
+/** `begun`: of those that were interrupted; else of those that were never begun. */
+function selectScope(db: Db, which: ClaimScope, begun: boolean, passedOver: readonly string[]) {
   const all = selectTasks(db)
   const tasks = passedOver.length === 0 ? all : all.where('tasks.id', 'not in', passedOver)
   if (which !== 'delegated') return tasks
@@ -90,7 +91,13 @@ function selectScope(db: Db, which: ClaimScope, passedOver: readonly string[]) {
             .select('sibling.id')
             .whereRef('sibling.root', '=', 'tasks.root')
             .whereRef('sibling.parent', '=', 'tasks.parent')
-            .where('sibling.state', 'in', activeStates),
+            // One in its pause goes on before another is begun: that one might wait for it.
+            .where(sibling =>
+              sibling.or([
+                sibling('sibling.state', 'in', activeStates),
+                ...(begun ? [] : [sibling('sibling.wait_until', 'is not', null)]),
+              ]),
+            ),
         ),
       ),
     )
@@ -98,7 +105,7 @@ function selectScope(db: Db, which: ClaimScope, passedOver: readonly string[]) {
 
 /** What was begun goes on before anything new is begun. */
 function findInterrupted(db: Db, now: number, which: ClaimScope, passedOver: readonly string[]) {
-  return selectScope(db, which, passedOver)
+  return selectScope(db, which, true, passedOver)
     .where('tasks.state', '=', 'waiting')
     .where(eb =>
       // As `waitIsOver` says; a wait for something else has no time.
@@ -117,7 +124,7 @@ function findInterrupted(db: Db, now: number, which: ClaimScope, passedOver: rea
 }
 
 function findQueued(db: Db, which: ClaimScope, passedOver: readonly string[]) {
-  return selectScope(db, which, passedOver)
+  return selectScope(db, which, false, passedOver)
     .where('tasks.state', '=', 'queued')
     .orderBy('tasks.priority', 'desc')
     .orderBy('tasks.number')
@@ -149,20 +156,26 @@ export async function claimActive(
   })
 }
 
-export async function nextWake(db: Db): Promise<number | undefined> {
-  const row = await db
-    .selectFrom('tasks')
+/** Without those that cannot be read: nobody can claim them, however long their time has come. */
+function selectWaiting(db: Db, unreadable: readonly string[]) {
+  const waiting = db.selectFrom('tasks').where('state', '=', 'waiting')
+  return unreadable.length === 0 ? waiting : waiting.where('id', 'not in', unreadable)
+}
+
+export async function nextWake(db: Db, unreadable: readonly string[]): Promise<number | undefined> {
+  const row = await selectWaiting(db, unreadable)
     .select(eb => eb.fn.min('wait_until').as('at'))
-    .where('state', '=', 'waiting')
     .executeTakeFirst()
   return row?.at === null || row?.at === undefined ? undefined : Number(row.at)
 }
 
-export async function countWaking(db: Db, before: number): Promise<number> {
-  const row = await db
-    .selectFrom('tasks')
+export async function countWaking(
+  db: Db,
+  before: number,
+  unreadable: readonly string[],
+): Promise<number> {
+  const row = await selectWaiting(db, unreadable)
     .select(eb => eb.fn.countAll().as('count'))
-    .where('state', '=', 'waiting')
     .where('wait_until', '<=', before)
     .executeTakeFirstOrThrow()
   return Number(row.count)

@@ -26,13 +26,14 @@ import { openDatabase } from './open.ts'
 import { findProgress, listAttempts, recordSteps, type Step } from './progress.ts'
 import type { Database } from './schema.ts'
 import { storeError } from './store-error.ts'
-import { submitTask, unlessKnown } from './submissions.ts'
+import { findTwin, submitTask, unlessKnown } from './submissions.ts'
 import { countTasks, findTask, findTasksNamed, listTasks, recordTaken } from './tasks.ts'
 import {
   findWorktree,
   forgetWorktree,
   leaseWorktree,
   listWorktrees,
+  newestTaskIn,
   recordWorktree,
 } from './worktrees.ts'
 
@@ -58,13 +59,14 @@ export async function openSqliteStore(directory: string, clock: Clock): Promise<
 
   return {
     isReadOnly,
-    async submitTask(request, worktree, isWhole) {
-      const task = await submitTask(db, request, worktree, isWhole)
+    async submitTask(request, seen, isWhole) {
+      const task = await submitTask(db, request, seen, isWhole)
       requireInPlace(join(directory, STORE_FILE), inode)
       if (task.request.id === request.id) keepRequest(directory, request)
       return task
     },
     unlessKnown: (task, work) => unlessKnown(db, task, work),
+    findTwin: idempotency => findTwin(db, idempotency),
     findTask: id => findTask(db, id),
     findTasksNamed: reference => findTasksNamed(db, reference),
     listTasks: filter => listTasks(db, filter, onUnreadable),
@@ -72,8 +74,8 @@ export async function openSqliteStore(directory: string, clock: Clock): Promise<
     countTasks: states => countTasks(db, states),
     claimNext: (now, mode, which = 'any') => claimNext(db, now, mode, which, onUnreadable),
     claimActive: () => claimActive(db, onUnreadable),
-    nextWake: () => nextWake(db),
-    countWaking: before => countWaking(db, before),
+    nextWake: () => nextWake(db, [...unreadable.keys()]),
+    countWaking: before => countWaking(db, before, [...unreadable.keys()]),
     async transition(id, fence, event, now, ending) {
       const task = await transition(db, id, fence, event, now, ending)
       if (task !== undefined && hasEnded(task.state)) {
@@ -107,6 +109,7 @@ export async function openSqliteStore(directory: string, clock: Clock): Promise<
     listAttempts: task => listAttempts(db, task),
     leaseWorktree: (attempt, worktree) => leaseWorktree(db, attempt, worktree, clock.now()),
     recordWorktree: (attempt, record) => recordWorktree(db, attempt, record),
+    newestTaskIn: worktree => newestTaskIn(db, worktree),
     findWorktree: id => findWorktree(db, id),
     listWorktrees: () => listWorktrees(db),
     forgetWorktree: id => forgetWorktree(db, id),

@@ -4,16 +4,23 @@ import { reach } from '../domain/crash-points.ts'
 import { MOST_DELEGATED } from '../domain/delegation.ts'
 import { AppError } from '../domain/errors.ts'
 import type { TaskId } from '../domain/ids.ts'
-import { hasEnded, type Task, type TaskRequest, type TaskState } from '../domain/task.ts'
-import type { WorktreeRecord } from '../ports/worktrees.ts'
+import {
+  hasEnded,
+  type Idempotency,
+  type Task,
+  type TaskRequest,
+  type TaskState,
+} from '../domain/task.ts'
+import type { SeenWorktree } from '../ports/store.ts'
 import type { Database, Db } from './schema.ts'
 import { findTask, insertTask, readTask, selectTasks } from './tasks.ts'
+import { newestTaskIn } from './worktrees.ts'
 
 /** See `Store.submitTask`. */
 export async function submitTask(
   db: Kysely<Database>,
   request: TaskRequest,
-  worktree: WorktreeRecord | undefined,
+  seen: SeenWorktree | undefined,
   isWhole: () => boolean = () => true,
 ): Promise<Task> {
   return await db.transaction().execute(async transaction => {
@@ -22,7 +29,8 @@ export async function submitTask(
         hint: 'hand it in again',
       })
     }
-    const twin = await findTwin(transaction, request)
+    const { idempotency } = request
+    const twin = idempotency === null ? undefined : await findTwin(transaction, idempotency)
     if (twin !== undefined) return twin
     await requireRoom(transaction, request)
     const on = await unmetDependencies(transaction, request.after)
@@ -33,7 +41,7 @@ export async function submitTask(
       await transaction.insertInto('dependencies').values({ task: request.id, waits_for }).execute()
     }
     if (request.workplace.kind !== 'managed' || request.workplace.id !== (request.id as string)) {
-      await leaseAtOnce(transaction, request, worktree)
+      await leaseAtOnce(transaction, request, seen ?? { record: null, newestTask: null })
     }
     reach('submission.row-written')
     const task = await findTask(transaction, request.id)
@@ -60,9 +68,8 @@ export async function unlessKnown(
   })
 }
 
-/** The task that was handed in under the same key. */
-async function findTwin(db: Db, { idempotency }: TaskRequest): Promise<Task | undefined> {
-  if (idempotency === null) return undefined
+/** See `Store.findTwin`. */
+export async function findTwin(db: Db, idempotency: Idempotency): Promise<Task | undefined> {
   const row = await selectTasks(db)
     .where('tasks.idempotency_key', '=', idempotency.key)
     .executeTakeFirst()
@@ -112,10 +119,10 @@ async function unmetDependencies(db: Db, after: readonly TaskId[]): Promise<read
 async function leaseAtOnce(
   db: Db,
   { id, workplace, repo, createdAt }: TaskRequest,
-  record: WorktreeRecord | undefined,
+  { record, newestTask }: SeenWorktree,
 ): Promise<void> {
   const { kind, path } = workplace
-  const known = record === undefined ? {} : { record_json: JSON.stringify(record) }
+  const known = record === null ? {} : { record_json: JSON.stringify(record) }
   if (path !== null) {
     await db
       .insertInto('worktrees')
@@ -129,7 +136,7 @@ async function leaseAtOnce(
         ...known,
       })
       .onConflict(conflict =>
-        record === undefined
+        record === null
           ? conflict.column('id').doNothing()
           : conflict.column('id').doUpdateSet(known),
       )
@@ -148,6 +155,12 @@ async function leaseAtOnce(
   if (holder !== id) {
     throw new AppError('leased', `${path ?? workplace.id} is in use by task ${holder}`, {
       hint: `holdfast wait ${holder}, or hand it in without naming a worktree`,
+    })
+  }
+  const newest = await newestTaskIn(db, workplace.id)
+  if (newest !== newestTask) {
+    throw new AppError('leased', `task ${newest} has used ${path ?? workplace.id} meanwhile`, {
+      hint: 'hand it in again: it starts from what that one left',
     })
   }
   await db.updateTable('tasks').set({ worktree: workplace.id }).where('id', '=', id).execute()

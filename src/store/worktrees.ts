@@ -104,6 +104,17 @@ export async function listWorktrees(db: Db): Promise<readonly StoredWorktree[]> 
   })
 }
 
+/** See `Store.newestTaskIn`. */
+export async function newestTaskIn(db: Db, id: WorktreeId): Promise<TaskId | null> {
+  const row = await db
+    .selectFrom('tasks')
+    .select('id')
+    .where('worktree', '=', id)
+    .orderBy('number', 'desc')
+    .executeTakeFirst()
+  return (row?.id as TaskId | undefined) ?? null
+}
+
 /** One statement: a lease that is taken in between is not overlooked. */
 export async function forgetWorktree(db: Db, id: WorktreeId): Promise<boolean> {
   const deleted = await db

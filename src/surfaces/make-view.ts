@@ -45,6 +45,7 @@ export function viewTask(task: Task, judged: JudgedState): TaskView {
     permissions: { ...request.permissions },
     priority: request.priority,
     after: [...request.after],
+    timeoutMs: request.timeoutMs,
     delegation: request.delegation,
     follows: request.follows,
     group: null,

@@ -86,6 +86,8 @@ export const taskView = z.object({
   /** The tasks that must have succeeded before it starts. */
   after: z.array(z.string()),
   /** The task that delegated it, and the one at the top of these; null: no task did. */
+  /** How long its agents may be at work in all, in milliseconds; null: no limit. */
+  timeoutMs: z.nullable(z.number()),
   delegation: z.nullable(z.object({ parent: z.string(), root: z.string(), depth: z.number() })),
   follows: z.nullable(z.string()),
   group: z.nullable(z.string()),

@@ -456,7 +456,11 @@ describe.each(Object.entries(stores))('the %s store', (_, openStore) => {
     await expect(store.submitTask(request({ workplace }))).rejects.toMatchObject({ code: 'leased' })
     expect(await store.listTasks({})).toHaveLength(1)
     await store.transition(first.request.id, null, { kind: 'cancel_requested' }, 7)
-    const second = await store.submitTask(request({ workplace }))
+    // What a task was planned for without a look at the last one is out of date.
+    await expect(store.submitTask(request({ workplace }))).rejects.toMatchObject({ code: 'leased' })
+    const seen = { record: null, newestTask: await store.newestTaskIn(workplace.id) }
+    expect(seen.newestTask).toBe(first.request.id)
+    const second = await store.submitTask(request({ workplace }), seen)
     expect((await store.findWorktree(workplace.id))?.leasedTo).toBe(second.request.id)
   })
 
@@ -514,5 +518,39 @@ describe.each(Object.entries(stores))('the %s store', (_, openStore) => {
     const end = { kind: 'attempt_succeeded', result } as const
     if (first !== undefined) await store.transition(first.task, first.fence, end, 5)
     expect((await beyond())?.task).toBe(inner[1]?.id)
+  })
+
+  test('a delegate in its pause goes on before its sibling is begun beyond the slots', async () => {
+    const store = await make()
+    const outer = request()
+    await store.submitTask(outer)
+    await claim(store)
+    const delegation = { parent: outer.id, root: outer.id, depth: 1 }
+    const inner = [request({ delegation }), request({ delegation })]
+    for (const one of inner) await store.submitTask(one)
+    const beyond = async (now: number) => (await store.claimNext(now, fresh, 'delegated'))?.attempt
+    const first = await beyond(2_000)
+    if (first === undefined) throw new Error('no delegate was claimed')
+    const wait = { reason: 'backoff', until: 5_000, failure } as const
+    const event = { kind: 'attempt_interrupted', wait, failuresInRow: 1 } as const
+    await store.transition(first.task, first.fence, event, 3_000)
+    expect(await beyond(4_000)).toBeUndefined()
+    expect((await beyond(5_000))?.task).toBe(first.task)
+  })
+
+  test('a damaged row wakes nobody and holds no slot', async () => {
+    const directory = scratchDirectory()
+    const store = await make(directory)
+    await store.submitTask(request())
+    const { attempt } = await claim(store)
+    const wait = { reason: 'backoff', until: 5_000, failure } as const
+    const event = { kind: 'attempt_interrupted', wait, failuresInRow: 1 } as const
+    await store.transition(attempt.task, attempt.fence, event, 3_000)
+    const { raw } = await openDatabase(directory)
+    raw.prepare("UPDATE tasks SET request_json = '{torn'").run()
+    raw.close()
+    expect(await store.claimNext(6_000, fresh)).toBeUndefined()
+    expect(await store.countWaking(9_000)).toBe(0)
+    expect(await store.nextWake()).toBeUndefined()
   })
 })

@@ -113,6 +113,15 @@ test('twenty hand in under one idempotency key, and one task comes of it', async
   expect(refs.split('\n').filter(ref => ref.endsWith('/base'))).toHaveLength(1)
   const other = await house.run(['run', '--idempotency-key', 'nightly', 'command', '--', 'true'])
   expect(other.code).toBe(5)
+  const longer = await house.run(['run', '--timeout', '5m', ...words])
+  expect(longer.code).toBe(5)
+  // What speaks against it by now does not matter: it was handed in.
+  const gone = join(house.scratch, 'no-tools')
+  expect(
+    (
+      await house.submit(words, { environment: { PATH: `${house.environment.PATH}:${gone}` } })
+    ).trim(),
+  ).toBe(ids[0])
 })
 
 test('--in-place works in the checkout itself, alone, and leaves index and HEAD to the user', async () => {
@@ -245,8 +254,7 @@ test('a task that delegates is recorded, outlived, and ended with its tree only 
     expect([id, ['queued', 'starting', 'running'].includes(state)]).toEqual([id, true])
   }
   // The outer one has ended already; its tree is ended all the same.
-  const ended = await house.run(['cancel', '--tree', outer])
-  expect(ended.code).toBe(5)
+  await house.ok(['cancel', '--tree', outer])
   for (const { state } of await children()) expect(state).toBe('cancelled')
 })
 
@@ -295,4 +303,97 @@ test('a task that stays with the tasks that it delegates does not wait for its o
   } finally {
     worker.kill('SIGTERM')
   }
+})
+
+test('--worktree: what another task did there while this one was taken is noticed', async () => {
+  const house = new House()
+  house.git('config', 'filter.slow.clean', 'sleep 3; cat')
+  house.write('.gitattributes', '*.slow filter=slow\n')
+  house.git('add', '.')
+  house.git('commit', '--quiet', '--message=slow')
+  const write = (name: string) => ['command', '--', 'sh', '-c', `echo ${name} > ${name}`]
+  house.write('f.slow', 'mine\n')
+  const slow = house.run(['run', '--worktree', 'race', ...write('Y')])
+  // Handed in while the other is being taken, and over before that.
+  const quick = await house.submit(['--worktree', 'race', '--changes', 'none', ...write('X')])
+  await house.wait(quick)
+  const refused = await slow
+  expect(refused.code).toBe(5)
+  expect(refused.stderr).toContain(quick)
+})
+
+test('secrets of a task that fails with the one that it waits for do not stay', async () => {
+  const house = new House()
+  const first = await house.submit(['command', '--', 'sleep', '60'])
+  const second = await house.submit(['--after', first, 'command', '--', 'true'])
+  const secrets = join(house.home, 'tasks', second, 'environment.json')
+  expect(existsSync(secrets)).toBe(true)
+  await house.ok(['cancel', first])
+  expect((await house.task(second)).error?.code).toBe('dependency_failed')
+  expect(existsSync(secrets)).toBe(false)
+})
+
+test('cancel ends what waits for another before that other, and counts no end of its own as refusal', async () => {
+  const house = new House()
+  const first = await house.submit(['command', '--', 'sleep', '60'])
+  const second = await house.submit(['--after', first, 'command', '--', 'true'])
+  await house.ok(['cancel', first, second])
+  expect((await house.task(second)).state).toBe('cancelled')
+  expect((await house.run(['cancel', '--all'])).stderr).toContain('nothing is under way')
+})
+
+test('an agent that would stay with a task that waits for its own is told so', async () => {
+  const house = new House()
+  const log = join(house.scratch, 'log')
+  const script = join(house.scratch, 'circle')
+  const run = `'${process.execPath}' '${entry}' run command --permissions full`
+  house.write(
+    'circle',
+    `id=$(basename "$PWD"); ${run} --after $id --wait -- true 2>'${log}'; echo $? >>'${log}'`,
+    house.scratch,
+  )
+  const id = await house.submit(['command', '--', 'sh', script])
+  await house.ok(['wait', id, '--timeout', '60s'])
+  expect(readFileSync(log, 'utf8')).toMatch(/would wait for a task that waits for it.*5\n$/s)
+})
+
+test('a task whose worktree another went on with is not resumed over its head', async () => {
+  const house = new House()
+  const first = await house.submit([
+    '--worktree',
+    'docs',
+    'command',
+    '--',
+    'sh',
+    '-c',
+    'echo a >a; exit 3',
+  ])
+  await house.wait(first)
+  const second = await house.submit([
+    '--worktree',
+    'docs',
+    'command',
+    '--',
+    'sh',
+    '-c',
+    'echo b >b',
+  ])
+  await house.wait(second)
+  const { code, stderr } = await house.run(['resume', first])
+  expect(code).toBe(5)
+  expect(stderr).toContain(second)
+})
+
+test('a program with a relative path is tried again from any directory', async () => {
+  const house = new House()
+  house.write('t.sh', '#!/bin/sh\necho x >x\n')
+  house.git('add', '.')
+  house.git('update-index', '--chmod=+x', 't.sh')
+  house.git('commit', '--quiet', '--message=script')
+  const { chmodSync } = await import('node:fs')
+  chmodSync(join(house.repo, 't.sh'), 0o755)
+  const id = await house.submit(['command', '--', './t.sh'])
+  expect((await house.wait(id)).state).toBe('succeeded')
+  const again = (await house.ok(['retry', id], { directory: '/' })).trim()
+  expect((await house.wait(again)).state).toBe('succeeded')
 })

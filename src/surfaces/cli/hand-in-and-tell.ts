@@ -47,7 +47,16 @@ export async function handInAndTell(
     output.tell(`interrupted before it was handed in: ${messageOf(error)}`)
     return signalExitCode(Number(interrupted.reason))
   }
-  const { task, isNew } = handedIn
+  return await tellHandedIn(handedIn, asked, context)
+}
+
+/** Not new: it was handed in before, under the same key. */
+export async function tellHandedIn(
+  { task, isNew }: { readonly task: Task; readonly isNew: boolean },
+  asked: Asked,
+  context: CommandContext,
+): Promise<number> {
+  const { output, interrupted } = context
   if (!isNew) output.tell(`it was handed in before, under the same key: it is ${task.state.name}`)
   const { base, setUp } = task.request
   for (const line of base.changes?.leftOut ?? []) output.tell(`left out: ${line}`)

@@ -53,6 +53,7 @@ export function renderTask(task: TaskView, now: number, output: Output): string 
     ['repository', task.repo.root],
     ['base', describeBaseView(task)],
     ['worktree', task.worktree?.path ?? null],
+    ['time limit', task.timeoutMs === null ? null : `${task.timeoutMs / 1000} s of work`],
     ['permissions', describePermissions(task.permissions)],
     ['created', `${describeAge(now - Date.parse(task.createdAt))} ago`],
     ['waits until', task.waitingUntil],

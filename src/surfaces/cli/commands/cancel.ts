@@ -3,6 +3,7 @@ import { descendantsOf } from '../../../domain/delegation.ts'
 import { AppError } from '../../../domain/errors.ts'
 import type { TaskId } from '../../../domain/ids.ts'
 import { hasEnded, type Task } from '../../../domain/task.ts'
+import { forgetSecrets } from '../../../engine/forget-secrets.ts'
 import type { Store } from '../../../ports/store.ts'
 import { type CommandContext, defineCommand, jsonFlag } from '../command.ts'
 import { exitCodeOfRefusal, exitCodes, signalExitCode } from '../exit-codes.ts'
@@ -40,18 +41,21 @@ export const cancel = defineCommand({
     const going: TaskId[] = []
     const refusals: AppError[] = []
     const end = async (task: Task) => {
-      if (await askForEnd(task, context)) going.push(task.request.id)
-      else refusals.push(hasEndedAlready(task))
+      const isGoing = await askForEnd(task, context)
+      if (isGoing) going.push(task.request.id)
+      return isGoing
     }
     for (const task of await (flags.all === true ? listOpen(store) : findNamed(words, store))) {
-      await end(task)
-      if (flags.tree !== true) continue
+      let ended = await end(task)
       // The outer one is cancelled first; whom it still hands in meanwhile is found by another look.
-      for (let open = await openBelow(task, store); open.length > 0; ) {
-        for (const inner of open) await end(inner)
-        open = await openBelow(task, store)
+      for (let more = flags.tree === true; more; ) {
+        const open = await openBelow(task, store)
+        for (const inner of open) ended = (await end(inner)) || ended
+        more = open.length > 0
       }
+      if (!ended) refusals.push(hasEndedAlready(task))
     }
+    if (going.length === 0 && refusals.length === 0) output.tell('nothing is under way')
     const [refusal] = refusals
     if (refusal !== undefined && going.length === 0 && refusals.length === 1) throw refusal
     for (const { message, hint } of refusals) output.tell(`holdfast: ${message}\n  ${hint}`)
@@ -86,7 +90,8 @@ async function findNamed(words: readonly string[], store: Store): Promise<readon
     const task = await requireTask(store, word)
     named.set(task.request.id, task)
   }
-  return [...named.values()]
+  // The newest first, like a list: what waits for another is cancelled before it would fail with it.
+  return [...named.values()].sort((a, b) => b.request.createdAt - a.request.createdAt)
 }
 
 /** Those that have not ended, and whose end was not asked for yet. */
@@ -131,10 +136,11 @@ async function tellWhyNotOver(
 async function askForEnd(task: Task, { holdfast, now }: CommandContext): Promise<boolean> {
   const store = await holdfast.store()
   const { id } = task.request
-  const after = await store.transition(id, null, { kind: 'cancel_requested' }, now())
+  const at = now()
+  const after = await store.transition(id, null, { kind: 'cancel_requested' }, at)
   reach('cancel.requested')
   if (after !== undefined && hasEnded(after.state)) {
-    await (await holdfast.files()).forgetSecrets(id)
+    await forgetSecrets(after, at, { store, files: await holdfast.files() })
     reach('cancel.environment-forgotten')
   }
   return after !== undefined

@@ -1,3 +1,4 @@
+import { AppError } from '../../../domain/errors.ts'
 import type { Task } from '../../../domain/task.ts'
 import { planResume } from '../../../engine/resubmit.ts'
 import { type CommandContext, defineCommand, jsonFlag, requireWord } from '../command.ts'
@@ -21,6 +22,11 @@ export const resume = defineCommand({
     const store = await holdfast.store()
     const task = await requireTask(store, requireWord(words, 'TASK', usage))
     const { id } = task.request
+    if (task.state.name === 'waiting' && flags.timeout !== undefined) {
+      throw new AppError('bad_usage', `--timeout does nothing here: ${id} only waits`, {
+        hint: `holdfast resume ${id}`,
+      })
+    }
     const roused = await store.transition(id, null, { kind: 'wait_ended' }, context.now())
     if (roused !== undefined) return await tell(roused, flags, context)
     const agent = await holdfast.agent(task.request.agent)

@@ -4,12 +4,13 @@ import {
   configuredPermissions,
 } from '../../../domain/configuration.ts'
 import { permissionModes } from '../../../domain/permissions.ts'
+import { refuseCircle } from '../../../engine/refuse-circle.ts'
 import { planSubmission } from '../../../engine/submit.ts'
 import { detectCaller } from '../../caller.ts'
 import { defineCommand, jsonFlag } from '../command.ts'
 import { findCheckout } from '../common-git-dir.ts'
 import { parseChoice } from '../flags.ts'
-import { handInAndTell, waitFlag } from '../hand-in-and-tell.ts'
+import { handInAndTell, tellHandedIn, waitFlag } from '../hand-in-and-tell.ts'
 import { callerEnvironment, planPorts } from '../hand-in-ports.ts'
 import { readRequest } from '../read-request.ts'
 import { readOptions, runOptions } from '../run-options.ts'
@@ -79,6 +80,10 @@ export const run = defineCommand({
       ...options,
     }
     const plan = await planSubmission(submission, await planPorts(context))
+    if ('handedInBefore' in plan) {
+      return await tellHandedIn({ task: plan.handedInBefore, isNew: false }, input.flags, context)
+    }
+    if (input.flags.wait === true) await refuseCircle(plan, await holdfast.store())
     return await handInAndTell(plan, input.flags, context)
   },
 })
