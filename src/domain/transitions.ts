@@ -77,13 +77,14 @@ export const transitions: Record<TaskStateName, Record<TransitionKind, Cell>> = 
     input_requested: 'stay',
     input_answered: 'running',
   },
-  // However the attempt ends once its end was asked for, the task is cancelled.
+  // However the attempt ends once its end was asked for, the task is cancelled; what would be
+  // continued has to be collected first.
   cancelling: {
     ...ended,
     agent_started: 'stay',
     input_requested: 'stay',
     cancel_requested: 'stay',
-    attempt_interrupted: 'cancelled',
+    attempt_interrupted: 'refused',
     attempt_succeeded: 'cancelled',
     attempt_failed: 'cancelled',
     attempt_cancelled: 'cancelled',

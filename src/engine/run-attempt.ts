@@ -28,7 +28,8 @@ export async function runAttempt(
   const underway: Underway = { ...claim, worktree: place.worktree }
   if (place.failure !== null) {
     const { failure } = place
-    return await recordEnd(underway, { kind: 'attempt_failed', failure, result: null }, ports)
+    await recordEnd(underway, { kind: 'attempt_failed', failure, result: null }, ports)
+    return
   }
   // Asked for before anything was started: nothing needs to be.
   if (wishes.cancel) return await settleAttempt(underway, { kind: 'cancelled' }, wishes, ports)
@@ -40,7 +41,8 @@ export async function runAttempt(
   }
   // Nothing was ever launched: there is nothing to collect, and no worktree to keep.
   if (failure !== null && attempt.fence === 1 && isOwn(claim)) {
-    return await recordEnd(underway, { kind: 'attempt_failed', failure, result: null }, ports)
+    await recordEnd(underway, { kind: 'attempt_failed', failure, result: null }, ports)
+    return
   }
   // An attempt before this one may have left work behind.
   if (failure !== null) {

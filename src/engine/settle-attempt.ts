@@ -14,7 +14,7 @@ import {
 } from '../domain/outcome.ts'
 import type { Transition } from '../domain/transitions.ts'
 import type { Translation } from '../ports/agent.ts'
-import type { Progress } from '../ports/store.ts'
+import type { Progress, Store } from '../ports/store.ts'
 import { type Collected, collectWork, describeLoss } from './collect.ts'
 import {
   type AttemptEnd,
@@ -51,21 +51,28 @@ export async function settleAttempt(
   const judged = await judgeEnd(underway, end, progress, exit, ports)
   reach('settle.judged')
   const ending = `try ${attempt.fence} ended: ${describeEnd(end, exit)}`
-  await recordEnd(underway, judged, ports, ending)
+  if (
+    !(await recordEnd(underway, judged, ports, ending)) &&
+    (await isCancelling(underway, store))
+  ) {
+    // Its end was asked for in the meantime: it is not continued, and what it has done is kept.
+    const cancelled = await judgeEnd(underway, { kind: 'cancelled' }, progress, exit, ports)
+    await recordEnd(underway, cancelled, ports, ending)
+  }
   // A wait of no time, or a slot that is free now: nobody should wait for the next look.
   ticker.wake()
 }
 
 /**
  * Writes the end of an attempt down. A task that has ended needs no secrets any more, nor a
- * worktree in which nothing ever ran.
+ * worktree in which nothing ever ran. False: it does not end so.
  */
 export async function recordEnd(
   { attempt }: Pick<Underway, 'attempt'>,
   event: Transition,
   ports: FollowPorts,
   ending?: string,
-): Promise<void> {
+): Promise<boolean> {
   const { store, files, clock } = ports
   const now = clock.now()
   const task = await store.transition(attempt.task, attempt.fence, event, now, ending)
@@ -75,6 +82,12 @@ export async function recordEnd(
     reach('settle.environment-forgotten')
     if (isUnused(task, files)) await retireUnused(task, ports)
   }
+  return task !== undefined
+}
+
+async function isCancelling({ attempt }: Underway, store: Store): Promise<boolean> {
+  const task = await store.findTask(attempt.task)
+  return task?.attempts === attempt.fence && task.state.name === 'cancelling'
 }
 
 /**

@@ -64,18 +64,20 @@ export async function moveTask(
     .where('id', '=', id)
     .execute()
   const fence = task.attempts === 0 ? null : fenceOf(task)
-  if (ending !== undefined) await insertNote(db, id, fence, 'attempt_ended', ending, now)
-  await insertNote(db, id, fence, 'task_changed', describe(state), now)
-
   if (state.name === 'waiting' || hasEnded(state)) {
-    await db
+    const closed = await db
       .updateTable('attempts')
       .set({ ended_at: now, ending: describe(state) })
       .where('task', '=', id)
       .where('fence', '=', task.attempts)
       .where('ended_at', 'is', null)
-      .execute()
+      .executeTakeFirst()
+    // One that was interrupted, and is cancelled while it waits, has ended before.
+    if (ending !== undefined && closed.numUpdatedRows > 0n) {
+      await insertNote(db, id, fence, 'attempt_ended', ending, now)
+    }
   }
+  await insertNote(db, id, fence, 'task_changed', describe(state), now)
   if (hasEnded(state)) {
     await db.deleteFrom('leases').where('task', '=', id).execute()
     await tellDependents(db, id, state, now, moveTask)

@@ -198,6 +198,35 @@ describe.each(Object.entries(stores))('the %s store', (_, openStore) => {
     expect(notes.at(-1)).toEqual({ kind: 'task_changed', text: 'succeeded' })
   })
 
+  test('a try that was interrupted, and is cancelled while its task waits, has ended once', async () => {
+    const store = await make()
+    const { id } = (await store.submitTask(request())).request
+    const { attempt } = await claim(store)
+    const wait = { reason: 'backoff', until: 9_000, failure } as const
+    const interrupted = { kind: 'attempt_interrupted', wait, failuresInRow: 1 } as const
+    await store.transition(id, attempt.fence, interrupted, 5, 'try 1 ended: killed')
+    await store.transition(id, null, { kind: 'cancel_requested' }, 6)
+    const cancelled = { kind: 'attempt_cancelled', result } as const
+    await store.transition(id, attempt.fence, cancelled, 7, 'try 1 ended: cancelled')
+    const notes = (await store.listEvents(id, 0, 100)).map(({ body }) => body)
+    expect(notes.filter(({ kind }) => kind === 'attempt_ended')).toEqual([
+      { kind: 'attempt_ended', text: 'try 1 ended: killed' },
+    ])
+  })
+
+  test('what would be continued is not, once its end was asked for, and nothing of it is given up', async () => {
+    const store = await make()
+    const { id } = (await store.submitTask(request())).request
+    const { attempt } = await claim(store)
+    await store.transition(id, null, { kind: 'cancel_requested' }, 4)
+    const wait = { reason: 'backoff', until: 9_000, failure } as const
+    const interrupted = { kind: 'attempt_interrupted', wait, failuresInRow: 1 } as const
+    expect(await store.transition(id, attempt.fence, interrupted, 5)).toBeUndefined()
+    const cancelled = { kind: 'attempt_cancelled', result } as const
+    const task = await store.transition(id, attempt.fence, cancelled, 6)
+    expect(task?.state).toEqual({ name: 'cancelled', endedAt: 6, result })
+  })
+
   test('what is unknown stays so while it is cleared away; what is known is left alone', async () => {
     const directory = scratchDirectory()
     const store = await make(directory)

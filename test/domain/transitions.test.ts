@@ -95,6 +95,8 @@ test('a task whose end was asked for is cancelled, however its attempt ends, and
       result,
     })
   }
+  // It carries no result: whoever wanted to go on has to collect instead.
+  expect(nextState(states.cancelling, events.attempt_interrupted, fence, 5)).toBe('refused')
 })
 
 test('a claim carries the new fence, and no other event changes it', () => {

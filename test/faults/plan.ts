@@ -187,6 +187,7 @@ export const cases: readonly Case[] = [
   ...strikes('cancel', ['cancel.heard', 'stop.found', 'stop.asked', 'stop.frozen'], WITH_OTHERS),
   ...strikes('cancel', ['cancel.heard', 'stop.frozen'], AND_WATCHDOG),
   ...strikes('cancel', [...COLLECT, ...SETTLE], SELF),
+  ...strikes('cancel after', ['agent.mid-tool'], EACH),
   ...strikes(
     'cancel in the queue',
     ['cancel.requested', 'transition.written', 'cancel.environment-forgotten'],
@@ -223,5 +224,12 @@ export const cases: readonly Case[] = [
   ...strikes('undo', pointsOf('Taking back (`apply --undo`, or an application that failed)'), SELF),
   ...strikes('undo', ['exchange.taken-away', 'exchange.put'], SELF),
   ...strikes('uninstall', pointsOf('Leaving for good (the command `uninstall --purge`)'), SELF),
+  ...strikes('codex', ['agent.mid-model', 'agent.mid-tool'], EACH),
+  ...strikes('codex with changes', ['agent.mid-tool'], EACH),
+  ...strikes('codex resumed', ['agent.mid-tool'], EACH),
+  ...strikes('codex cancelled', ['cancel.heard', 'stop.found'], [...SELF, ...WITH_OTHERS]),
+  ...strikes('codex cancelled', ['stop.asked', 'stop.ended', 'settle.stopped'], SELF),
+  ...strikes('codex cancelled after', ['agent.mid-tool'], EACH),
+  ...strikes('codex failed', ['agent.mid-model', 'agent.mid-tool'], EACH),
   ...strikes('worker stopped', all('Leaving (a worker with nothing to do, or told to stop)'), SELF),
 ]

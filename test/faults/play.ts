@@ -1,7 +1,9 @@
 /** Plays one case, and says what went wrong. */
 import { eventually } from '../eventually.ts'
+import { bringCodex } from './codex.ts'
 import type { Ground } from './ground.ts'
 import type { Case } from './plan.ts'
+import { readRows } from './rows.ts'
 import { Scene } from './scene.ts'
 import { Stage } from './stage.ts'
 import { type Story, stories } from './stories.ts'
@@ -23,6 +25,7 @@ export async function play(one: Case, ground: Ground): Promise<Outcome> {
   const began = performance.now()
   const stage = new Stage(ground, story.repository, story.environment)
   stage.setSteps(story.steps)
+  await using _ = story.codex === undefined ? null : await bringCodex(stage, story.codex)
   const scene = new Scene(stage, one.point, one.who, story.gate ?? 'agent.mid-tool')
   let tasks: readonly string[] = []
   let found: string[] = []
@@ -38,13 +41,8 @@ export async function play(one: Case, ground: Ground): Promise<Outcome> {
   } catch (error) {
     found.push(error instanceof Error ? (error.stack ?? error.message) : String(error))
     found.push(...complaints(stage, tasks, expected))
-    found.push(...stage.processes().map(line => `it lives: ${line}`))
-    for (const id of tasks.length > 0 ? tasks : scene.taskDirectories) {
-      found.push(`its newest words: ${stage.newestWords(id)}`)
-    }
-    const log = stage.log()
-    if (log !== '') found.push(`worker.log:\n${log}`)
   } finally {
+    if (found.length > 0) found.push(...whatIsSeen(scene, tasks))
     stage.leave()
   }
   const all = [...scene.complaints, ...found]
@@ -57,6 +55,18 @@ export async function play(one: Case, ground: Ground): Promise<Outcome> {
     ),
     ms: performance.now() - began,
   }
+}
+
+/** For whoever looks into what went wrong. */
+function whatIsSeen({ stage, taskDirectories }: Scene, tasks: readonly string[]): string[] {
+  const seen = stage.processes().map(line => `it lives: ${line.slice(0, 160)}`)
+  for (const id of tasks.length > 0 ? tasks : taskDirectories) {
+    seen.push(`its newest words: ${stage.newestWords(id)}`)
+  }
+  for (const { seq, kind, text } of readRows(stage.home)?.events ?? []) {
+    if (text !== null) seen.push(`log: ${seq} ${kind} ${text}`)
+  }
+  return [...seen, `worker.log:\n${stage.log()}`]
 }
 
 function expect({ who }: Case, story: Story, ground: Ground): Expected {

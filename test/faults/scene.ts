@@ -20,6 +20,8 @@ export class Scene {
   readonly strike: Strike
   /** What was seen, and should not have been. */
   readonly complaints: string[] = []
+  /** What somebody does right after the blow, while all who live stand still. */
+  onBlow: (id: string) => Promise<unknown> = async () => undefined
 
   constructor(stage: Stage, point: string, who: readonly Actor[], gate: string) {
     this.stage = stage
@@ -31,6 +33,8 @@ export class Scene {
       task: () => readTasks(stage.home).at(-1)?.id,
       look: async () => {
         this.complaints.push(...(await untruths(stage, who)))
+        const id = readTasks(stage.home).at(-1)?.id
+        if (id !== undefined) await this.onBlow(id)
       },
     })
   }

@@ -93,6 +93,15 @@ export class Stage {
     writeFileSync(join(this.points, point), order)
   }
 
+  /** Reaches a point on behalf of somebody who does not know it. True: it was armed. */
+  take(point: string): boolean {
+    const armed = join(this.points, point)
+    if (!existsSync(armed)) return false
+    renameSync(armed, `${armed}.reached`)
+    writeFileSync(`${armed}.pid`, `${process.pid}\n`)
+    return true
+  }
+
   isReached(point: string): boolean {
     return existsSync(join(this.points, `${point}.reached`))
   }

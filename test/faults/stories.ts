@@ -11,6 +11,7 @@ import {
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Actor } from './cast.ts'
+import type { CodexScript } from './codex.ts'
 import type { RepositoryKind } from './ground.ts'
 import type { Scene } from './scene.ts'
 import type { Expected } from './verify.ts'
@@ -29,6 +30,8 @@ export interface Story {
   /** What the agent does: `programs/codex` reads it. */
   readonly steps: string
   readonly environment?: Readonly<Record<string, string>>
+  /** Undefined: the keeper of sessions does it. */
+  readonly codex?: CodexScript
   /** Where an agent stands still that must live while its worker is struck. */
   readonly gate?: string
   /** The tasks that it hands in. It arms the strike when it is time to. */
@@ -111,7 +114,7 @@ function requireFiles({ stage }: Scene, files: Files): void {
   }
 }
 
-export const stories = {
+const keeperStories = {
   plain: {
     about: 'a task that does its work and succeeds',
     repository: 'clean',
@@ -255,6 +258,16 @@ ${DONE}`,
       if (signal !== null && !scene.isCancelled(id)) await scene.stage.run(['cancel', id], '/')
       await scene.untilEnded(id)
       return [id]
+    },
+    end: () => ({ state: 'cancelled', files: UNFINISHED, worktrees: 1 }),
+  },
+  'cancel after': {
+    about: 'a task that is cancelled right after the blow',
+    repository: 'clean',
+    steps: WORK + DONE,
+    async tell(scene) {
+      scene.onBlow = id => scene.stage.run(['cancel', id], '/')
+      return await tellOne(scene)
     },
     end: () => ({ state: 'cancelled', files: UNFINISHED, worktrees: 1 }),
   },
@@ -448,5 +461,33 @@ ${DONE}`,
     end: succeeded(FINISHED),
   },
 } as const satisfies Record<string, Story>
+
+/** The same with the real Codex against the scripted model. */
+const codexStories = {
+  codex: { ...keeperStories.plain, about: 'a task of the real Codex', codex: {} },
+  'codex with changes': {
+    ...keeperStories.changes,
+    about: 'the same, from uncommitted changes',
+    codex: { looksAround: true },
+  },
+  'codex resumed': {
+    ...keeperStories.resume,
+    about: 'the same, after Codex was killed before',
+    codex: {},
+  },
+  'codex cancelled': { ...keeperStories.cancel, about: 'the same, cancelled', codex: {} },
+  'codex cancelled after': {
+    ...keeperStories['cancel after'],
+    about: 'the same, cancelled right after the blow',
+    codex: {},
+  },
+  'codex failed': {
+    ...keeperStories.failure,
+    about: 'the same, with a model that fails in the end',
+    codex: { fails: true },
+  },
+} as const satisfies Record<string, Story>
+
+export const stories = { ...keeperStories, ...codexStories }
 
 export type StoryName = keyof typeof stories
