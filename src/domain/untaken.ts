@@ -11,9 +11,12 @@ export interface TakenOrNot {
   readonly worktree: { readonly kind: string } | null
 }
 
-/** It changed something that was not taken. In a borrowed worktree it is home already. */
+/**
+ * It changed something that was not taken. In a borrowed worktree it is home already. What it did in
+ * repositories inside stays behind when the rest is taken.
+ */
 export function isUntaken({ result, taken, worktree }: TakenOrNot): boolean {
-  if (result === null || taken !== null || worktree?.kind === 'borrowed') return false
-  const { commit, files, repositories = [] } = result
-  return commit !== null && (files > 0 || repositories.length > 0)
+  if (result === null || result.commit === null || worktree?.kind === 'borrowed') return false
+  const { files, repositories = [] } = result
+  return repositories.length > 0 || (files > 0 && taken === null)
 }

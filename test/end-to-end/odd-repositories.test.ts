@@ -65,6 +65,26 @@ test('a populated submodule comes along with its changes; what the agent does in
   expect([house.fingerprint(), house.fingerprint(lib)]).toEqual(before)
 })
 
+test('apply says what it leaves behind in a submodule, and that does not count as taken', async () => {
+  const house = new House()
+  addSubmodule(house)
+  const id = await house.submitScript('echo outside > new.txt; echo inside > lib/kept.txt')
+  await house.wait(id)
+  const applied = await house.run(['apply', id])
+  expect(applied).toMatchObject({ code: 0, stdout: 'added     new.txt\n' })
+  expect(applied.stderr).toContain('left out: lib: not in the patch, a repository of its own')
+  expect(readFileSync(join(house.repo, 'new.txt'), 'utf8')).toBe('outside\n')
+  expect(await house.ok(['status', id])).toMatch(
+    /^taken .*but for the work in repositories inside$/m,
+  )
+  const uninstall = await house.run(['uninstall', '--purge'])
+  expect(uninstall.code).toBe(5)
+  expect(uninstall.stderr).toContain(id)
+  const again = await house.run(['apply', id])
+  expect(again).toMatchObject({ code: 0, stdout: '' })
+  expect(again.stderr).toContain('already applied')
+})
+
 test('a repository that is moved under a running task: it is said how to go on, and that works', async () => {
   const house = new House()
   const flag = join(house.scratch, 'go')

@@ -121,10 +121,11 @@ export function describeDelta(delta: {
 }
 
 function describeTaken(task: TaskView, now: number): string | null {
-  if (isUntaken(task)) {
-    return task.result?.files === 0 ? 'not yet' : `not yet (holdfast apply ${task.id})`
-  }
-  return task.taken === null ? null : `applied ${describeAge(now - Date.parse(task.taken))} ago`
+  const { taken, result } = task
+  const applied = taken === null ? null : `applied ${describeAge(now - Date.parse(taken))} ago`
+  if (!isUntaken(task)) return applied
+  if (applied !== null) return `${applied}, but for the work in repositories inside`
+  return result?.files === 0 ? 'not yet' : `not yet (holdfast apply ${task.id})`
 }
 
 /** `workspace, enforced by the system`; what was asked is said where less holds. */

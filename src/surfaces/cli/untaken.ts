@@ -7,7 +7,7 @@ import type { Output } from './output.ts'
 export function offerApply({ request, state, taken, worktree }: Task, output: Output): void {
   const result = 'result' in state ? state.result : null
   if (result !== null) tellLeftOut(result, output)
-  if (!output.stdoutIsTerminal || result?.files === 0) return
+  if (!output.stdoutIsTerminal || result?.files === 0 || taken !== null) return
   if (isUntaken({ result, taken, worktree })) output.tell(`next: holdfast apply ${request.id}`)
 }
 

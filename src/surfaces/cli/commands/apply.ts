@@ -12,6 +12,7 @@ import { type CommandContext, defineCommand, jsonFlag, requireWord } from '../co
 import { exitCodes, signalExitCode } from '../exit-codes.ts'
 import { requireTask } from '../find-task.ts'
 import type { Output } from '../output.ts'
+import { tellLeftOut } from '../untaken.ts'
 
 const usage = 'apply TASK [--to DIR] [--check | --conflicts | --undo]'
 
@@ -88,6 +89,7 @@ async function takeHome(
   if (hasEnded(task.state) && task.state.name !== 'succeeded') {
     output.tell(`${id} ${task.state.name}: this is what it had changed by then`)
   }
+  if (hasEnded(task.state) && task.state.result !== null) tellLeftOut(task.state.result, output)
   // From here on a signal waits: until the first file is written it stops all, and then nothing.
   const { interrupted } = context
   const onMended = (mended: string) =>
