@@ -119,6 +119,7 @@ async function watchAttempt(
       await keepTime(underway, progress, ports)
     }
 
+    wishes.unseen = run.agent === 'unknown'
     if (wishes.release) return { end: 'hands_off', progress }
     if (wishes.cancel) return { end: { kind: 'cancelled' }, progress }
     if (limit !== null && progress.activity.activeMs >= limit.leftMs) {
@@ -129,7 +130,6 @@ async function watchAttempt(
       if (place !== 'present') return { end: { kind: place }, progress }
     }
     const verdict = recoveryVerdict(run, clock.now())
-    wishes.unseen = verdict === 'wait' && run.agent === 'unknown'
     switch (verdict) {
       case 'collect':
         return { end: { kind: 'exited', exit: run.exit ?? { kind: 'unknown' } }, progress }

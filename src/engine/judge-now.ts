@@ -15,6 +15,9 @@ export interface JudgedState {
   readonly remark: string | null
 }
 
+/** Of another machine, or of a PID namespace such as another container's. */
+const OUT_OF_SIGHT = 'cannot be seen from here; if where it ran is no more: holdfast cancel --lost'
+
 export function judgeNow(
   task: Task,
   now: number,
@@ -39,6 +42,6 @@ export function judgeNow(
     case 'relaunch':
       return { name: 'waiting', asOf: now, remark: 'not started yet; a worker will start it' }
     case 'wait':
-      return { name: state.name, asOf: task.stateSince, remark: 'cannot be seen from here' }
+      return { name: state.name, asOf: task.stateSince, remark: OUT_OF_SIGHT }
   }
 }

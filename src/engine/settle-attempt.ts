@@ -117,6 +117,7 @@ async function stopEverything(
   }
   while (!(await host.stop(processes, order)).ended) {
     if (wishes.release) return false
+    wishes.unseen = host.lookAtRun(processes.runDirectory).agent === 'unknown'
     await ticker.next()
   }
   return true

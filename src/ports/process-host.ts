@@ -122,6 +122,11 @@ export interface ProcessHost {
   isMarkOf(mark: string, runDirectory: string): boolean
   /** Ends every process of the attempt: gracefully, then forcefully, then looks again. */
   stop(attempt: AttemptProcesses, order: StopOrder): Promise<StopReport>
+  /**
+   * Takes a person's word that the processes of an attempt are gone, where they are out of sight (of
+   * another machine or PID namespace). False: they can be looked for, and nobody's word counts.
+   */
+  declareGone(attempt: AttemptProcesses): boolean
   /** Starts a program that outlives this one: own session, reparented, standing in `/`. */
   startDetached(
     argv: readonly [string, ...string[]],

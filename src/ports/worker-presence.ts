@@ -5,12 +5,19 @@
 import type { Lock } from './lock.ts'
 import type { ProcessIdentity } from './process-table.ts'
 
-export interface WorkerInfo {
+/** What a worker says of itself. */
+export interface WorkerCard {
   /** By which it can be told from a later process of the same pid. */
   readonly identity: ProcessIdentity
   readonly version: string
   /** Milliseconds since 1970. */
   readonly startedAt: number
+}
+
+/** What others see of it. */
+export interface WorkerInfo extends WorkerCard {
+  /** It holds its post, and has shown no sign of life for a while: it is stopped, or hangs. */
+  readonly isSilent: boolean
 }
 
 export interface WorkerPresence {
@@ -28,7 +35,7 @@ export interface WorkerPresence {
   /** Removes it, unless there is a worker. */
   removeCard(): void
   /** Becomes the worker; undefined if another one is. Released when it leaves, however that is. */
-  takePost(info: WorkerInfo): Promise<Lock | undefined>
+  takePost(info: WorkerCard): Promise<Lock | undefined>
   /** Keeps the post from any worker without becoming one; undefined if one is up. */
   blockPost(): Promise<Lock | undefined>
   /** In the worker: calls `onRing` whenever somebody rings; returns what stops that. */

@@ -24,7 +24,9 @@ import { makeRunLook } from './look-at-run.ts'
 import { selectMembers } from './members.ts'
 import { makeOutputReaders } from './output.ts'
 import {
+  declareGone,
   dropUnfinished,
+  isDeclaredGone,
   loadAgent,
   loadExit,
   loadIdentity,
@@ -101,6 +103,11 @@ export function makeProcessHost(processes: ProcessTable, options: HostOptions = 
       const ownSession = processes.ownSession(toolPath)
       await startDetached({ argv, ownSession, environment, logFile })
     },
+    declareGone(attempt) {
+      if (judgeAttempt(attempt, processes) !== 'unknown') return false
+      declareGone(attempt.runDirectory)
+      return true
+    },
     liveness: identity => livenessOf(identity, processes),
     self: processes.self,
   }
@@ -122,7 +129,8 @@ function judgeAttempt(
   if (launched.record.task !== attempt.task || launched.record.fence !== attempt.fence) {
     throw new Error(`${attempt.runDirectory} belongs to another attempt`)
   }
-  return judgePlace(launched.record, processes.place())
+  const judged = judgePlace(launched.record, processes.place())
+  return judged === 'unknown' && isDeclaredGone(attempt.runDirectory) ? 'dead' : judged
 }
 
 function openSource(attempt: AttemptProcesses, processes: ProcessTable): MemberSource {

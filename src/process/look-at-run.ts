@@ -2,12 +2,13 @@
 import type { Liveness, RunFacts } from '../domain/recovery.ts'
 import type { LocalIdentity, ProcessTable } from '../ports/process-table.ts'
 import { judgePlace } from './identity.ts'
-import { loadAgent, loadExit, loadIdentity, loadLaunch } from './run-directory.ts'
+import { isDeclaredGone, loadAgent, loadExit, loadIdentity, loadLaunch } from './run-directory.ts'
 
 /** What never changes once it has been read. */
 interface Known {
   readonly launchedAt: number
-  readonly judged: 'here' | 'dead' | 'unknown'
+  /** Of what is out of sight it may be said later that it is gone. */
+  judged: 'here' | 'dead' | 'unknown'
   agent?: LocalIdentity
   wrapper?: LocalIdentity
 }
@@ -27,6 +28,7 @@ export function makeRunLook(processes: ProcessTable): (runDirectory: string) => 
     if (run === undefined) return lookUnrecorded(runDirectory)
     if (known.size >= MOST_KNOWN) known.clear()
     known.set(runDirectory, run)
+    if (run.judged === 'unknown' && isDeclaredGone(runDirectory)) run.judged = 'dead'
 
     const { launchedAt } = run
     const agent = lookAt(run, 'agent', runDirectory, processes)

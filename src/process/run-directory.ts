@@ -210,3 +210,15 @@ function parseJson(text: string): unknown {
     return undefined // torn: no schema accepts undefined
   }
 }
+
+/**
+ * Somebody who knows says that the processes of this attempt are gone, though they cannot be looked
+ * for from here: of a container that was removed, of a machine that was replaced.
+ */
+export function declareGone(runDirectory: string): void {
+  writeFileSync(join(runDirectory, 'gone'), '', { mode: 0o600 })
+}
+
+export function isDeclaredGone(runDirectory: string): boolean {
+  return statSync(join(runDirectory, 'gone'), { throwIfNoEntry: false }) !== undefined
+}

@@ -9,6 +9,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   utimesSync,
   watch,
   writeFileSync,
@@ -19,13 +20,18 @@ import { AppError } from '../domain/errors.ts'
 import { describeSandbox, type Sandbox } from '../domain/sandbox.ts'
 import type { Locks } from '../ports/lock.ts'
 import type { ProcessHost } from '../ports/process-host.ts'
-import type { WorkerInfo, WorkerPresence } from '../ports/worker-presence.ts'
+import type { WorkerCard, WorkerInfo, WorkerPresence } from '../ports/worker-presence.ts'
 
 const LOCK = 'worker'
 const CARD = 'worker.json'
 const BELL = 'bell'
 const LOG = 'worker.log'
 const CHARGE = 'watchdog'
+
+/** How often a worker touches its card; one that has stopped, or hangs, does not. */
+const BEAT_MS = 2_000
+/** A machine that is very busy may hold a worker up for some seconds. */
+const SILENT_MS = 15_000
 
 /** Lookers share the lock for well under a millisecond; a post that is free is had at once. */
 const TAKE_POST_MS = 1_000
@@ -132,8 +138,11 @@ export function makeWorkerPresence(
       reach('worker.card-renamed')
       writeFileSync(join(home, CHARGE), `${process.ppid}\n`, { mode: 0o600 })
       reach('worker.watchdog-named')
+      const beat = setInterval(() => touchIfThere(join(home, CARD)), BEAT_MS)
+      beat.unref()
       return {
         release() {
+          clearInterval(beat)
           rmSync(join(home, CARD), { force: true })
           reach('worker.card-removed')
           held.release()
@@ -169,11 +178,22 @@ function touch(path: string): void {
   }
 }
 
+function touchIfThere(path: string): void {
+  const now = new Date()
+  try {
+    utimesSync(path, now, now)
+  } catch {
+    // Somebody took it away: then nobody can tell how long ago it was touched, either.
+  }
+}
+
 /** A card that is none of ours counts as none. */
 function readCard(path: string): WorkerInfo | undefined {
-  let card: Partial<WorkerInfo> | null
+  let card: Partial<WorkerCard> | null
+  let touched: number
   try {
     card = JSON.parse(readFileSync(path, 'utf8'))
+    touched = statSync(path).mtimeMs
   } catch {
     // Missing: whoever asks learns that a worker is up, and not yet which.
     return undefined
@@ -183,6 +203,6 @@ function readCard(path: string): WorkerInfo | undefined {
   return typeof identity?.pid === 'number' &&
     typeof version === 'string' &&
     typeof startedAt === 'number'
-    ? { identity, version, startedAt }
+    ? { identity, version, startedAt, isSilent: Date.now() - touched > SILENT_MS }
     : undefined
 }

@@ -117,8 +117,14 @@ export function viewWorker(info: WorkerInfo | 'unnamed' | undefined, tasks: numb
   if (info === 'unnamed') {
     return { state: 'running', pid: null, version: null, startedAt: null, tasks }
   }
-  const { identity, version, startedAt } = info
-  return { state: 'running', pid: identity.pid, version, startedAt: iso(startedAt), tasks }
+  const { identity, version, startedAt, isSilent } = info
+  return {
+    state: isSilent ? 'silent' : 'running',
+    pid: identity.pid,
+    version,
+    startedAt: iso(startedAt),
+    tasks,
+  }
 }
 
 export function viewUnreadable(task: UnreadableTask, directory: string): UnreadableView {

@@ -123,7 +123,8 @@ export const taskView = z.object({
 })
 
 export const workerView = z.object({
-  state: z.enum(['running', 'stopped']),
+  /** `silent`: it is there, and shows no sign of life. */
+  state: z.enum(['running', 'silent', 'stopped']),
   pid: z.nullable(z.number()),
   version: z.nullable(z.string()),
   startedAt: z.nullable(z.string()),

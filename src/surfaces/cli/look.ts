@@ -17,7 +17,14 @@ export async function lookAtWorker(context: CommandContext): Promise<WorkerView>
   if (info === undefined && active + (await store.countTasks(['queued', 'waiting'])) > 0) {
     await ringOrTell(context)
   }
-  return viewWorker(info, active)
+  const view = viewWorker(info, active)
+  if (view.state === 'silent') {
+    context.output.tell(`holdfast: the worker (pid ${view.pid}) shows no sign of life`)
+    context.output.tell(
+      `  what follows is as it looks now; another takes over after: kill -9 ${view.pid}`,
+    )
+  }
+  return view
 }
 
 /** The tasks as they stand now, given whether a worker keeps their rows true. */

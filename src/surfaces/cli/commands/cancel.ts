@@ -1,7 +1,7 @@
 import { reach } from '../../../domain/crash-points.ts'
 import { descendantsOf } from '../../../domain/delegation.ts'
 import { AppError } from '../../../domain/errors.ts'
-import type { TaskId } from '../../../domain/ids.ts'
+import { asFence, type TaskId } from '../../../domain/ids.ts'
 import { hasEnded, type Task } from '../../../domain/task.ts'
 import { forgetSecrets } from '../../../engine/forget-secrets.ts'
 import type { Store } from '../../../ports/store.ts'
@@ -23,6 +23,9 @@ export const cancel = defineCommand({
   flags: {
     all: { about: 'every task that has not ended' },
     tree: { about: 'also the tasks that these have delegated' },
+    lost: {
+      about: 'their processes are gone: said of a machine or container that no longer is',
+    },
     ...jsonFlag,
   },
   examples: [
@@ -42,6 +45,7 @@ export const cancel = defineCommand({
     const refusals: AppError[] = []
     const end = async (task: Task) => {
       const isGoing = await askForEnd(task, context)
+      if (flags.lost === true) await declareLost(task, context)
       if (isGoing) going.push(task.request.id)
       return isGoing
     }
@@ -130,6 +134,23 @@ async function tellWhyNotOver(
   output.tell(
     `  it goes on by itself: holdfast wait ${request.id}; see ${holdfast.home}/worker.log`,
   )
+}
+
+/** Only where nobody can look: what can be seen is ended by us, and not by a word. */
+async function declareLost(
+  { request, attempts }: Task,
+  { holdfast, output }: CommandContext,
+): Promise<void> {
+  const files = await holdfast.files()
+  const fence = asFence(attempts)
+  const attempt = {
+    task: request.id,
+    fence,
+    runDirectory: files.runDirectory(request.id, fence),
+    worktree: null,
+  }
+  if ((await holdfast.host()).declareGone(attempt)) return
+  output.tell(`${request.id}: --lost says nothing here, its processes can be looked for`)
 }
 
 /** False: it has already ended. */
