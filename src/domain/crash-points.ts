@@ -24,6 +24,8 @@ const points = {
     'base.looked-at': 'the working files were looked at, and the commit is held by a ref',
     'included.bytes-written': 'the ignored files that come along are read and kept',
     'included.list-written': 'it is written down which they are',
+    'base.submodule-captured':
+      'what a submodule starts from is held by a ref of its own repository',
     'base.index-copied': 'a private copy of the index is there',
     'base.blobs-given': 'the changed files are read, and their commit is not yet made',
     'base.commits-given': 'git was told the commits, and not that this is all',
@@ -68,6 +70,7 @@ const points = {
     'worktree.registered': 'git has registered it; it holds no file',
     'worktree.filled': 'the working files are written, and its index says the same',
     'worktree.staged': 'its index is what the caller had staged',
+    'worktree.submodule-made': 'a submodule has a repository in it, and no files',
     'worktree.included': 'the ignored files that come along are in it',
     'worktree.marked': 'its set-up is over',
     'worktree.recorded': 'its record is committed',
@@ -121,6 +124,8 @@ const points = {
     'collect.patch-renamed': 'the patch is in its place',
     'collect.bundle-written': 'the bundle is written beside its place',
     'collect.bundle-renamed': 'the bundle is in its place',
+    'collect.repositories-written': 'work in repositories inside is written beside its place',
+    'collect.repositories-renamed': 'it is in its place',
     'collect.counted': 'its lines are counted',
   },
   Ending: {

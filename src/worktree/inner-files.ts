@@ -5,13 +5,14 @@
 import { mkdirSync, renameSync, rmSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { reach } from '../domain/crash-points.ts'
 import type { CommitId, TaskId } from '../domain/ids.ts'
 import type { RepositoryResult } from '../domain/outcome.ts'
 import { baseTreeCommit } from '../domain/task.ts'
 import { syncFile, writeDurably } from './durable-file.ts'
 import type { Git } from './git.ts'
-import type { InnerCapture } from './inner.ts'
 import { readRefs } from './inner-repository.ts'
+import type { InnerCapture } from './inner-search.ts'
 import { countLines, type LineCounts, PATCH } from './patch.ts'
 import { shownPath } from './paths.ts'
 import { refOf } from './refs.ts'
@@ -42,12 +43,17 @@ export async function writeInner(
     const written = await writeOne(git, task, capture, join(beside, name))
     if (written !== null) all.push({ ...written, directory: `${DIRECTORY}/${name}` })
   }
-  rmSync(place, { recursive: true, force: true })
-  if (all.length === 0) return []
+  if (all.length === 0) {
+    rmSync(place, { recursive: true, force: true })
+    return []
+  }
   await writeDurably(beside, 'repositories.json', beside, null, path =>
     writeFile(path, `${JSON.stringify(all, null, 2)}\n`),
   )
+  reach('collect.repositories-written')
+  rmSync(place, { recursive: true, force: true })
   renameSync(beside, place)
+  reach('collect.repositories-renamed')
   syncFile(directory)
   return all.map(({ base: _, commit: __, head: ___, ...about }) => about)
 }

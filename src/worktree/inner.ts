@@ -3,62 +3,29 @@
  * it has made or cloned. A submodule's work is captured as a worktree's is, against what it started
  * from. The files of any other repository are taken as plain ones. Commits are kept in any case.
  */
-import { existsSync, mkdtempSync } from 'node:fs'
 import { join } from 'node:path'
 import { messageOf } from '../domain/errors.ts'
 import { type CommitId, parseCommitId } from '../domain/ids.ts'
 import { type Base, baseTreeCommit } from '../domain/task.ts'
-import { shownSize } from './bounds.ts'
-import type { CapturedTree, Tree, TreeCapture } from './capture-tree.ts'
-import type { Change, Gitlink } from './change.ts'
-import { makeLook } from './contents.ts'
+import type { Tree, TreeCapture } from './capture-tree.ts'
+import type { Change } from './change.ts'
 import { splitAtNul } from './conversion.ts'
 import { startFastImport } from './fast-import.ts'
 import { withOwnFilters } from './filters.ts'
 import { type Git, GitError, type GitPlace } from './git.ts'
-import { borrowInner, findInnerGitDir, type InnerRepository } from './inner-repository.ts'
-import { makeOwnRepository } from './own-repository.ts'
-import { type BytePath, parsePath, pathOnDisk, shownPath } from './paths.ts'
+import { type CaptureTree, type InnerCapture, type InnerSearch, openInner } from './inner-search.ts'
+import { type BytePath, isText, parsePath, pathOnDisk, shownPath } from './paths.ts'
+import { takePlain } from './plain-repositories.ts'
 import { GITLINK } from './status.ts'
 import { modulesOf, readGitlinksOf } from './submodules.ts'
 import type { Survey } from './survey.ts'
 import { pathsIn, readTraits } from './traits.ts'
-
-/** More than that is somebody's repository, not an agent's work. */
-const PLAIN_FILES = 20_000
-const PLAIN_BYTES = 500_000_000
-
-/** A repository that was found; ours, with its objects, stays until the work is written out. */
-export interface InnerCapture {
-  /** Below the worktree, without a slash at the end. */
-  readonly path: BytePath
-  readonly repository: InnerRepository
-  /** The user's repository that it was made from; null: there is none. */
-  readonly origin: string | null
-  /** Its working files, and what they started from; null: they are in the worktree's own commit. */
-  readonly work: { readonly base: Base; readonly commit: CommitId } | null
-}
 
 export interface InnerFindings {
   /** The survey's, with what was found out about the repositories. */
   readonly changes: readonly Change[]
   readonly inner: readonly InnerCapture[]
   readonly leftOut: readonly string[]
-}
-
-export type CaptureTree = (git: Git, tree: Tree, capture: TreeCapture) => Promise<CapturedTree>
-
-/** What a search goes through, and what it finds. */
-interface Search {
-  readonly git: Git
-  readonly captureTree: CaptureTree
-  readonly tree: Tree
-  readonly place: GitPlace
-  readonly capture: TreeCapture
-  readonly gitlinks: Map<BytePath, Gitlink>
-  readonly plain: Map<BytePath, Change>
-  readonly inner: InnerCapture[]
-  readonly leftOut: string[]
 }
 
 /** No spawn where there are none. */
@@ -73,7 +40,7 @@ export async function captureInner(
   const { changes, populated, nested } = survey
   if (populated.length + nested.length === 0) return { changes, inner: [], leftOut: [] }
   const found = { gitlinks: new Map(), plain: new Map(), inner: [], leftOut: [] }
-  const search: Search = { git, captureTree, tree, place, capture, ...found }
+  const search: InnerSearch = { git, captureTree, tree, place, capture, ...found }
   const named = await readGitlinksOf(git, place, baseTreeCommit(tree.base))
   const replaced = new Set<string>(nested)
   for (const path of populated) {
@@ -114,48 +81,27 @@ export async function captureInner(
 
 /** What git cannot make anything of costs that repository, and not the rest of the work. */
 async function orSay(
-  { leftOut, gitlinks }: Search,
+  { leftOut, gitlinks }: InnerSearch,
   path: BytePath,
   take: () => Promise<void>,
 ): Promise<void> {
+  const refuse = (why: string) => {
+    leftOut.push(`${shownPath(path)}: not taken: ${why}`)
+    gitlinks.set(path, { refused: 'a change of a submodule that cannot be read' })
+  }
+  // The directory is handed to programs as text.
+  if (!isText(path)) return refuse('a repository whose name is no UTF-8')
   try {
     await take()
   } catch (error) {
     if (!(error instanceof GitError) || error.isFull) throw error
-    leftOut.push(`${shownPath(path)}: not taken: ${messageOf(error)}`)
-    gitlinks.set(path, { refused: 'a change of a submodule that git cannot read' })
+    refuse(messageOf(error))
   }
-}
-
-/** What the repository at a path holds, as far as it may be read. `refused`: why it may not. */
-type Opened = { readonly repository: InnerRepository; readonly refused: string | null }
-
-async function openInner(
-  { git, tree, capture }: Search,
-  path: BytePath,
-  made: { readonly origin: string; readonly gitDir: string } | null,
-): Promise<Opened> {
-  const directory = pathOnDisk(tree.path, path).toString('utf8')
-  const own = mkdtempSync(join(capture.scratch, 'inner-'))
-  const origin = made?.origin ?? null
-  const pointed = findInnerGitDir(directory, [tree.path, tree.gitDir])
-  // Its pointer is broken where the repository was moved.
-  const found =
-    'refused' in pointed && made !== null && existsSync(join(made.gitDir, 'objects'))
-      ? { gitDir: made.gitDir }
-      : pointed
-  if ('gitDir' in found) {
-    return { repository: await borrowInner(git, found.gitDir, origin, own), refused: null }
-  }
-  // Its files can be read all the same.
-  const format = tree.base.commit.length === 64 ? 'sha256' : 'sha1'
-  makeOwnRepository(own, [], format)
-  return { repository: { gitDir: own, own, head: null }, refused: found.refused }
 }
 
 /** `named`: the commit that the worktree started with there; undefined: it had no submodule there. */
 async function takeSubmodule(
-  search: Search,
+  search: InnerSearch,
   path: BytePath,
   named: CommitId | undefined,
 ): Promise<'taken' | 'plain'> {
@@ -243,43 +189,6 @@ async function isPublished(
   const words = ['rev-list', '--max-count=1', commit, '--not', '--remotes', '--']
   const { stdout } = await git.run(words, { place: { gitDir: own } })
   return parseCommitId(stdout.toString('latin1').trim()) === undefined
-}
-
-/** Takes the files of a repository, and of those in it, as files of the worktree. */
-async function takePlain(search: Search, path: BytePath, opening: Promise<Opened>): Promise<void> {
-  const { git, tree, plain, inner, leftOut } = search
-  const shown = `${shownPath(path)}/`
-  const { repository, refused } = await opening
-  const { own } = repository
-  const workTree = pathOnDisk(tree.path, path).toString('utf8')
-  const { stdout } = await git.run(['ls-files', '-z', '--others', '--exclude-standard'], {
-    place: { gitDir: own, workTree, indexFile: join(own, 'no-index') },
-  })
-  const look = makeLook(tree.path)
-  const files: BytePath[] = []
-  let bytes = 0
-  for (const name of splitAtNul(stdout).map(parsePath)) {
-    const full = `${path}/${name}` as BytePath
-    if (full.endsWith('/')) {
-      const deeper = full.slice(0, -1) as BytePath
-      await takePlain(search, deeper, openInner(search, deeper, null))
-      continue
-    }
-    files.push(full)
-    const found = look(full)
-    if (found.kind === 'file') bytes += found.size
-  }
-  inner.push({ path, repository, origin: null, work: null })
-  const isTooMuch = files.length > PLAIN_FILES || bytes > PLAIN_BYTES
-  if (isTooMuch) {
-    const size = `${files.length} files, ${shownSize(bytes)}`
-    leftOut.push(`${shown}: not taken: a repository with too much in it (${size})`)
-  } else {
-    const commits = refused === null ? '' : `, its commits not: ${refused}`
-    leftOut.push(`${shown}: a repository; its files are taken as plain ones${commits}`)
-    const untracked = { before: null, gitlink: null, indexMode: null, unchecked: null }
-    for (const file of files) plain.set(file, { path: file, present: true, ...untracked })
-  }
 }
 
 /** All that the private index has. */

@@ -2,11 +2,16 @@
  * Paths inside a checkout, as git gives them: bytes, not text. A name need not be UTF-8, so a path
  * is kept with one character per byte (latin1), and becomes text only where a person reads it.
  */
+import { isUtf8 } from 'node:buffer'
+
 declare const bytes: unique symbol
 export type BytePath = string & { readonly [bytes]: true }
 
 export const parsePath = (raw: Buffer): BytePath => raw.toString('latin1') as BytePath
 export const pathBytes = (path: BytePath): Buffer => Buffer.from(path, 'latin1')
+
+/** It is UTF-8, so that as text it is still the same name. */
+export const isText = (path: BytePath): boolean => isUtf8(pathBytes(path))
 
 /** The path on disk; never normalised, so it stays the very name that git means. */
 export function pathOnDisk(root: string, path: BytePath): Buffer {

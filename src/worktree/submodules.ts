@@ -13,15 +13,16 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join, relative, sep } from 'node:path'
+import { reach } from '../domain/crash-points.ts'
 import { AppError, messageOf } from '../domain/errors.ts'
 import { type CommitId, parseCommitId } from '../domain/ids.ts'
-import type { Base, SubmoduleBase } from '../domain/task.ts'
+import type { Base, BaseChanges, SubmoduleBase } from '../domain/task.ts'
 import type { CaptureOrder, Checkout } from '../ports/worktrees.ts'
 import { openCheckout } from './checkout.ts'
 import { splitAtNul } from './conversion.ts'
 import type { Git, GitPlace } from './git.ts'
 import { writeAlternates } from './own-repository.ts'
-import { type BytePath, parsePath, pathBytes, pathOnDisk, shownPath } from './paths.ts'
+import { type BytePath, isText, parsePath, pathOnDisk, shownPath } from './paths.ts'
 import { writeSettings } from './settings.ts'
 import { GITLINK } from './status.ts'
 
@@ -30,6 +31,9 @@ export interface CapturedSubmodules {
   /** What could not be taken, in words, each with its path. */
   readonly leftOut: readonly string[]
 }
+
+/** Captures one, as any checkout is. */
+export type CaptureSubmodule = (submodule: Checkout, order: CaptureOrder) => Promise<Base>
 
 /** Where git keeps the repositories of submodules, below that of their own. */
 export const modulesOf = (gitDir: string) => join(gitDir, 'modules')
@@ -43,7 +47,7 @@ export async function captureSubmodules(
   checkout: Checkout,
   paths: readonly BytePath[],
   orderOf: (path: BytePath) => CaptureOrder | undefined,
-  capture: (submodule: Checkout, order: CaptureOrder) => Promise<Base>,
+  capture: CaptureSubmodule,
 ): Promise<CapturedSubmodules> {
   const submodules: SubmoduleBase[] = []
   const leftOut: string[] = []
@@ -59,6 +63,7 @@ export async function captureSubmodules(
     try {
       const { inner, name } = await openSubmodule(git, checkout, path)
       const base = await capture(inner, order)
+      reach('base.submodule-captured')
       submodules.push({ path, name, base })
       const within = base.changes?.leftOut ?? []
       leftOut.push(...within.map(line => `${shownPath(path)}/${line}`))
@@ -89,10 +94,10 @@ async function openSubmodule(
   { place: { root, commonDir } }: Checkout,
   path: BytePath,
 ): Promise<{ inner: Checkout; name: string }> {
-  const directory = pathOnDisk(root, path).toString('utf8')
-  if (!Buffer.from(directory).subarray(-path.length).equals(pathBytes(path))) {
+  if (!isText(path)) {
     throw new AppError('refused_in_state', 'a submodule whose name is no UTF-8')
   }
+  const directory = pathOnDisk(root, path).toString('utf8')
   const inner = await openCheckout(git, directory)
   if (inner.place.root !== realpathSync(directory)) {
     throw new AppError('refused_in_state', 'a submodule without a repository of its own')
@@ -145,6 +150,7 @@ export async function makeSubmodule(
   const settings = existsSync(join(gitDir, 'config.worktree')) ? 'config.worktree' : 'config'
   await writeSettings(git, join(gitDir, settings), { 'core.worktree': directory })
   writeFileSync(join(directory, '.git'), `gitdir: ${gitDir}\n`)
+  reach('worktree.submodule-made')
   return { path: directory, gitDir, origin }
 }
 
@@ -179,6 +185,14 @@ export function findModules(gitDir: string): string[] {
   const modules = modulesOf(gitDir)
   if (existsSync(modules)) walk(modules)
   return found
+}
+
+export function makeBase(
+  commit: CommitId,
+  changes: BaseChanges | null,
+  { submodules }: CapturedSubmodules,
+): Base {
+  return submodules.length === 0 ? { commit, changes } : { commit, changes, submodules }
 }
 
 /** What the working files of each populated submodule stand on, by its path. */

@@ -15,7 +15,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 /** Which files a repository has, and in which state. */
-export type RepositoryKind = 'clean' | 'dirty' | 'filtered' | 'ready'
+export type RepositoryKind = 'clean' | 'dirty' | 'filtered' | 'ready' | 'submodule'
 
 export const ORIGINAL = 'one\ntwo\nthree\n'
 
@@ -117,6 +117,7 @@ export class Ground {
     if (kind === 'dirty') makeDirty(git, write)
     if (kind === 'filtered') makeFiltered(git, write)
     if (kind === 'ready') makeReady(git, write)
+    if (kind === 'submodule') makeSubmodule(git, write, root)
   }
 }
 
@@ -143,6 +144,16 @@ function makeDirty(git: Git, write: Write): void {
   write('ignored.env', 'SECRET=1\n')
   git('update-index', '--assume-unchanged', 'hidden.txt')
   write('hidden.txt', 'edited behind a flag\n')
+}
+
+/** With a submodule that is populated, and changed. */
+function makeSubmodule(git: Git, write: Write, root: string): void {
+  const origin = `${root}-origin`
+  git('clone', '--quiet', root, origin)
+  git('-c', 'protocol.file.allow=always', 'submodule', '--quiet', 'add', origin, 'lib')
+  git('commit', '--quiet', '--message=with a submodule')
+  write('lib/kept.txt', 'edited by the caller\n')
+  write('lib/untracked.txt', 'of the caller\n')
 }
 
 /** With an ignored file that comes along, and a command that readies each worktree. */

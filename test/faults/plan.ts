@@ -81,7 +81,8 @@ const WORKER_START = pointsOf('Starting a worker').filter(point => point.startsW
 const SETTLE = all('Ending')
 /** Of an attempt whose agent has ended by itself. */
 const STOP_OF_NOBODY = ['stop.found', 'stop.ended']
-const COLLECT = all('Collecting', ['collect.ref-made'])
+const REPOSITORIES = ['collect.repositories-written', 'collect.repositories-renamed']
+const COLLECT = all('Collecting', ['collect.ref-made', ...REPOSITORIES])
 const AGENT = pointsOf('The wrapper and the agent').filter(
   point => point.startsWith('agent.') && point !== 'agent.readied',
 )
@@ -91,11 +92,20 @@ const WRAPPER = ['wrapper.detaching', 'wrapper.born', 'wrapper.written']
 const ATTENDED = ['launch.agent-seen', 'launch.agent-synced', ...pointsOf('Following')]
 const LAUNCH = all('Launching', ['launch.ended'])
 const OF_SET_UP = ['worktree.included', 'worktree.marked']
-const WORKTREE = all('Making a worktree', ['worktree.staged', ...OF_SET_UP])
+const WORKTREE = all('Making a worktree', [
+  'worktree.staged',
+  'worktree.submodule-made',
+  ...OF_SET_UP,
+])
 
 export const cases: readonly Case[] = [
   ...strikes('unannounced', UNANNOUNCED, SELF),
   ...strikes('unannounced with changes', [...CAPTURE, 'submission.base-captured'], SELF),
+  ...strikes(
+    'unannounced with a submodule',
+    ['base.submodule-captured', ...CAPTURE, 'submission.base-captured'],
+    SELF,
+  ),
   ...strikes(
     'unannounced with set-up',
     [
@@ -152,6 +162,18 @@ export const cases: readonly Case[] = [
     SELF,
   ),
   ...strikes('changes', ['agent.mid-model', 'agent.mid-tool'], EACH),
+
+  ...strikes(
+    'submodule',
+    [
+      'worktree.filled',
+      'worktree.submodule-made',
+      'worktree.recorded',
+      ...COLLECT,
+      ...REPOSITORIES,
+    ],
+    SELF,
+  ),
 
   ...strikes(
     'set-up',

@@ -114,6 +114,13 @@ function requireFiles({ stage }: Scene, files: Files): void {
   }
 }
 
+/** What the agent did in the submodule is kept. */
+function requireInside({ stage }: Scene, id: string): void {
+  const file = join(stage.taskDirectory(id), 'repositories', '0', 'result.patch')
+  const patch = existsSync(file) ? readFileSync(file, 'utf8') : ''
+  if (!patch.includes('\n+by the agent\n')) throw new Error(`work lost: 13 bytes in lib: ${patch}`)
+}
+
 const keeperStories = {
   plain: {
     about: 'a task that does its work and succeeds',
@@ -132,6 +139,13 @@ const keeperStories = {
   'unannounced with changes': {
     about: 'the same, from a checkout with uncommitted changes',
     repository: 'dirty',
+    steps: WORK + DONE,
+    tell: tellUnannounced,
+    end: () => 'nothing',
+  },
+  'unannounced with a submodule': {
+    about: 'the same, from a checkout with changes in a submodule',
+    repository: 'submodule',
     steps: WORK + DONE,
     tell: tellUnannounced,
     end: () => 'nothing',
@@ -178,6 +192,19 @@ const keeperStories = {
       return [id]
     },
     end: succeeded(FINISHED),
+  },
+  submodule: {
+    about: 'a task that works in a submodule too, which is kept apart',
+    repository: 'submodule',
+    steps: `${WORK}once inside 'cat lib/untracked.txt >seen.txt
+  printf "by the agent\\n" >>lib/kept.txt'
+${DONE}`,
+    async tell(scene) {
+      const ids = await tellOne(scene)
+      for (const id of ids) requireInside(scene, id)
+      return ids
+    },
+    end: succeeded({ ...FINISHED, 'seen.txt': 'of the caller\n' }),
   },
   changes: {
     about: 'a task that starts from staged, unstaged, untracked and hidden changes',

@@ -100,9 +100,12 @@ function atHome(stage: Stage, rows: Rows | undefined, isRestored = false): strin
     ? stage.fingerprint(false) === stage.contentBefore
     : stage.fingerprint() === stage.before
   if (!isAsBefore) found.push('the source checkout has changed')
-  for (const line of stage
-    .git('for-each-ref', '--format=%(refname)', 'refs/holdfast')
-    .split('\n')) {
+  const submodule = join(stage.repo, 'lib')
+  const repositories = existsSync(submodule) ? [stage.repo, submodule] : [stage.repo]
+  const refs = repositories.map(path =>
+    stage.ground.git(path, 'for-each-ref', '--format=%(refname)', 'refs/holdfast'),
+  )
+  for (const line of refs.join('').split('\n')) {
     if (line !== '' && !ids.includes(line.split('/')[2] ?? '')) found.push(`${line} is of no task`)
   }
   const paths = (rows?.worktrees ?? []).map(({ path }) => path)
@@ -147,7 +150,7 @@ function strayIn(directory: string, home: string): string[] {
 }
 
 const GIT_OWN = new Set(
-  'COMMIT_EDITMSG HEAD config description hooks index info logs objects refs worktrees branches packed-refs'.split(
+  'COMMIT_EDITMSG HEAD config description hooks index info logs modules objects refs worktrees branches packed-refs'.split(
     ' ',
   ),
 )

@@ -497,6 +497,21 @@ describe('repositories that are no submodules', () => {
     expect(keptBy(carried)).toMatchObject([{ path: 'added', commits: 0, files: 1 }])
   })
 
+  it('under a name that is no text are said, and cost nothing else', async () => {
+    const carried = await carry(makeRepository(makeScene()))
+    const { agent } = carried
+    const inside = (name: string) => Buffer.concat([Buffer.from([0x6e, 0xff]), Buffer.from(name)])
+    agent.write(inside('/a.txt'), 'inside\n')
+    agent.write(inside('/.git/HEAD'), 'ref: refs/heads/main\n')
+    for (const name of ['/.git/objects', '/.git/refs']) mkdirSync(agent.at(inside(name)))
+    agent.write('edited.txt', 'the agent’s\n')
+    const result = await collect(carried)
+    expect(changesIn(carried, result)).toEqual(['M edited.txt'])
+    expect(result.leftOut).toEqual([
+      expect.stringMatching(/^n.\/: not taken: a repository whose name is no UTF-8$/),
+    ])
+  })
+
   it('in a directory of tracked files: those are compared as ever', async () => {
     const carried = await carry(makeRepository(makeScene()))
     const { agent } = carried
