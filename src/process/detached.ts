@@ -5,6 +5,7 @@
 import { spawn } from 'node:child_process'
 import { closeSync, openSync } from 'node:fs'
 import { AppError, messageOf } from '../domain/errors.ts'
+import { inheritedDescriptors } from './inherited.ts'
 import { isExecutable } from './own-session.ts'
 
 export interface Detached {
@@ -26,13 +27,14 @@ export async function startDetached(program: Detached): Promise<void> {
   const [command, ...args] = [...program.ownSession, ...program.argv] as const
   requireExecutable(program.argv[0])
   const log = program.logFile === null ? 'ignore' : openLog(program.logFile)
+  const nothing = openSync('/dev/null', 'r+')
   try {
     await new Promise<void>((resolve, reject) => {
       const child = spawn(command, args, {
         cwd: '/',
         env: program.environment,
         detached: true,
-        stdio: ['ignore', log, log],
+        stdio: passingNothingOn(['ignore', log, log], nothing),
       })
       child.once('error', reject)
       child.once('exit', (code, signal) => {
@@ -45,8 +47,24 @@ export async function startDetached(program: Detached): Promise<void> {
       cause: error,
     })
   } finally {
+    closeSync(nothing)
     if (log !== 'ignore') closeSync(log)
   }
+}
+
+/**
+ * In the place of each descriptor that we were given stands one that leads nowhere: for a number
+ * beyond 2, to ignore it means to leave what is there.
+ */
+function passingNothingOn(
+  streams: readonly ('ignore' | number)[],
+  nothing: number,
+): ('ignore' | number)[] {
+  const inherited = new Set(inheritedDescriptors())
+  const length = Math.max(streams.length, ...[...inherited].map(number => number + 1))
+  return Array.from({ length }, (_, number) =>
+    inherited.has(number) ? nothing : (streams[number] ?? 'ignore'),
+  )
 }
 
 function requireExecutable(path: string): void {
