@@ -141,6 +141,7 @@ export function compose(environment: Variables, entry: string): Composition {
       clock: systemClock,
       processes: await processes(),
       environment: gitEnvironment,
+      agentsRoot: join(home, 'worktrees'),
     })
   })
   const applications = once(async () => {

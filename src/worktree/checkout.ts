@@ -1,4 +1,4 @@
-import { realpathSync } from 'node:fs'
+import { existsSync, realpathSync } from 'node:fs'
 import { relative, sep } from 'node:path'
 import { AppError } from '../domain/errors.ts'
 import { parseCommitId } from '../domain/ids.ts'
@@ -71,6 +71,17 @@ export async function openCheckout(git: Git, directory: string): Promise<Checkou
     headTree,
     objectFormat: format === 'sha256' ? 'sha256' : 'sha1',
   }
+}
+
+/**
+ * A repository that an agent made inside of its worktree has settings of the agent's: a filter in
+ * them would run in our git, with the rights of whoever asks.
+ */
+export function refuseAgentsOwn({ gitDir, place }: Checkout, agentsRoot: string): void {
+  if (!existsSync(agentsRoot) || !gitDir.startsWith(`${realpathSync(agentsRoot)}/`)) return
+  throw new AppError('refused_in_state', `${place.root} is a repository that an agent made`, {
+    hint: 'its settings are not to be trusted here: clone it to a place of your own, and run it there',
+  })
 }
 
 function notFound(directory: string, stderr: string, cause: GitError | undefined): AppError {

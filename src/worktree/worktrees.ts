@@ -4,7 +4,7 @@ import type { ProcessTable } from '../ports/process-table.ts'
 import type { Worktrees } from '../ports/worktrees.ts'
 import { captureBase, freeBytesAt } from './base.ts'
 import { borrowCheckout } from './borrow.ts'
-import { openCheckout } from './checkout.ts'
+import { openCheckout, refuseAgentsOwn } from './checkout.ts'
 import { collectResult, diffNow } from './collect.ts'
 import { createWorktree } from './create.ts'
 import { withOwnFilters } from './filters.ts'
@@ -28,6 +28,8 @@ export interface WorktreesNeeds {
   readonly environment: Readonly<Record<string, string | undefined>>
   /** Bytes free on the file system of a path; the system's own answer unless given. */
   readonly freeBytes?: (path: string) => number
+  /** Where managed worktrees stand: a git directory in there was made by an agent. */
+  readonly agentsRoot?: string
   /** How long a partial clone may fetch what a worktree lacks, in milliseconds. */
   readonly fetchLimitMs?: number
 }
@@ -39,11 +41,16 @@ export function makeWorktrees({
   processes,
   environment,
   freeBytes = freeBytesAt,
+  agentsRoot,
   fetchLimitMs,
 }: WorktreesNeeds): Worktrees {
   const git = makeGit(environment)
   return {
-    openCheckout: directory => openCheckout(git, directory),
+    openCheckout: async directory => {
+      const checkout = await openCheckout(git, directory)
+      if (agentsRoot !== undefined) refuseAgentsOwn(checkout, agentsRoot)
+      return checkout
+    },
     captureBase: async (checkout, task, scratch, order) => {
       const { gitDir, place } = checkout
       // A linked worktree may be an agent's.
