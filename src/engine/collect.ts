@@ -3,7 +3,7 @@ import { messageOf } from '../domain/errors.ts'
 import type { Failure, Result } from '../domain/outcome.ts'
 import type { Task } from '../domain/task.ts'
 import type { TaskFiles } from '../ports/task-files.ts'
-import type { WorktreeRecord, Worktrees } from '../ports/worktrees.ts'
+import type { PlaceState, WorktreeRecord, Worktrees } from '../ports/worktrees.ts'
 
 export type Collected =
   | { readonly ok: true; readonly result: Result }
@@ -51,13 +51,11 @@ export async function collectWork(
   }
 }
 
-/** The failure that a lost place is; null while it is there. */
-export function describeLoss(
-  place: 'present' | 'worktree_lost' | 'repository_lost',
-  worktree: WorktreeRecord,
-): Failure | null {
+/** The failure that a lost place is; null while it is there, or may be. */
+export function describeLoss(place: PlaceState, worktree: WorktreeRecord): Failure | null {
   switch (place) {
     case 'present':
+    case 'unseen':
       return null
     case 'worktree_lost':
       return {

@@ -127,7 +127,7 @@ async function watchAttempt(
     }
     if (worktree !== null && looks++ % LOOKS_PER_WORKTREE_LOOK === 0) {
       const place = worktrees.lookAtWorktree(worktree)
-      if (place !== 'present') return { end: { kind: place }, progress }
+      if (place !== 'present' && place !== 'unseen') return { end: { kind: place }, progress }
     }
     const verdict = recoveryVerdict(run, clock.now())
     switch (verdict) {

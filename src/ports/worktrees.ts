@@ -50,6 +50,9 @@ export interface WorktreeRecord {
   readonly gitDirIdentity?: string | null
 }
 
+/** `unseen`: it cannot be looked at, which may change: an agent can close its own directory. */
+export type PlaceState = 'present' | 'worktree_lost' | 'repository_lost' | 'unseen'
+
 /** What an agent changed: collected, held by `refs/holdfast/`, and written out as files. */
 export interface CollectedResult {
   readonly commit: CommitId
@@ -136,7 +139,7 @@ export interface Worktrees {
    */
   locateWorktree(worktree: WorktreeRecord): WorktreeRecord
   /** Whether it is still what was made: cheap, no git; `repository_lost` is looked at first. */
-  lookAtWorktree(worktree: WorktreeRecord): 'present' | 'worktree_lost' | 'repository_lost'
+  lookAtWorktree(worktree: WorktreeRecord): PlaceState
   /**
    * The agent's delta, base → worktree as it is now, as a commit under `refs/holdfast/<task>/result`
    * (the agent's own commits are kept as its parents), and in `directory` as `result.patch` and,

@@ -3,12 +3,20 @@
  * is still what was made is seen from a few files, without git.
  */
 import { createHash } from 'node:crypto'
-import { lstatSync, readdirSync, readFileSync, realpathSync, rmSync, statSync } from 'node:fs'
+import {
+  chmodSync,
+  lstatSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  statSync,
+} from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
-import { AppError } from '../domain/errors.ts'
+import { AppError, messageOf } from '../domain/errors.ts'
 import type { WorktreeId } from '../domain/ids.ts'
 import type { Locks } from '../ports/lock.ts'
-import type { RegisteredWorktree, WorktreeRecord } from '../ports/worktrees.ts'
+import type { PlaceState, RegisteredWorktree, WorktreeRecord } from '../ports/worktrees.ts'
 import { splitAtNul } from './conversion.ts'
 import type { Git } from './git.ts'
 
@@ -33,9 +41,21 @@ export const LOCK_PREFIX = 'holdfast '
 export const lockReason = (id: WorktreeId) => `${LOCK_PREFIX}${id}`
 
 /** See `Worktrees.lookAtWorktree`. */
-export function lookAtWorktree(
-  worktree: WorktreeRecord,
-): 'present' | 'worktree_lost' | 'repository_lost' {
+export function lookAtWorktree(worktree: WorktreeRecord): PlaceState {
+  try {
+    return lookInside(worktree)
+  } catch (error) {
+    if (!isRefusal(error)) throw error
+    return 'unseen'
+  }
+}
+
+/** The system's own: a door that is closed, a disk that cannot be read. */
+function isRefusal(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).syscall !== undefined
+}
+
+function lookInside(worktree: WorktreeRecord): Exclude<PlaceState, 'unseen'> {
   const { path, gitDir, commonDir, device, inode } = locateWorktree(worktree)
   if (!isRepository(commonDir)) return 'repository_lost'
   const directory = lstatSync(path, { throwIfNoEntry: false })
@@ -83,13 +103,43 @@ function isSame(path: string, other: string): boolean {
   return a !== undefined && a.ino === b?.ino && a.dev === b.dev
 }
 
+/**
+ * Lets us into a worktree of ours whose own directory an agent has closed. The directory alone, and
+ * only if it bears our lock: what is borrowed stays as it is.
+ */
+export function openOwnDirectory({ id, path, gitDir, device, inode }: WorktreeRecord): void {
+  try {
+    const directory = lstatSync(path)
+    const isMade = directory.isDirectory() && directory.dev === device && directory.ino === inode
+    if (!isMade || (directory.mode & 0o700) === 0o700 || !isLockedFor(gitDir, id)) return
+    chmodSync(path, (directory.mode & 0o7777) | 0o700)
+  } catch (error) {
+    // Whoever looks into it next says why not.
+    if (!isRefusal(error)) throw error
+  }
+}
+
 /** Refuses with `capture_failed` unless the worktree is still what was made. */
 export function requirePresent(worktree: WorktreeRecord): void {
   const state = lookAtWorktree(worktree)
   if (state === 'present') return
+  if (state === 'unseen') {
+    throw new AppError(
+      'capture_failed',
+      `${worktree.path} cannot be looked at: ${whyNot(worktree)}`,
+    )
+  }
   throw new AppError('capture_failed', `${state}: ${worktree.path} is not what it was made as`, {
     hint: 'nothing in it was touched; look at the directory yourself',
   })
+}
+
+function whyNot(worktree: WorktreeRecord): string {
+  try {
+    return lookInside(worktree)
+  } catch (error) {
+    return messageOf(error)
+  }
 }
 
 /** The git directory that `<worktree>/.git` points to; undefined: there is no such plain file. */

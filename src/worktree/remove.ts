@@ -52,6 +52,11 @@ export async function removeWorktree(
   if (state === 'repository_lost') {
     throw new AppError('refused_in_state', `${commonDir} is gone: nothing in ${path} can be proven`)
   }
+  if (state === 'unseen') {
+    throw new AppError('refused_in_state', `${path} cannot be looked at`, {
+      hint: `see who may enter it: ls -ld '${path}'`,
+    })
+  }
   if (state === 'present') {
     await requireCollected(git, worktree, path, proof, trash)
     reach('retire.proven')

@@ -15,7 +15,7 @@ import { forgetLost, isGone, isThere, recogniseWorktree } from './lost.ts'
 import { findAllOrphans, takeOver } from './orphans.ts'
 import { placeIncluded } from './place-included.ts'
 import { dropBase, holdBase } from './refs.ts'
-import { listRegistered, locateWorktree, lookAtWorktree } from './registration.ts'
+import { listRegistered, locateWorktree, lookAtWorktree, openOwnDirectory } from './registration.ts'
 import { removeWorktree } from './remove.ts'
 import { gitVersion } from './version.ts'
 
@@ -69,6 +69,7 @@ export function makeWorktrees({
     locateWorktree,
     lookAtWorktree,
     collectResult: async (record, base, task, directory, setUpAt = null) => {
+      openOwnDirectory(record)
       const worktree = locateWorktree(record)
       const taken = await takeOver(git, clock, processes, worktree.path)
       const own = await withOwnFilters(taken, worktree.commonDir)
@@ -82,6 +83,7 @@ export function makeWorktrees({
       return await diffNow(own, { worktree, base, task, setUpAt, now: clock.now() }, scratch)
     },
     removeWorktree: async (record, collected, trash, setUpAt = null) => {
+      openOwnDirectory(record)
       const worktree = { ...record, ...locateWorktree(record) }
       const taken = await takeOver(git, clock, processes, worktree.path)
       const own = await withOwnFilters(taken, worktree.commonDir)

@@ -55,6 +55,10 @@ async function findPlaceTrouble(
   switch (worktrees.lookAtWorktree(record)) {
     case 'present':
       return undefined
+    case 'unseen':
+      return trouble(CHECK, 'warning', `${path} cannot be looked at`, {
+        hint: `see who may enter it: ls -ld '${path}'`,
+      })
     case 'worktree_lost':
       if (isOwned)
         return trouble(CHECK, 'warning', `${path} was deleted or replaced, and is in use`)

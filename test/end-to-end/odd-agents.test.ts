@@ -1,0 +1,37 @@
+/** What agents may do to their own worktree: the built program from `run` to the result. */
+import { execFileSync } from 'node:child_process'
+import { chmodSync, mkdirSync, readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { House } from './house.ts'
+
+const NOBODY = 65534
+/** For root no door is closed. */
+const user = process.getuid?.() === 0 ? { user: NOBODY } : {}
+
+/** A house that belongs to a user for whom file modes count. */
+function makeUsersHouse(): House {
+  const house = new House()
+  chmodSync(house.scratch, 0o755)
+  mkdirSync(house.home)
+  house.write('.gitconfig', '[safe]\n\tdirectory = *\n', house.scratch)
+  if ('user' in user) {
+    execFileSync('chown', ['-R', `${NOBODY}:${NOBODY}`, house.repo, house.home])
+  }
+  return house
+}
+
+test('an agent that closes its own directory is let be, and what it did is collected', async () => {
+  const house = makeUsersHouse()
+  // Long enough for a look at the worktree in between; and closed as it ends.
+  const script = 'echo done >made.txt; chmod 000 .; sleep 4'
+  const words = ['command', '--', '/bin/sh', '-c', script]
+  const id = await house.submit(words, user)
+  await house.run(['wait', id, '--timeout', '45s'], user)
+  const { state, error, result } = JSON.parse(await house.ok(['status', id, '--json'], user))
+  expect({ state, error, result }).toMatchObject({ state: 'succeeded', result: { files: 1 } })
+  expect(await house.ok(['diff', id], user)).toContain('+done')
+  expect(readFileSync(join(house.worktree(id), 'made.txt'), 'utf8')).toBe('done\n')
+  expect(statSync(house.worktree(id)).mode & 0o777).toBe(0o700)
+  await house.ok(['worker', 'stop'], user)
+})
