@@ -86,6 +86,15 @@ export interface IndexFacts {
   readonly count: number
 }
 
+/** Of an index without entries. */
+export const NO_FACTS: IndexFacts = {
+  skipped: [],
+  assumed: [],
+  unmerged: [],
+  gitlinks: new Map(),
+  count: 0,
+}
+
 const LOWER_CASE = 0x20
 const S = 'S'.charCodeAt(0)
 const TAB = '\t'.charCodeAt(0)

@@ -14,7 +14,7 @@ import {
 } from 'node:fs'
 import { join, relative, sep } from 'node:path'
 import { reach } from '../domain/crash-points.ts'
-import { AppError, messageOf } from '../domain/errors.ts'
+import { AppError, messageOf, type RefusalCode } from '../domain/errors.ts'
 import { type CommitId, parseCommitId } from '../domain/ids.ts'
 import type { Base, BaseChanges, SubmoduleBase } from '../domain/task.ts'
 import type { CaptureOrder, Checkout } from '../ports/worktrees.ts'
@@ -31,6 +31,9 @@ export interface CapturedSubmodules {
   /** What could not be taken, in words, each with its path. */
   readonly leftOut: readonly string[]
 }
+
+/** What stands against the whole task. */
+const SERIOUS: readonly RefusalCode[] = ['changes_too_large', 'no_space']
 
 /** Captures one, as any checkout is. */
 export type CaptureSubmodule = (submodule: Checkout, order: CaptureOrder) => Promise<Base>
@@ -68,7 +71,8 @@ export async function captureSubmodules(
       const within = base.changes?.leftOut ?? []
       leftOut.push(...within.map(line => `${shownPath(path)}/${line}`))
     } catch (error) {
-      if (!(error instanceof AppError) || error.code === 'changes_too_large') throw error
+      const isRefused = error instanceof AppError && !SERIOUS.includes(error.code)
+      if (!isRefused) throw error
       leftOut.push(`${shownPath(path)}: not taken: ${messageOf(error)}`)
     }
   }

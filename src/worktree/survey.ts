@@ -12,6 +12,7 @@ import {
   copyIndex,
   emptyIndex,
   type IndexFacts,
+  NO_FACTS,
   type PrivateIndex,
   readIndexFacts,
 } from './private-index.ts'
@@ -34,16 +35,20 @@ export async function copyUsableIndex(
   gitDir: string,
   scratch: string,
   placeFor: (index: PrivateIndex) => GitPlace,
-): Promise<PrivateIndex> {
+): Promise<UsableIndex> {
   const index = copyIndex(gitDir, scratch)
   try {
-    await readIndexFacts(git, placeFor(index))
-    return index
+    return { ...index, facts: await readIndexFacts(git, placeFor(index)) }
   } catch (error) {
     index[Symbol.dispose]()
     if (!(error instanceof GitError)) throw error
-    return emptyIndex(scratch)
+    return { ...emptyIndex(scratch), facts: NO_FACTS }
   }
+}
+
+/** With what it said when it was copied. */
+export interface UsableIndex extends PrivateIndex {
+  readonly facts: IndexFacts
 }
 
 export interface Survey {
@@ -65,10 +70,10 @@ export interface Survey {
 export async function surveyWorktree(
   git: Git,
   place: GitPlace & { workTree: string },
-  index: PrivateIndex,
+  index: UsableIndex,
   { baseTree, setUpAt }: { readonly baseTree: CommitId; readonly setUpAt: SetUpTime },
 ): Promise<Survey> {
-  const facts = await readIndexFacts(git, place)
+  const { facts } = index
   const isSparse = (await readSparseRules(git, place)) !== null
   await clearHiddenFlags(git, place, index, isSparse ? { ...facts, skipped: [] } : facts)
   const populated = populatedSubmodules(place.workTree, facts)

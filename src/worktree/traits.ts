@@ -134,15 +134,18 @@ export async function restoreTraits(
 ): Promise<void> {
   const apply = async (name: string, command: readonly string[]) => {
     const input = files.get(name)
-    if (input !== undefined) await git.run(command, { place, input })
+    // Git 2.39 crashes when it intends to add a file to a directory that its index has folded.
+    const config = { 'index.sparse': 'false' }
+    if (input !== undefined) await git.run(command, { place, input, config })
   }
   await apply('conflicts', ['update-index', '-z', '--index-info'])
-  // By force: an ignored file may be meant to be added.
+  // By force: an ignored file may be meant to be added, or one beyond the rules of a sparse checkout.
   await apply('intended', [
     '--literal-pathspecs',
     'add',
     '--intent-to-add',
     '--force',
+    '--sparse',
     '--pathspec-from-file=-',
     '--pathspec-file-nul',
   ])

@@ -82,6 +82,15 @@ describe('it is refused', () => {
     await expect(empty.open()).rejects.toMatchObject({ code: 'no_commit' })
   })
 
+  it('on a branch without a commit, in a repository that has some', async () => {
+    const repository = makeRepository(makeScene())
+    repository.git('checkout', '-q', '--orphan', 'unborn')
+    await expect(repository.open()).rejects.toMatchObject({
+      code: 'no_commit',
+      message: `HEAD of ${repository.root} has no commit to start from`,
+    })
+  })
+
   it('in a bare repository, and inside of a git directory', async () => {
     const scene = makeScene()
     const repository = makeRepository(scene)

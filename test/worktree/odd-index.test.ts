@@ -1,5 +1,5 @@
 /** Indexes that say more than a tree can: conflicts, intents to add, flags that hide edits. */
-import { existsSync, symlinkSync } from 'node:fs'
+import { existsSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { carry, changesIn, collect, leftOutOf, patchOf, sightOf } from './odd.ts'
@@ -218,4 +218,19 @@ it('an index of version 4, split, with an untracked cache, is read as it is and 
   const carried = await carry(repository)
   expect(leftOutOf(carried)).toEqual([])
   expect(sightOf(carried.agent)).toEqual(sightOf(repository))
+})
+
+it('an index that trusts a file system monitor: the files are looked at all the same', async () => {
+  const repository = makeRepository(makeScene())
+  const monitor = join(repository.scene.top, 'monitor')
+  // It has never seen anything change.
+  writeFileSync(monitor, "#!/bin/sh\nprintf 'token\\0'\n", { mode: 0o755 })
+  repository.git('config', 'core.fsmonitor', monitor)
+  repository.git('update-index', '--fsmonitor')
+  repository.git('status')
+  repository.write('edited.txt', 'edited\n')
+  expect(repository.git('status', '--porcelain')).toBe('')
+  const { base, agent } = await carry(repository)
+  expect(base.changes).toMatchObject({ modified: 1, leftOut: [] })
+  expect(readFileSync(agent.at('edited.txt'), 'utf8')).toBe('edited\n')
 })

@@ -37,7 +37,7 @@ const kinds: { kind: string; make: (repository: Repository) => void }[] = [
 
 const rulesOf = (repository: Repository) => repository.git('sparse-checkout', 'list')
 
-describe.each(kinds)('a sparse checkout $kind', ({ make }) => {
+describe.each(kinds)('a sparse checkout $kind', ({ kind, make }) => {
   it('gives the agent the same rules, files and index; what is absent is not deleted', async () => {
     const repository = makeWide()
     make(repository)
@@ -72,6 +72,11 @@ describe.each(kinds)('a sparse checkout $kind', ({ make }) => {
     make(repository)
     repository.write('other/a.txt', 'edited beyond\n')
     repository.write('other/new.txt', 'new beyond\n')
+    repository.write('other/intended.txt', 'not yet\n')
+    // With a sparse index git 2.39 itself crashes here.
+    if (!kind.endsWith('sparse index')) {
+      repository.git('add', '--sparse', '--intent-to-add', 'other/intended.txt')
+    }
     repository.write('directory/a.txt', 'staged beyond\n')
     repository.git('add', '--sparse', 'directory/a.txt')
     const carried = await carry(repository)

@@ -15,10 +15,12 @@ import { baseTreeCommit } from '../../src/domain/task.ts'
 import { type Carried, carry, changesIn, collect, leftOutOf, sightOf } from './odd.ts'
 import {
   fingerprint,
+  limits,
   makeLinked,
   makePayload,
   makeRepository,
   makeScene,
+  nextTask,
   Repository,
   type Scene,
 } from './scene.ts'
@@ -360,6 +362,33 @@ describe('submodules that the caller has populated', () => {
   })
 })
 
+it('a task that works in the checkout itself: only what it does is its work', async () => {
+  const repository = makeSuper()
+  for (const part of PARTS) makeDirty(within(repository, part))
+  makeRepository(repository.scene, { name: 'repo/nested' })
+  const { scene } = repository
+  const checkout = await repository.open()
+  const base = await scene.worktrees.captureBase(checkout, nextTask(), scene.scratch, limits)
+  const record = scene.worktrees.borrowCheckout(checkout, 'in-place')
+  const results = join(scene.top, 'in-place')
+  mkdirSync(results)
+  const carried: Carried = {
+    scene,
+    repository,
+    base,
+    record,
+    results,
+    task: nextTask(),
+    agent: repository,
+  }
+  const leftOut = ['nested/: not taken: a repository inside the repository']
+  expect(await collect(carried)).toMatchObject({ files: 0, leftOut })
+  within(repository, 'lib/sub').write('kept.txt', 'edited\nagent\n')
+  const result = await collect(carried)
+  expect(result).toMatchObject({ files: 0, repositories: [{ path: 'lib/sub', files: 1 }] })
+  expect(keptBy(carried)[0]?.text?.match(/^[-+]\w.*$/gm)).toEqual(['+agent'])
+})
+
 describe('what cannot come along is said before the start:', () => {
   it('submodules of a linked worktree, which go away with it', async () => {
     const main = makeSuper()
@@ -384,6 +413,17 @@ describe('what cannot come along is said before the start:', () => {
       'inner: not taken: a submodule whose repository does not lie in the main one; the task finds it empty',
     ])
     expect(await collect(carried)).toMatchObject({ files: 0, leftOut: [] })
+  })
+
+  it('but what is too much in a submodule is too much for the task', async () => {
+    const repository = makeSuper()
+    for (const n of [1, 2, 3]) within(repository, 'lib/sub').write(`${n}.txt`, '')
+    await expect(carry(repository, { maxFiles: 2 })).rejects.toMatchObject({
+      code: 'changes_too_large',
+    })
+    for (const part of PARTS) {
+      expect(within(repository, part).git('for-each-ref', 'refs/holdfast/')).toBe('')
+    }
   })
 
   it('files in the place of a submodule, and one without a commit', async () => {
