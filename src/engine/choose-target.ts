@@ -2,8 +2,9 @@
 import { AppError } from '../domain/errors.ts'
 import type { TaskId } from '../domain/ids.ts'
 import type { Task } from '../domain/task.ts'
-import type { Store } from '../ports/store.ts'
+import type { Store, StoredWorktree } from '../ports/store.ts'
 import type { Checkout, Worktrees } from '../ports/worktrees.ts'
+import { findStored, openOrNothing } from './find-stored.ts'
 
 export interface TargetWish {
   /** What the user named; null: nothing. */
@@ -28,16 +29,16 @@ export async function chooseTarget(
   wish: TargetWish,
   ports: TargetPorts,
 ): Promise<Checkout> {
-  const target = await findTarget(task, wish, ports.worktrees)
+  const target = await findTarget(task, wish, ports)
   const { root } = target.place
-  const stored = (await ports.store.listWorktrees()).find(({ path }) => path === root)
+  const stored = await findStored(root, ports)
   if (stored === undefined) return target
   if (stored.leasedTo !== null && stored.leasedTo !== wish.callerTask) {
     throw new AppError('leased', `${root} is in use by ${stored.leasedTo}`, {
       hint: `wait for it, or name another checkout: holdfast apply ${task.request.id} --to DIR`,
     })
   }
-  if (isOwnWorktree(task, root)) {
+  if (isOwnWorktree(task, stored)) {
     throw new AppError('refused_in_state', `${root} is where ${task.request.id} did its work`, {
       hint: `name your own checkout: holdfast apply ${task.request.id} --to DIR`,
     })
@@ -48,35 +49,23 @@ export async function chooseTarget(
 async function findTarget(
   task: Task,
   { to, directory }: TargetWish,
-  worktrees: Worktrees,
+  ports: TargetPorts,
 ): Promise<Checkout> {
+  const { worktrees } = ports
   if (to !== null) return await worktrees.openCheckout(to)
   const { id, repo } = task.request
-  const isOfTask = ({ place }: Checkout) =>
-    place.commonDir === repo.commonDir && !isOwnWorktree(task, place.root)
+  const isOfTask = async ({ place }: Checkout) =>
+    place.commonDir === repo.commonDir && !isOwnWorktree(task, await findStored(place.root, ports))
   const here = await openOrNothing(directory, worktrees)
-  if (here !== undefined && isOfTask(here)) return here
+  if (here !== undefined && (await isOfTask(here))) return here
   const origin = await openOrNothing(repo.root, worktrees)
-  if (origin !== undefined && isOfTask(origin)) return origin
+  if (origin !== undefined && (await isOfTask(origin))) return origin
   throw new AppError('refused_in_state', `${repo.root}, where ${id} was asked, is gone`, {
     hint: `name a checkout: holdfast apply ${id} --to DIR`,
   })
 }
 
-/** A directory that is no checkout, or gone, is not the one that is meant. */
-async function openOrNothing(
-  directory: string,
-  worktrees: Worktrees,
-): Promise<Checkout | undefined> {
-  try {
-    return await worktrees.openCheckout(directory)
-  } catch (error) {
-    if (error instanceof AppError) return undefined
-    throw error
-  }
-}
-
 /** A borrowed one is the user's. */
-function isOwnWorktree({ worktree }: Task, root: string): boolean {
-  return worktree !== null && worktree.kind !== 'borrowed' && worktree.path === root
+function isOwnWorktree({ worktree }: Task, stored: StoredWorktree | undefined): boolean {
+  return worktree !== null && worktree.kind !== 'borrowed' && worktree.id === stored?.id
 }

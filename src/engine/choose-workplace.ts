@@ -4,6 +4,7 @@ import { permanentWorktreeId, type TaskId, type WorktreeId } from '../domain/ids
 import type { Workplace } from '../domain/task.ts'
 import type { SeenWorktree, Store, StoredWorktree } from '../ports/store.ts'
 import type { Checkout } from '../ports/worktrees.ts'
+import { findStored } from './find-stored.ts'
 import type { PlanPorts, Submission } from './submit.ts'
 
 /** The caller's wish. */
@@ -45,8 +46,9 @@ export async function chooseWorkplace(
 async function borrow(
   checkout: Checkout,
   environment: Submission['callerEnvironment'],
-  { store, worktrees, hash }: PlanPorts,
+  ports: PlanPorts,
 ): Promise<ChosenWorkplace> {
+  const { store, worktrees, hash } = ports
   const { root } = checkout.place
   const owner = ownerOf(root, environment)
   if (owner !== undefined) {
@@ -55,6 +57,13 @@ async function borrow(
     })
   }
   const record = worktrees.borrowCheckout(checkout, hash(root))
+  // Its lock says so first, unless somebody has taken that away.
+  const stored = await findStored(root, ports)
+  if (stored !== undefined && stored.id !== record.id) {
+    throw new AppError('refused_in_state', `${root} is the worktree ${stored.id} of Holdfast`, {
+      hint: 'run it without --in-place: it gets a worktree of its own, with these changes',
+    })
+  }
   const { newestTask } = await seeWorktree(record.id, store)
   return {
     workplace: { kind: 'borrowed', id: record.id, path: record.path },
