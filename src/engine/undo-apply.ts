@@ -1,6 +1,5 @@
 /** Gives a result back that had been taken home into a checkout. */
 import { AppError } from '../domain/errors.ts'
-import type { TaskId } from '../domain/ids.ts'
 import type { Task } from '../domain/task.ts'
 import type { Application, FileChange } from '../ports/applications.ts'
 import type { Worktrees } from '../ports/worktrees.ts'
@@ -33,7 +32,7 @@ export async function undoTask(
     await recordGivenBack(id, taken.where, ports)
     return { root: taken.where, files: [] }
   }
-  const { root } = chooseApplication(id, wish, all)
+  const { root } = chooseApplication(task, wish, all)
   const target = await worktrees.openCheckout(root)
   return await applications.withTarget(root, async () => {
     const interrupted = applications.findInterrupted(target)
@@ -48,13 +47,15 @@ export async function undoTask(
 }
 
 function chooseApplication(
-  id: TaskId,
+  task: Task,
   { named, standsIn }: UndoWish,
   all: readonly Application[],
 ): Application {
+  const { id } = task.request
   const isAt = (root: string | null) => (application: Application) => application.root === root
   const newest = all.findLast(isAt(named ?? standsIn)) ?? (named === null ? all.at(-1) : undefined)
   if (newest === undefined) {
+    refuseNotOurs(task)
     const where = named === null ? 'to no checkout' : `not to ${named}`
     throw new AppError('not_applied', `${id} is applied ${where}`, {
       hint: `holdfast apply ${id} applies it`,
@@ -67,4 +68,16 @@ function chooseApplication(
     })
   }
   return newest
+}
+
+/** Where `apply` would write nothing, and has not written what is there. */
+function refuseNotOurs({ request: { id, workplace }, taken }: Task): void {
+  const isInPlace = workplace.kind === 'borrowed'
+  if (!isInPlace && taken === null) return
+  const how = isInPlace
+    ? `${id} worked in place, in ${workplace.path}`
+    : `what ${id} changed was found in ${taken?.where}, and not written by an apply`
+  throw new AppError('not_applied', `${how}: there is nothing on record to take back`, {
+    hint: `to take it out by hand, in that checkout: holdfast diff ${id} | git apply --reverse`,
+  })
 }

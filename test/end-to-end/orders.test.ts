@@ -1,5 +1,5 @@
 /** The flags of `run` that say where, when and under which name; and handing in again. */
-import { existsSync, readFileSync, realpathSync } from 'node:fs'
+import { existsSync, readFileSync, realpathSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { TaskView } from '../../src/surfaces/view.ts'
@@ -147,6 +147,15 @@ test('--in-place works in the checkout itself, alone, and leaves index and HEAD 
   expect(patch).toContain('+mine')
   expect(patch).not.toContain('TWO')
   expect({ index: index(), head: house.git('rev-parse', 'HEAD') }).toEqual(before)
+  // There is nothing to apply, and so nothing to take back; by hand there is.
+  expect((await house.run(['apply', id])).stderr).toContain('already applied')
+  const undone = await house.run(['apply', '--undo', id])
+  expect(undone).toMatchObject({ code: 5, stdout: '' })
+  expect(undone.stderr).toContain(`${id} worked in place, in ${house.repo}: there is nothing`)
+  expect(undone.stderr).not.toContain('applies it')
+  writeFileSync(join(house.scratch, 'patch'), patch)
+  house.git('apply', '--reverse', join(house.scratch, 'patch'))
+  expect(existsSync(join(house.repo, 'mine.txt'))).toBe(false)
   // Its end frees the checkout for the next one.
   await house.ok(['wait', await house.submit(['--in-place', 'command', '--', 'true'])])
 })
