@@ -82,7 +82,10 @@ export async function handIn(
     if (!isNew) await takeBack(id, commonDir, captured, ports)
     return { task, isNew }
   } catch (error) {
-    if ((await isKept(id, store)) === 'no') await takeBack(id, commonDir, captured, ports)
+    if ((await isKept(id, store)) === 'no') {
+      // What cannot be taken back the next worker finds; this error is the one to be told.
+      await takeBack(id, commonDir, captured, ports).catch(() => undefined)
+    }
     throw error
   }
 }
@@ -98,7 +101,12 @@ async function takeBack(
   captured: boolean,
   { worktrees, files }: HandInPorts,
 ): Promise<void> {
-  if (captured) await worktrees.dropBase(commonDir, id)
+  try {
+    await worktrees.dropBase(commonDir, id)
+  } catch (error) {
+    // Where it could not be held, it can hardly be dropped: submodules went first, either time.
+    if (captured) throw error
+  }
   await files.remove(id)
   reach('refusal.directory-removed')
 }

@@ -40,7 +40,8 @@ export async function holdBase(
 export async function dropBase(git: Git, commonDir: string, task: TaskId): Promise<void> {
   if (!existsSync(commonDir)) return
   const modules = findModules(commonDir).filter(gitDir => mayHaveRef(gitDir, refOf(task, 'base')))
-  for (const gitDir of [commonDir, ...modules]) {
+  // In the order that they were made.
+  for (const gitDir of [...modules, commonDir]) {
     await git.run(['update-ref', '-d', refOf(task, 'base')], { place: { gitDir } })
   }
 }

@@ -1,5 +1,5 @@
 /** Odd repositories, as people meet them: the built program from `run` to the result. */
-import { existsSync, readFileSync, renameSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { eventually } from '../eventually.ts'
@@ -63,6 +63,25 @@ test('a populated submodule comes along with its changes; what the agent does in
   expect(readFileSync(join(kept, 'result.patch'), 'utf8')).toContain('+more')
   house.gitIn(lib, 'bundle', 'verify', '--quiet', join(kept, 'result.bundle'))
   expect([house.fingerprint(), house.fingerprint(lib)]).toEqual(before)
+})
+
+test('a base that can only be held in a submodule leaves nothing there', async () => {
+  const house = new House()
+  addSubmodule(house)
+  house.write('kept.txt', 'mine\n')
+  const id = await house.submitScript('true')
+  await house.wait(id)
+  // The changes that it started from are let go of, and swept away.
+  house.git('update-ref', '-d', `refs/holdfast/${id}/base`)
+  house.git('update-ref', '-d', `refs/holdfast/${id}/result`)
+  house.git('gc', '--quiet', '--prune=now')
+  const refs = () => house.gitIn(join(house.repo, 'lib'), 'for-each-ref', 'refs/holdfast')
+  const before = refs()
+  expect(before).toContain(id)
+  const refused = await house.run(['retry', id])
+  expect(refused.stderr).toContain('what the task started from is no longer in')
+  expect(refs()).toBe(before)
+  expect(readdirSync(join(house.home, 'tasks'))).toEqual([id])
 })
 
 test('apply says what it leaves behind in a submodule, and that does not count as taken', async () => {
