@@ -349,6 +349,24 @@ confinedTest('a program with read-only permissions changes nothing at all', asyn
   ])
 })
 
+confinedTest(
+  'a home directory that is a repository, lent in place, keeps its secrets',
+  async () => {
+    const house = makeHouse()
+    house.gitIn(house.scratch, 'init', '--quiet')
+    house.write('.gitignore', '*\n', house.scratch)
+    house.gitIn(house.scratch, 'add', '--force', '.gitignore')
+    house.gitIn(house.scratch, 'commit', '--quiet', '--message=home')
+    const script = `${TRY}cat .ssh/id_x .npmrc; try key write .ssh/id_x; try token write .npmrc
+    try away mv .ssh elsewhere; try state write home/planted; ls home; echo new >made.txt`
+    const words = ['--permissions', 'workspace', '--in-place', '--', '/bin/sh', '-c', script]
+    const id = await house.submit(['command', ...words], { directory: house.scratch })
+    const task = await house.wait(id)
+    expect(answerOf(task)).toEqual(denied('key', 'token', 'away', 'state'))
+    expect(readFileSync(join(house.scratch, 'made.txt'), 'utf8')).toBe('new\n')
+  },
+)
+
 confinedTest('a checkout that is lent in place keeps its git directory', async () => {
   const house = makeHouse()
   const before = house.fingerprint()

@@ -128,6 +128,12 @@ export function findHidden(
   }
 }
 
+/** Those that lie in a directory. */
+export function hiddenWithin(directory: string, { directories, files }: Hidden): Hidden {
+  const isInside = (path: string) => isWithin(path, directory)
+  return { directories: directories.filter(isInside), files: files.filter(isInside) }
+}
+
 function listOfHome(home: string): readonly string[] {
   let histories: string[] = []
   try {

@@ -10,7 +10,7 @@
  */
 import type { Confines } from '../../ports/confinement.ts'
 import { leadTemporary } from '../confinement/confinement.ts'
-import { type Hidden, isWithin } from '../confinement/hidden.ts'
+import { type Hidden, hiddenWithin, isWithin } from '../confinement/hidden.ts'
 
 /** bubblewrap's two processes around the agent: the one that waits, and the first of the namespace. */
 export const GENERATIONS = 2
@@ -50,15 +50,21 @@ export function bubblewrapArguments(
   const { mode, worktree, commonDir, program, scratch, workingDirectory } = confines
   const emptied = [...run, ...hidden.directories]
   const covered = [...temporary, ...emptied, ...hidden.files]
+  const mask = ({ directories, files }: Hidden) => [
+    ...directories.flatMap(path => ['--tmpfs', path]),
+    ...files.flatMap(path => ['--ro-bind', nothing, path]),
+  ]
   const restored = [commonDir, program].filter(path => covered.some(one => isWithin(path, one)))
   return [
     ...namespaceArguments(forbidsNamespaces),
     ...temporary.flatMap(path => ['--bind', scratch, path]),
-    ...emptied.flatMap(path => ['--tmpfs', path]),
-    ...hidden.files.flatMap(path => ['--ro-bind', nothing, path]),
+    ...run.flatMap(path => ['--tmpfs', path]),
+    ...mask(hidden),
     ...[...runKept, ...restored].flatMap(path => ['--ro-bind', path, path]),
     ...[mode === 'workspace' ? '--bind' : '--ro-bind', worktree, worktree],
     ...['--ro-bind', dotGit, dotGit],
+    // A checkout that is lent in place may hold a home directory.
+    ...mask(hiddenWithin(worktree, hidden)),
     // Last: the ways to what is mounted below were made in them.
     ...emptied.flatMap(path => ['--remount-ro', path]),
     ...Object.entries(leadTemporary(confines.environment, '/tmp')).flatMap(([name, value]) =>

@@ -6,7 +6,7 @@
  * everybody and cannot be written, and the agent is led to a directory of its own by `TMPDIR`.
  */
 import type { Confines } from '../../ports/confinement.ts'
-import type { Hidden } from '../confinement/hidden.ts'
+import { type Hidden, hiddenWithin } from '../confinement/hidden.ts'
 
 /** Devices that every program writes to. */
 const DEVICES = ['null', 'zero', 'random', 'urandom', 'stdout', 'stderr', 'tty', 'dtracehelper']
@@ -30,17 +30,25 @@ export function seatbeltProfile(
     '(deny file-write*)',
     ...DEVICES.map(name => `(allow file-write* (literal ${quoted(`/dev/${name}`)}))`),
     '(allow file-write* (regex #"^/dev/fd/") (regex #"^/dev/ttys[0-9]+$"))',
-    ...hidden.directories.map(path => deny(`(subpath ${quoted(path)})`)),
-    ...hidden.files.map(path => deny(`(literal ${quoted(path)})`)),
+    ...denials(hidden),
     // After what is hidden: these may lie in it.
     `(allow file-write* (subpath ${quoted(scratch)}))`,
     ...[worktree, commonDir, scratch].map(path => `(allow file-read* (subpath ${quoted(path)}))`),
     `(allow file-read* (literal ${quoted(program)}))`,
     ...(mode === 'workspace' ? [`(allow file-write* (subpath ${quoted(worktree)}))`] : []),
+    // A checkout that is lent in place may hold a home directory.
+    ...denials(hiddenWithin(worktree, hidden)),
     `(deny file-write* (subpath ${quoted(dotGit)}))`,
     `(deny file-write* (subpath ${quoted(commonDir)}))`,
     '',
   ].join('\n')
+}
+
+function denials({ directories, files }: Hidden): readonly string[] {
+  return [
+    ...directories.map(path => deny(`(subpath ${quoted(path)})`)),
+    ...files.map(path => deny(`(literal ${quoted(path)})`)),
+  ]
 }
 
 /** Neither read nor connected to. */
