@@ -103,7 +103,7 @@ function putInPlace(root: string, { path, to, source }: Step): void {
 
 /** What lies behind a link is not part of the checkout, however it came to be there. */
 function requireRealDirectories(root: string, path: BytePath): void {
-  const above = lookAbove({ root, leaving: new Set() }, path)
+  const above = lookAbove({ root, leaving: new Set(), isNamed: () => true }, path)
   if (typeof above === 'string') throw new Edited(path)
 }
 

@@ -22,10 +22,11 @@ import { AppError, messageOf } from '../domain/errors.ts'
 import { parseTaskId, type TaskId } from '../domain/ids.ts'
 import type { Application } from '../ports/applications.ts'
 import type { ObjectFormat } from './contents.ts'
+import { syncFile } from './durable-file.ts'
 import type { ExistingDirectory } from './obstacles.ts'
 import type { BytePath } from './paths.ts'
 import type { PlannedChange } from './plan-application.ts'
-import { standingAt } from './standing.ts'
+import { makeStandingLook } from './standing.ts'
 
 export interface Journal extends Omit<Application, 'isWhole'> {
   /** `writing` and `undoing`: some files may be as before, some as after. */
@@ -69,8 +70,9 @@ const journalFile = z.object({
  */
 export function makeJournalLook({ root, format, made, emptied }: Journal) {
   const passing = new Set([...made, ...emptied.map(({ path }) => path)])
+  const look = makeStandingLook(root, format)
   return (path: BytePath) => {
-    const found = standingAt(root, path, format)
+    const found = look(path)
     return found?.kind === 'directory' && passing.has(path) ? null : found
   }
 }
@@ -165,13 +167,4 @@ export function saveJournal(taskDirectory: string, journal: Journal): void {
 export function removeJournal(taskDirectory: string, { number }: Journal): void {
   unlinkSync(journalPath(taskDirectory, number))
   syncFile(directoryOf(taskDirectory))
-}
-
-export function syncFile(path: string): void {
-  const file = openSync(path, 'r')
-  try {
-    fsyncSync(file)
-  } finally {
-    closeSync(file)
-  }
 }

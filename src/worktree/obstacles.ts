@@ -1,5 +1,6 @@
 /** What stands in the way of a path that is to be written, and is not ours to remove. */
 import { lstatSync, readdirSync } from 'node:fs'
+import type { NameLook } from './names.ts'
 import { type BytePath, parsePath, pathOnDisk } from './paths.ts'
 
 export interface ExistingDirectory {
@@ -11,15 +12,19 @@ export interface Ground {
   readonly root: string
   /** Files that are removed first, so that they are in nobody's way. */
   readonly leaving: ReadonlySet<BytePath>
+  readonly isNamed: NameLook
 }
 
 /** Where a path leads: the directories that are yet to be made, outermost first; or what is wrong. */
-export function lookAbove({ root, leaving }: Ground, path: BytePath): readonly BytePath[] | string {
+export function lookAbove(
+  { root, leaving, isNamed }: Ground,
+  path: BytePath,
+): readonly BytePath[] | string {
   const missing: BytePath[] = []
   for (const directory of directoriesAbove(path)) {
     // Below a directory that is missing, or a file that leaves, there is nothing to look at.
     const found =
-      missing.length > 0 || leaving.has(directory)
+      missing.length > 0 || leaving.has(directory) || !isNamed(directory)
         ? undefined
         : lstatSync(pathOnDisk(root, directory), { throwIfNoEntry: false })
     if (found === undefined) missing.push(directory)
@@ -49,7 +54,7 @@ function isRepository(root: string, directory: BytePath): boolean {
  * would stay.
  */
 export function lookInside(
-  { root, leaving }: Ground,
+  { root, leaving }: Pick<Ground, 'root' | 'leaving'>,
   path: BytePath,
 ): readonly ExistingDirectory[] | { readonly stays: BytePath } {
   const place = pathOnDisk(root, path)

@@ -5,9 +5,9 @@
 import { lstatSync } from 'node:fs'
 import type { RefusalCode } from '../domain/errors.ts'
 import type { Checkout } from '../ports/worktrees.ts'
-import type { ObjectFormat } from './contents.ts'
 import type { Git } from './git.ts'
 import type { Merge } from './merge.ts'
+import { makeNameLook } from './names.ts'
 import {
   directoriesAbove,
   type ExistingDirectory,
@@ -23,8 +23,9 @@ import {
   isObstacle,
   isProgram,
   looksSame,
+  makeStandingLook,
   type Standing,
-  standingAt,
+  type StandingLook,
   withProgramBit,
 } from './standing.ts'
 import { GITLINK, type TreeEntry } from './status.ts'
@@ -74,14 +75,18 @@ export async function planApplication(
   const stage = await writeStage(git, merge, scratch)
   const leaving = new Set<BytePath>()
   for (const [path, { after }] of merge.delta) if (after === null) leaving.add(path)
-  const ground: Ground = { root, leaving }
+  const ground: Ground = { root, leaving, isNamed: makeNameLook(root) }
+  const looks: Looks = {
+    here: makeStandingLook(root, target.objectFormat),
+    staged: makeStandingLook(stage, target.objectFormat),
+  }
   const made = new Set<BytePath>()
   const emptied = new Map<BytePath, ExistingDirectory>()
   const changes: PlannedChange[] = []
   const doubtful: { path: BytePath; object: string }[] = []
 
   for (const [path, entries] of merge.delta) {
-    const planned = planChange(path, entries, { stage, ground, format: target.objectFormat })
+    const planned = planChange(path, entries, ground, looks)
     if ('why' in planned) {
       refusals.add(planned.code, path, planned.why)
       continue
@@ -122,6 +127,12 @@ export async function planApplication(
   }
 }
 
+interface Looks {
+  readonly here: StandingLook
+  /** At what git has written. */
+  readonly staged: StandingLook
+}
+
 type PlannedPath =
   | { readonly why: string; readonly code: RefusalCode }
   | (Omit<PlannedChange, 'path'> & {
@@ -136,10 +147,11 @@ type PlannedPath =
 function planChange(
   path: BytePath,
   entries: { readonly before: TreeEntry | null; readonly after: TreeEntry | null },
-  { stage, ground, format }: { stage: string; ground: Ground; format: ObjectFormat },
+  ground: Ground,
+  looks: Looks,
 ): PlannedPath {
-  const before = standingAt(ground.root, path, format)
-  const staged = entries.after === null ? null : standingAt(stage, path, format)
+  const before = looks.here(path)
+  const staged = entries.after === null ? null : looks.staged(path)
   if (entries.after !== null && staged === null) {
     return { code: 'in_the_way', why: 'it is outside of the sparse checkout' }
   }

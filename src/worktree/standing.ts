@@ -10,6 +10,7 @@ import {
   readSync,
 } from 'node:fs'
 import { blobId, describeOther, type ObjectFormat } from './contents.ts'
+import { makeNameLook } from './names.ts'
 import { type BytePath, pathOnDisk } from './paths.ts'
 
 export interface StandingFile {
@@ -61,6 +62,10 @@ export function readStanding(
   }
 }
 
+export function permissionsOf(place: Buffer | string): number {
+  return lstatSync(place).mode & PERMISSIONS
+}
+
 function readFile(place: Buffer | string, format: ObjectFormat): StandingFile | StandsInTheWay {
   const file = openSync(place, READ_PLAINLY)
   try {
@@ -79,8 +84,12 @@ function readFile(place: Buffer | string, format: ObjectFormat): StandingFile | 
   }
 }
 
-export function standingAt(root: string, path: BytePath, format: ObjectFormat) {
-  return readStanding(pathOnDisk(root, path), format)
+export type StandingLook = (path: BytePath) => Standing | StandsInTheWay | null
+
+/** Looks at the paths of a checkout; what is there by another name is not there. */
+export function makeStandingLook(root: string, format: ObjectFormat): StandingLook {
+  const isNamed = makeNameLook(root)
+  return path => (isNamed(path) ? readStanding(pathOnDisk(root, path), format) : null)
 }
 
 /** To the byte, and with all permission bits. */

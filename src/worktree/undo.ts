@@ -6,6 +6,7 @@ import { AppError } from '../domain/errors.ts'
 import type { FileChange } from '../ports/applications.ts'
 import type { Checkout } from '../ports/worktrees.ts'
 import { writeBlobs } from './blobs.ts'
+import { syncFile } from './durable-file.ts'
 import { Edited, exchange, type Step } from './exchange.ts'
 import { findExchangeDirectory, makeExchangeDirectory, realPathOf } from './exchange-directory.ts'
 import type { Git } from './git.ts'
@@ -16,7 +17,6 @@ import {
   makeJournalLook,
   removeJournal,
   saveJournal,
-  syncFile,
 } from './journal.ts'
 import { type BytePath, pathBytes, shownPath } from './paths.ts'
 import { refOf } from './refs.ts'

@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { AppError } from '../../../domain/errors.ts'
 import { parseTaskId } from '../../../domain/ids.ts'
@@ -53,6 +54,9 @@ export const apply = defineCommand({
     const store = await context.holdfast.store()
     const task = await requireTask(store, requireWord(words, 'TASK', usage))
     const to = given.to === undefined ? null : resolve(context.directory, given.to)
+    if (to !== null && statSync(to, { throwIfNoEntry: false })?.isFile()) {
+      throw new AppError('bad_usage', `--to ${given.to} is a file, not a directory`)
+    }
     const mode = given.check ? 'check' : given.conflicts ? 'conflicts' : 'clean'
     let view: ApplyView
     try {
