@@ -88,12 +88,13 @@ export async function purgeRepositories(
   const repositories = await findRepositories(survey, ports)
 
   let removed = 0
+  const standing: StoredWorktree[] = []
   for (const worktree of survey.worktrees) {
     if (await removeWorktree(worktree, survey.tasks, discard, giveUp, ports)) removed++
+    else if (worktree.kind !== 'borrowed') standing.push(worktree)
   }
-  for (const repository of repositories.keys()) {
-    const problem = await removeStrays(repository, survey.worktrees, discard, ports)
-    if (problem !== null) giveUp(problem)
+  for (const problem of await removeStrays([...repositories.keys()], standing, discard, ports)) {
+    giveUp(problem)
   }
   reach('uninstall.worktrees-removed')
   if (left.length > 0) return { worktrees: removed, refs: 0, left, passedOver }
@@ -171,26 +172,36 @@ function lastCommit({ id }: StoredWorktree, tasks: readonly Task[]): CommitId | 
   return null
 }
 
-/** Worktrees in our directory that git knows and the store does not: nothing is known of their work. */
+/**
+ * What is in our directory once our worktrees are gone, registered or not: an agent's `../x` lands
+ * there. Nothing is known of the work in it. `standing`: was spoken of already. In words, each.
+ */
 async function removeStrays(
-  repository: string,
-  known: readonly StoredWorktree[],
+  repositories: readonly string[],
+  standing: readonly StoredWorktree[],
   discard: boolean,
   { files, worktrees }: PurgePorts,
-): Promise<string | null> {
+): Promise<readonly string[]> {
+  const root = files.worktreesDirectory()
   const problems: string[] = []
-  try {
-    const strays = await worktrees.findStrays(
-      repository,
-      files.worktreesDirectory(),
-      known.map(({ id }) => id),
-    )
-    for (const { id, path } of strays) {
-      problems.push(`${path} is registered in ${repository}, and of no task`)
-      if (discard) await worktrees.discardWorktree(id, path, repository)
+  const told = new Set<string>()
+  const known = standing.map(({ id }) => id)
+  for (const repository of repositories) {
+    try {
+      for (const { id, path } of await worktrees.findStrays(repository, root, known)) {
+        told.add(path)
+        problems.push(`${path} is registered in ${repository}, and of no task`)
+        if (!discard) continue
+        if (id === null) await worktrees.discardStray(root, path, repository)
+        else await worktrees.discardWorktree(id, path, repository)
+      }
+    } catch (error) {
+      problems.push(`the worktrees of ${repository} could not be looked at: ${messageOf(error)}`)
     }
-  } catch (error) {
-    problems.push(`the worktrees of ${repository} could not be looked at: ${messageOf(error)}`)
   }
-  return problems.length === 0 ? null : problems.join('; ')
+  for (const path of worktrees.listStanding(root, standing)) {
+    if (!told.has(path)) problems.push(`${path} is of no task`)
+    if (discard) await worktrees.discardStray(root, path, null)
+  }
+  return problems
 }

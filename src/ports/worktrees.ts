@@ -178,12 +178,19 @@ export interface Worktrees {
    * user gives up. Does nothing to what is not registered and locked for this id.
    */
   discardWorktree(id: WorktreeId, path: string, commonDir: string): Promise<void>
-  /** Worktrees below `root`, registered and locked by us, that are none of `known`. */
+  /** Worktrees registered below `root` that are none of `known`; whoever made them. */
   findStrays(
     commonDir: string,
     root: string,
     known: readonly WorktreeId[],
-  ): Promise<readonly { readonly id: WorktreeId; readonly path: string }[]>
+  ): Promise<readonly Stray[]>
+  /** What stands in `root` and is none of `known`, by its path as git names it. */
+  listStanding(root: string, known: readonly Pick<WorktreePlan, 'path'>[]): readonly string[]
+  /**
+   * Takes what stands at a path below `root` away, without any proof, and its registration in that
+   * repository: for what the user gives up.
+   */
+  discardStray(root: string, path: string, commonDir: string | null): Promise<void>
   /**
    * Deletes the refs of tasks under `refs/holdfast/<task>/`, with the directories that are empty
    * then. How many they were; null where the repository is gone.
@@ -220,6 +227,12 @@ export interface WorktreePlan {
   readonly kind: WorktreeKind
   readonly path: string
   readonly commonDir: string
+}
+
+export interface Stray {
+  /** By the reason of its lock; null: it is none of ours. */
+  readonly id: WorktreeId | null
+  readonly path: string
 }
 
 export interface OrphanGit {

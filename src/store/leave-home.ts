@@ -13,9 +13,13 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { reach } from '../domain/crash-points.ts'
+import { parseTaskId } from '../domain/ids.ts'
 import { STORE_FILE } from './home.ts'
 
-/** All that `docs/reference/state-directory.md` lists; a test holds it against a directory in use. */
+/**
+ * All that `docs/reference/state-directory.md` lists: a test holds it against that page, and against
+ * a directory in use.
+ */
 export const OUR_NAMES: readonly string[] = [
   'tasks',
   'worktrees',
@@ -41,6 +45,21 @@ export const OUR_NAMES: readonly string[] = [
   STORE_FILE,
 ]
 
+/**
+ * What is ours in our directories; all of it, then, whatever it holds. (A worktree is never taken
+ * away from here: what still stands there is in no result.)
+ */
+const isOurs: Readonly<Record<string, (name: string, path: string) => boolean>> = {
+  tasks: name => parseTaskId(name) !== undefined,
+  worktrees: () => false,
+  trash: name => /^index-[A-Za-z0-9]{6}$/.test(name),
+  // Nothing is lost with an empty file.
+  'set-up': (_, path) => lstatSync(path).isFile() && lstatSync(path).size === 0,
+  locks: name => /\.lock(?:-journal)?$/.test(name),
+  cache: name => name === 'code',
+  damaged: name => /^\d{4}-\d\d-\d\dT[\d.-]+Z$/.test(name),
+}
+
 /** Where it is put before it is deleted; a death leaves it there, for the next time. */
 const asideOf = (home: string) => `${home}.uninstalled`
 
@@ -61,9 +80,19 @@ export function isHalfLeft(home: string): boolean {
   return existsSync(asideOf(home))
 }
 
+/** Also those in our directories, as `tasks/…`. */
 function foreignNames(directory: string): string[] {
   if (!existsSync(directory)) return []
-  return readdirSync(directory).filter(name => !OUR_NAMES.includes(name))
+  return readdirSync(directory).flatMap(name => {
+    if (!OUR_NAMES.includes(name)) return [name]
+    const path = join(directory, name)
+    const test = isOurs[name]
+    if (test === undefined) return []
+    if (!lstatSync(path).isDirectory()) return []
+    return readdirSync(path)
+      .filter(inner => !test(inner, join(path, inner)))
+      .map(inner => `${name}/${inner}`)
+  })
 }
 
 /** False: it is a place to which something is mounted, or its parent is not ours to write. */
@@ -80,7 +109,25 @@ function moveAside(home: string, aside: string): boolean {
 
 function removeOurs(directory: string): void {
   if (!existsSync(directory)) return
-  for (const name of OUR_NAMES) removeTree(join(directory, name))
+  for (const name of OUR_NAMES) removeNamed(directory, name)
+  removeIfEmpty(directory)
+}
+
+function removeNamed(directory: string, name: string): void {
+  const path = join(directory, name)
+  const test = isOurs[name]
+  const isOneOfOurs =
+    test !== undefined && lstatSync(path, { throwIfNoEntry: false })?.isDirectory()
+  if (!isOneOfOurs) removeTree(path)
+  else {
+    for (const inner of readdirSync(path)) {
+      if (test(inner, join(path, inner))) removeTree(join(path, inner))
+    }
+    removeIfEmpty(path)
+  }
+}
+
+function removeIfEmpty(directory: string): void {
   try {
     rmdirSync(directory)
   } catch {

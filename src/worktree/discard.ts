@@ -3,7 +3,7 @@ import { join } from 'node:path'
 
 /**
  * Unlinks a tree for good, read-only directories too; nothing behind a link is touched. Only what
- * has been renamed out of its place, and proven or half made, comes here.
+ * has been renamed out of its place, and proven or half made, comes here; and what the user gives up.
  */
 export function discardTree(path: string): void {
   try {

@@ -3,10 +3,17 @@ import { existsSync, lstatSync, readdirSync, realpathSync, rmdirSync } from 'nod
 import { basename, dirname, join } from 'node:path'
 import type { TaskId, WorktreeId } from '../domain/ids.ts'
 import type { Locks } from '../ports/lock.ts'
+import type { Stray, WorktreePlan } from '../ports/worktrees.ts'
 import { discardWorktree } from './create.ts'
+import { discardTree } from './discard.ts'
 import type { Git } from './git.ts'
 import { mayHaveRef } from './refs.ts'
-import { LOCK_PREFIX, listRegistered, withRepositoryLock } from './registration.ts'
+import {
+  findRegistration,
+  LOCK_PREFIX,
+  listRegistered,
+  withRepositoryLock,
+} from './registration.ts'
 import { findModules } from './submodules.ts'
 
 const NAMESPACE = 'refs/holdfast'
@@ -69,14 +76,44 @@ export async function findStrays(
   commonDir: string,
   root: string,
   known: readonly WorktreeId[],
-): Promise<{ id: WorktreeId; path: string }[]> {
+): Promise<Stray[]> {
   if (!existsSync(commonDir) || !existsSync(root)) return []
   const within = `${realpathSync(root)}/`
-  return (await listRegistered(git, commonDir)).flatMap(({ path, lockReason }) => {
-    if (!path.startsWith(within) || lockReason?.startsWith(LOCK_PREFIX) !== true) return []
+  return (await listRegistered(git, commonDir)).flatMap(({ path, lockReason }): Stray[] => {
+    if (!path.startsWith(within)) return []
+    if (lockReason?.startsWith(LOCK_PREFIX) !== true) return [{ id: null, path }]
     const id = lockReason.slice(LOCK_PREFIX.length) as WorktreeId
     return known.includes(id) ? [] : [{ id, path }]
   })
+}
+
+/** See `Worktrees.listStanding`. */
+export function listStanding(
+  root: string,
+  known: readonly Pick<WorktreePlan, 'path'>[],
+): readonly string[] {
+  if (!existsSync(root)) return []
+  const real = realpathSync(root)
+  const names = new Set(known.map(({ path }) => basename(path)))
+  return readdirSync(real).flatMap(name => (names.has(name) ? [] : [join(real, name)]))
+}
+
+/** See `Worktrees.discardStray`. */
+export async function discardStray(
+  git: Git,
+  locks: Locks,
+  root: string,
+  path: string,
+  commonDir: string | null,
+): Promise<void> {
+  if (!path.startsWith(`${realpathSync(root)}/`)) throw new Error(`${path} is not below ${root}`)
+  discardTree(path)
+  if (commonDir === null) return
+  await withRepositoryLock(locks, commonDir, async () => {
+    if (findRegistration(commonDir, path) === undefined) return
+    await git.run(['worktree', 'remove', '-f', '-f', path], { place: { gitDir: commonDir } })
+  })
+  removeIfEmpty(join(commonDir, 'worktrees'))
 }
 
 /** See `Worktrees.discardWorktree`. */

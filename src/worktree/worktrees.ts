@@ -10,7 +10,7 @@ import { createWorktree } from './create.ts'
 import { withOwnFilters } from './filters.ts'
 import { makeGit } from './git.ts'
 import { listIgnored, takeIncluded } from './included.ts'
-import { discardForGood, dropRefs, findStrays } from './leave.ts'
+import { discardForGood, discardStray, dropRefs, findStrays, listStanding } from './leave.ts'
 import { forgetLost, isGone, isThere, recogniseWorktree } from './lost.ts'
 import { findAllOrphans, takeOver } from './orphans.ts'
 import { placeIncluded } from './place-included.ts'
@@ -94,6 +94,8 @@ export function makeWorktrees({
       await discardForGood(own, locks, id, path, commonDir)
     },
     findStrays: (commonDir, root, known) => findStrays(git, commonDir, root, known),
+    listStanding,
+    discardStray: (root, path, commonDir) => discardStray(git, locks, root, path, commonDir),
     dropRefs: (commonDir, tasks) => dropRefs(git, commonDir, tasks),
     recogniseWorktree,
     forgetLost: place => forgetLost(git, locks, place),

@@ -13,6 +13,7 @@ import { expect, test } from 'vitest'
 import { crashPoints } from '../../src/domain/crash-points.ts'
 import { OUR_NAMES } from '../../src/store/leave-home.ts'
 import { views } from '../../src/surfaces/view.ts'
+import { confinedTest, visibleParent } from '../confined.ts'
 import { eventually } from '../eventually.ts'
 import { House } from './house.ts'
 
@@ -251,4 +252,79 @@ test('a worktree that the store does not know is not passed over', async () => {
   expect(existsSync(join(stray, 'kept.txt'))).toBe(true)
   expect((await purge(house, '--discard')).code).toBe(0)
   expect(traceOf(house)).toEqual(before)
+})
+
+test('what an agent puts beside its worktree is in no result: it is named, and kept', async () => {
+  const house = new House()
+  const before = traceOf(house)
+  const id = await house.submitScript(
+    'git worktree add -q ../feature -b fb && echo work > ../feature/work.txt; mkdir ../plain; echo more > ../plain/more.txt',
+  )
+  expect((await house.wait(id)).state).toBe('succeeded')
+  const root = join(house.home, 'worktrees')
+  const gone = join(root, 'gone')
+  house.git('worktree', 'add', '--quiet', '--detach', gone)
+  rmSync(gone, { recursive: true })
+  const { code, view } = await purge(house)
+  expect(code).toBe(5)
+  expect([...(view?.objections ?? [])].sort()).toEqual([
+    expect.stringContaining(`${join(root, 'feature')} is registered in`),
+    expect.stringContaining(`${gone} is registered in`),
+    `${join(root, 'plain')} is of no task`,
+  ])
+  expect(readFileSync(join(root, 'feature/work.txt'), 'utf8')).toBe('work\n')
+  expect(readFileSync(join(root, 'plain/more.txt'), 'utf8')).toBe('more\n')
+  expect(await house.ok(['result', id, '--json'])).toContain('succeeded')
+  // The branch is the agent's, in the user's repository; it stays also when the rest is given up.
+  expect((await purge(house, '--discard')).code).toBe(0)
+  const { worktrees, home } = traceOf(house)
+  expect({ worktrees, home }).toEqual({ worktrees: before.worktrees, home: before.home })
+  expect(existsSync(join(house.repo, '.git/worktrees'))).toBe(false)
+  expect(house.git('branch', '--list', 'fb')).toContain('fb')
+})
+
+test('what is not ours inside of our directories stays, also after a death in the middle', async () => {
+  const house = new House()
+  await house.wait(await house.submitScript('true'))
+  const armed = join(house.scratch, 'points')
+  mkdirSync(armed)
+  writeFileSync(join(armed, 'uninstall.store-ended'), 'kill')
+  await house.run(['uninstall', '--purge'], { environment: { HOLDFAST_CRASH_POINTS: armed } })
+  const mine = ['cache', 'damaged', 'locks', 'set-up', 'tasks', 'trash', 'worktrees'].map(
+    name => `${name}/mine.txt`,
+  )
+  for (const name of mine) house.write(name, 'mine\n', house.home)
+  const { code, view } = await purge(house)
+  expect([code, view?.removed]).toEqual([0, []])
+  expect([...(view?.left ?? [])].sort()).toEqual(
+    mine.map(name => `${house.home}/${name}: it is not Holdfast's`),
+  )
+  for (const name of mine) expect(readFileSync(join(house.home, name), 'utf8')).toBe('mine\n')
+})
+
+test('the reference lists what a purge takes for ours, and nothing else', () => {
+  const page = readFileSync(
+    new URL('../../docs/reference/state-directory.md', import.meta.url),
+    'utf8',
+  )
+  const table = page.slice(0, page.indexOf('## Where it may be'))
+  const listed = table.split('\n').flatMap(line => {
+    const cell = /^\| (`.*?) \|/.exec(line)?.[1] ?? ''
+    // Of what is in a directory of ours, only the directory counts here.
+    const names = [...cell.matchAll(/`([^`]+)`/g)].map(([, name = '']) => name)
+    const first = names[0] ?? ''
+    return names
+      .map(name => (name.startsWith('-') ? `${first}${name}` : name))
+      .filter(name => !first.includes('/') || name.includes('/'))
+      .map(name => name.split('/')[0] ?? '')
+  })
+  expect(new Set(listed)).toEqual(new Set(OUR_NAMES))
+})
+
+confinedTest('after a confined task nothing stays of the state directory', async () => {
+  const house = new House({}, visibleParent())
+  const id = await house.submitScript('true', '--permissions', 'workspace')
+  expect((await house.wait(id)).state).toBe('succeeded')
+  expect(await purge(house)).toMatchObject({ code: 0, view: { left: [] } })
+  expect(existsSync(house.home)).toBe(false)
 })

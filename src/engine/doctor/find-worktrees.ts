@@ -110,6 +110,8 @@ async function findUnknown(
   for (const commonDir of repositories) {
     const strays = await worktrees.findStrays(commonDir, files.worktreesDirectory(), ids)
     for (const { id, path } of strays) {
+      // Of an agent or of the user, who know why: it is none of ours to mend.
+      if (id === null) continue
       const place: WorktreePlan = { id, kind: 'managed', path, commonDir }
       findings.push(describeStray(place, worktrees))
     }
