@@ -3,7 +3,7 @@ import { AppError } from '../domain/errors.ts'
 import { permanentWorktreeId, type TaskId, type WorktreeId } from '../domain/ids.ts'
 import type { Workplace } from '../domain/task.ts'
 import type { SeenWorktree, Store, StoredWorktree } from '../ports/store.ts'
-import type { Checkout } from '../ports/worktrees.ts'
+import type { Checkout, WorktreeRecord, Worktrees } from '../ports/worktrees.ts'
 import { findStored } from './find-stored.ts'
 import type { PlanPorts, Submission } from './submit.ts'
 
@@ -79,7 +79,7 @@ function ownerOf(root: string, environment: Submission['callerEnvironment']): st
   return root.startsWith(`${codexHome}/worktrees/`) ? 'Codex' : undefined
 }
 
-/** Its state is what the next task starts from; a name that is new makes a worktree. */
+/** Its state is what the next task starts from; a name that is new, or was deleted, makes a worktree. */
 async function findPermanent(
   name: string,
   startsElsewhere: boolean,
@@ -91,11 +91,13 @@ async function findPermanent(
   const path = stored?.path ?? `${home}/worktrees/${id}`
   const workplace = { kind: 'permanent', id, path } as const
   const record = stored?.record ?? null
-  if (record === null) return { workplace, seen: { record, newestTask }, source: checkout }
+  if (record === null || isDeleted(record, worktrees)) {
+    return { workplace, seen: { record: null, newestTask }, source: checkout }
+  }
   if (worktrees.lookAtWorktree(record) !== 'present') {
     throw new AppError(
       'refused_in_state',
-      `the worktree ${name} at ${path} was deleted or replaced`,
+      `the worktree ${name} at ${path} was replaced, or its disk is not mounted`,
       {
         hint: 'choose another name, or see: holdfast doctor',
       },
@@ -108,6 +110,11 @@ async function findPermanent(
   }
   const source = await worktrees.openCheckout(path)
   return { workplace, seen: { record, newestTask }, source }
+}
+
+/** Then its name is free again; `run-attempt.ts` keeps what only its registration still holds. */
+function isDeleted(record: WorktreeRecord, worktrees: Worktrees): boolean {
+  return worktrees.lookAtWorktree(record) === 'worktree_lost' && worktrees.isGone(record)
 }
 
 /**

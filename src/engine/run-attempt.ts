@@ -90,6 +90,10 @@ async function prepareWorktree(
     }
     reach('worktree.leased')
     await files.clearSetUpMark(id)
+    // Deleted by its user, it may have commits that only git still knows; a half-made one has none.
+    if (kind === 'permanent' && !worktrees.isThere(path)) {
+      await worktrees.forgetLost({ id, kind, path, commonDir: repo.commonDir })
+    }
     const worktree = await worktrees.createWorktree(id, path, base, repo.commonDir)
     await readyWorktree(task, attempt, worktree, ports)
     await store.recordWorktree(attempt, worktree)

@@ -124,7 +124,11 @@ async function findRepositories(
     if (task !== undefined) members.add(task)
     found.set(repository, members)
   }
-  for (const { request } of tasks) add(request.repo.commonDir, request.id)
+  for (const { request } of tasks) {
+    add(request.repo.commonDir, request.id)
+    // What a deleted worktree had left is held by its own name.
+    add(request.repo.commonDir, request.workplace.id as string as TaskId)
+  }
   for (const { id, repository } of unreadable) add(repository, id)
   for (const { commonDir } of worktrees) add(commonDir)
   // The old contents of a file are held in the repository that a result was applied to.

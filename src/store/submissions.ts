@@ -122,7 +122,8 @@ async function leaseAtOnce(
   { record, newestTask }: SeenWorktree,
 ): Promise<void> {
   const { kind, path } = workplace
-  const known = record === null ? {} : { record_json: JSON.stringify(record) }
+  // What is recorded of one that was deleted since goes: it is made anew.
+  const known = { record_json: record === null ? null : JSON.stringify(record) }
   if (path !== null) {
     await db
       .insertInto('worktrees')
@@ -135,11 +136,7 @@ async function leaseAtOnce(
         created_at: createdAt,
         ...known,
       })
-      .onConflict(conflict =>
-        record === null
-          ? conflict.column('id').doNothing()
-          : conflict.column('id').doUpdateSet(known),
-      )
+      .onConflict(conflict => conflict.column('id').doUpdateSet(known))
       .execute()
   }
   await db

@@ -85,7 +85,7 @@ async function holdWhatIsLeft(
   const tree = await indexTree(git, place)
   const known = ['HEAD', base, `${base}^1`, `${base}^2`, result].map(name => `${name}^{tree}`)
   const isNew = tree !== undefined && !(await Promise.all(known.map(resolve))).includes(tree)
-  if (!isNew && (await isHeld(git, place, head, [base, result]))) return null
+  if (!isNew && (await isHeld(git, place, head))) return null
   const left = isNew ? await commitTree(git, place, tree, head) : head
   await git.run(['update-ref', `refs/holdfast/${id}/left`, left], {
     place: { gitDir: place.commonDir },
@@ -115,20 +115,11 @@ async function commitTree(git: Git, place: GitPlace, tree: CommitId, parent: Com
   return commit
 }
 
-async function isHeld(
-  git: Git,
-  place: GitPlace,
-  commit: CommitId,
-  refs: readonly string[],
-): Promise<boolean> {
-  for (const ref of refs) {
-    const { status } = await git.run(['merge-base', '--is-ancestor', commit, ref], {
-      place,
-      answers: [1, 128],
-    })
-    if (status === 0) return true
-  }
-  return false
+/** By any ref: a worktree that is shared bears the work of many tasks. */
+async function isHeld(git: Git, place: GitPlace, commit: CommitId): Promise<boolean> {
+  const words = ['rev-list', '--max-count=1', commit, '--not', '--glob=refs/*']
+  const { status, stdout } = await git.run(words, { place, answers: [128] })
+  return status === 0 && stdout.length === 0
 }
 
 /** Git writes real paths down; of what is gone, that of its parent is known. */

@@ -1,8 +1,8 @@
 /** The flags of `run` that say where, when and under which name; and handing in again. */
-import { existsSync, readFileSync, realpathSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import type { TaskView } from '../../src/surfaces/view.ts'
+import { type TaskView, views } from '../../src/surfaces/view.ts'
 import { eventually } from '../eventually.ts'
 import { entry, House } from './house.ts'
 
@@ -405,4 +405,58 @@ test('a program with a relative path is tried again from any directory', async (
   expect((await house.wait(id)).state).toBe('succeeded')
   const again = (await house.ok(['retry', id], { directory: '/' })).trim()
   expect((await house.wait(again)).state).toBe('succeeded')
+})
+
+test('a --worktree that was deleted is made anew; doctor names it, and nothing of it is lost', async () => {
+  const house = new House()
+  const add = (script: string) => ['--worktree', 'docs', 'command', '--', 'sh', '-c', script]
+  const first = await house.submit(add('echo one >lines.txt'))
+  await house.ok(['wait', first])
+  const { path = '' } = (await house.task(first)).worktree ?? {}
+  const findings = async (...words: string[]) => {
+    const { stdout } = await house.run(['doctor', '--json', ...words])
+    return views.doctor
+      .parse(JSON.parse(stdout))
+      .findings.filter(({ check, status }) => check === 'worktrees' && status !== 'ok')
+  }
+  // Since then its user has committed there, and then deleted it.
+  house.write('mine.txt', 'mine\n', path)
+  house.gitIn(path, 'add', 'mine.txt')
+  house.gitIn(path, 'commit', '--quiet', '--message=mine')
+  const mine = house.gitIn(path, 'rev-parse', 'HEAD').trim()
+  rmSync(path, { recursive: true })
+  expect(await findings()).toEqual([
+    expect.objectContaining({ message: expect.stringContaining(`${path} was deleted`) }),
+  ])
+  const second = await house.submit(add('echo two >>lines.txt'))
+  expect((await house.wait(second)).state).toBe('succeeded')
+  expect(readFileSync(join(path, 'lines.txt'), 'utf8')).toBe('two\n')
+  expect(await findings()).toEqual([])
+  expect(house.git('for-each-ref', '--contains', mine, 'refs/holdfast')).toContain('/left')
+  const third = await house.submit(add('echo three >>lines.txt'))
+  expect((await house.wait(third)).state).toBe('succeeded')
+  expect(readFileSync(join(path, 'lines.txt'), 'utf8')).toBe('two\nthree\n')
+
+  rmSync(path, { recursive: true })
+  await house.run(['doctor', '--fix'])
+  expect(await findings()).toEqual([])
+  expect(house.git('worktree', 'list')).not.toContain(path)
+  expect((await house.run(['uninstall', '--purge', '--discard'])).code).toBe(0)
+  expect(house.git('for-each-ref', 'refs/holdfast')).toBe('')
+})
+
+test('a --worktree whose first task was cancelled before it began is nothing to warn of', async () => {
+  const house = new House({ HOLDFAST_SLOTS: '1' })
+  const busy = await house.submitScript('exec sleep 300')
+  await house.untilState(busy, 'running')
+  const first = await house.submit(['--worktree', 'w1', 'command', '--', 'true'])
+  await house.ok(['cancel', first])
+  const { stdout } = await house.run(['doctor', '--json'])
+  const { findings } = views.doctor.parse(JSON.parse(stdout))
+  expect(findings.filter(({ check }) => check === 'worktrees')).toEqual([
+    expect.objectContaining({ status: 'ok' }),
+  ])
+  await house.ok(['cancel', busy])
+  const next = await house.submit(['--worktree', 'w1', 'command', '--', 'true'])
+  expect((await house.wait(next)).state).toBe('succeeded')
 })

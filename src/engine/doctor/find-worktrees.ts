@@ -48,7 +48,9 @@ async function findPlaceTrouble(
   const isOwned = row !== undefined && !endedStates.some(name => name === row.state)
   if (record === null) {
     // Its worker is at work on it, or will be.
-    return isOwned ? undefined : findHalfMade(worktree, worktrees)
+    return isOwned || isYetToBeMade(worktree, worktrees)
+      ? undefined
+      : findHalfMade(worktree, worktrees)
   }
   const isGone = worktrees.isGone(record)
   const forget = { kind: 'forget_worktree', place: planOf(worktree), hasRow: true } as const
@@ -62,6 +64,11 @@ async function findPlaceTrouble(
     case 'worktree_lost':
       if (isOwned)
         return trouble(CHECK, 'warning', `${path} was deleted or replaced, and is in use`)
+      if (isGone && worktree.kind === 'permanent') {
+        return trouble(CHECK, 'warning', `${path} was deleted; the next task there makes it anew`, {
+          repair: forget,
+        })
+      }
       if (isGone) return fine(CHECK, `${path} was taken away`, forget)
       return trouble(CHECK, 'warning', `${path} was replaced, or its disk is not mounted`, {
         hint: 'nothing in it is touched; look at it yourself',
@@ -75,6 +82,11 @@ async function findPlaceTrouble(
         `the repository ${commonDir} is gone${isGone ? '' : `; ${path} is still there`}`,
       )
   }
+}
+
+/** Its first task was cancelled before it began; the next one that names it makes it. */
+function isYetToBeMade({ kind, path }: StoredWorktree, worktrees: Worktrees): boolean {
+  return kind === 'permanent' && !worktrees.isThere(path)
 }
 
 /** Its row was written, and not what it was made as. */
