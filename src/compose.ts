@@ -4,7 +4,12 @@
  */
 import { join } from 'node:path'
 import type { Configuration } from './domain/configuration.ts'
-import { agentEnvironment, trustedPath, workerEnvironment } from './domain/environment.ts'
+import {
+  agentEnvironment,
+  trustedPath,
+  WATCHED_VARIABLE,
+  workerEnvironment,
+} from './domain/environment.ts'
 import { AppError } from './domain/errors.ts'
 import type { Sandbox } from './domain/sandbox.ts'
 import type { Agent } from './ports/agent.ts'
@@ -131,6 +136,7 @@ export function compose(environment: Variables, entry: string): Composition {
         HOLDFAST_HOME: home,
         ...WORKER_ALLOCATOR,
       },
+      isWatched: environment[WATCHED_VARIABLE] !== undefined,
     }
     return makeWorkerPresence(options, await locks(), { host, sandbox })
   })

@@ -44,6 +44,7 @@ const points = {
   'Starting a worker': {
     'ring.bell-touched': 'a worker that is up has been told',
     'ring.watchdog-started': 'where none was, a watchdog has been started',
+    'worker.begun': 'it is up, and has not asked for the post',
     'worker.post-taken': 'it holds the lock; nobody can see who',
     'worker.card-written': 'its card is written beside its place',
     'worker.card-renamed': 'its card is in its place',

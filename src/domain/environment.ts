@@ -10,12 +10,16 @@ export const MARK_VARIABLE = 'HOLDFAST_ATTEMPT'
 /** For tests: names the directory that arms crash points (`crash-here.ts`). Our own business. */
 export const CRASH_POINTS_VARIABLE = 'HOLDFAST_CRASH_POINTS'
 
+/** Set for a worker that a watchdog starts, and for nobody else. */
+export const WATCHED_VARIABLE = 'HOLDFAST_WATCHED'
+
 /** Variables of Claude Code that hold the user's choices, not the caller session's state. */
 const CLAUDE_CHOICES =
   /^CLAUDE_CODE_(?:OAUTH_TOKEN|USE_|MAX_|DISABLE_|ENABLE_|SKIP_|API_KEY_HELPER)/
 
 const DROPPED = new Set([
   MARK_VARIABLE,
+  WATCHED_VARIABLE,
   // The name that our own gits bear.
   'HOLDFAST_GIT',
   '_',

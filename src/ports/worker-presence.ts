@@ -28,14 +28,17 @@ export interface WorkerPresence {
    * Refuses with `refused_in_state` to start one that would end with a sandbox around it.
    */
   ring(): Promise<void>
-  /** Lets no watchdog start another worker in place of one that is stopped. */
+  /** Lets no watchdog start another worker, nor one that it has just started take the post. */
   dismissWatchdog(): void
   /** Whether there is the card of a worker that is gone: one that was killed. */
   hasLeftCard(): boolean
   /** Removes it, unless there is a worker. */
   removeCard(): void
-  /** Becomes the worker; undefined if another one is. Released when it leaves, however that is. */
-  takePost(info: WorkerCard): Promise<Lock | undefined>
+  /**
+   * Becomes the worker; undefined if another one is, `dismissed` if it was told to stop before it
+   * came up. Released when it leaves, however that is.
+   */
+  takePost(info: WorkerCard): Promise<Lock | 'dismissed' | undefined>
   /** Keeps the post from any worker without becoming one; undefined if one is up. */
   blockPost(): Promise<Lock | undefined>
   /** In the worker: calls `onRing` whenever somebody rings; returns what stops that. */

@@ -16,6 +16,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { reach } from '../domain/crash-points.ts'
+import { WATCHED_VARIABLE } from '../domain/environment.ts'
 import { AppError } from '../domain/errors.ts'
 import { describeSandbox, type Sandbox } from '../domain/sandbox.ts'
 import type { Locks } from '../ports/lock.ts'
@@ -42,7 +43,8 @@ const TAKE_POST_MS = 1_000
  * nothing left to do, or that found another one at work: the watchdog ends with it. Anything else
  * is a death; the pauses grow, so that a worker that cannot start does not burn the machine, and
  * after ten in a row the next command has to try. A watchdog that wakes to find another one in
- * charge, or none (`worker stop`), ends.
+ * charge, or none (`worker stop`), ends. Whoever starts one makes that file first, so that a worker
+ * on its way finds none only where it was told to stop before it came up.
  */
 const WATCHDOG = `charge=$1; shift
 deaths=0
@@ -62,6 +64,8 @@ export interface WorkerPresenceOptions {
   /** What starts a worker in the foreground. */
   readonly workerCommand: readonly string[]
   readonly environment: Readonly<Record<string, string>>
+  /** Whether this process was started by a watchdog. */
+  readonly isWatched: boolean
 }
 
 /** What is asked for only when a worker must be started: a look needs no processes. */
@@ -100,6 +104,7 @@ export function makeWorkerPresence(
       const sandbox = await starters.sandbox()
       if (sandbox !== null) throw workerOutside(sandbox)
       const host = await starters.host()
+      writeFileSync(join(home, CHARGE), '', { flag: 'a', mode: 0o600 })
       await host.startDetached(
         [
           '/bin/sh',
@@ -109,7 +114,7 @@ export function makeWorkerPresence(
           join(home, CHARGE),
           ...options.workerCommand,
         ],
-        options.environment,
+        { ...options.environment, [WATCHED_VARIABLE]: '1' },
         join(home, LOG),
       )
       reach('ring.watchdog-started')
@@ -128,8 +133,14 @@ export function makeWorkerPresence(
     },
     async takePost(info) {
       mkdirSync(home, { recursive: true, mode: 0o700 })
+      reach('worker.begun')
       const lock = await acquirePost()
       if (lock === undefined) return undefined
+      // Asked while the post is held: whoever dismisses after this sees it taken, and waits.
+      if (options.isWatched && !existsSync(join(home, CHARGE))) {
+        lock.release()
+        return 'dismissed'
+      }
       const held = lock
       reach('worker.post-taken')
       writeFileSync(join(home, `${CARD}.new`), JSON.stringify(info), { mode: 0o600 })

@@ -1,6 +1,14 @@
 /** A task outlives its caller, its wrapper and the worker; tested with plain programs. */
 import { once } from 'node:events'
-import { chmodSync, existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { expect, test } from 'vitest'
@@ -430,3 +438,25 @@ test('an agent that is gone before its queued task starts fails it by name, and 
   await eventually('its worktree is gone', () => !existsSync(house.worktree(second)))
   await eventually('git has forgotten it', () => !house.git('worktree', 'list').includes(second))
 })
+
+test.each(['worker.begun', 'worker.post-taken', 'worker.card-renamed'])(
+  'a worker that is told to stop while it comes up, at %s, is stopped',
+  async point => {
+    const house = new House()
+    const armed = join(house.scratch, 'points')
+    mkdirSync(armed)
+    writeFileSync(join(armed, point), 'stand')
+    const environment = { HOLDFAST_CRASH_POINTS: armed }
+    const id = await house.submit(['command', '--', 'true'], { environment })
+    await eventually('it comes up', () => existsSync(join(armed, `${point}.pid`)))
+    const go = () => writeFileSync(join(armed, `${point}.go`), '')
+    const stopping = house.run(['worker', 'stop'])
+    // On its way to the post it is not waited for: it finds itself dismissed, whenever it gets there.
+    if (point === 'worker.begun') await stopping
+    go()
+    expect(await stopping).toMatchObject({ code: 0, stdout: expect.stringContaining('stopped') })
+    await eventually('neither worker nor watchdog is left', () => house.processes().length === 0)
+    expect(await house.ok(['worker', 'status'])).toContain('stopped')
+    expect((await house.wait(id)).state).toBe('succeeded')
+  },
+)

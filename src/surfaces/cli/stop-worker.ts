@@ -4,27 +4,43 @@ import type { CommandContext } from './command.ts'
 /** How long a worker is waited for. */
 const LIMIT_MS = 10_000
 
-/** Ends the worker and its watchdog; agents go on. Does nothing where none is up. */
+/**
+ * Ends the worker and its watchdog, also one that is just coming up; agents go on. Does nothing
+ * where none is.
+ */
 export async function stopWorker(context: CommandContext): Promise<void> {
   const presence = await context.holdfast.presence()
-  const info = presence.look()
-  // The card may be of a worker that was killed, and its pid anybody's by now.
-  const liveness =
-    typeof info === 'object' ? (await context.holdfast.host()).liveness(info.identity) : 'dead'
-  if (typeof info === 'object' && liveness === 'unknown') {
-    throw new AppError(
-      'refused_in_state',
-      `the worker, pid ${info.identity.pid}, runs in another PID namespace or on another machine`,
-      { hint: 'stop it from there' },
-    )
-  }
-  presence.dismissWatchdog()
-  if (typeof info === 'object' && liveness === 'alive') {
-    signal(info.identity.pid, 'SIGTERM')
+  const host = await context.holdfast.host()
+  const told = new Set<number>()
+  const hasLeft = () => {
+    const info = presence.look()
+    // A worker that has only just taken the post has yet to say who it is.
+    if (typeof info !== 'object') return info === undefined
+    const { identity } = info
+    // The card may be of a worker that was killed, and its pid anybody's by now.
+    const liveness = host.liveness(identity)
+    if (liveness === 'unknown') throw outOfReach(identity.pid)
+    if (liveness === 'dead' || told.has(identity.pid)) return false
+    told.add(identity.pid)
+    presence.dismissWatchdog()
+    signal(identity.pid, 'SIGTERM')
     // One that somebody has suspended must be awake to end itself.
-    signal(info.identity.pid, 'SIGCONT')
+    signal(identity.pid, 'SIGCONT')
+    return false
   }
-  await untilWorker(() => presence.look() === undefined, 'the worker did not stop', context)
+  // Refuses before anything is done. Then dismissed first and looked at again: where nobody holds
+  // the post, somebody may be on the way to it.
+  hasLeft()
+  presence.dismissWatchdog()
+  await untilWorker(hasLeft, 'the worker did not stop', context)
+}
+
+function outOfReach(pid: number): AppError {
+  return new AppError(
+    'refused_in_state',
+    `the worker, pid ${pid}, runs in another PID namespace or on another machine`,
+    { hint: 'stop it from there' },
+  )
 }
 
 /** Waits for what was asked of the worker; refuses where it does not come. */

@@ -129,6 +129,7 @@ async function runWorker(
       log('another worker is up')
       return exitCodes.done
     }
+    if (post === 'dismissed') break
     log(`worker ${context.version} up, pid ${process.pid}, ${order.slots} slots`)
     const ticker = makeTicker()
     const deafen = presence.listen(() => ticker.wake())
