@@ -123,7 +123,8 @@ export async function stay(task: Task, asked: Asked, context: CommandContext): P
     const isThere = result.files > 0 && isUntaken({ result, taken, worktree })
     const take = isThere ? ` · take it: holdfast apply ${id}` : ''
     output.tell(`${describeDelta(result)}${see}${take}`)
-    tellLeftOut(result, output)
+    // Of a task without a result, the failure above has said why.
+    if (result.commit !== null) tellLeftOut(result, output)
   }
   return exitCodeOfState(state.name)
 }
