@@ -6,6 +6,7 @@
  */
 import {
   closeSync,
+  constants,
   fstatSync,
   mkdtempSync,
   openSync,
@@ -26,12 +27,15 @@ export interface PrivateIndex {
   [Symbol.dispose](): void
 }
 
+/** A FIFO in its place does not block. */
+const READ_PLAINLY = constants.O_RDONLY | constants.O_NONBLOCK
+
 /** Copies the index of `gitDir` below `scratch`; a checkout without one has an empty index. */
 export function copyIndex(gitDir: string, scratch: string): PrivateIndex {
   const index = emptyIndex(scratch)
   let original: number
   try {
-    original = openSync(join(gitDir, 'index'), 'r')
+    original = openSync(join(gitDir, 'index'), READ_PLAINLY)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return index
     index[Symbol.dispose]()
@@ -39,7 +43,9 @@ export function copyIndex(gitDir: string, scratch: string): PrivateIndex {
   }
   try {
     // Size, time and bytes of one file, even where git renames a newer one into its place.
-    const second = Math.floor(fstatSync(original).mtimeMs / 1000)
+    const stats = fstatSync(original)
+    if (!stats.isFile()) return index
+    const second = Math.floor(stats.mtimeMs / 1000)
     writeFileSync(index.file, readFileSync(original), { mode: 0o600 })
     const age = () => utimesSync(index.file, second, second)
     age()

@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import type { Clock } from '../ports/clock.ts'
 import type { Locks } from '../ports/lock.ts'
 import type { ProcessTable } from '../ports/process-table.ts'
@@ -17,6 +18,7 @@ import { placeIncluded } from './place-included.ts'
 import { dropBase, holdBase } from './refs.ts'
 import { listRegistered, locateWorktree, lookAtWorktree, openOwnDirectory } from './registration.ts'
 import { removeWorktree } from './remove.ts'
+import { unblocked } from './unblock.ts'
 import { gitVersion } from './version.ts'
 
 export interface WorktreesNeeds {
@@ -56,12 +58,21 @@ export function makeWorktrees({
       // A linked worktree may be an agent's.
       const isLinked = gitDir !== place.commonDir
       const own = isLinked ? await withOwnFilters(git, place.commonDir) : git
-      return await captureBase(own, { checkout, task, scratch, order, now: clock.now(), freeBytes })
+      const reader = unblocked(own, checkout.place.root)
+      return await captureBase(reader, {
+        checkout,
+        task,
+        scratch,
+        order,
+        now: clock.now(),
+        freeBytes,
+      })
     },
     holdBase: (commonDir, task, base) => holdBase(git, commonDir, task, base),
     borrowCheckout,
-    takeIncluded: (checkout, directory, bounds) => takeIncluded(git, checkout, directory, bounds),
-    listIgnored: checkout => listIgnored(git, checkout),
+    takeIncluded: (checkout, directory, bounds) =>
+      takeIncluded(unblocked(git, checkout.place.root), checkout, directory, bounds),
+    listIgnored: checkout => listIgnored(unblocked(git, checkout.place.root), checkout),
     placeIncluded: (worktree, directory) => placeIncluded(git, worktree, directory),
     dropBase: (commonDir, task) => dropBase(git, commonDir, task),
     createWorktree: (id, path, base, commonDir) =>
@@ -72,21 +83,26 @@ export function makeWorktrees({
       openOwnDirectory(record)
       const worktree = locateWorktree(record)
       const taken = await takeOver(git, clock, processes, worktree.path)
-      const own = await withOwnFilters(taken, worktree.commonDir)
+      const reader = unblocked(taken, worktree.path)
+      const own = await withOwnFilters(reader, worktree.commonDir)
       const collection = { worktree, base, task, setUpAt, now: clock.now() }
-      return await collectResult(own, collection, directory)
+      const result = await collectResult(own, collection, directory)
+      const fifos = reader.met().map(path => `${path}: not taken: it is a FIFO`)
+      return { ...result, leftOut: [...new Set([...result.leftOut, ...fifos])] }
     },
     // It only reads, and may do so beside the worker: it takes nothing over.
     diffNow: async (record, base, task, scratch, setUpAt = null) => {
       const worktree = locateWorktree(record)
-      const own = await withOwnFilters(git, worktree.commonDir)
+      const own = await withOwnFilters(unblocked(git, worktree.path), worktree.commonDir)
       return await diffNow(own, { worktree, base, task, setUpAt, now: clock.now() }, scratch)
     },
     removeWorktree: async (record, collected, trash, setUpAt = null) => {
       openOwnDirectory(record)
       const worktree = { ...record, ...locateWorktree(record) }
       const taken = await takeOver(git, clock, processes, worktree.path)
-      const own = await withOwnFilters(taken, worktree.commonDir)
+      // It is moved to the trash meanwhile.
+      const reader = unblocked(unblocked(taken, worktree.path), join(trash, worktree.id))
+      const own = await withOwnFilters(reader, worktree.commonDir)
       await removeWorktree(own, locks, worktree, { collected, setUpAt }, trash)
     },
     discardWorktree: async (id, path, commonDir) => {

@@ -35,3 +35,12 @@ test('an agent that closes its own directory is let be, and what it did is colle
   expect(statSync(house.worktree(id)).mode & 0o777).toBe(0o700)
   await house.ok(['worker', 'stop'], user)
 })
+
+test('a FIFO that git would wait for costs itself, and not the rest of the work', async () => {
+  const house = new House()
+  const id = await house.submitScript('echo done >made.txt; rm .gitignore; mkfifo .gitignore')
+  const { state, result } = await house.wait(id)
+  expect(state).toBe('succeeded')
+  expect(result).toMatchObject({ leftOut: ['.gitignore: not taken: it is a FIFO'] })
+  expect(await house.ok(['diff', id])).toContain('+done')
+})
