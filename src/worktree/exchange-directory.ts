@@ -19,9 +19,13 @@ import {
 import { dirname, join } from 'node:path'
 import { AppError } from '../domain/errors.ts'
 import type { Checkout } from '../ports/worktrees.ts'
-import { type Journal, journalPath } from './journal.ts'
+import { type Journal, journalPath, readJournal } from './journal.ts'
+import type { BytePath } from './paths.ts'
 
 const POINTER = 'journal'
+const BESIDE_FILES = '.holdfast-apply'
+/** All that `apply` and `undo` put there. */
+const OURS = /^(?:journal|(?:new|was|back|gone)-\d+)$/
 
 export interface ExchangeDirectory {
   readonly path: string
@@ -29,18 +33,44 @@ export interface ExchangeDirectory {
   readonly journal: string | null
 }
 
-const besideFiles = ({ place }: Checkout) => join(place.root, '.holdfast-apply')
+const besideFiles = ({ place }: Checkout) => join(place.root, BESIDE_FILES)
 const inGitDir = ({ gitDir }: Checkout) => join(gitDir, 'holdfast-apply')
+
+/** A path that no result may write to: it would be taken for ours. */
+export function isInExchangeDirectory(path: BytePath): boolean {
+  const [first = ''] = path.split('/', 1)
+  // As a disk that knows no case, or macOS, has it.
+  return first.toLowerCase() === BESIDE_FILES
+}
 
 export function findExchangeDirectory(target: Checkout): ExchangeDirectory | undefined {
   for (const path of [inGitDir(target), besideFiles(target)]) {
     if (lstatSync(path, { throwIfNoEntry: false }) === undefined) continue
+    if (path === besideFiles(target) && !isGenuine(path, target)) continue
     const journal = readPointer(path)
     // Killed before it pointed anywhere: nothing was moved.
     if (journal === null && readdirSync(path).length === 0) continue
     return { path, journal }
   }
   return undefined
+}
+
+/**
+ * Whether one among the working files was made by an application to this checkout. Anybody can make
+ * a directory of this name there, an agent too.
+ */
+function isGenuine(path: string, { place }: Checkout): boolean {
+  try {
+    if (!lstatSync(path).isDirectory()) return false
+    const names = readdirSync(path)
+    if (names.length === 0) return true
+    const pointer = readPointer(path)
+    if (pointer === null || !names.every(name => OURS.test(name))) return false
+    return readJournal(pointer)?.root === place.root
+  } catch {
+    // What cannot be read is none of ours.
+    return false
+  }
 }
 
 function readPointer(path: string): string | null {
@@ -81,13 +111,22 @@ export function clearExchangeDirectory(target: Checkout, taskDirectory: string):
   const tasks = realPathOf(dirname(taskDirectory))
   for (const path of [besideFiles(target), inGitDir(target)]) {
     if (lstatSync(path, { throwIfNoEntry: false }) === undefined) continue
+    if (path === besideFiles(target) && !isGenuine(path, target)) throw foreign(path)
     const pointer = readPointer(path)
     const isEmpty = readdirSync(path).length === 0
     if (!isEmpty && (pointer === null || tasksOf(pointer) !== tasks)) {
       throw somebodyElse(target)
     }
-    rmSync(path, { recursive: true })
+    removeExchangeDirectory(path)
   }
+}
+
+/** One that we made. Its pointer goes last: without one, what is left would be nobody's. */
+export function removeExchangeDirectory(path: string): void {
+  for (const name of readdirSync(path)) {
+    if (name !== POINTER) rmSync(join(path, name), { recursive: true, force: true })
+  }
+  rmSync(path, { recursive: true, force: true })
 }
 
 /** `<tasks>/<id>/applied/<n>.json` */
@@ -101,6 +140,12 @@ export function realPathOf(path: string): string {
     // It is gone: then only its name is left to go by.
     return path
   }
+}
+
+function foreign(path: string): AppError {
+  return new AppError('in_the_way', `${path} stands where apply keeps files for a moment`, {
+    hint: `it is not from here; look what is in it (of an apply that was killed, the files as they were: was-*), and move it away`,
+  })
 }
 
 function somebodyElse({ place }: Checkout): AppError {

@@ -5,6 +5,7 @@
 import { lstatSync } from 'node:fs'
 import type { RefusalCode } from '../domain/errors.ts'
 import type { Checkout } from '../ports/worktrees.ts'
+import { isInExchangeDirectory } from './exchange-directory.ts'
 import type { Git } from './git.ts'
 import type { Merge } from './merge.ts'
 import { makeNameLook } from './names.ts'
@@ -49,13 +50,16 @@ export interface Plan {
 
 /**
  * Refuses what no leave to write conflicts makes good: a change of a submodule, and a new file where
- * the user has another one that git does not know.
+ * the user has another one that git does not know; and what would look like an application of ours.
  */
 export function refuseAtOnce(merge: Merge, root: string): void {
   const refusals = new Refusals(root)
   for (const [path, { before, after }] of merge.delta) {
     if (before?.mode === GITLINK || after?.mode === GITLINK) {
       refusals.add('submodule_changed', path, 'the result changes a submodule')
+    }
+    if (after !== null && isInExchangeDirectory(path)) {
+      refusals.add('in_the_way', path, 'apply itself keeps files under this name')
     }
   }
   for (const path of merge.untracked) {

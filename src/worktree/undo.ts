@@ -1,5 +1,5 @@
 /** Brings the files of an application back to what they were before it, finished or not. */
-import { lstatSync, rmSync } from 'node:fs'
+import { lstatSync } from 'node:fs'
 import { join } from 'node:path'
 import { reach } from '../domain/crash-points.ts'
 import { AppError } from '../domain/errors.ts'
@@ -8,7 +8,12 @@ import type { Checkout } from '../ports/worktrees.ts'
 import { writeBlobs } from './blobs.ts'
 import { syncFile } from './durable-file.ts'
 import { Edited, exchange, type Step } from './exchange.ts'
-import { findExchangeDirectory, makeExchangeDirectory, realPathOf } from './exchange-directory.ts'
+import {
+  findExchangeDirectory,
+  makeExchangeDirectory,
+  realPathOf,
+  removeExchangeDirectory,
+} from './exchange-directory.ts'
 import type { Git } from './git.ts'
 import {
   clearScratch,
@@ -150,7 +155,7 @@ async function forget(
   exchangeDirectory: string | undefined,
 ): Promise<void> {
   clearScratch(directory, target.place.root)
-  if (exchangeDirectory !== undefined) rmSync(exchangeDirectory, { recursive: true, force: true })
+  if (exchangeDirectory !== undefined) removeExchangeDirectory(exchangeDirectory)
   reach('undo.directory-removed')
   await git.run(['update-ref', '-d', refOf(journal.task, `undo/${journal.number}`)], {
     place: { gitDir: target.place.commonDir },

@@ -2,7 +2,7 @@
  * Carries a plan out: all of it or nothing. First the journal, then the old contents, then the new
  * files beside, and only then is the first file moved.
  */
-import { chmodSync, constants, copyFileSync, rmSync } from 'node:fs'
+import { chmodSync, constants, copyFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { reach } from '../domain/crash-points.ts'
 import { AppError, messageOf } from '../domain/errors.ts'
@@ -11,7 +11,7 @@ import type { ApplyOrder } from '../ports/applications.ts'
 import type { Clock } from '../ports/clock.ts'
 import { syncFile } from './durable-file.ts'
 import { Edited, exchange, type Step } from './exchange.ts'
-import { makeExchangeDirectory } from './exchange-directory.ts'
+import { makeExchangeDirectory, removeExchangeDirectory } from './exchange-directory.ts'
 import type { Git } from './git.ts'
 import { holdOldContents } from './hold-old-contents.ts'
 import { createJournal, type Journal, saveJournal } from './journal.ts'
@@ -65,7 +65,7 @@ export async function writeApplication(git: Git, applying: Applying, plan: Plan)
     reach('apply.exchanged')
     saveJournal(directory, { ...journal, state: 'applied' })
     reach('apply.journal-closed')
-    rmSync(exchangeDirectory, { recursive: true, force: true })
+    removeExchangeDirectory(exchangeDirectory)
     reach('apply.directory-removed')
   } catch (error) {
     const edited = error instanceof Edited ? error.path : null

@@ -8,10 +8,19 @@ import {
   rmSync,
   symlinkSync,
 } from 'node:fs'
+import { join } from 'node:path'
 import { afterEach, describe, expect, it, test } from 'vitest'
 import { type CrashPoint, onReach } from '../../src/domain/crash-points.ts'
 import { exactly } from '../exactly.ts'
-import { apply, finishTask, noTraces, type Story, traces, undo } from './apply-scene.ts'
+import {
+  apply,
+  finishTask,
+  finishTaskIn,
+  noTraces,
+  type Story,
+  traces,
+  undo,
+} from './apply-scene.ts'
 import { runAsNobody } from './as-nobody.ts'
 import { fingerprint, type Repository } from './scene.ts'
 
@@ -276,4 +285,29 @@ test('a directory that may not be written: what went before goes back', async ()
     message: expect.stringContaining('EACCES'),
   })
   expect(exactly(mine)).toEqual(before)
+})
+
+describe('a directory among the working files that looks like ours', () => {
+  const fake = '.holdfast-apply'
+  test.each(['no journal', 'our own journal, and other files'])(
+    'with %s is left alone',
+    async kind => {
+      const task = await finishTask({ agent: agent => agent.write('new.txt', 'new\n') })
+      await apply(task)
+      task.mine.write(`${fake}/f`, 'mine\n')
+      const journal = join(task.directory, 'applied', '1.json')
+      if (kind !== 'no journal') symlinkSync(journal, task.mine.at(`${fake}/journal`))
+      const other = await finishTaskIn(task.scene, task.mine, agent => agent.write('b.txt', 'b\n'))
+      const refusal = {
+        code: 'in_the_way',
+        message: expect.stringContaining(fake),
+      }
+      expect(task.applications.findInterrupted(await task.mine.open())).toBeUndefined()
+      await expect(apply(other)).rejects.toMatchObject(refusal)
+      await expect(undo(task)).rejects.toMatchObject(refusal)
+      expect(readFileSync(task.mine.at(`${fake}/f`), 'utf8')).toBe('mine\n')
+      renameSync(task.mine.at(fake), join(task.scene.top, 'moved-away'))
+      expect(await undo(task)).toEqual([{ path: 'new.txt', change: 'deleted' }])
+    },
+  )
 })

@@ -109,6 +109,11 @@ describe('something of the user’s is in the way', () => {
       words: ['build/notes.txt', 'a file stands where'],
     },
     {
+      name: 'a result that looks like an application',
+      agent: adds('.holdfast-apply/f'),
+      words: ['.holdfast-apply/f', 'apply itself'],
+    },
+    {
       name: 'a FIFO',
       agent: adds('pipe'),
       since: mine => void execFileSync('mkfifo', [join(mine.root, 'pipe')]),
