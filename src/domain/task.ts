@@ -30,6 +30,11 @@ export interface TaskRequest {
   readonly workplace: Workplace
   /** Null: its worktree needs none. */
   readonly setUp: SetUp | null
+  /**
+   * The caller's umask: with it the agent runs, and git writes on the task's behalf. Null: an older
+   * Holdfast did not ask for it.
+   */
+  readonly umask: number | null
   /** Of two queued tasks the one with the larger number goes first. */
   readonly priority: number
   /** Tasks that must have succeeded before this one starts. */
@@ -52,6 +57,7 @@ export function plainRequest(id: TaskId) {
   return {
     workplace: { kind: 'managed', id: worktreeIdOf(id), path: null },
     setUp: null,
+    umask: null,
     priority: 0,
     after: [],
     timeoutMs: null,

@@ -4,10 +4,17 @@ import type { Failure, Result } from '../domain/outcome.ts'
 import type { Task } from '../domain/task.ts'
 import type { TaskFiles } from '../ports/task-files.ts'
 import type { PlaceState, WorktreeRecord, Worktrees } from '../ports/worktrees.ts'
+import { isMachineTrouble } from './trouble.ts'
 
 export type Collected =
   | { readonly ok: true; readonly result: Result }
-  | { readonly ok: false; readonly result: Result; readonly failure: Failure }
+  /** `passes`: a disk was full, or the like; it is only to be waited for. */
+  | {
+      readonly ok: false
+      readonly result: Result
+      readonly failure: Failure
+      readonly passes: boolean
+    }
 
 /**
  * Collects whatever there is. A failure keeps the answer, and is told: `worktree_lost` and
@@ -30,7 +37,7 @@ export async function collectWork(
   if (worktree === null) return { ok: true, result: nothing }
   const { id, base } = task.request
   const lost = describeLoss(ports.worktrees.lookAtWorktree(worktree), worktree)
-  if (lost !== null) return { ok: false, result: nothing, failure: lost }
+  if (lost !== null) return { ok: false, result: nothing, failure: lost, passes: false }
   try {
     const collected = await ports.worktrees.collectResult(
       worktree,
@@ -47,7 +54,8 @@ export async function collectWork(
       message: messageOf(error),
       hint: `the work is still in ${worktree.path}`,
     }
-    return { ok: false, result: nothing, failure }
+    const passes = failure.code === 'collect_failed' && isMachineTrouble(error)
+    return { ok: false, result: nothing, failure, passes }
   }
 }
 

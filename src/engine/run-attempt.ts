@@ -11,7 +11,7 @@ import { describeLoss } from './collect.ts'
 import { type FollowPorts, followAttempt, type Underway, type Wishes } from './follow-attempt.ts'
 import { orderSetUp, readyWorktree, SetUpRefused } from './set-up.ts'
 import { recordEnd, settleAttempt } from './settle-attempt.ts'
-import { isStoreTrouble } from './trouble.ts'
+import { isMachineTrouble, isStoreTrouble } from './trouble.ts'
 
 /** An attempt whose agent is known; its worktree is not, yet. */
 export type Claimed = Omit<Underway, 'worktree'>
@@ -28,6 +28,11 @@ export async function runAttempt(
   const underway: Underway = { ...claim, worktree: place.worktree }
   if (place.failure !== null) {
     const { failure } = place
+    // A full disk is not the task's failure: it is tried again, with growing pauses.
+    if (place.passes === true) {
+      const end = { kind: 'never_started', why: failure.message } as const
+      return await settleAttempt(underway, end, wishes, ports)
+    }
     await recordEnd(underway, { kind: 'attempt_failed', failure, result: null }, ports)
     return
   }
@@ -71,8 +76,8 @@ async function prepareWorktree(
   { task, attempt }: Claimed,
   ports: FollowPorts,
 ): Promise<
-  | { worktree: WorktreeRecord; failure: null }
-  | { worktree: WorktreeRecord | null; failure: Failure }
+  | { worktree: WorktreeRecord; failure: null; passes?: never }
+  | { worktree: WorktreeRecord | null; failure: Failure; passes?: boolean }
 > {
   const { store, files, worktrees } = ports
   const { repo, base, workplace } = task.request
@@ -103,7 +108,7 @@ async function prepareWorktree(
     if (isStoreTrouble(error)) throw error
     const gone = error instanceof AppError && error.code === 'not_a_repository'
     const code = gone ? 'repository_lost' : 'worktree_failed'
-    return { worktree: null, failure: { code, ...explain(error) } }
+    return { worktree: null, failure: { code, ...explain(error) }, passes: isMachineTrouble(error) }
   }
 }
 
@@ -172,6 +177,7 @@ async function launchAgent(
       stdin: launch.stdin,
       setUp,
       enclosure,
+      umask: request.umask,
     })
     return null
   } catch (error) {

@@ -48,7 +48,8 @@ export async function settleAttempt(
   if (progress === 'superseded') return
   reach('settle.rest-taken')
   const exit = end.kind === 'exited' ? end.exit : lastExit(underway, ports)
-  const judged = await judgeEnd(underway, end, progress, exit, ports)
+  const judged = await judgeEnd(underway, end, progress, exit, wishes, ports)
+  if (judged === 'hands_off') return
   reach('settle.judged')
   const ending = `try ${attempt.fence} ended: ${describeEnd(end, exit)}`
   if (
@@ -56,7 +57,9 @@ export async function settleAttempt(
     (await isCancelling(underway, store))
   ) {
     // Its end was asked for in the meantime: it is not continued, and what it has done is kept.
-    const cancelled = await judgeEnd(underway, { kind: 'cancelled' }, progress, exit, ports)
+    const asked = { kind: 'cancelled' } as const
+    const cancelled = await judgeEnd(underway, asked, progress, exit, wishes, ports)
+    if (cancelled === 'hands_off') return
     await recordEnd(underway, cancelled, ports, ending)
   }
   // A wait of no time, or a slot that is free now: nobody should wait for the next look.
@@ -133,27 +136,35 @@ async function judgeEnd(
   end: AttemptEnd,
   { translation, activity }: Progress,
   exit: AgentExit,
+  wishes: Wishes,
   ports: FollowPorts,
-): Promise<Transition> {
+): Promise<Transition | 'hands_off'> {
   const { worktree, agent } = underway
   // The newest words of a turn that did not end are no answer; they stand in the log.
   const isAnswer = translation.turn?.ok === true || !agent.capabilities.takesPrompt
   const answer = isAnswer ? translation.answer : null
   // Before set-up is over no agent has been in it: whatever is there, is not work.
   const held = isSetUpOver(underway.task, ports.files) ? worktree : null
-  const collect = () => collectPatiently({ ...underway, worktree: held }, answer, ports)
+  const collect = () => collectPatiently({ ...underway, worktree: held }, answer, wishes, ports)
+  const failed = async (failure: Failure): Promise<Transition | 'hands_off'> => {
+    const collected = await collect()
+    if (collected === 'hands_off') return collected
+    return { kind: 'attempt_failed', failure, result: collected.result }
+  }
   if (end.kind === 'cancelled') {
-    return { kind: 'attempt_cancelled', result: (await collect()).result }
+    const collected = await collect()
+    if (collected === 'hands_off') return collected
+    return { kind: 'attempt_cancelled', result: collected.result }
   }
   // Asked before the agent is: every agent reports success from a directory that is gone.
   const loss =
     worktree === null ? null : describeLoss(ports.worktrees.lookAtWorktree(worktree), worktree)
-  if (loss !== null) return failed(loss, await collect())
+  if (loss !== null) return await failed(loss)
 
   if (end.kind === 'timed_out') {
     const message = `it was at work for ${end.afterMs / 1000} s, which is the limit it was given`
     const hint = 'holdfast resume goes on with it; --timeout sets another limit'
-    return failed({ code: 'timed_out', message, hint }, await collect())
+    return await failed({ code: 'timed_out', message, hint })
   }
   const outcome =
     judgeSetUp(underway.task, underway.attempt, ports) ??
@@ -161,49 +172,58 @@ async function judgeEnd(
   switch (outcome.kind) {
     case 'succeeded': {
       const collected = await collect()
+      if (collected === 'hands_off') return collected
       return collected.ok
         ? { kind: 'attempt_succeeded', result: collected.result }
-        : failed(collected.failure, collected)
+        : { kind: 'attempt_failed', failure: collected.failure, result: collected.result }
     }
     case 'failed':
-      return failed(outcome.failure, await collect())
+      return await failed(outcome.failure)
     case 'interrupted': {
       const next = await continuation(underway, outcome.failure, activity, ports)
       return next.kind === 'wait'
         ? { kind: 'attempt_interrupted', wait: next.wait, failuresInRow: next.failuresInRow }
-        : failed(next.failure, await collect())
+        : await failed(next.failure)
     }
   }
 }
 
-/** A lock of the repository is held for milliseconds; a full disk may be full for longer. */
+/** A lock of the repository is held for milliseconds. */
 const COLLECT_TRIES = 5
+/** A full disk is full for as long as it takes: looked at again after so many ticks. */
+const TICKS_PER_TRY = 10
 
 /**
  * Collects, and again after a while if something was in the way. What could not be collected is
- * never passed over: it stands in the log and in the result.
+ * never passed over: it stands in the log and in the result. Where a disk is full, the work is
+ * safe where it is, and waits for room.
  */
 async function collectPatiently(
   { task, attempt, worktree }: Underway,
   answer: string | null,
+  wishes: Wishes,
   ports: FollowPorts,
-): Promise<Collected> {
-  for (let tries = 1; ; tries++) {
+): Promise<Collected | 'hands_off'> {
+  const { store, clock, ticker } = ports
+  const tell = (note: string) =>
+    store.recordNote(attempt.task, attempt.fence, 'task_changed', note, clock.now())
+  for (let tries = 1, waits = 0; ; ) {
     const collected = await collectWork(task, worktree, answer, ports)
     if (collected.ok) return collected
-    const { failure, result } = collected
-    if (failure.code !== 'collect_failed' || tries === COLLECT_TRIES) {
-      const note = `nothing was collected: ${failure.message}`
-      const now = ports.clock.now()
-      await ports.store.recordNote(attempt.task, attempt.fence, 'task_changed', note, now)
-      return { ok: false, failure, result: { ...result, leftOut: [note] } }
+    const { failure, result, passes } = collected
+    if (passes) {
+      if (waits++ === 0) await tell(`its work waits to be collected: ${failure.message}`)
+      for (let n = 0; n < TICKS_PER_TRY && !wishes.release; n++) await ticker.next()
+      if (wishes.release) return 'hands_off'
+      continue
     }
-    await ports.ticker.next()
+    if (failure.code !== 'collect_failed' || tries++ === COLLECT_TRIES) {
+      const note = `nothing was collected: ${failure.message}`
+      await tell(note)
+      return { ...collected, result: { ...result, leftOut: [note] } }
+    }
+    await ticker.next()
   }
-}
-
-function failed(failure: Failure, collected: Collected): Transition {
-  return { kind: 'attempt_failed', failure, result: collected.result }
 }
 
 function judgeOutcome(

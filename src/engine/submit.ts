@@ -36,6 +36,7 @@ export interface Submission {
   readonly setUp: SetUpWish
   readonly caller: Caller
   readonly callerEnvironment: Readonly<Record<string, string | undefined>>
+  readonly umask: number
   /** Null: made from the prompt. */
   readonly name: string | null
   readonly place: Place
@@ -105,6 +106,7 @@ export async function planSubmission(
       retryOnCrash: submission.retryOnCrash,
       repo: checkout.place,
       caller,
+      umask: submission.umask,
       priority: submission.priority,
       after: submission.after,
       timeoutMs: submission.timeoutMs,

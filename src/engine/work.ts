@@ -13,7 +13,7 @@ import type { FollowPorts, Underway, Wishes } from './follow-attempt.ts'
 import { reconcile } from './reconcile.ts'
 import { adoptAttempt, type Claimed, runAttempt } from './run-attempt.ts'
 import { recordEnd } from './settle-attempt.ts'
-import { isDiskTrouble, isRowTrouble, isStoreTrouble } from './trouble.ts'
+import { isMachineTrouble, isRowTrouble, isStoreTrouble } from './trouble.ts'
 
 export interface WorkOrder {
   /** How many attempts may run at once. */
@@ -48,11 +48,15 @@ export async function work(order: WorkOrder, ports: FollowPorts): Promise<void> 
   let seen = UNSEEN
   let trouble: { readonly error: unknown } | undefined
 
-  const attend = (claim: Claim, run: (underway: Claimed, wishes: Wishes) => Promise<void>) => {
+  const attend = (
+    claim: Claim,
+    run: (underway: Claimed, wishes: Wishes, ports: FollowPorts) => Promise<void>,
+  ) => {
     const cancel = claim.task.state.name === 'cancelling'
     const wishes = { cancel, release: order.leave.aborted, unseen: false }
-    const over = guard(claim, order, ports, async () =>
-      run({ ...claim, agent: await order.findAgent(claim.task.request.agent) }, wishes),
+    const own = { ...ports, worktrees: ports.worktrees.withUmask(claim.task.request.umask) }
+    const over = guard(claim, order, own, async () =>
+      run({ ...claim, agent: await order.findAgent(claim.task.request.agent) }, wishes, own),
     )
       .catch((error: unknown) => {
         trouble ??= { error }
@@ -69,7 +73,7 @@ export async function work(order: WorkOrder, ports: FollowPorts): Promise<void> 
     for (const { task, attempt } of await store.claimActive()) {
       if (attended.has(attempt.task)) continue
       order.log(`adopting ${attempt.task} (try ${attempt.fence}, ${task.state.name})`)
-      attend({ task, attempt }, (claimed, wishes) => adoptAttempt(claimed, wishes, ports))
+      attend({ task, attempt }, adoptAttempt)
     }
   }
 
@@ -92,8 +96,8 @@ export async function work(order: WorkOrder, ports: FollowPorts): Promise<void> 
       reach('claim.committed')
       const { task, attempt, interruptedBy } = next
       order.log(`starting ${attempt.task} (try ${attempt.fence}, ${attempt.mode})`)
-      attend({ task, attempt }, (claimed, wishes) =>
-        runAttempt(claimed, interruptedBy, wishes, ports),
+      attend({ task, attempt }, (claimed, wishes, own) =>
+        runAttempt(claimed, interruptedBy, wishes, own),
       )
     }
   }
@@ -181,7 +185,7 @@ async function guard(
     await run()
   } catch (error) {
     // Trouble with the store or the disk is not the attempt's.
-    if (isStoreTrouble(error) || isDiskTrouble(error)) throw error
+    if (isStoreTrouble(error) || isMachineTrouble(error)) throw error
     if (isRowTrouble(error)) {
       order.log(`${attempt.task} is left alone: ${messageOf(error)}`)
       return

@@ -19,6 +19,8 @@ export interface LaunchPlan {
   /** The whole environment, without the mark: the host adds that. */
   readonly environment: Readonly<Record<string, string>>
   readonly workingDirectory: string
+  /** Its umask; null, or not given: ours. */
+  readonly umask?: number | null
   /** The bytes of stdin; the agent reads them from a file and then sees its end. */
   readonly stdin: Uint8Array
   /** Null: none, or it is done already. If it fails, the agent is not started. */

@@ -75,6 +75,10 @@ declare const unleased: unique symbol
 export type UnleasedWorktree = WorktreeRecord & { readonly [unleased]: true }
 
 export interface Worktrees {
+  /** The same, whose gits write files as a task's caller would have them; null: no other. */
+  withUmask(umask: number | null): Worktrees
+  /** The same, whose gits write files as a task's caller would; null: as this process would. */
+  withUmask(umask: number | null): Worktrees
   /**
    * The checkout at a directory. Refuses with `not_a_repository`, `no_commit` or
    * `refused_in_state`; git's own words are the cause.

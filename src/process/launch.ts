@@ -54,6 +54,7 @@ export async function launch(
         workingDirectory,
         argv,
         enclosure?.argv ?? null,
+        plan.umask ?? null,
       ),
       ownSession: tools.processes.ownSession(tools.toolPath),
       environment: { ...plan.environment, [MARK_VARIABLE]: mark },

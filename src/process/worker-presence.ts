@@ -41,10 +41,11 @@ const TAKE_POST_MS = 1_000
  * $1 is the file that names the watchdog in charge (the parent of the worker that holds the post,
  * as that worker writes it down), the rest what starts a worker. Exit 0 is a worker that has
  * nothing left to do, or that found another one at work: the watchdog ends with it. Anything else
- * is a death; the pauses grow, so that a worker that cannot start does not burn the machine, and
- * after ten in a row the next command has to try. A watchdog that wakes to find another one in
- * charge, or none (`worker stop`), ends. Whoever starts one makes that file first, so that a worker
- * on its way finds none only where it was told to stop before it came up.
+ * is a death; the pauses grow to a minute, so that a worker that cannot start (a full disk) does not
+ * burn the machine, and after a day, or once the program is gone, the next command has to try. A
+ * watchdog that wakes to find another one in charge, or none (`worker stop`), ends. Whoever starts
+ * one makes that file first, so that a worker on its way finds none only where it was told to stop
+ * before it came up.
  */
 const WATCHDOG = `charge=$1; shift
 deaths=0
@@ -52,8 +53,8 @@ born=$(date +%s)
 until "$@"; do
   [ $(($(date +%s) - born)) -lt 60 ] || deaths=0
   deaths=$((deaths + 1))
-  [ "$deaths" -lt 10 ] || exit 1
-  sleep "$deaths"
+  [ "$deaths" -lt 1440 ] && [ -e "$1" ] && [ -e "$2" ] || exit 1
+  sleep $((deaths < 60 ? deaths : 60))
   read -r other <"$charge" && [ "$other" = $$ ] || exit 0
   born=$(date +%s)
 done`

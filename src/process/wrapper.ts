@@ -53,6 +53,7 @@ exec "$@"`
  *
  * - SIGHUP and the like are caught, not ignored: ignoring is inherited, catching is not.
  * - The agent runs in the foreground: dash makes `cmd &` ignore SIGINT.
+ * - Where the disk is full, the last word waits for an hour until there is room for it.
  * - The last act is `exec mv`: once `exit.json` stands, this process has nothing left to do.
  */
 const wrapper = (identify: string) => `set +eu
@@ -70,7 +71,12 @@ else
 fi
 PATH=$3
 umask 077
-echo "{$ending}" >"$1/exit.json.new" || exit 1
+tries=0
+until echo "{$ending}" >"$1/exit.json.new"; do
+  [ -d "$1" ] && [ "$tries" -lt 3600 ] || exit 1
+  tries=$((tries + 1))
+  sleep 1
+done
 sync "$1/exit.json.new" || sync
 exec mv -f "$1/exit.json.new" "$1/exit.json"`
 
@@ -82,11 +88,15 @@ export function wrapperArgv(
   argv: readonly string[],
   /** What is put around the agent, if anything is. */
   enclosure: readonly string[] | null,
+  /** With which the agent runs; null: as this process does. */
+  umask: number | null = null,
 ): [string, ...string[]] {
   const places = [runDirectory, workingDirectory, toolPath]
   const hold = [shell, '-c', wrapper(identify), 'holdfast-wrapper', ...places] as const
   const become = (script: string) => [shell, '-c', script, 'holdfast-agent']
-  if (enclosure === null) return [...hold, ...become(agentShell(identify)), runDirectory, ...argv]
+  const first = (script: string) =>
+    become(umask === null ? script : `umask ${umask.toString(8).padStart(3, '0')}\n${script}`)
+  if (enclosure === null) return [...hold, ...first(agentShell(identify)), runDirectory, ...argv]
   const enclosed = [...become(ENCLOSED_SHELL), ...argv]
-  return [...hold, ...become(enclosingShell(identify)), runDirectory, ...enclosure, ...enclosed]
+  return [...hold, ...first(enclosingShell(identify)), runDirectory, ...enclosure, ...enclosed]
 }

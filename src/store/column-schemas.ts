@@ -115,6 +115,7 @@ const request = z.object({
     }),
   ),
   setUp: z.optional(z.nullable(setUp)),
+  umask: z.optional(z.nullable(z.number())),
   priority: z.optional(z.number()),
   after: z.optional(z.array(z.string())),
   timeoutMs: z.optional(z.nullable(z.number())),

@@ -18,3 +18,10 @@ export function detectCaller(
   if (isTerminal(0)) return { kind: 'terminal', id: terminalName(), directory }
   return { kind: 'program', id: null, directory }
 }
+
+/** To ask for it, it has to be set. */
+export function currentUmask(): number {
+  const umask = process.umask(0o077)
+  process.umask(umask)
+  return umask
+}

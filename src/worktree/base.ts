@@ -70,11 +70,17 @@ async function takingBack(
     await dropBase(git, checkout.place.commonDir, task).catch(() => undefined)
     reach('refusal.ref-dropped')
     if (error instanceof AppError) throw error
-    const code = error instanceof GitError && error.isFull ? 'no_space' : 'capture_failed'
+    const why = `the working files were not taken: ${messageOf(error)}`
+    if (error instanceof GitError && error.isFull) {
+      throw new AppError('no_space', `the disk of ${checkout.place.commonDir} is full: ${why}`, {
+        hint: 'make room there, and hand it in again',
+        cause: error,
+      })
+    }
     const isClosed =
       error instanceof GitError &&
       /Permission denied|Read-only file system|unable to create directory/.test(error.stderr)
-    throw new AppError(code, `the working files were not taken: ${messageOf(error)}`, {
+    throw new AppError('capture_failed', why, {
       ...(isClosed ? { hint: CLOSED_HINT } : {}),
       cause: error,
     })

@@ -5,7 +5,7 @@
  * they would on the user's own `git status`.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { accessSync, constants, existsSync, statSync } from 'node:fs'
+import { accessSync, constants, existsSync, statfsSync, statSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
 import { trustedPath } from '../domain/environment.ts'
@@ -65,18 +65,26 @@ export class GitError extends Error {
   readonly status: number | null
   readonly signal: string | null
   readonly stderr: string
+  readonly #hadNoRoom: boolean
 
-  constructor(command: string, status: number | null, signal: string | null, stderr: string) {
+  constructor(
+    command: string,
+    status: number | null,
+    signal: string | null,
+    stderr: string,
+    hadNoRoom = false,
+  ) {
     const how = signal === null ? `exit ${status}` : `killed by ${signal}`
     super(`git ${command} failed (${how}): ${stderr.trim() || 'it said nothing'}`)
     this.status = status
     this.signal = signal
     this.stderr = stderr.trim()
+    this.#hadNoRoom = hadNoRoom
   }
 
-  /** The disk is full: there is no other sign of it than git's words. */
+  /** The disk is full. Git says so in words alone, and not always: "couldn't write". */
   get isFull(): boolean {
-    return /No space left on device|Out of diskspace/.test(this.stderr)
+    return this.#hadNoRoom || /No space left on device|Out of diskspace/.test(this.stderr)
   }
 }
 
@@ -107,8 +115,14 @@ export const BADGE_VARIABLE = 'HOLDFAST_GIT'
 /** The end of what git said is what explains a failure. */
 const STDERR_KEPT = 64 * 1024
 
-/** `environment` is the user's: PATH, HOME and what filters need. Its `GIT_*` are not passed on. */
-export function makeGit(environment: Readonly<Record<string, string | undefined>>): Git {
+/**
+ * `environment` is the user's: PATH, HOME and what filters need. Its `GIT_*` are not passed on.
+ * `umask`: with which git writes into a repository that others may use, too; by default ours.
+ */
+export function makeGit(
+  environment: Readonly<Record<string, string | undefined>>,
+  umask?: number,
+): Git {
   const inherited = Object.fromEntries(
     Object.entries(environment).filter(
       ([name]) => !name.startsWith('GIT_') && name !== BADGE_VARIABLE,
@@ -133,12 +147,15 @@ export function makeGit(environment: Readonly<Record<string, string | undefined>
     if (place?.workTree !== undefined) located.push(`--work-tree=${place.workTree}`)
     const cwd = call.cwd ?? place?.workTree ?? place?.gitDir
     const { PATH, program } = programsFor(place?.workTree)
-    const child = spawn(program, [...located, ...args], {
-      cwd,
-      env: { ...inherited, PATH, ...fixedEnvironment(call) },
-      stdio: [stdin, call.outputTo ?? 'pipe', 'pipe'],
-    })
-    return { child, ended: ending(child, args, call.answers ?? [], cwd) }
+    const start = () =>
+      spawn(program, [...located, ...args], {
+        cwd,
+        env: { ...inherited, PATH, ...fixedEnvironment(call) },
+        stdio: [stdin, call.outputTo ?? 'pipe', 'pipe'],
+      })
+    const child = umask === undefined ? start() : underUmask(umask, start)
+    const disks = [cwd, place?.commonDir ?? place?.gitDir].filter(path => path !== undefined)
+    return { child, ended: ending(child, args, call.answers ?? [], cwd, disks) }
   }
 
   return {
@@ -159,6 +176,16 @@ export function makeGit(environment: Readonly<Record<string, string | undefined>
 }
 
 /** By name where it is not found: that fails, and is told. */
+/** For a start alone: the child has it when that returns, and files of ours have modes of their own. */
+function underUmask<T>(umask: number, start: () => T): T {
+  const before = process.umask(umask)
+  try {
+    return start()
+  } finally {
+    process.umask(before)
+  }
+}
+
 function findGit(path: string): string {
   const directories = path.split(delimiter)
   return directories.map(directory => join(directory, 'git')).find(isExecutable) ?? 'git'
@@ -213,6 +240,7 @@ function ending(
   args: readonly string[],
   answers: readonly number[],
   cwd: string | undefined,
+  disks: readonly string[],
 ): Promise<{ status: number; stderr: string }> {
   let stderr = ''
   child.stderr?.setEncoding('utf8')
@@ -225,7 +253,7 @@ function ending(
     child.on('error', error => reject(notStarted(error, cwd)))
     child.on('close', (status, signal) => {
       if (status !== null && (status === 0 || answers.includes(status))) resolve({ status, stderr })
-      else reject(new GitError(args[0] ?? '', status, signal, stderr))
+      else reject(new GitError(args[0] ?? '', status, signal, stderr, disks.some(hasNoRoom)))
     })
   })
   // Whoever started it looks at the ending later; until then it is not an unhandled rejection.
@@ -233,12 +261,28 @@ function ending(
   return ended
 }
 
+/** Less than any file of git's takes. */
+const NO_ROOM_BYTES = 16_384
+
+function hasNoRoom(path: string): boolean {
+  try {
+    const { bavail, bsize } = statfsSync(path)
+    return bavail * bsize < NO_ROOM_BYTES
+  } catch {
+    // It is gone: that is another trouble.
+    return false
+  }
+}
+
 function notStarted(cause: Error, cwd: string | undefined): Error {
   if (cwd !== undefined && !existsSync(cwd)) {
     return new AppError('refused_in_state', `the directory ${cwd} is gone`, { cause })
   }
+  const { code = '' } = cause as { code?: string }
   return new AppError('refused_in_state', `git could not be started: ${cause.message}`, {
-    hint: 'holdfast needs git on PATH',
+    hint: ['EMFILE', 'ENFILE'].includes(code)
+      ? 'allow more open files: ulimit -n 1024'
+      : 'holdfast needs git on PATH',
     cause,
   })
 }

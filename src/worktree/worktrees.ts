@@ -34,20 +34,23 @@ export interface WorktreesNeeds {
   readonly agentsRoot?: string
   /** How long a partial clone may fetch what a worktree lacks, in milliseconds. */
   readonly fetchLimitMs?: number
+  /** With which git runs; as this process has it unless given. */
+  readonly umask?: number
 }
 
 /** The port `Worktrees` on plain `git`. */
-export function makeWorktrees({
-  locks,
-  clock,
-  processes,
-  environment,
-  freeBytes = freeBytesAt,
-  agentsRoot,
-  fetchLimitMs,
-}: WorktreesNeeds): Worktrees {
-  const git = makeGit(environment)
-  return {
+export function makeWorktrees(needs: WorktreesNeeds): Worktrees {
+  const { locks, clock, processes, environment, agentsRoot, fetchLimitMs } = needs
+  const { freeBytes = freeBytesAt } = needs
+  const git = makeGit(environment, needs.umask)
+  const others = new Map<number, Worktrees>()
+  const self: Worktrees = {
+    withUmask(umask) {
+      if (umask === null || umask === needs.umask) return self
+      const made = others.get(umask) ?? makeWorktrees({ ...needs, umask })
+      others.set(umask, made)
+      return made
+    },
     openCheckout: async directory => {
       const checkout = await openCheckout(git, directory)
       if (agentsRoot !== undefined) refuseAgentsOwn(checkout, agentsRoot)
@@ -124,4 +127,5 @@ export function makeWorktrees({
     gitVersion: () => gitVersion(git),
     listRegistered: commonDir => listRegistered(git, commonDir),
   }
+  return self
 }

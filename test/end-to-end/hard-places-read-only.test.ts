@@ -3,9 +3,9 @@ import { execFileSync } from 'node:child_process'
 import { chmodSync, existsSync, mkdirSync, readdirSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
-import { afterEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { eventually } from '../eventually.ts'
+import { makeOlderStore } from '../store/older-store.ts'
 import { House } from './house.ts'
 
 const isRoot = process.getuid?.() === 0
@@ -13,17 +13,12 @@ const NOBODY = 65534
 const untilGo =
   'echo begun; echo work > made.txt; touch under-way; while [ ! -e go ]; do sleep 0.05; done; echo done'
 
-const mounts: string[] = []
-afterEach(() => {
-  for (const place of mounts.splice(0)) execFileSync('umount', ['-l', place])
-})
-
 /** The same state directory, as a sandbox shows it: bound, and read-only. */
 function bindReadOnly(house: House): string {
   const view = join(house.scratch, 'view')
   mkdirSync(view)
   execFileSync('mount', ['--bind', house.home, view])
-  mounts.push(view)
+  house.atTheEnd.push(() => execFileSync('umount', ['-l', view]))
   execFileSync('mount', ['-o', 'remount,ro,bind', view])
   return view
 }
@@ -120,16 +115,7 @@ test.skipIf(!isRoot)('a log that a killed worker left is read as well', async ()
 
 test.skipIf(!isRoot)('an older store where nothing can be written is read too', async () => {
   const house = new House()
-  const id = await house.submitScript('echo answer')
-  await house.wait(id)
-  await house.ok(['worker', 'stop'])
-  const store = new DatabaseSync(join(house.home, 'store.db'))
-  // As the version before the last one knew it.
-  store.exec('ALTER TABLE tasks DROP COLUMN runs')
-  store.exec('ALTER TABLE tasks DROP COLUMN fruitless_ms')
-  store.exec('ALTER TABLE attempts DROP COLUMN active_ms')
-  store.exec('PRAGMA user_version = 2')
-  store.close()
+  const id = await makeOlderStore(house.home, 1)
   const environment = { HOLDFAST_HOME: bindReadOnly(house) }
   expect(await house.ok(['result', id], { environment })).toBe('answer')
   expect(await house.ok(['result', id])).toBe('answer')

@@ -58,6 +58,8 @@ export class House {
   /** A space and letters beyond ASCII, as people have them. */
   readonly repo: string
   readonly environment: Record<string, string>
+  /** Done once nothing of it runs any more, and before its files go: mounts are taken away. */
+  readonly atTheEnd: (() => void)[] = []
 
   /** `parent`: where its directory is made. */
   constructor(environment: Readonly<Record<string, string>> = {}, parent = tmpdir()) {
@@ -237,6 +239,7 @@ export class House {
         : ''
       throw new Error(`${log}the test left processes behind:\n${left.join('\n')}`)
     } finally {
+      for (const undo of this.atTheEnd) undo()
       rmSync(this.scratch, { recursive: true, force: true, maxRetries: 5 })
     }
   }

@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import {
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readFileSync,
   rmSync,
@@ -49,6 +50,7 @@ describe.each(['dash', 'bash', 'busybox'])('in %s', name => {
       env?: Record<string, string>
       files?: string[]
       enclosure?: readonly string[]
+      umask?: number
     } = {},
   ) => {
     symlinkSync(program ?? '', join(root, 'sh'))
@@ -65,6 +67,7 @@ describe.each(['dash', 'bash', 'busybox'])('in %s', name => {
       options.cwd ?? root,
       argv,
       options.enclosure ?? null,
+      options.umask ?? null,
     )
     const env = { PATH: '/nowhere', ...options.env }
     const child = spawn(command, args, { env, stdio: 'ignore', detached: true })
@@ -115,6 +118,42 @@ describe.each(['dash', 'bash', 'busybox'])('in %s', name => {
       expect(loadExit(root)).toEqual({ kind: 'ended', exit: { kind: 'signalled', signal: 9 } })
     },
   )
+
+  shellTest(
+    'the agent has the umask that was asked for, and its last word is private',
+    async () => {
+      for (const [umask, mode] of [
+        [0o022, 0o644],
+        [0o007, 0o660],
+        [0, 0o666],
+      ] as const) {
+        rmSync(join(root, 'sh'), { force: true })
+        rmSync(join(root, 'exit.json'), { force: true })
+        const file = join(root, `made-${umask}`)
+        const { ended } = start(['/bin/sh', '-c', ': >"$0"', file], { umask })
+        await ended
+        expect(statSync(file).mode & 0o777).toBe(mode)
+        expect(statSync(join(root, 'exit.json')).mode & 0o777).toBe(0o600)
+      }
+    },
+  )
+
+  shellTest('where there is no room for its last word, it waits until there is', async () => {
+    // A directory in its place fails the write as a full disk does.
+    mkdirSync(join(root, 'exit.json.new'))
+    const { child } = start(['/bin/sh', '-c', 'exit 7'])
+    await started()
+    await eventually('it tries again', () =>
+      processes
+        .scan('X', 0, () => undefined)
+        .some(({ group, name }) => {
+          return group === groupOf(child) && name === 'sleep'
+        }),
+    )
+    rmSync(join(root, 'exit.json.new'), { recursive: true })
+    await eventually('it has said it', () => loadExit(root).kind === 'ended')
+    expect(loadExit(root)).toEqual({ kind: 'ended', exit: { kind: 'exited', code: 7 } })
+  })
 
   shellTest('tells that it could not enter the working directory', async () => {
     await start(['/bin/true'], { cwd: join(root, 'gone') }).ended

@@ -7,7 +7,10 @@ import { STORE_FILE } from '../../src/store/home.ts'
 import { findDamage } from '../../src/store/integrity.ts'
 import { migrations } from '../../src/store/migrations/index.ts'
 import { openDatabase, STORE_VERSION } from '../../src/store/open.ts'
+import { openSqliteStore } from '../../src/store/sqlite-store.ts'
+import { systemClock } from '../../src/system-clock.ts'
 import { scratchDirectory } from '../scratch.ts'
+import { makeOlderStore } from './older-store.ts'
 
 async function refusal(work: Promise<unknown>): Promise<AppError> {
   const error = await work.then(
@@ -93,4 +96,18 @@ test('a JSON column of the wrong shape is found by the integrity check', async (
   raw.exec("UPDATE tasks SET state_json = '{'")
   expect(findDamage(raw).map(({ text }) => text)).toContain('tasks.state_json of a: no JSON')
   raw.close()
+})
+
+test('a store of each older version is brought up to date, with what is in it', async () => {
+  for (let version = 1; version < STORE_VERSION; version++) {
+    const directory = scratchDirectory()
+    const id = await makeOlderStore(directory, version)
+    const store = await openSqliteStore(directory, systemClock)
+    expect(await store.checkIntegrity()).toEqual([])
+    expect(await store.findTask(id)).toMatchObject({
+      request: { name: 'olden' },
+      state: { name: 'succeeded', result: { answer: 'answer' } },
+    })
+    await store.close()
+  }
 })

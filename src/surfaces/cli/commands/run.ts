@@ -6,7 +6,7 @@ import {
 import { permissionModes } from '../../../domain/permissions.ts'
 import { refuseCircle } from '../../../engine/refuse-circle.ts'
 import { planSubmission } from '../../../engine/submit.ts'
-import { detectCaller } from '../../caller.ts'
+import { currentUmask, detectCaller } from '../../caller.ts'
 import { defineCommand, jsonFlag } from '../command.ts'
 import { findCheckout } from '../common-git-dir.ts'
 import { parseChoice } from '../flags.ts'
@@ -70,6 +70,7 @@ export const run = defineCommand({
       prompt,
       argv,
       retryOnCrash: input.flags.retryOnCrash === true,
+      umask: currentUmask(),
       model: input.flags.model ?? choice('model') ?? null,
       effort: input.flags.effort ?? choice('effort') ?? null,
       permissions,

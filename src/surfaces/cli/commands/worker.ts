@@ -7,6 +7,7 @@ import { viewWorker } from '../../make-view.ts'
 import { type CommandContext, defineCommand, jsonFlag, requireWord } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { parseCount, parseDuration } from '../flags.ts'
+import { attemptsWithinLimit } from '../open-files.ts'
 import { stopWorker, untilWorker } from '../stop-worker.ts'
 import { requireWritableStore, unwritable } from '../writable-store.ts'
 
@@ -102,6 +103,8 @@ async function runWorker(
   const { work } = await import('../../../engine/work.ts')
   const { makeTicker } = await import('../../../engine/ticker.ts')
   const { systemClock } = await import('../../../system-clock.ts')
+  // Whoever happened to start it: its own files are private, and git writes as it would have.
+  const umask = process.umask(0o077)
   const presence = await holdfast.presence()
   const log = (line: string) => output.tell(`${new Date(now()).toISOString()} ${line}`)
   const order = {
@@ -114,6 +117,11 @@ async function runWorker(
     findAgent: (name: string) => holdfast.agent(name),
     log,
     leave: context.interrupted,
+  }
+  const most = attemptsWithinLimit()
+  if (most < order.slots) {
+    log(`only ${most} of ${order.slots} slots: few files may be open at once (ulimit -n)`)
+    order.slots = most
   }
   const store = await requireWritableStore(context)
   const sandbox = await holdfast.sandbox()
@@ -139,7 +147,7 @@ async function runWorker(
         store,
         files: await holdfast.files(),
         host: await holdfast.host(),
-        worktrees: await holdfast.worktrees(),
+        worktrees: (await holdfast.worktrees()).withUmask(umask),
         confinement: await holdfast.confinement(),
         clock: systemClock,
         ticker,
