@@ -10,10 +10,22 @@ const CLOSE_ON_EXEC = 0o2_000_000
 /**
  * Those beyond 0, 1 and 2 that a program which is started here would get, too. Node opens none like
  * that itself. None where there is no `/proc`: on macOS, Node has the system pass on only what it
- * names.
+ * names. (Nor those beyond the limit of open files, which was lowered once they were open: nothing
+ * can be put in their place any more.)
  */
 export function inheritedDescriptors(): readonly number[] {
-  return numbersIn('/proc/self/fd').filter(number => number > 2 && isPassedOn(number))
+  const passedOn = numbersIn('/proc/self/fd').filter(number => number > 2 && isPassedOn(number))
+  return passedOn.length === 0 ? [] : passedOn.filter(number => number < openFileLimit())
+}
+
+function openFileLimit(): number {
+  try {
+    const limits = readFileSync('/proc/self/limits', 'latin1')
+    return Number(/^Max open files +(\d+)/m.exec(limits)?.[1] ?? Number.POSITIVE_INFINITY)
+  } catch {
+    // Nothing says that there is one.
+    return Number.POSITIVE_INFINITY
+  }
 }
 
 function numbersIn(directory: string): readonly number[] {
