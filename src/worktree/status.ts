@@ -51,7 +51,8 @@ export interface StatusOptions {
    */
   readonly submodules: 'heads' | 'ignored'
   readonly untrackedFiles: boolean
-  readonly ignoredFiles: boolean
+  /** `collapsed`: a directory that a pattern names is one entry, whatever is in it. */
+  readonly ignoredFiles: boolean | 'collapsed'
   /** Stops after so many entries that are more than a deletion. */
   readonly limit: number
   /** Called at each entry, as it arrives: git itself may not have ended yet. */
@@ -73,7 +74,7 @@ export async function readStatus(
       '--no-ahead-behind',
       `--untracked-files=${options.untrackedFiles ? 'all' : 'no'}`,
       '--no-renames',
-      `--ignored=${options.ignoredFiles ? 'traditional' : 'no'}`,
+      `--ignored=${ignoredMode(options.ignoredFiles)}`,
       `--ignore-submodules=${options.submodules === 'heads' ? 'dirty' : 'all'}`,
     ],
     options.config === undefined ? { place } : { place, config: options.config },
@@ -109,6 +110,11 @@ export async function readStatus(
   const { stderr } = await process.ended
   const warnings = stderr.split('\n').filter(line => line.startsWith('warning: could not open'))
   return { head, entries, warnings, stopped: false }
+}
+
+function ignoredMode(wish: StatusOptions['ignoredFiles']): string {
+  if (wish === 'collapsed') return 'matching'
+  return wish ? 'traditional' : 'no'
 }
 
 /**

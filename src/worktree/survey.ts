@@ -6,6 +6,7 @@ import { cameFromSetUp } from './came-from-set-up.ts'
 import type { Change, Gitlink } from './change.ts'
 import { makeLook } from './contents.ts'
 import { type Git, GitError, type GitPlace } from './git.ts'
+import { describeHidden } from './hidden-work.ts'
 import { type BytePath, joinPaths, pathOnDisk } from './paths.ts'
 import {
   clearHiddenFlags,
@@ -98,12 +99,15 @@ export async function surveyWorktree(
   const status = await readStatusDespiteFilters(git, place, {
     submodules: 'ignored',
     untrackedFiles: true,
-    ignoredFiles: false,
+    ignoredFiles: 'collapsed',
     limit: Number.POSITIVE_INFINITY,
   })
   const isFromSetUp = (path: BytePath) => cameFromSetUp(place.workTree, path, setUpAt)
   const unchecked = new Set(isSparse ? absent : [])
-  const changes = changesAgainstBase(status, delta, unchecked, isFromSetUp)
+  const ignored = status.entries.flatMap(({ kind, path }) => (kind === 'ignored' ? [path] : []))
+  const seen = { ...status, entries: status.entries.filter(({ kind }) => kind !== 'ignored') }
+  const changes = changesAgainstBase(seen, delta, unchecked, isFromSetUp)
+  const hidden = await describeHidden(git, place, [...changes.keys()], ignored, isFromSetUp)
   for (const [path, change] of submoduleChanges(place.workTree, facts, delta))
     if (!unchecked.has(path)) changes.set(path, change)
   const leftOut = isUnknown
@@ -114,7 +118,7 @@ export async function surveyWorktree(
     changes: [...changes.values()],
     populated,
     nested: [...changes.keys()].filter(path => path.endsWith('/')),
-    leftOut: [...leftOut, ...status.warnings],
+    leftOut: [...leftOut, ...status.warnings, ...hidden],
   }
 }
 

@@ -457,3 +457,34 @@ it('dropped refs leave no directory of ours behind, and those of others alone', 
   expect(existsSync(within)).toBe(false)
   expect(existsSync(join(record.commonDir, 'logs/refs/holdfast'))).toBe(false)
 })
+
+describe('what git ignores because the agent told it to', () => {
+  it('is named, and what your own rules ignore is not', async () => {
+    const made = await makeMade(repository => {
+      repository.write('.gitignore', '*.ignored\nnode_modules\n')
+      repository.commit()
+    })
+    const { agent } = made
+    agent.write('node_modules/a/index.js', 'installed\n')
+    agent.write('node_modules/a/.gitignore', '*\n')
+    agent.write('cache.ignored', 'yours\n')
+    expect((await collect(made)).leftOut).toEqual([])
+    agent.write('priv/p', 'work\n')
+    agent.write('priv/.gitignore', '*\n')
+    agent.write('sub/.gitignore', 'out/\n')
+    agent.write('sub/out/deep/file', 'work\n')
+    agent.write('sub/seen', 'seen\n')
+    expect((await collect(made)).leftOut).toEqual([
+      'not taken: ignored by rules that the agent changed: priv/.gitignore, priv/p, sub/out/',
+    ])
+  })
+
+  it('also by a line that it adds to yours', async () => {
+    const made = await makeMade()
+    made.agent.write('notes.txt', 'work\n')
+    made.agent.write('.gitignore', '*.ignored\nnotes.txt\n')
+    const { leftOut, files } = await collect(made)
+    expect(leftOut).toEqual(['not taken: ignored by rules that the agent changed: notes.txt'])
+    expect(files).toBe(1)
+  })
+})
