@@ -14,6 +14,7 @@ import { type WritingPoints, writeDurably } from './durable-file.ts'
 import type { Git, GitPlace } from './git.ts'
 import { describeRepository, writeInner } from './inner-files.ts'
 import { makeOwnRepository } from './own-repository.ts'
+import { fetchHint } from './partial-clone.ts'
 import { countLines, PATCH } from './patch.ts'
 import { refOf } from './refs.ts'
 import { requirePresent } from './registration.ts'
@@ -97,7 +98,9 @@ async function namingFailure<T>(scratch: string, work: () => Promise<T>): Promis
     return await work()
   } catch (error) {
     if (error instanceof AppError) throw error
+    const hint = fetchHint(error)
     throw new AppError('capture_failed', `the work was not collected: ${messageOf(error)}`, {
+      ...(hint === undefined ? {} : { hint }),
       cause: error,
     })
   } finally {

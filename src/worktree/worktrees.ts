@@ -14,6 +14,7 @@ import { listIgnored, takeIncluded } from './included.ts'
 import { discardForGood, discardStray, dropRefs, findStrays, listStanding } from './leave.ts'
 import { forgetLost, isGone, isThere, recogniseWorktree } from './lost.ts'
 import { findAllOrphans, takeOver } from './orphans.ts'
+import { FETCH_LIMIT_MS, isPartialClone, withinLimit } from './partial-clone.ts'
 import { placeIncluded } from './place-included.ts'
 import { dropBase, holdBase } from './refs.ts'
 import { listRegistered, locateWorktree, lookAtWorktree, openOwnDirectory } from './registration.ts'
@@ -40,8 +41,8 @@ export interface WorktreesNeeds {
 
 /** The port `Worktrees` on plain `git`. */
 export function makeWorktrees(needs: WorktreesNeeds): Worktrees {
-  const { locks, clock, processes, environment, agentsRoot, fetchLimitMs } = needs
-  const { freeBytes = freeBytesAt } = needs
+  const { locks, clock, processes, environment, agentsRoot } = needs
+  const { freeBytes = freeBytesAt, fetchLimitMs = FETCH_LIMIT_MS } = needs
   const git = makeGit(environment, needs.umask)
   const others = new Map<number, Worktrees>()
   const self: Worktrees = {
@@ -89,7 +90,9 @@ export function makeWorktrees(needs: WorktreesNeeds): Worktrees {
       const reader = unblocked(taken, worktree.path)
       const own = await withOwnFilters(reader, worktree.commonDir)
       const collection = { worktree, base, task, setUpAt, now: clock.now() }
-      const result = await collectResult(own, collection, directory)
+      const collect = () => collectResult(own, collection, directory)
+      const isPartial = isPartialClone(worktree.commonDir)
+      const result = await (isPartial ? withinLimit(taken, fetchLimitMs, collect) : collect())
       const fifos = reader.met().map(path => `${path}: not taken: it is a FIFO`)
       return { ...result, leftOut: [...new Set([...result.leftOut, ...fifos])] }
     },

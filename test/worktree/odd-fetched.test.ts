@@ -5,7 +5,15 @@ import { expect, it } from 'vitest'
 import { worktreeIdOf } from '../../src/domain/ids.ts'
 import { eventually } from '../eventually.ts'
 import { carry, changesIn, collect, leftOutOf, sightOf } from './odd.ts'
-import { limits, makeRepository, makeScene, nextTask, processes, Repository } from './scene.ts'
+import {
+  limits,
+  makeRepository,
+  makeScene,
+  nextTask,
+  processes,
+  Repository,
+  type Scene,
+} from './scene.ts'
 
 /** A clone without the contents of any commit but its HEAD. */
 function makePartial(scene = makeScene()) {
@@ -66,13 +74,19 @@ it('a remote that is gone is told as such, and nothing is left; once it is back,
   expect(readFileSync(join(path, 'kept.txt'), 'utf8')).toBe('kept\n')
 })
 
-it('a remote that never answers is given up after the limit, and nobody waits for it', async () => {
-  const { scene, clone } = makePartial(makeScene({ fetchLimitMs: 1_000 }))
+/** From now on its remote takes a call, and says nothing. Gives the file with the pid of the call. */
+function silence({ scene, clone }: { scene: Scene; clone: Repository }): string {
   const ssh = join(scene.top, 'ssh')
   const pid = join(scene.top, 'ssh.pid')
   writeFileSync(ssh, `#!/bin/sh\necho $$ > '${pid}'\nexec sleep 600\n`, { mode: 0o755 })
   clone.git('config', 'core.sshCommand', ssh)
   clone.git('config', 'remote.origin.url', 'ssh://nowhere.invalid/repository')
+  return pid
+}
+
+it('a remote that never answers is given up after the limit, and nobody waits for it', async () => {
+  const { scene, clone } = makePartial(makeScene({ fetchLimitMs: 1_000 }))
+  const pid = silence({ scene, clone })
   await expect(carry(clone, { revision: 'HEAD~' })).rejects.toMatchObject({
     code: 'refused_in_state',
     message: expect.stringContaining('has not fetched what this partial clone lacks'),
@@ -80,4 +94,27 @@ it('a remote that never answers is given up after the limit, and nobody waits fo
   const asked = Number(readFileSync(pid, 'utf8'))
   await eventually('what it started is gone', () => processes.find(asked) === undefined)
   expect(clone.git('worktree', 'list').split('\n')).toHaveLength(1)
+})
+
+it('so is one that is needed to compare with what a sparse checkout lacks; nothing is lost', async () => {
+  const { scene, origin, clone } = makePartial(makeScene({ fetchLimitMs: 2_000 }))
+  clone.remove('directory')
+  clone.git('checkout', '-q', '--detach', 'HEAD~')
+  clone.git('sparse-checkout', 'set', '--no-cone', '/*', '!/directory/')
+  origin.write('directory/a.txt', 'third\n')
+  origin.commit('third')
+  clone.git('fetch', '-q')
+  clone.git('checkout', '-q', 'FETCH_HEAD')
+  const carried = await carry(clone)
+  const { record, base, task, results } = carried
+  carried.agent.write('directory/a.txt', 'the agent’s\n')
+  const url = clone.git('config', 'remote.origin.url')
+  silence({ scene, clone })
+  const collecting = () => scene.worktrees.collectResult(record, base, task, results)
+  await expect(collecting()).rejects.toMatchObject({
+    message: expect.stringContaining('has not fetched what this partial clone lacks'),
+  })
+  expect(readFileSync(carried.agent.at('directory/a.txt'), 'utf8')).toBe('the agent’s\n')
+  clone.git('config', 'remote.origin.url', url)
+  expect(changesIn(carried, await collecting())).toEqual(['M directory/a.txt'])
 })
