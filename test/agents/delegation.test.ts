@@ -3,7 +3,6 @@ import { appendFileSync, existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
 import { byMarker, say, shell, type Turn } from '../../src/demo/scripted-model/script.ts'
-import { visibleParent } from '../confined.ts'
 import { entry, type House } from '../end-to-end/house.ts'
 import { eventually } from '../eventually.ts'
 import { codex, houseWithModel } from './house-with-model.ts'
@@ -16,7 +15,6 @@ const timed = (words: string) =>
 
 async function houseOf(parent: readonly Turn[]) {
   const { house, model } = await houseWithModel([], {
-    parent: visibleParent(),
     environment: { HOLDFAST_SLOTS: '3' },
     choose: byMarker({ 'PARENT-TASK': parent, 'CHILD-TASK': [say('The child was here.')] }),
   })

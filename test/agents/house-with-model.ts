@@ -5,6 +5,7 @@ import { ensureAgent } from '../../src/demo/ensure-agent.ts'
 import { writeCodexHome } from '../../src/demo/scripted-model/codex-home.ts'
 import type { Choose, Turn } from '../../src/demo/scripted-model/script.ts'
 import { type ScriptedModel, startScriptedModel } from '../../src/demo/scripted-model/server.ts'
+import { visibleParent } from '../confined.ts'
 import { House } from '../end-to-end/house.ts'
 
 export const codex = await ensureAgent('codex')
@@ -17,17 +18,17 @@ export interface ModelHouseOptions {
   /** Asked first; where it gives nothing, the turns are. */
   readonly choose?: Choose
   readonly environment?: Readonly<Record<string, string>>
-  /** Where the house stands; by default in the temporary directory, to which Codex lets write. */
-  readonly parent?: string
 }
 
 export async function houseWithModel(
   turns: readonly Turn[],
-  { choose, environment, parent }: ModelHouseOptions = {},
+  { choose, environment }: ModelHouseOptions = {},
 ): Promise<{ house: House; model: ScriptedModel }> {
   const model = await startScriptedModel({ turns, ...(choose && { choose }) })
   models.push(model)
-  const house = new House(environment, parent)
+  // Codex lets write to the temporary directory, and puts no helper programs there: with a
+  // bubblewrap on the PATH that knows no --argv0 (before 0.9), it then runs no command at all.
+  const house = new House(environment, visibleParent())
   Object.assign(house.environment, await writeCodexHome(join(house.scratch, 'codex'), model.url), {
     PATH: `${dirname(codex.bin)}:${house.environment.PATH}`,
   })

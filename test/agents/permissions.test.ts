@@ -11,17 +11,16 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { say, shell } from '../../src/demo/scripted-model/script.ts'
 import { denied, plantIn, TRY } from '../attacks.ts'
-import { visibleParent } from '../confined.ts'
 import type { House } from '../end-to-end/house.ts'
 import { houseWithModel } from './house-with-model.ts'
 
 /** Ends with 0 if the socket that it is given can be connected to. */
 const CONNECT = `require('net').connect(process.argv[1], () => process.exit(0)).on('error', () => process.exit(1))`
 
-/** A house outside of `/tmp`, to which Codex lets write, with another task at work in it. */
+/** A house with another task at work in it. */
 async function makeHouse() {
   const environment = { HOLDFAST_SLOTS: '3' }
-  const made = await houseWithModel([], { parent: visibleParent(), environment })
+  const made = await houseWithModel([], { environment })
   made.house.write('.ssh/id_x', 'TOP SECRET\n', made.house.scratch)
   const other = await made.house.submitScript('exec sleep 300')
   await made.house.untilState(other, 'running')
