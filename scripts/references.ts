@@ -6,6 +6,8 @@ import { exitCodeMeanings, exitCodes } from '../src/surfaces/cli/exit-codes.ts'
 import { commandHelp, overallHelp } from '../src/surfaces/cli/help.ts'
 import { commands } from '../src/surfaces/cli/main.ts'
 import { views } from '../src/surfaces/view.ts'
+import { cases } from '../test/faults/plan.ts'
+import { allSurvived, reliabilityPage } from '../test/faults/report.ts'
 
 const notice = '<!-- Written by `npm run docs`. -->'
 
@@ -17,6 +19,7 @@ export async function references(): Promise<Record<string, string>> {
     'docs/reference/config.schema.json': publishedSchema('user'),
     'docs/reference/exit-codes.md': exitCodeReference(),
     'docs/reference/json.md': jsonReference(),
+    'docs/reliability.md': reliabilityPage(allSurvived(cases)),
   }
 }
 

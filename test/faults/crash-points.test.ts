@@ -7,6 +7,7 @@ import { expect, test } from 'vitest'
 import { crashPoints, foreignPoints } from '../../src/domain/crash-points.ts'
 import { agentEnvironment, workerEnvironment } from '../../src/domain/environment.ts'
 import { scratchDirectory } from '../scratch.ts'
+import { cases, nameOf } from './plan.ts'
 
 const source = fileURLToPath(new URL('../../src', import.meta.url))
 const LIST = 'domain/crash-points.ts'
@@ -34,6 +35,14 @@ test('every point of the list is reached by the code, and no other', () => {
   expect(calls.filter(name => !listed.includes(name ?? ''))).toEqual([])
   // Some are handed to the function that reaches them; the compiler knows their names.
   expect(listed.filter(name => !code.includes(`'${name}'`))).toEqual([])
+})
+
+test('every point is struck by some case of the kill matrix, and no case is there twice', () => {
+  const struck = new Set(cases.map(({ point }) => point))
+  // A case fails if its point is not reached.
+  expect([...listed, ...foreign].filter(name => !struck.has(name))).toEqual([])
+  const names = cases.map(nameOf)
+  expect(names.filter((name, n) => names.indexOf(name) !== n)).toEqual([])
 })
 
 test('the variable reaches a worker, and no agent', () => {

@@ -13,11 +13,15 @@ import {
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { processesOf } from '../processes-of.ts'
 
 /** Which files a repository has, and in which state. */
 export type RepositoryKind = 'clean' | 'dirty' | 'filtered' | 'ready' | 'submodule'
 
-export const ORIGINAL = 'one\ntwo\nthree\n'
+const ORIGINAL = 'one\ntwo\nthree\n'
+/** How often nobody must be met until nobody is there. */
+const QUIET_LOOKS = 10
+const LOOK_MS = 20
 
 export class Ground {
   readonly scratch = realpathSync(mkdtempSync(join(tmpdir(), 'holdfast-faults-')))
@@ -97,6 +101,24 @@ export class Ground {
     this.git(root, 'add', '--all')
     const options = ['--cached', '-U3', '--binary', '--full-index', '--no-renames', '--no-color']
     return this.git(root, 'diff', ...options)
+  }
+
+  /** Ends all cases that are being played, without a further step of this program. */
+  abandon(): void {
+    const cell = new Int32Array(new SharedArrayBuffer(4))
+    // Some looks more: a process may just be starting another.
+    for (let quiet = 0; quiet < QUIET_LOOKS; quiet++) {
+      for (const line of processesOf(this.scratch)) {
+        quiet = 0
+        try {
+          process.kill(Number.parseInt(line, 10), 'SIGKILL')
+        } catch {
+          // It went by itself.
+        }
+      }
+      Atomics.wait(cell, 0, 0, LOOK_MS)
+    }
+    this.leave()
   }
 
   leave(): void {

@@ -2,15 +2,18 @@
  * The kill matrix: `npm run test:faults`. Kills us at every step of a task's life, and looks whether
  * anything was lost. `--list` names the steps; words choose cases by what their names contain.
  */
+import { writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import { Ground } from './ground.ts'
 import { type Case, cases, nameOf, pointsOf, steps } from './plan.ts'
-import { type Outcome, play } from './play.ts'
+import { play } from './play.ts'
+import { type Played, reliabilityPage, totalsOf } from './report.ts'
 
 const SIGNALS = { SIGINT: 2, SIGTERM: 15, SIGHUP: 1 } as const
 /** Most of the time is waiting: for a watchdog, for a resume. */
 const AT_ONCE = 4 * availableParallelism()
+const PAGE = new URL('../../docs/reliability.md', import.meta.url)
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -23,7 +26,9 @@ const { values, positionals } = parseArgs({
 if (values.list) list()
 else {
   const chosen = cases.filter(one => positionals.every(word => isMeant(nameOf(one), word)))
-  await run(Array.from({ length: Number(values.times) }, () => chosen).flat())
+  const times = Number(values.times)
+  const isWhole = chosen.length === cases.length && times === 1
+  await run(Array.from({ length: times }, () => chosen).flat(), isWhole)
 }
 
 /** `!word`: those without it. */
@@ -43,27 +48,28 @@ function list(): void {
   console.log(`\n${points.length} points, ${cases.length} cases`)
 }
 
-async function run(chosen: readonly Case[]): Promise<void> {
+async function run(chosen: readonly Case[], isWhole: boolean): Promise<void> {
   const began = performance.now()
   const ground = new Ground()
-  let interrupted = false
   for (const [name, number] of Object.entries(SIGNALS)) {
     process.on(name, () => {
-      interrupted = true
-      process.exitCode = 128 + number
+      ground.abandon()
+      console.error('interrupted; nothing is left running')
+      process.exit(128 + number)
     })
   }
   const left = [...chosen]
-  const outcomes: { one: Case; outcome: Outcome }[] = []
+  const played: Played[] = []
   const work = async () => {
-    for (let one = left.shift(); one !== undefined && !interrupted; one = left.shift()) {
-      const outcome = await play(one, ground)
-      outcomes.push({ one, outcome })
-      const ok = outcome.complaints.length === 0
-      const seconds = (outcome.ms / 1000).toFixed(1)
-      const count = `${outcomes.length}/${chosen.length}`
-      console.log(`${ok ? 'ok  ' : 'FAIL'} ${count} ${nameOf(one)} (${seconds} s)`)
-      for (const text of outcome.complaints) console.log(`     ${text.replaceAll('\n', '\n     ')}`)
+    for (let one = left.shift(); one !== undefined; one = left.shift()) {
+      const { complaints, lostTasks, lostBytes, ms } = await play(one, ground)
+      const survived = complaints.length === 0
+      played.push({ one, survived, lostTasks, lostBytes })
+      const count = `${played.length}/${chosen.length}`
+      console.log(
+        `${survived ? 'ok  ' : 'FAIL'} ${count} ${nameOf(one)} (${(ms / 1000).toFixed(1)} s)`,
+      )
+      for (const text of complaints) console.log(`     ${text.replaceAll('\n', '\n     ')}`)
     }
   }
   try {
@@ -71,14 +77,11 @@ async function run(chosen: readonly Case[]): Promise<void> {
   } finally {
     ground.leave()
   }
-  const sum = (pick: (outcome: Outcome) => number) =>
-    outcomes.reduce((total, { outcome }) => total + pick(outcome), 0)
-  const points = new Set(outcomes.map(({ one }) => one.point)).size
-  const survived = sum(({ complaints }) => (complaints.length === 0 ? 1 : 0))
-  const lost = `tasks lost: ${sum(({ lostTasks }) => lostTasks)}; bytes of work lost: ${sum(({ lostBytes }) => lostBytes)}`
+  if (isWhole) writeFileSync(PAGE, reliabilityPage(played))
+  const { points, cases: count, survived, lostTasks, lostBytes } = totalsOf(played)
   const seconds = ((performance.now() - began) / 1000).toFixed(0)
   console.log(
-    `${points} points, ${outcomes.length} cases, ${survived} survived; ${lost}; ${seconds} s`,
+    `${points} points, ${count} kills, ${survived} survived; tasks lost: ${lostTasks}; bytes of work lost: ${lostBytes}; ${seconds} s`,
   )
-  if (survived < outcomes.length) process.exitCode ??= 1
+  if (survived < count) process.exitCode = 1
 }

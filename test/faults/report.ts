@@ -1,0 +1,99 @@
+/** `docs/reliability.md`: what was tried, and what came of it. Without times, which differ each run. */
+import { type Case, pointsOf, steps } from './plan.ts'
+import { type StoryName, stories } from './stories.ts'
+
+export interface Played {
+  readonly one: Case
+  readonly survived: boolean
+  readonly lostTasks: number
+  readonly lostBytes: number
+}
+
+/** As it has to be: what the page in git says. */
+export function allSurvived(cases: readonly Case[]): readonly Played[] {
+  return cases.map(one => ({ one, survived: true, lostTasks: 0, lostBytes: 0 }))
+}
+
+export interface Totals {
+  readonly points: number
+  readonly cases: number
+  readonly survived: number
+  readonly lostTasks: number
+  readonly lostBytes: number
+}
+
+export function totalsOf(played: readonly Played[]): Totals {
+  return {
+    points: new Set(played.map(({ one }) => one.point)).size,
+    cases: played.length,
+    survived: played.filter(({ survived }) => survived).length,
+    lostTasks: played.reduce((sum, { lostTasks }) => sum + lostTasks, 0),
+    lostBytes: played.reduce((sum, { lostBytes }) => sum + lostBytes, 0),
+  }
+}
+
+export function reliabilityPage(played: readonly Played[]): string {
+  const all = totalsOf(played)
+  const row = (name: string, some: readonly Played[]) => {
+    const { points, cases, survived } = totalsOf(some)
+    return `| ${name} | ${points} | ${cases} | ${survived} |`
+  }
+  const byStep = Object.keys(steps).map(step => {
+    const points = pointsOf(step)
+    return row(
+      step,
+      played.filter(({ one }) => points.includes(one.point)),
+    )
+  })
+  const names = Object.keys(stories) as StoryName[]
+  const byStory = names.map(name =>
+    row(
+      `${name}: ${stories[name].about}`,
+      played.filter(({ one }) => one.story === name),
+    ),
+  )
+  return `<!-- Written by \`npm run docs\`, and by a whole run of \`npm run test:faults\`. -->
+# Reliability
+
+\`npm run test:faults\` kills Holdfast with SIGKILL at every step at which it makes or removes
+something that outlasts it: a row, a file, a ref, a process. Where an attempt is alive, it kills the
+agent, its wrapper and the worker in every combination, some with the worker's watchdog too. It then
+does what a person would do: nothing, where a watchdog lives; else \`holdfast status\`, or the same
+command again. \`npm run test:faults -- --list\` names the steps.
+
+**${all.points} steps, ${all.cases} kills, ${all.survived} survived. Tasks lost: ${all.lostTasks}. Bytes of work lost: ${all.lostBytes}.**
+
+A kill counts as survived if all of this holds:
+
+- the step was reached, and who was to be killed was there and is dead;
+- right after it, before anything is put in order, a look finds the task and says nothing of it that
+  is not so;
+- the task ends as it would have, once: one end in its log, one delivery, each try ended once;
+- its patch is, byte for byte, what plain git makes of the files that the agent was told to leave
+  behind, with everything that it had done before the kill;
+- files, index bytes, HEAD, branches, tags and stash of the checkout are as before;
+- no two agents, and no agent and a tool of the one before, were ever alive at once;
+- nothing is left over: no process, lease, environment, half-written file, worktree without a row,
+  ref without a task.
+
+A run in which one of them does not survive fails, and says so here.
+
+A git that is killed while it writes a pack leaves that (\`objects/pack/tmp_pack_*\`) to git's own
+\`gc\`: nobody else can tell whose it is.
+
+## By step
+
+| step | points | kills | survived |
+|---|---|---|---|
+${byStep.join('\n')}
+
+## By scenario
+
+The agent is a small program that speaks Codex's protocol and keeps its session; in those called
+\`codex\` it is the real Codex, against a scripted model.
+
+| scenario | points | kills | survived |
+|---|---|---|---|
+${byStory.join('\n')}
+`
+}
