@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import { lstatSync, readdirSync, readFileSync, statSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, lstatSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { join, resolve } from 'node:path'
 
 /**
  * Everything of a checkout that our promise names: files, index bytes, HEAD, refs of the user's,
@@ -24,11 +24,21 @@ export function fingerprint(
     }
   }
   add(directory)
-  const gitDir = git('rev-parse', '--absolute-git-dir').trim()
+  const gitDir = gitDirOf(directory)
   hash.update(readFileSync(join(gitDir, 'index')))
   hash.update(readFileSync(join(gitDir, 'HEAD')))
   const refs = git('for-each-ref', '--format=%(refname) %(objectname)')
   hash.update(refs.replace(/^refs\/holdfast\/.*\n/gm, ''))
-  hash.update(git('stash', 'list'))
+  // The newest stash is a ref, the others are lines of its log.
+  const link = join(gitDir, 'commondir')
+  const common = existsSync(link) ? resolve(gitDir, readFileSync(link, 'utf8').trim()) : gitDir
+  const stashes = join(common, 'logs', 'refs', 'stash')
+  if (existsSync(stashes)) hash.update(readFileSync(stashes))
   return hash.digest('hex')
+}
+
+function gitDirOf(directory: string): string {
+  const path = join(directory, '.git')
+  if (lstatSync(path).isDirectory()) return path
+  return resolve(directory, readFileSync(path, 'utf8').trim().slice('gitdir: '.length))
 }

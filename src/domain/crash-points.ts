@@ -21,6 +21,7 @@ const points = {
     'submission.environment-synced': 'the environment is on disk',
     'submission.scripts-written': 'the scripts of a trusted set-up are on disk',
     'submission.request-synced': 'so are the directories that name them',
+    'base.held': 'what an earlier task started from is held for this one too',
     'base.looked-at': 'the working files were looked at, and the commit is held by a ref',
     'included.bytes-written': 'the ignored files that come along are read and kept',
     'included.list-written': 'it is written down which they are',

@@ -3,6 +3,7 @@
  * `resume` as a task that follows it, in the same session and worktree.
  */
 import { delegationBy } from '../domain/delegation.ts'
+import { reach } from '../domain/crash-points.ts'
 import { agentEnvironment } from '../domain/environment.ts'
 import { AppError } from '../domain/errors.ts'
 import { followerName, type TaskId } from '../domain/ids.ts'
@@ -149,6 +150,7 @@ async function planAgain(
     setUp: null,
     async takeBase(anew: TaskId) {
       await worktrees.holdBase(request.repo.commonDir, anew, base)
+      reach('base.held')
       return base
     },
   }

@@ -5,8 +5,13 @@ import { eventually } from '../eventually.ts'
 import { processesOf } from '../processes-of.ts'
 import { readIfThere, type Stage } from './stage.ts'
 
-/** `self`: whoever reaches the point, as the point itself kills it. */
-export type Actor = 'self' | 'agent' | 'wrapper' | 'worker' | 'watchdog'
+/**
+ * `self`: whoever reaches the point, as the point itself kills it. `again`: also who reaches it next,
+ * if anybody does.
+ */
+export type Actor = 'self' | 'again' | 'agent' | 'wrapper' | 'worker' | 'watchdog'
+/** Those who are there to be killed. */
+export type Victim = Exclude<Actor, 'self' | 'again'>
 
 /** A live process; a dead one that nobody has collected is none. */
 export function isAlive(pid: number): boolean {
@@ -25,16 +30,12 @@ function statOf(pid: number): string | undefined {
 }
 
 /** The live process that an actor is at this moment; undefined: there is none. */
-export function find(
-  actor: Exclude<Actor, 'self'>,
-  stage: Stage,
-  task: string,
-): number | undefined {
+export function find(actor: Victim, stage: Stage, task: string): number | undefined {
   const pid = look(actor, stage, task)
   return pid !== undefined && isAlive(pid) ? pid : undefined
 }
 
-function look(actor: Exclude<Actor, 'self'>, stage: Stage, task: string): number | undefined {
+function look(actor: Victim, stage: Stage, task: string): number | undefined {
   const run = stage.runDirectory(task)
   switch (actor) {
     case 'agent':
@@ -73,7 +74,7 @@ function findUnwritten(stage: Stage, run: string | undefined): number | undefine
  * one, because some of them are about to end by themselves.
  */
 export async function killAll(
-  actors: readonly Exclude<Actor, 'self'>[],
+  actors: readonly Victim[],
   stage: Stage,
   task: string,
   strictly: boolean,

@@ -27,6 +27,7 @@ export class Ground {
   readonly scratch = realpathSync(mkdtempSync(join(tmpdir(), 'holdfast-faults-')))
   readonly entry = join(this.scratch, 'program', 'bin', 'holdfast.cjs')
   readonly environment: Readonly<Record<string, string>>
+  readonly #patches = new Map<string, string>()
   #stages = 0
 
   constructor() {
@@ -61,24 +62,12 @@ export class Ground {
     const template = join(this.scratch, kind)
     if (!existsSync(template)) this.#make(kind, template)
     cpSync(template, path, { recursive: true, preserveTimestamps: true, verbatimSymlinks: true })
-    // The copy's inodes are others: git is to know its files by their state, as in any checkout.
-    this.git(path, 'update-index', '-q', '--refresh')
   }
 
   git(directory: string, ...words: string[]): string {
     const env = { ...this.environment, HOME: this.scratch }
-    try {
-      return execFileSync('git', words, {
-        cwd: directory,
-        env,
-        encoding: 'utf8',
-        stdio: ['ignore', 'pipe', 'pipe'],
-      })
-    } catch (error) {
-      // A dirty file is no failure of a refresh.
-      if (words[0] === 'update-index') return ''
-      throw error
-    }
+    const stdio = ['ignore', 'pipe', 'pipe'] as const
+    return execFileSync('git', words, { cwd: directory, env, encoding: 'utf8', stdio: [...stdio] })
   }
 
   /**
@@ -86,9 +75,16 @@ export class Ground {
    * removes them), as plain git says it.
    */
   patch(kind: RepositoryKind, files: Readonly<Record<string, string | null>>): string {
+    const key = JSON.stringify([kind, files])
+    const patch = this.#patches.get(key) ?? this.#makePatch(kind, files)
+    this.#patches.set(key, patch)
+    return patch
+  }
+
+  #makePatch(kind: RepositoryKind, files: Readonly<Record<string, string | null>>): string {
     const root = join(this.makeRoom(), 'expected')
     this.putRepository(kind, root)
-    this.git(root, 'update-index', '--really-refresh', '--no-assume-unchanged', 'hidden.txt')
+    this.git(root, 'update-index', '--no-assume-unchanged', 'hidden.txt')
     this.git(root, 'add', '--all')
     this.git(root, 'commit', '--quiet', '--allow-empty', '--message=base')
     for (const [name, content] of Object.entries(files)) {
@@ -129,7 +125,7 @@ export class Ground {
     mkdirSync(root)
     const git = (...words: string[]) => this.git(root, ...words)
     const write = (name: string, content: string) => writeFileSync(join(root, name), content)
-    git('init', '--quiet', '--initial-branch=trunk')
+    git('init', '--quiet', '--initial-branch=trunk', '--template=')
     write('kept.txt', ORIGINAL)
     write('gone.txt', 'to be removed\n')
     write('hidden.txt', 'as committed\n')

@@ -24,6 +24,8 @@ export function pointsOf(step: string): readonly string[] {
 }
 
 const SELF: readonly (readonly Actor[])[] = [['self']]
+/** Whoever puts it in order is killed at the same step. */
+const TWICE: readonly (readonly Actor[])[] = [['self', 'again']]
 /** Every set of those who hold an attempt. */
 const EACH: readonly (readonly Actor[])[] = [
   ['agent'],
@@ -149,6 +151,12 @@ export const cases: readonly Case[] = [
   ...strikes('plain', END, WITHOUT_AGENT),
   ...strikes('plain', [...STOP_OF_NOBODY, ...COLLECT, ...SETTLE], SELF),
   ...strikes('plain', ['collect.imported', 'settle.committed'], AND_WATCHDOG),
+  ...strikes(
+    'plain',
+    [...WORKER_START, ...all('Claiming'), ...WORKTREE, ...LAUNCH, ...pointsOf('Following')],
+    TWICE,
+  ),
+  ...strikes('plain', [...STOP_OF_NOBODY, ...COLLECT, ...SETTLE], TWICE),
 
   ...strikes(
     'late',
@@ -253,5 +261,7 @@ export const cases: readonly Case[] = [
   ...strikes('codex cancelled', ['stop.asked', 'stop.ended', 'settle.stopped'], SELF),
   ...strikes('codex cancelled after', ['agent.mid-tool'], EACH),
   ...strikes('codex failed', ['agent.mid-model', 'agent.mid-tool'], EACH),
+  ...strikes('retry', ['base.held', 'submission.row-written', 'submission.row-committed'], SELF),
+  ...strikes('after', ['transition.written', 'settle.committed', 'claim.committed'], SELF),
   ...strikes('worker stopped', all('Leaving (a worker with nothing to do, or told to stop)'), SELF),
 ]

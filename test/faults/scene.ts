@@ -1,10 +1,10 @@
 /** One case as it is played: what people do, and what is seen meanwhile. */
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseTaskId } from '../../src/domain/ids.ts'
 import { eventually } from '../eventually.ts'
-import { type Actor, find, killAll } from './cast.ts'
+import { type Actor, find, killAll, type Victim } from './cast.ts'
 import { readTasks } from './rows.ts'
 import type { Stage } from './stage.ts'
 import { LIMIT_MS, Strike } from './strike.ts'
@@ -76,7 +76,7 @@ export class Scene {
     await eventually('its session is known', session, LIMIT_MS)
   }
 
-  kill(who: readonly Exclude<Actor, 'self'>[], id: string): Promise<void> {
+  kill(who: readonly Victim[], id: string): Promise<void> {
     return killAll(who, this.stage, id, true)
   }
 
@@ -118,12 +118,15 @@ export class Scene {
 
   /** The worker leaves, and no watchdog brings another. */
   async close(): Promise<void> {
-    await this.stage.run(['worker', 'stop'], '/')
+    // As `worker stop` does it.
+    rmSync(join(this.stage.home, 'watchdog'), { force: true })
+    const worker = this.find('worker', '')
+    if (worker !== undefined) process.kill(worker, 'SIGTERM')
     const nobody = () => this.stage.processes().length === 0
     await eventually('nothing is left running', nobody, LIMIT_MS / 3).catch(() => undefined)
   }
 
-  find(actor: Exclude<Actor, 'self'>, id: string): number | undefined {
+  find(actor: Victim, id: string): number | undefined {
     return find(actor, this.stage, id)
   }
 }

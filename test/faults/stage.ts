@@ -59,8 +59,9 @@ export class Stage {
       KEEPER: this.keeper,
       ...more,
     }
-    this.before = this.fingerprint()
-    this.contentBefore = this.fingerprint(false)
+    const refs = this.git('for-each-ref', '--format=%(refname) %(objectname)')
+    this.before = fingerprint(this.repo, () => refs)
+    this.contentBefore = fingerprint(this.repo, () => refs, false)
   }
 
   git(...words: string[]): string {
@@ -91,6 +92,12 @@ export class Stage {
 
   arm(point: string, order: 'kill' | 'stand'): void {
     writeFileSync(join(this.points, point), order)
+  }
+
+  /** For whoever reaches a point next. */
+  armAgain(point: string): void {
+    for (const name of ['reached', 'pid']) rmSync(join(this.points, `${point}.${name}`))
+    this.arm(point, 'kill')
   }
 
   /** Reaches a point on behalf of somebody who does not know it. True: it was armed. */

@@ -470,6 +470,40 @@ ${DONE}`,
     },
     end: () => 'nothing',
   },
+  retry: {
+    about: 'a task that is done anew',
+    repository: 'dirty',
+    steps: WORK + DONE,
+    async tell(scene) {
+      const first = await scene.submitted(TASK)
+      await scene.untilEnded(first)
+      scene.strike.arm()
+      const second = await scene.submit(['retry', first])
+      if (second === undefined) {
+        await forgetAll(scene)
+        return [first]
+      }
+      await scene.untilEnded(second)
+      return [first, second]
+    },
+    end: succeeded(FINISHED),
+  },
+  after: {
+    about: 'a task that starts once another one has succeeded',
+    repository: 'clean',
+    steps: WORK + DONE,
+    async tell(scene) {
+      scene.stage.arm('agent.mid-tool', 'stand')
+      const first = await scene.submitted(TASK)
+      await scene.untilReached('agent.mid-tool')
+      const second = await scene.submitted([...TASK, '--after', first])
+      scene.strike.arm()
+      scene.stage.letGo('agent.mid-tool')
+      await scene.untilEnded(second)
+      return [first, second]
+    },
+    end: succeeded(FINISHED),
+  },
   'worker stopped': {
     about: 'a worker that is told to stop while an agent runs',
     repository: 'clean',

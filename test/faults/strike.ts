@@ -93,11 +93,12 @@ export class Strike {
     } else {
       const id = task()
       if (id === undefined) throw new Error('there is no task to strike at')
-      const others = who.filter(actor => actor !== 'self')
+      const others = who.filter(actor => actor !== 'self' && actor !== 'again')
       await killAll(others, stage, id, !LOOSE.test(point))
     }
     await look()
-    stage.letGo(point)
+    if (who.includes('again')) stage.armAgain(point)
+    else stage.letGo(point)
     if (point === 'wrapper.written') stage.giveInput(task() ?? '')
     if (this.#holdsAgent) stage.letGo(this.#needs.gate)
   }

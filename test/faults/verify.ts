@@ -24,9 +24,9 @@ const ENDED = ['succeeded', 'failed', 'cancelled']
 /** All that can be seen while a worker may still be up. */
 export function complaints(stage: Stage, tasks: readonly string[], expected: Expected): string[] {
   const rows = readRows(stage.home)
-  if (expected === 'nothing') return [...leftOfNothing(stage, rows), ...atHome(stage, rows)]
+  if (expected === 'nothing') return inTurn(leftOfNothing(stage, rows), () => atHome(stage, rows))
   if (rows === undefined) return ['there is no store']
-  const found = atHome(stage, rows, expected.isRestored)
+  const found: string[] = []
   for (const id of tasks) {
     const row = rows.tasks.find(task => task.id === id)
     if (row === undefined) found.push(`the task ${id} is lost`)
@@ -36,8 +36,11 @@ export function complaints(stage: Stage, tasks: readonly string[], expected: Exp
   if (rows.worktrees.length !== tasks.length * expected.worktrees) {
     found.push(`${rows.worktrees.length} worktrees are known`)
   }
-  return found
+  return inTurn(found, () => atHome(stage, rows, expected.isRestored))
 }
+
+/** Git is asked only once all else is in order: this is called again and again until it is. */
+const inTurn = (found: string[], next: () => string[]) => (found.length > 0 ? found : next())
 
 /** The bytes of the expected patch's lines that are missing. */
 export function lostBytes(patch: string | null, expected: Expected): number {
@@ -94,6 +97,25 @@ function leftOfNothing(stage: Stage, rows: Rows | undefined): string[] {
 
 /** What holds however it ended: disk, git and store tell the same, and nothing is half made. */
 function atHome(stage: Stage, rows: Rows | undefined, isRestored = false): string[] {
+  return inTurn(onDisk(stage, rows), () => inRepository(stage, rows, isRestored))
+}
+
+function onDisk(stage: Stage, rows: Rows | undefined): string[] {
+  const found = [...strayIn(stage.home, stage.home), ...strayInGit(stage)]
+  const paths = (rows?.worktrees ?? []).map(({ path }) => path)
+  const trees = join(stage.home, 'worktrees')
+  for (const name of existsSync(trees) ? readdirSync(trees) : []) {
+    if (!paths.includes(join(trees, name))) found.push(`worktrees/${name} is of no row`)
+  }
+  for (const { path, record_json } of rows?.worktrees ?? []) {
+    if (record_json === null && existsSync(path)) found.push(`${path} is half made`)
+  }
+  const met = readIfThere(join(stage.keeper, 'met'))
+  if (met !== undefined) found.push(`two agents at once: ${met}`)
+  return found
+}
+
+function inRepository(stage: Stage, rows: Rows | undefined, isRestored: boolean): string[] {
   const ids = (rows?.tasks ?? []).map(({ id }) => id)
   const found: string[] = []
   const isAsBefore = isRestored
@@ -115,16 +137,6 @@ function atHome(stage: Stage, rows: Rows | undefined, isRestored = false): strin
     if (path !== stage.repo && !paths.includes(path ?? ''))
       found.push(`${path} is registered, and of no row`)
   }
-  const trees = join(stage.home, 'worktrees')
-  for (const name of existsSync(trees) ? readdirSync(trees) : []) {
-    if (!paths.includes(join(trees, name))) found.push(`worktrees/${name} is of no row`)
-  }
-  for (const { path, record_json } of rows?.worktrees ?? []) {
-    if (record_json === null && existsSync(path)) found.push(`${path} is half made`)
-  }
-  found.push(...strayIn(stage.home, stage.home), ...strayInGit(stage))
-  const met = readIfThere(join(stage.keeper, 'met'))
-  if (met !== undefined) found.push(`two agents at once: ${met}`)
   return found
 }
 
