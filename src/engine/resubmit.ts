@@ -2,8 +2,9 @@
  * Hands an ended task in again: `retry` anew, with a fresh session and worktree on the same base;
  * `resume` as a task that follows it, in the same session and worktree.
  */
-import { delegationBy } from '../domain/delegation.ts'
+
 import { reach } from '../domain/crash-points.ts'
+import { delegationBy } from '../domain/delegation.ts'
 import { agentEnvironment } from '../domain/environment.ts'
 import { AppError } from '../domain/errors.ts'
 import { followerName, type TaskId } from '../domain/ids.ts'

@@ -43,9 +43,9 @@ const TAKE_POST_MS = 1_000
  * nothing left to do, or that found another one at work: the watchdog ends with it. Anything else
  * is a death; the pauses grow to a minute, so that a worker that cannot start (a full disk) does not
  * burn the machine, and after a day, or once the program is gone, the next command has to try. A
- * watchdog that wakes to find another one in charge, or none (`worker stop`), ends. Whoever starts
- * one makes that file first, so that a worker on its way finds none only where it was told to stop
- * before it came up.
+ * watchdog that wakes to find another one in charge, or no file (`worker stop`), ends. Whoever starts
+ * one makes that file first, and empty: so a worker on its way finds none only where it was told to
+ * stop before it came up, and a watchdog whose worker died before it could name it goes on.
  */
 const WATCHDOG = `charge=$1; shift
 deaths=0
@@ -55,7 +55,10 @@ until "$@"; do
   deaths=$((deaths + 1))
   [ "$deaths" -lt 1440 ] && [ -e "$1" ] && [ -e "$2" ] || exit 1
   sleep $((deaths < 60 ? deaths : 60))
-  read -r other <"$charge" && [ "$other" = $$ ] || exit 0
+  [ -e "$charge" ] || exit 0
+  other=
+  { read -r other <"$charge"; } 2>/dev/null
+  [ "\${other:-$$}" = $$ ] || exit 0
   born=$(date +%s)
 done`
 
@@ -105,7 +108,8 @@ export function makeWorkerPresence(
       const sandbox = await starters.sandbox()
       if (sandbox !== null) throw workerOutside(sandbox)
       const host = await starters.host()
-      writeFileSync(join(home, CHARGE), '', { flag: 'a', mode: 0o600 })
+      // Whom it names was in charge of a worker that is gone.
+      writeFileSync(join(home, CHARGE), '', { mode: 0o600 })
       await host.startDetached(
         [
           '/bin/sh',

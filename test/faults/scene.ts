@@ -20,6 +20,8 @@ export class Scene {
   readonly strike: Strike
   /** What was seen, and should not have been. */
   readonly complaints: string[] = []
+  /** Whether a watchdog outlived the blow: then nobody need look. */
+  watchdogLived = false
   /** What somebody does right after the blow, while all who live stand still. */
   onBlow: (id: string) => Promise<unknown> = async () => undefined
 
@@ -32,6 +34,7 @@ export class Scene {
       gate,
       task: () => readTasks(stage.home).at(-1)?.id,
       look: async () => {
+        this.watchdogLived = stage.processes().some(line => / holdfast-worker /.test(line))
         this.complaints.push(...(await untruths(stage, who)))
         const id = readTasks(stage.home).at(-1)?.id
         if (id !== undefined) await this.onBlow(id)
@@ -97,7 +100,10 @@ export class Scene {
       if (task !== undefined && ENDED.includes(task.state)) return
       if (performance.now() > deadline) throw new Error(`it never ended: it is ${task?.state_json}`)
       if (performance.now() > lookAt) {
-        if (!this.isAttended()) await this.look(id)
+        if (!this.isAttended()) {
+          if (this.watchdogLived) this.complaints.push('a watchdog lived, and nobody came')
+          await this.look(id)
+        }
         lookAt = performance.now() + LOOK_FOR_WORKER_MS
       }
       await sleep(LOOK_MS)

@@ -515,6 +515,8 @@ ${DONE}`,
       scene.strike.arm()
       await scene.stage.run(['worker', 'stop'], '/')
       await scene.strike.landed
+      // It has been told not to come back.
+      scene.watchdogLived = false
       scene.stage.letGo('agent.mid-tool')
       await scene.untilEnded(id)
       return [id]
