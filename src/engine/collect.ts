@@ -25,6 +25,7 @@ export async function collectWork(
   worktree: WorktreeRecord | null,
   answer: string | null,
   ports: { readonly worktrees: Worktrees; readonly files: TaskFiles },
+  leave?: AbortSignal,
 ): Promise<Collected> {
   const nothing: Result = {
     answer,
@@ -45,6 +46,7 @@ export async function collectWork(
       id,
       ports.files.directory(id),
       ports.files.setUpTime(worktree.id),
+      leave,
     )
     return { ok: true, result: { answer, ...collected } }
   } catch (error) {

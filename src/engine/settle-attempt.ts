@@ -192,6 +192,8 @@ async function judgeEnd(
 const COLLECT_TRIES = 5
 /** A full disk is full for as long as it takes: looked at again after so many ticks. */
 const TICKS_PER_TRY = 10
+/** Whatever took so long takes as long again. */
+const PATIENCE_MS = 60_000
 
 /**
  * Collects, and again after a while if something was in the way. What could not be collected is
@@ -208,8 +210,11 @@ async function collectPatiently(
   const tell = (note: string) =>
     store.recordNote(attempt.task, attempt.fence, 'task_changed', note, clock.now())
   for (let tries = 1, waits = 0; ; ) {
-    const collected = await collectWork(task, worktree, answer, ports)
-    if (collected.ok) return collected
+    const began = clock.elapsed()
+    const leave = new AbortController()
+    const collecting = collectWork(task, worktree, answer, ports, leave.signal)
+    const collected = await untilReleased(collecting, leave, wishes, ports)
+    if (collected === 'hands_off' || collected.ok) return collected
     const { failure, result, passes } = collected
     if (passes) {
       if (waits++ === 0) await tell(`its work waits to be collected: ${failure.message}`)
@@ -217,13 +222,33 @@ async function collectPatiently(
       if (wishes.release) return 'hands_off'
       continue
     }
-    if (failure.code !== 'collect_failed' || tries++ === COLLECT_TRIES) {
+    const isLong = clock.elapsed() - began > PATIENCE_MS
+    if (failure.code !== 'collect_failed' || tries++ === COLLECT_TRIES || isLong) {
       const note = `nothing was collected: ${failure.message}`
       await tell(note)
       return { ...collected, result: { ...result, leftOut: [note] } }
     }
     await ticker.next()
   }
+}
+
+/** A git that hangs does not keep a worker that is to leave: the next one collects. */
+async function untilReleased(
+  collecting: Promise<Collected>,
+  leave: AbortController,
+  wishes: Wishes,
+  { ticker }: FollowPorts,
+): Promise<Collected | 'hands_off'> {
+  let isOver = false
+  const over = collecting.finally(() => {
+    isOver = true
+  })
+  while (!isOver) {
+    await Promise.race([over, ticker.next()])
+    if (wishes.release) leave.abort()
+  }
+  const collected = await over
+  return leave.signal.aborted && !collected.ok ? 'hands_off' : collected
 }
 
 function judgeOutcome(

@@ -149,7 +149,8 @@ export interface Worktrees {
    * (the agent's own commits are kept as its parents), and in `directory` as `result.patch` and,
    * where anything changed, the thin bundle `result.bundle`, both synced. Work in submodules, and
    * commits of repositories that the agent made, go to `repositories` there. Files that came from
-   * set-up are not the agent's, also where its own `.gitignore` no longer hides them.
+   * set-up are not the agent's, also where its own `.gitignore` no longer hides them. At `leave` it
+   * ends whatever git it waits for, and rejects; nothing is lost by that.
    */
   collectResult(
     worktree: WorktreeRecord,
@@ -157,6 +158,7 @@ export interface Worktrees {
     task: TaskId,
     directory: string,
     setUpAt?: SetUpTime,
+    leave?: AbortSignal,
   ): Promise<CollectedResult>
   /** The agent's delta so far, as a patch; for a task that still runs. `scratch` exists. */
   diffNow(

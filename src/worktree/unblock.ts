@@ -27,7 +27,13 @@ export interface UnblockedGit extends Git {
 }
 
 /** A git that reads the tree at `root`, and ends. */
-export function unblocked(git: Git, root: string, limitMs = LIMIT_MS): UnblockedGit {
+export function unblocked(
+  git: Git,
+  root: string,
+  limitMs = LIMIT_MS,
+  /** From then on it starts nothing more. */
+  leave?: AbortSignal,
+): UnblockedGit {
   let found: readonly Buffer[] = []
   const met = new Set<string>()
   const nameOf = (fifo: Buffer) => fifo.subarray(Buffer.byteLength(root) + 1).toString('utf8')
@@ -63,6 +69,7 @@ export function unblocked(git: Git, root: string, limitMs = LIMIT_MS): Unblocked
     return ended
   }
   const start = (args: readonly string[], call: GitCall): GitProcess => {
+    leave?.throwIfAborted()
     const process = git.start(args, call)
     return { ...process, ended: watch(args[0] ?? '', process) }
   }

@@ -83,11 +83,13 @@ export function makeWorktrees(needs: WorktreesNeeds): Worktrees {
       createWorktree(git, locks, clock, processes, { id, path, base, commonDir }, fetchLimitMs),
     locateWorktree,
     lookAtWorktree,
-    collectResult: async (record, base, task, directory, setUpAt = null) => {
+    collectResult: async (record, base, task, directory, setUpAt = null, leave) => {
       openOwnDirectory(record)
       const worktree = locateWorktree(record)
       const taken = await takeOver(git, clock, processes, worktree.path)
-      const reader = unblocked(taken, worktree.path)
+      const reader = unblocked(taken, worktree.path, undefined, leave)
+      // With the filters that it has started. What does not end is ended by the next worker.
+      leave?.addEventListener('abort', () => void taken.endAll().catch(() => undefined))
       const own = await withOwnFilters(reader, worktree.commonDir)
       const collection = { worktree, base, task, setUpAt, now: clock.now() }
       const collect = () => collectResult(own, collection, directory)

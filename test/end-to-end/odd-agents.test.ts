@@ -1,8 +1,9 @@
 /** What agents may do to their own worktree: the built program from `run` to the result. */
 import { execFileSync } from 'node:child_process'
-import { chmodSync, mkdirSync, readFileSync, statSync } from 'node:fs'
+import { chmodSync, mkdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { eventually } from '../eventually.ts'
 import { House } from './house.ts'
 
 const NOBODY = 65534
@@ -43,4 +44,20 @@ test('a FIFO that git would wait for costs itself, and not the rest of the work'
   expect(state).toBe('succeeded')
   expect(result).toMatchObject({ leftOut: ['.gitignore: not taken: it is a FIFO'] })
   expect(await house.ok(['diff', id])).toContain('+done')
+})
+
+test('a collection that hangs does not keep the worker; the next one collects', async () => {
+  const house = new House()
+  const flag = join(house.scratch, 'hangs')
+  house.write('hangs', '', house.scratch)
+  const filter = `if [ -e '${flag}' ]; then echo waits >>'${flag}'; sleep 1000; fi; cat`
+  house.git('config', 'filter.slow.clean', filter)
+  house.write('.gitattributes', '*.slow filter=slow\n')
+  const id = await house.submitScript('echo done >made.slow')
+  await eventually('the filter runs', () => readFileSync(flag, 'utf8') !== '')
+  await house.ok(['worker', 'stop'])
+  await eventually('nothing is left running', () => house.processes().length === 0)
+  rmSync(flag)
+  await house.ok(['worker', 'start'])
+  expect(await house.wait(id)).toMatchObject({ state: 'succeeded', result: { files: 1 } })
 })
