@@ -73,13 +73,19 @@ export async function tellHandedIn(
 
 function announce(task: Task, asked: Asked, context: CommandContext): void {
   const { output } = context
-  if (asked.json === true) {
-    const judged = { name: task.state.name, asOf: context.now(), remark: null }
-    output.writeJson(viewTask(task, judged))
-    return
-  }
   const { id } = task.request
-  output.write(`${id}\n`)
+  try {
+    if (asked.json === true) {
+      const judged = { name: task.state.name, asOf: context.now(), remark: null }
+      output.writeJson(viewTask(task, judged))
+      return
+    }
+    output.write(`${id}\n`)
+  } catch (error) {
+    // stdout takes nothing: somebody should still get to know its id.
+    output.tell(`${id} was handed in, and goes on: holdfast result ${id}`)
+    throw error
+  }
   output.tell(describeRequest(task))
   output.tell(`next: holdfast logs -f ${id} · holdfast wait ${id} · holdfast result ${id}`)
 }
