@@ -387,10 +387,14 @@ test('a killed worker loses no line of output, and reads none twice', async () =
   const id = await house.submitScript(
     'i=0; while [ ! -e go ]; do i=$((i+1)); echo $i; [ $((i % 50)) -ne 0 ] || sleep 0.1; done',
   )
+  let worker: number | undefined
   for (let kills = 0; kills < 3; kills++) {
-    const worker = await eventually('a worker is up', () =>
-      house.workerPid().catch(() => undefined),
-    )
+    const killed = worker
+    // The next one may hold the post for a moment before the card is its own.
+    worker = await eventually('another worker is up', async () => {
+      const pid = await house.workerPid().catch(() => undefined)
+      return pid !== killed && pid
+    })
     await eventually('it has read something', async () => {
       const { stdout } = await house.run(['logs', id, '-n', '1', '--json'])
       return stdout.includes('output_given')
