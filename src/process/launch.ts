@@ -8,7 +8,14 @@ import { AppError, messageOf } from '../domain/errors.ts'
 import type { LaunchPlan } from '../ports/process-host.ts'
 import type { ProcessTable } from '../ports/process-table.ts'
 import { startDetached } from './detached.ts'
-import { createRunDirectory, loadAgent, loadExit, markPrefix, syncPath } from './run-directory.ts'
+import {
+  createRunDirectory,
+  loadAgent,
+  loadExit,
+  loadIdentity,
+  markPrefix,
+  syncPath,
+} from './run-directory.ts'
 import { readTail } from './tail.ts'
 import { wrapperArgv } from './wrapper.ts'
 
@@ -25,6 +32,8 @@ export interface LaunchTools {
 
 /** A start takes 10 ms on an idle machine; each look is two system calls. */
 const LOOK_MS = 2
+/** By then it is worth a look whether the wrapper still lives. */
+const SUSPICIOUS_MS = 100
 
 /**
  * As `ProcessHost.launch`. `endAll` ends whatever bears the attempt's mark: it is called before a
@@ -61,7 +70,7 @@ export async function launch(
       logFile: null,
     })
     reach('launch.handed-over')
-    await waitForAgent(plan, tools.limitMs)
+    await waitForAgent(plan, tools)
     reach('launch.agent-seen')
     // An attempt that was reported as launched must not look like one that never started, after a
     // power cut.
@@ -74,14 +83,24 @@ export async function launch(
   }
 }
 
-async function waitForAgent(plan: LaunchPlan, limitMs: number): Promise<void> {
-  const deadline = performance.now() + limitMs
-  while (loadAgent(plan.runDirectory) === undefined) {
+async function waitForAgent(
+  plan: LaunchPlan,
+  { processes, limitMs }: Pick<LaunchTools, 'processes' | 'limitMs'>,
+): Promise<void> {
+  const began = performance.now()
+  for (;;) {
+    const waitedMs = performance.now() - began
+    // Looked at before the agent is: whoever it has started is there by then, or never comes.
+    const wrapper =
+      waitedMs > SUSPICIOUS_MS ? loadIdentity(plan.runDirectory, 'wrapper') : undefined
+    const isAbandoned = wrapper !== undefined && processes.liveness(wrapper) === 'dead'
+    if (loadAgent(plan.runDirectory) !== undefined) return
     const ending = loadExit(plan.runDirectory)
     if (ending.kind === 'not_started') {
       throw launchFailed(whyNotStarted(ending.failure, plan))
     }
-    if (performance.now() > deadline) {
+    if (isAbandoned) throw launchFailed('the wrapper died before there was an agent')
+    if (waitedMs > limitMs) {
       throw launchFailed(`the agent process did not start within ${limitMs} ms`)
     }
     await sleep(LOOK_MS)

@@ -14,6 +14,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
 import { makeProcessHost } from '../../src/process/host.ts'
+import { launch } from '../../src/process/launch.ts'
 import { fixture, processes, useAttempts } from './attempts.ts'
 
 const attempts = useAttempts()
@@ -254,6 +255,22 @@ describe('a launch is refused', () => {
       message: expect.stringContaining('setsid'),
     })
   })
+})
+
+test('a wrapper that is killed before it has started the agent is noticed at once', async () => {
+  const plan = attempts.plan(['/bin/true'])
+  const tools = { processes, shell: fixture('dying-shell.sh'), toolPath: '/usr/bin:/bin' }
+  let hasEnded = false
+  const launching = launch(plan, { ...tools, limitMs: 60_000 }, async () => {
+    hasEnded = true
+  })
+  const began = performance.now()
+  await expect(launching).rejects.toMatchObject({
+    code: 'launch_failed',
+    message: 'the wrapper died before there was an agent',
+  })
+  expect(performance.now() - began).toBeLessThan(20_000)
+  expect(hasEnded).toBe(true)
 })
 
 test('perl stands in for setsid', async () => {
