@@ -1,6 +1,6 @@
 /** The real Codex in place of the keeper of sessions, and a model that has it do the same. */
 import { rmSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { ensureAgent } from '../../src/demo/ensure-agent.ts'
 import { writeCodexHome } from '../../src/demo/scripted-model/codex-home.ts'
@@ -52,14 +52,15 @@ export async function bringCodex(
       return fails ? { kind: 'failed', code: 'server_error', message: 'no' } : say('All done.')
     },
   })
-  const home = await writeCodexHome(join(stage.scratch, 'codex'), model.url, { retries: 0 })
+  const place = stage.ground.makeRoomElsewhere()
+  const home = await writeCodexHome(place, model.url, { retries: 0 })
   const rest = stage.environment.PATH?.split(':').slice(1).join(':') ?? ''
   Object.assign(stage.environment, home, { PATH: `${dirname(bin)}:${rest}` })
   delete stage.environment.CODEX_API_KEY
   return {
     async [Symbol.asyncDispose]() {
       await model.close()
-      rmSync(join(stage.scratch, 'codex'), { recursive: true, force: true, maxRetries: 5 })
+      rmSync(place, { recursive: true, force: true, maxRetries: 5 })
     },
   }
 }

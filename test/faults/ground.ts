@@ -10,7 +10,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { homedir, tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { processesOf } from '../processes-of.ts'
@@ -28,6 +28,7 @@ export class Ground {
   readonly entry = join(this.scratch, 'program', 'bin', 'holdfast.cjs')
   readonly environment: Readonly<Record<string, string>>
   readonly #patches = new Map<string, string>()
+  readonly #elsewhere: string[] = []
   #stages = 0
 
   constructor() {
@@ -54,6 +55,18 @@ export class Ground {
     this.#stages += 1
     const room = join(this.scratch, String(this.#stages))
     mkdirSync(room)
+    return room
+  }
+
+  /**
+   * One that is not in the temporary directory, where Codex puts no helper programs; without them it
+   * runs no command beside a bubblewrap before 0.9.
+   */
+  makeRoomElsewhere(): string {
+    const cache = process.env.XDG_CACHE_HOME || join(homedir(), '.cache')
+    mkdirSync(join(cache, 'holdfast'), { recursive: true })
+    const room = mkdtempSync(join(cache, 'holdfast', 'faults-'))
+    this.#elsewhere.push(room)
     return room
   }
 
@@ -118,7 +131,9 @@ export class Ground {
   }
 
   leave(): void {
-    rmSync(this.scratch, { recursive: true, force: true, maxRetries: 5 })
+    for (const path of [this.scratch, ...this.#elsewhere]) {
+      rmSync(path, { recursive: true, force: true, maxRetries: 5 })
+    }
   }
 
   #make(kind: RepositoryKind, root: string): void {
