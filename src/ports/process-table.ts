@@ -76,6 +76,8 @@ export interface ProcessTable {
    * not. Cheap enough for 200 attempts twice a second.
    */
   liveness(process: LocalIdentity): Liveness
+  /** Whether it lives, and somebody has suspended it. */
+  isSuspended(process: LocalIdentity): boolean
   /** The live process that has a pid; undefined: there is none. */
   find(pid: number): ProcessEntry | undefined
   /**

@@ -81,4 +81,6 @@ export interface TaskDirectory {
   readonly hasRuns: boolean
   /** Whether it was handed in: there was a row, and what was asked was copied. */
   readonly wasHandedIn: boolean
+  /** Whether it ended: the row said so, and how it ended was copied. */
+  readonly hasEnded: boolean
 }

@@ -215,6 +215,13 @@ export interface Worktrees {
   forgetLost(place: WorktreePlan): Promise<CommitId | null>
   /** Whether its directory is gone for good, and not only a disk that is not mounted now. */
   isGone(worktree: WorktreeRecord): boolean
+  /**
+   * Lock files that a killed git left in what is ours of a repository: the worktree's own git
+   * directory, and the refs of its task. None while anybody is at work there.
+   */
+  findStaleLocks(place: WorktreePlan): readonly string[]
+  /** Removes such a file, if it is still one. */
+  removeStaleLock(place: WorktreePlan, path: string): void
   /** Gits of ours that go on although whoever started them is dead. */
   findOrphans(): readonly OrphanGit[]
   /** Ends those at work on a worktree. */

@@ -83,26 +83,30 @@ const NO_LINE = JSON.stringify({
 
 /** Sets what is damaged, and not vital, to what says that it is not known. */
 export function clearDamage(database: DatabaseSync): void {
-  const isDamaged = (column: 'usage_json' | 'translation_json' | 'body_json', table: Table) => {
-    const schema = columnSchemas[table][column as never] as z.ZodMiniType
-    const rows = database.prepare(`SELECT rowid AS id, ${column} AS json FROM ${table}`).iterate()
-    return [...(rows as Iterable<{ id: number; json: string | null }>)]
-      .filter(({ json }) => findProblem(json, schema) !== null)
-      .map(({ id }) => id)
-  }
-  const set = (table: Table, column: 'usage_json' | 'translation_json' | 'body_json') => {
-    const value = column === 'body_json' ? NO_LINE : null
-    const update = database.prepare(`UPDATE ${table} SET ${column} = ? WHERE rowid = ?`)
-    for (const id of isDamaged(column, table)) update.run(value, id)
-  }
   database.exec('BEGIN IMMEDIATE')
   try {
-    set('tasks', 'usage_json')
-    set('attempts', 'translation_json')
-    set('events', 'body_json')
+    for (const table of TABLES) {
+      for (const [column, schema] of Object.entries(columnSchemas[table])) {
+        if (!VITAL.includes(`${table}.${column}`)) clearColumn(database, table, column, schema)
+      }
+    }
     database.exec('COMMIT')
   } catch (error) {
     if (database.isTransaction) database.exec('ROLLBACK')
     throw error
+  }
+}
+
+function clearColumn(
+  database: DatabaseSync,
+  table: Table,
+  column: string,
+  schema: z.ZodMiniType,
+): void {
+  const rows = database.prepare(`SELECT rowid AS id, ${column} AS json FROM ${table}`).all()
+  const update = database.prepare(`UPDATE ${table} SET ${column} = ? WHERE rowid = ?`)
+  for (const { id, json } of rows as { id: number; json: string | null }[]) {
+    if (findProblem(json, schema) === null) continue
+    update.run(column === 'body_json' ? NO_LINE : null, id)
   }
 }

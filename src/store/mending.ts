@@ -2,7 +2,13 @@
 import type { Kysely } from 'kysely'
 import { asFence, type TaskId, type WorktreeId } from '../domain/ids.ts'
 import type { RowRemains } from '../domain/restored.ts'
-import { endedStates, hasEnded, type TaskState, type WorktreeKind } from '../domain/task.ts'
+import {
+  endedStates,
+  hasEnded,
+  type Task,
+  type TaskState,
+  type WorktreeKind,
+} from '../domain/task.ts'
 import type { RestoredTask } from '../ports/store.ts'
 import type { WorktreeRecord } from '../ports/worktrees.ts'
 import { insertNote } from './events.ts'
@@ -80,7 +86,13 @@ export async function restoreTask(
     const state = await withDependencies(transaction, restored.state, now)
     const before = await selectTasks(transaction).where('tasks.id', '=', id).executeTakeFirst()
     if (before === undefined) await insertLost(transaction, restored, state)
-    else if (readTaskOr(before, () => undefined) !== undefined) return
+    else if (
+      !isOutdone(
+        readTaskOr(before, () => undefined),
+        state,
+      )
+    )
+      return
     await transaction
       .updateTable('tasks')
       .set({
@@ -111,9 +123,15 @@ export async function restoreTask(
           .execute()
       }
     }
+    if (hasEnded(state)) await transaction.deleteFrom('leases').where('task', '=', id).execute()
     const what = before === undefined ? 'written down again' : 'its row was damaged, and made anew'
     await insertNote(transaction, id, null, 'task_changed', `${what}: ${state.name}`, now)
   })
+}
+
+/** A row that can be read says more than copies do, except of an end that it does not know. */
+function isOutdone(task: Task | undefined, by: TaskState): boolean {
+  return task === undefined || (!hasEnded(task.state) && hasEnded(by))
 }
 
 async function insertLost(

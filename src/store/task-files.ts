@@ -18,7 +18,7 @@ import { type CrashPoint, reach } from '../domain/crash-points.ts'
 import { asFence, parseTaskId } from '../domain/ids.ts'
 import type { Attempt } from '../domain/task.ts'
 import type { TaskDirectory, TaskFiles } from '../ports/task-files.ts'
-import { REQUEST_COPY } from './copies.ts'
+import { END_COPY, REQUEST_COPY } from './copies.ts'
 import { makeSetUpMarks } from './set-up-marks.ts'
 import { makeSetUpScripts } from './set-up-scripts.ts'
 import { storeError } from './store-error.ts'
@@ -108,7 +108,8 @@ export function makeTaskFiles(home: string): TaskFiles {
           repository: text ?? null,
           hasEnvironment: environment !== undefined,
           hasRuns: runs !== undefined,
-          wasHandedIn: (await stat(join(path, REQUEST_COPY)).catch(unlessMissing)) !== undefined,
+          wasHandedIn: existsSync(join(path, REQUEST_COPY)),
+          hasEnded: existsSync(join(path, END_COPY)),
         })
       }
       return found

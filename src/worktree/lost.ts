@@ -123,7 +123,7 @@ async function isHeld(git: Git, place: GitPlace, commit: CommitId): Promise<bool
 }
 
 /** Git writes real paths down; of what is gone, that of its parent is known. */
-function asGitNames(path: string): string {
+export function asGitNames(path: string): string {
   const parent = dirname(path)
   return existsSync(parent) ? join(realpathSync(parent), basename(path)) : path
 }

@@ -19,6 +19,7 @@ import { placeIncluded } from './place-included.ts'
 import { dropBase, holdBase } from './refs.ts'
 import { listRegistered, locateWorktree, lookAtWorktree, openOwnDirectory } from './registration.ts'
 import { removeWorktree } from './remove.ts'
+import { findStaleLocks, removeStaleLock } from './stale-locks.ts'
 import { unblocked } from './unblock.ts'
 import { gitVersion } from './version.ts'
 
@@ -125,6 +126,8 @@ export function makeWorktrees(needs: WorktreesNeeds): Worktrees {
     forgetLost: place => forgetLost(git, locks, place),
     isGone,
     isThere,
+    findStaleLocks: place => findStaleLocks(place, clock, processes),
+    removeStaleLock: (place, path) => removeStaleLock(place, path, clock, processes),
     findOrphans: () => findAllOrphans(processes),
     endOrphans: async worktreePath => {
       await takeOver(git, clock, processes, worktreePath)

@@ -373,3 +373,84 @@ test('environments, abandoned submissions, scratch, broken locks, a left card, a
   expect(existsSync(join(task, 'runs', '1', 'launch.json.new'))).toBe(true)
   await house.wait(await house.submitScript('true'))
 })
+
+test('lock files of killed gits go, where nobody is at work', async () => {
+  const house = new House()
+  const id = await house.submitScript('true')
+  await house.wait(id)
+  const registration = join(house.repo, '.git', 'worktrees', id)
+  const old = new Date(Date.now() - 3_600_000)
+  const leave = (path: string, time = old) => {
+    writeFileSync(path, '')
+    utimesSync(path, time, time)
+    return path
+  }
+  const index = leave(join(registration, 'index.lock'))
+  const ref = leave(join(house.repo, '.git', 'refs', 'holdfast', id, 'result.lock'))
+  // The user's own, and one that may be in use.
+  const users = leave(join(house.repo, '.git', 'index.lock'))
+  const young = leave(join(registration, 'HEAD.lock'), new Date())
+
+  const shell = spawn('sleep', ['300'], { cwd: house.worktree(id) })
+  expect(plans(await examine(house))).toEqual([])
+  shell.kill()
+  await once(shell, 'exit')
+  await expectMended(house, ['worktrees: remove it', 'worktrees: remove it'])
+  expect([index, ref, users, young].map(path => existsSync(path))).toEqual([
+    false,
+    false,
+    true,
+    true,
+  ])
+  rmSync(users)
+})
+
+test('a worker that stands still is named, and how to wake it', async () => {
+  const house = new House()
+  const id = await house.submitScript(untilGo)
+  await underWay(house, id)
+  const worker = await house.workerPid()
+  process.kill(worker, 'SIGSTOP')
+  const { ok, findings } = await examine(house)
+  process.kill(worker, 'SIGCONT')
+  expect(ok).toBe(false)
+  expect(findings).toContainEqual(
+    expect.objectContaining({
+      check: 'worker',
+      message: `it stands still, suspended: pid ${worker}`,
+      hint: expect.stringContaining(`kill -CONT ${worker}`),
+    }),
+  )
+  house.write('go', '', house.worktree(id))
+  expect((await house.wait(id)).state).toBe('succeeded')
+  expect((await examine(house)).ok).toBe(true)
+})
+
+test('a log that is damaged loses its part without a word; the task directories know better', async () => {
+  const house = new House()
+  const before = await house.submitScript('echo before')
+  await house.wait(before)
+  await house.ok(['worker', 'stop'])
+  const id = await house.submitScript('echo answer')
+  await house.wait(id)
+  // What it wrote stands in the log alone: nobody has closed the store since.
+  for (const line of house.processes().filter(text => text.includes('holdfast-worker'))) {
+    process.kill(Number.parseInt(line, 10), 'SIGKILL')
+  }
+  process.kill(await house.workerPid(), 'SIGKILL')
+  await eventually('nobody has it open', () => house.processes().length === 0)
+  const log = openSync(join(house.home, 'store.db-wal'), 'r+')
+  writeSync(log, Buffer.alloc(4096, 0xa5), 0, 4096, 40)
+  closeSync(log)
+  rmSync(join(house.home, 'store.db-shm'), { force: true })
+
+  // The row is from before, or there is none.
+  expect([3, 4]).toContain((await house.run(['result', id])).code)
+  const found = await examine(house)
+  expect(plans(found)).toContain(`tasks: write the row of ${id} anew, from its task directory`)
+  expect((await examine(house, '--fix')).ok).toBe(true)
+  expect(await house.ok(['result', id])).toBe('answer')
+  expect(await house.ok(['result', before])).toBe('before')
+  await house.ok(['worker', 'stop'])
+  expect(plans(await examine(house, '--fix'))).toEqual([])
+})

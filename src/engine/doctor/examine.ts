@@ -93,7 +93,7 @@ export async function examine(
   // Without a state directory there is nothing of ours to look at, and a look makes nothing.
   if (homeServes && upkeep.look().isThere) {
     const storeServes = await stage('store', () => findStoreTrouble(ports))
-    await stage('worker', async () => findWorkerTrouble(await ports.presence(), upkeep))
+    await stage('worker', async () => findWorkerTrouble(await ports.presence(), upkeep, ports))
     if (storeServes) {
       await lookInside(ports, stage)
       if (examined.some(({ repaired }) => repaired?.ok === true)) await goOn(ports)

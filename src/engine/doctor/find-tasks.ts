@@ -1,5 +1,5 @@
 /** Task directories, and the rows that they belong to. */
-import { activeStates, type TaskRequest } from '../../domain/task.ts'
+import { activeStates, endedStates, type TaskRequest } from '../../domain/task.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { Store } from '../../ports/store.ts'
 import type { TaskFiles } from '../../ports/task-files.ts'
@@ -32,15 +32,18 @@ export async function findTaskTrouble(ports: TaskLookPorts): Promise<readonly Fi
   return findings.length > 0 ? findings : [fine(CHECK, `${directories.length}, each with its row`)]
 }
 
-/** Tasks of which there is a directory and no row, although there was one. */
+/** Tasks of which the row is gone, or is one from before they ended: a store that lost a part. */
 async function findLost({ store, files }: TaskLookPorts): Promise<readonly Finding[]> {
   const findings: Finding[] = []
   const lost: TaskRequest[] = []
-  for (const { task, hasRuns, wasHandedIn } of await files.list()) {
-    if (!(hasRuns || wasHandedIn) || (await store.findRemains(task)) !== undefined) continue
+  for (const { task, hasRuns, wasHandedIn, hasEnded } of await files.list()) {
+    if (!(hasRuns || wasHandedIn)) continue
+    const row = await store.findRemains(task)
+    const isBehind = hasEnded && row !== undefined && !endedStates.some(name => name === row.state)
+    if (row !== undefined && !isBehind) continue
     const { request } = await files.readCopies(task)
     if (request !== null) lost.push(request)
-    else {
+    else if (row === undefined) {
       const said = `${files.directory(task)} is of no task that the store knows`
       const hint = 'what it holds is kept; look at it yourself'
       findings.push(trouble(CHECK, 'warning', said, { hint }))
@@ -48,7 +51,7 @@ async function findLost({ store, files }: TaskLookPorts): Promise<readonly Findi
   }
   // In the order in which they were handed in: that is what "newest" means.
   for (const { id } of lost.sort((a, b) => a.createdAt - b.createdAt)) {
-    const said = `the store has lost ${id}, which ${files.directory(id)} knows`
+    const said = `the store has lost ${id}, or its end, which ${files.directory(id)} knows`
     findings.push(trouble(CHECK, 'error', said, { repair: { kind: 'restore_task', task: id } }))
   }
   return findings

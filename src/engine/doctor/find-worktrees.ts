@@ -1,5 +1,5 @@
 /** Git, store and disk must tell the same of each worktree. */
-import { endedStates } from '../../domain/task.ts'
+import { activeStates, endedStates } from '../../domain/task.ts'
 import type { Store, StoredWorktree } from '../../ports/store.ts'
 import type { TaskFiles } from '../../ports/task-files.ts'
 import type { WorktreePlan, Worktrees } from '../../ports/worktrees.ts'
@@ -21,6 +21,7 @@ export async function findWorktreeTrouble(ports: WorktreeLookPorts): Promise<rea
     if (lease !== undefined) findings.push(lease)
     const place = await findPlaceTrouble(worktree, ports)
     if (place !== undefined) findings.push(place)
+    findings.push(...(await findLockTrouble(worktree, ports)))
   }
   findings.push(...(await findUnknown(known, ports)))
   return findings.length > 0 ? findings : [fine(CHECK, `${known.length} known, all as recorded`)]
@@ -87,6 +88,22 @@ async function findPlaceTrouble(
 /** Its first task was cancelled before it began; the next one that names it makes it. */
 function isYetToBeMade({ kind, path }: StoredWorktree, worktrees: Worktrees): boolean {
   return kind === 'permanent' && !worktrees.isThere(path)
+}
+
+/** While its task is under way, its agent's own git may hold one. */
+async function findLockTrouble(
+  worktree: StoredWorktree,
+  { store, worktrees }: WorktreeLookPorts,
+): Promise<readonly Finding[]> {
+  const { leasedTo, kind } = worktree
+  const row = leasedTo === null ? undefined : await store.findRemains(leasedTo)
+  if (kind === 'borrowed' || activeStates.some(name => name === row?.state)) return []
+  const place = planOf(worktree)
+  return worktrees.findStaleLocks(place).map(path =>
+    trouble(CHECK, 'warning', `${path} was left by a git that was killed`, {
+      repair: { kind: 'remove_git_lock', place, path },
+    }),
+  )
 }
 
 /** Its row was written, and not what it was made as. */

@@ -37,6 +37,7 @@ export type Repair =
       readonly worktree: WorktreeKind
     }
   | { readonly kind: 'forget_worktree'; readonly place: WorktreePlan; readonly hasRow: boolean }
+  | { readonly kind: 'remove_git_lock'; readonly place: WorktreePlan; readonly path: string }
   | { readonly kind: 'end_processes'; readonly attempt: AttemptProcesses }
   | { readonly kind: 'end_gits'; readonly worktreePath: string }
 
@@ -71,6 +72,8 @@ export function describeRepair(repair: Repair): string {
       return 'write it down'
     case 'forget_worktree':
       return 'forget it, and hold what only git has of it under refs/holdfast/'
+    case 'remove_git_lock':
+      return 'remove it'
     case 'end_processes':
       return `end what is left of try ${repair.attempt.fence} of ${repair.attempt.task}`
     case 'end_gits':

@@ -48,6 +48,8 @@ async function carryOut(
       return await (await ports.store()).registerWorktree(plan.record, plan.worktree)
     case 'forget_worktree':
       return await forgetWorktree(plan.place, plan.hasRow, ports)
+    case 'remove_git_lock':
+      return worktrees.removeStaleLock(plan.place, plan.path)
     case 'end_processes': {
       const { task, fence } = plan.attempt
       if (await isUnderWay(task, fence, await ports.store())) throw changed('it is under way again')

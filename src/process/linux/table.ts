@@ -35,6 +35,11 @@ export function makeLinuxTable(): ProcessTable {
       const stat = readStat(pid)
       return stat !== undefined && stat.startTime === startTime && !hasDied(stat) ? 'alive' : 'dead'
     },
+    isSuspended({ pid, startTime }) {
+      const stat = readStat(pid)
+      // By a signal, or by who traces it.
+      return stat?.startTime === startTime && ['T', 't'].includes(stat.state)
+    },
     find(pid) {
       const stat = readStat(pid)
       return stat === undefined || hasDied(stat) ? undefined : stat

@@ -30,6 +30,10 @@ export function makeMacosTable(directory?: string): ProcessTable {
       return { ...place(), pid: row.pid, startTime: row.startTime }
     },
     liveness: snapshots.liveness,
+    isSuspended({ pid, startTime }) {
+      const row = snapshots.take().get(pid)
+      return row?.startTime === startTime && row.state.startsWith('T')
+    },
     find(pid) {
       const row = snapshots.find(pid)
       if (row === undefined) return undefined
