@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 
 const shared = {
@@ -8,6 +9,8 @@ const shared = {
 
 export default defineConfig({
   test: {
+    // Most tests wait for processes: twice as many files as cores run side by side.
+    maxWorkers: 2 * availableParallelism(),
     projects: [
       {
         test: {
