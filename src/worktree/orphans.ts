@@ -130,6 +130,11 @@ export function makeBadge(
   return encode([starter.pid, starter.startTime, starter.session, pidNamespace, worktree])
 }
 
+/** Whether a badge is of a git that is at work for this worktree. */
+export function isBadgeOf(badge: string, worktree: string): boolean {
+  return badge.split(',')[4] === encodeURIComponent(worktree)
+}
+
 /** Without white space: some systems show environments with blanks between the variables. */
 function encode(parts: readonly (string | number)[]): string {
   return parts.map(encodeURIComponent).join()

@@ -10,6 +10,7 @@ import type { ProcessTable } from '../ports/process-table.ts'
 import type { WorktreePlan } from '../ports/worktrees.ts'
 import { BADGE_VARIABLE } from './git.ts'
 import { asGitNames } from './lost.ts'
+import { isBadgeOf } from './orphans.ts'
 import { findRegistration, isLockedFor } from './registration.ts'
 
 /** No git of ours takes so long, whatever it writes. */
@@ -56,12 +57,14 @@ function isOld(path: string, clock: Clock): boolean {
   return stats?.isFile() === true && clock.now() - stats.mtimeMs > STALE_MS
 }
 
-/** Also a shell that only looks in: it may be about to go on. And any git of ours, wherever. */
+/** Also a shell that only looks in: it may be about to go on. And a git of ours, from wherever. */
 function isAnybodyThere(worktree: string, processes: ProcessTable): boolean {
   return processes
     .scan(BADGE_VARIABLE, 0, () => undefined)
     .some(
       ({ mark, directory }) =>
-        mark !== null || directory === worktree || directory?.startsWith(`${worktree}/`) === true,
+        (mark !== null && isBadgeOf(mark, worktree)) ||
+        directory === worktree ||
+        directory?.startsWith(`${worktree}/`) === true,
     )
 }
