@@ -8,11 +8,10 @@ import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, readdir, readFile, realpath, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
-import { ensureAgent } from './ensure-agent.ts'
+import { cacheDirectory, ensureAgent } from './ensure-agent.ts'
 import { writeCodexHome } from './scripted-model/codex-home.ts'
 import { say, shell } from './scripted-model/script.ts'
 import { startScriptedModel } from './scripted-model/server.ts'
@@ -34,7 +33,9 @@ const exec = promisify(execFile)
 /** Plays the demo. Rejects, naming the step, where anything is not as promised. */
 export async function playDemo(options: DemoOptions): Promise<void> {
   const codex = await findCodex(options.environment)
-  const scratch = await realpath(await mkdtemp(join(tmpdir(), 'holdfast-demo-')))
+  // With an older bubblewrap on the machine, a Codex whose home is below `/tmp` runs no commands.
+  await mkdir(cacheDirectory(), { recursive: true })
+  const scratch = await realpath(await mkdtemp(join(cacheDirectory(), 'demo-')))
   const releasers: (() => Promise<unknown>)[] = [
     () => rm(scratch, { recursive: true, force: true, maxRetries: 5 }),
   ]

@@ -66,8 +66,13 @@ export async function ensureAgent(
   return agent
 }
 
+/** Where what the demo needs is kept: the user's own, and not `/tmp`. */
+export function cacheDirectory(): string {
+  return join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'holdfast')
+}
+
 function defaultCache(): string {
-  return join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'holdfast', 'agents')
+  return join(cacheDirectory(), 'agents')
 }
 
 /** Removes whatever was installed; null where nothing was. */

@@ -1,17 +1,16 @@
 import { existsSync, readdirSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { dirname } from 'node:path'
+import { dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
 import { ensureAgent } from '../../src/demo/ensure-agent.ts'
+import { visibleParent } from '../confined.ts'
 import { House } from '../end-to-end/house.ts'
 
 const codex = await ensureAgent('codex')
-const demos = () => readdirSync(tmpdir()).filter(name => name.startsWith('holdfast-demo-'))
 
 test('the demo shows a task that outlives everything, and leaves nothing behind', async () => {
-  const house = new House()
+  const house = new House({}, visibleParent())
+  const cache = join(house.scratch, '.cache', 'holdfast')
   house.environment.PATH = `${dirname(codex.bin)}:${house.environment.PATH}`
-  const before = demos()
   const said = await house.ok(['demo'], { directory: house.scratch })
   for (const words of [
     'killed by signal 9',
@@ -23,7 +22,7 @@ test('the demo shows a task that outlives everything, and leaves nothing behind'
     expect(said).toContain(words)
   }
   expect(said).not.toContain('notes.txt')
-  expect(demos()).toEqual(before)
+  expect(readdirSync(cache)).toEqual([])
   expect(house.processes()).toEqual([])
   expect(existsSync(`${house.home}/store.db`)).toBe(false)
 })
