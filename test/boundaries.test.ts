@@ -99,7 +99,11 @@ test('one agent does not import another', () => {
     const own = file.split('/').slice(0, 2).join('/')
     for (const target of importsOf(file).filter(name => name.startsWith('.'))) {
       const to = relative(source, resolve(source, dirname(file), target))
-      if (to.startsWith('agents/') && !to.startsWith(`${own}/`)) broken.push(`${file} → ${to}`)
+      // What all agents share stands beside their folders; the list of them is for `compose.ts`.
+      const isShared = /^agents\/[^/]+\.ts$/.test(to) && to !== 'agents/index.ts'
+      if (to.startsWith('agents/') && !to.startsWith(`${own}/`) && !isShared) {
+        broken.push(`${file} → ${to}`)
+      }
     }
   }
   expect(broken).toEqual([])
@@ -121,7 +125,7 @@ test('only four places start a program', () => {
     importsOf(file).some(target => target === 'node:child_process'),
   )
   const allowed = [
-    'agents/codex/', // asks `codex login status` where the files leave a doubt
+    'agents/ask-program.ts', // asks an agent for its version, or whether it is logged in
     'demo/', // plays a user
     'process/', // agents and the worker
     'worktree/git.ts', // git

@@ -8,7 +8,12 @@ export type FailureCode =
   | 'auth'
   | 'usage_limit'
   | 'rate_limited'
+  | 'model_unavailable'
   | 'model_error'
+  | 'context_overflow'
+  | 'permission_denied'
+  | 'stalled'
+  | 'out_of_memory'
   | 'command_failed'
   | 'exit_unknown'
   | 'no_proof'
@@ -73,12 +78,72 @@ export interface RepositoryResult {
 
 /**
  * How one attempt ended, as judged from the agent's own terminal events.
- * `interrupted`: the agent died without finishing its turn, and may be continued.
+ * `interrupted`: it did not finish its turn, and may be continued, after a pause that grows with
+ * each time. `limited`: what its account may use is used up, until a time that may be known.
  */
 export type AttemptOutcome =
   | { readonly kind: 'succeeded' }
   | { readonly kind: 'failed'; readonly failure: Failure }
-  | { readonly kind: 'interrupted'; readonly failure: Failure }
+  | {
+      readonly kind: 'interrupted'
+      readonly failure: Failure
+      /** It may not go on before (milliseconds since 1970). Absent: nobody said so. */
+      readonly notBefore?: number
+    }
+  | {
+      readonly kind: 'limited'
+      readonly failure: Failure
+      /** Milliseconds since 1970; null: the agent did not say. */
+      readonly resetsAt: number | null
+    }
+
+/**
+ * What follows a failure. Trying again helps where the cause passes by itself; `park` waits for a
+ * reset. One table for all agents, so that a code means the same whoever fails with it.
+ */
+export const consequences: Readonly<Record<FailureCode, 'give_up' | 'resume' | 'park'>> = {
+  auth: 'give_up',
+  usage_limit: 'park',
+  rate_limited: 'resume',
+  model_unavailable: 'resume',
+  model_error: 'give_up',
+  context_overflow: 'give_up',
+  permission_denied: 'give_up',
+  stalled: 'resume',
+  out_of_memory: 'resume',
+  command_failed: 'give_up',
+  exit_unknown: 'resume',
+  no_proof: 'give_up',
+  agent_crashed: 'resume',
+  agent_missing: 'give_up',
+  launch_failed: 'resume',
+  permissions_unavailable: 'give_up',
+  worktree_failed: 'give_up',
+  setup_failed: 'give_up',
+  worktree_lost: 'give_up',
+  repository_lost: 'give_up',
+  session_lost: 'resume',
+  collect_failed: 'give_up',
+  max_failures: 'give_up',
+  timed_out: 'give_up',
+  dependency_failed: 'give_up',
+  record_lost: 'give_up',
+  internal_error: 'give_up',
+}
+
+/** The outcome that a failure is. `passesAt`: when its cause passes, where somebody has said so. */
+export function outcomeOf(failure: Failure, passesAt: number | null = null): AttemptOutcome {
+  switch (consequences[failure.code]) {
+    case 'give_up':
+      return { kind: 'failed', failure }
+    case 'resume':
+      return passesAt === null
+        ? { kind: 'interrupted', failure }
+        : { kind: 'interrupted', failure, notBefore: passesAt }
+    case 'park':
+      return { kind: 'limited', failure, resetsAt: passesAt }
+  }
+}
 
 /** How the agent process ended, as its wrapper wrote it down; `unknown` when it could not. */
 export type AgentExit =

@@ -137,12 +137,13 @@ async function launchAgent(
       mode:
         attempt.mode === 'resume' && session !== null
           ? { kind: 'resume', session, why: await whyResumed(task, interruptedBy, store) }
-          : { kind: 'fresh' },
+          : { kind: 'fresh', sessionToBe: clock.uuid() },
       prompt: await files.readPrompt(attempt.task),
       argv: request.argv,
       model: request.model,
       effort: request.effort,
       permissions: request.permissions,
+      asks: false,
       worktree: worktree.path,
       workingDirectory,
       environment,
@@ -154,6 +155,7 @@ async function launchAgent(
       program: launch.argv[0],
       environment: launch.environment,
       scratch: files.scratchDirectory(attempt.task),
+      own: launch.own ?? { readable: [], writable: [] },
     }
     const enclosure = await enclose(request.permissions, confines, confinement)
     const held = enclosure === null ? null : confines

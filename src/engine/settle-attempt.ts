@@ -168,7 +168,7 @@ async function judgeEnd(
   }
   const outcome =
     judgeSetUp(underway.task, underway.attempt, ports) ??
-    judgeOutcome(underway, end, translation, exit, ports)
+    (await judgeOutcome(underway, end, translation, exit, ports))
   switch (outcome.kind) {
     case 'succeeded': {
       const collected = await collect()
@@ -178,6 +178,7 @@ async function judgeEnd(
         : { kind: 'attempt_failed', failure: collected.failure, result: collected.result }
     }
     case 'failed':
+    case 'limited':
       return await failed(outcome.failure)
     case 'interrupted': {
       const next = await continuation(underway, outcome.failure, activity, ports)
@@ -251,20 +252,26 @@ async function untilReleased(
   return leave.signal.aborted && !collected.ok ? 'hands_off' : collected
 }
 
-function judgeOutcome(
+async function judgeOutcome(
   { attempt, agent }: Underway,
   end: AttemptEnd,
   translation: Translation,
   exit: AgentExit,
-  { files, host }: FollowPorts,
-): AttemptOutcome {
+  { files, host, clock }: FollowPorts,
+): Promise<AttemptOutcome> {
   if (end.kind === 'never_started') {
     return { kind: 'interrupted', failure: { code: 'launch_failed', message: end.why } }
   }
   if (end.kind === 'refused') return { kind: 'failed', failure: end.failure }
   const runDirectory = files.runDirectory(attempt.task, attempt.fence)
   const stderr = host.readStderrTail(runDirectory, STDERR_BYTES)
-  return agent.judge(translation, exit, stderr)
+  const { TZ } = await files.readEnvironment(attempt.task)
+  return agent.judge(translation, {
+    exit,
+    stderr,
+    saidAt: host.lastOutputAt(runDirectory) ?? clock.now(),
+    timeZone: TZ || Intl.DateTimeFormat().resolvedOptions().timeZone,
+  })
 }
 
 /** Judged by the task as it stands now: its session may have become known during the attempt. */

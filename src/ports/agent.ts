@@ -7,6 +7,7 @@ import type { AppError } from '../domain/errors.ts'
 import type { SessionId } from '../domain/ids.ts'
 import type { AgentExit, AttemptOutcome, Usage } from '../domain/outcome.ts'
 import type { PermissionMode, Permissions } from '../domain/permissions.ts'
+import type { Question } from '../domain/question.ts'
 
 export type Environment = Readonly<Record<string, string>>
 
@@ -20,6 +21,8 @@ export interface AgentCapabilities {
   readonly takesPrompt: boolean
   /** The most characters that a prompt may have; null: no limit is known. */
   readonly promptLimit: number | null
+  /** Its usage counts over the whole session, or anew in each attempt. */
+  readonly usageCounts: 'session' | 'attempt'
 }
 
 /** An agent's program as found on a caller's PATH. */
@@ -45,7 +48,11 @@ export interface AgentSight {
 export interface LaunchRequest {
   readonly installation: AgentInstallation
   readonly mode:
-    | { readonly kind: 'fresh' }
+    | {
+        readonly kind: 'fresh'
+        /** A random UUID, for an agent whose session can be named in advance. */
+        readonly sessionToBe: string
+      }
     | { readonly kind: 'resume'; readonly session: SessionId; readonly why: string }
   /** The prompt as the caller wrote it, byte for byte. */
   readonly prompt: Uint8Array
@@ -53,6 +60,8 @@ export interface LaunchRequest {
   readonly model: string | null
   readonly effort: string | null
   readonly permissions: Permissions
+  /** It is to ask before it edits or runs anything; only an agent with a dialogue can. */
+  readonly asks: boolean
   readonly worktree: string
   readonly workingDirectory: string
   readonly environment: Environment
@@ -62,7 +71,25 @@ export interface LaunchRequest {
 export interface AgentLaunch {
   readonly argv: readonly [string, ...string[]]
   readonly environment: Environment
+  /** What it reads to the end; with a dialogue empty: what is said comes later. */
   readonly stdin: Uint8Array
+  /** The session that it will bear, where that is known before it starts. */
+  readonly session?: SessionId
+  /** What a confinement around it leaves it of its own. Absent: nothing. */
+  readonly own?: OwnPlaces
+  /** What its `dialogue` has to know, as JSON; absent: it is talked to by stdin alone. */
+  readonly brief?: string
+}
+
+/**
+ * Files and directories that an agent needs for itself: its login, settings and sessions. All paths
+ * are absolute; one that is missing is passed over. A confined agent must not be able to change
+ * what a later, unconfined run of it would obey (settings, hooks): that is only readable.
+ */
+export interface OwnPlaces {
+  readonly readable: readonly string[]
+  /** Also where they lie within one that is only readable. */
+  readonly writable: readonly string[]
 }
 
 /**
@@ -76,6 +103,10 @@ export interface Translation {
   readonly usage: Usage | null
   /** The last terminal event; null while the turn goes on. */
   readonly turn: { readonly ok: true } | { readonly ok: false; readonly message: string } | null
+  /** What it waits to be answered, oldest first. Absent: nothing. */
+  readonly questions?: readonly Question[]
+  /** Whatever else the agent has to remember; plain JSON, and small: it is stored at every look. */
+  readonly own?: unknown
 }
 
 export interface Translator {
@@ -85,6 +116,49 @@ export interface Translator {
     state: Translation,
     line: string,
   ): { readonly state: Translation; readonly events: readonly AgentEvent[] }
+}
+
+/** How an attempt's agent process ended, for a judgement. */
+export interface AgentEnding {
+  readonly exit: AgentExit
+  /** The end of its stderr. */
+  readonly stderr: string
+  /** When it last wrote anything, in milliseconds since 1970: what it says of times was said then. */
+  readonly saidAt: number
+  /** The IANA name of the time zone that it ran in. */
+  readonly timeZone: string
+}
+
+/** One thing to say to an agent, as a line of its stdin. */
+export interface Utterance {
+  /** Tells it from all others of this attempt, so that nothing is said twice over a crash. */
+  readonly key: string
+  /** Without its end. */
+  readonly line: string
+}
+
+/**
+ * A conversation with an agent over its stdin, which is a file that is only appended to. Pure: what
+ * is to be said follows from what the agent has said, and a line that was written is never taken
+ * back. It ends with the turn: the agent process is stopped then.
+ */
+export interface Dialogue {
+  /** What is to be said now and was not yet. */
+  speak(
+    state: Translation,
+    brief: string,
+    said: ReadonlySet<string>,
+    wishes: DialogueWishes,
+  ): readonly Utterance[]
+  /** The key of a line that was said; undefined for a torn one. */
+  keyOf(line: string): string | undefined
+}
+
+export interface DialogueWishes {
+  /** Answers to its questions, by their ids: the id of an option, or words. */
+  readonly answers: ReadonlyMap<string, string>
+  /** It is to stop its turn. */
+  readonly interrupt: boolean
 }
 
 export interface Agent {
@@ -108,7 +182,19 @@ export interface Agent {
    * no confinement of its own, and the system's is put around it.
    */
   settlePermissions?(asked: PermissionMode, environment: Environment): Promise<Permissions>
+  /**
+   * Names whoever pays: a limit that is met by one task holds for all of the same account. Reads
+   * files at most; holds no secret. Absent: all of this agent's tasks share one.
+   */
+  findAccount?(environment: Environment): Promise<string>
+  /**
+   * What its session has used up to now, for a budget that is to be kept within a turn. Absent: the
+   * agent says it on the way, or not before the turn's end.
+   */
+  readUsage?(session: SessionId, environment: Environment): Promise<Usage | null>
   planLaunch(request: LaunchRequest): AgentLaunch
-  /** Pure. `interrupted` means that the agent died without finishing its turn. */
-  judge(translation: Translation, exit: AgentExit, stderr: string): AttemptOutcome
+  /** Absent: it cannot be talked to while it works. */
+  readonly dialogue?: Dialogue
+  /** Pure: a failure is classified, and `outcomeOf` says what follows. */
+  judge(translation: Translation, ending: AgentEnding): AttemptOutcome
 }

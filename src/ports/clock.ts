@@ -9,5 +9,7 @@ export interface Clock {
   elapsed(): number
   /** In [0, 1). */
   random(): number
+  /** A random UUID. */
+  uuid(): string
   sleep(ms: number): Promise<void>
 }

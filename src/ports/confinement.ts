@@ -3,7 +3,7 @@
  * none. What each mode allows and does not is in `docs/concepts/permissions.md`.
  */
 import type { PermissionMode } from '../domain/permissions.ts'
-import type { Environment } from './agent.ts'
+import type { Environment, OwnPlaces } from './agent.ts'
 
 /** What one attempt may do. All paths are absolute. */
 export interface Confines {
@@ -18,6 +18,8 @@ export interface Confines {
   readonly environment: Environment
   /** A directory of the task's own, for its temporary files; made if it is missing. */
   readonly scratch: string
+  /** What the agent needs for itself: seen even where it would be hidden. */
+  readonly own: OwnPlaces
 }
 
 /** What is put around an agent process. */

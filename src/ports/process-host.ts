@@ -116,6 +116,8 @@ export interface ProcessHost {
   ): { readonly lines: readonly string[]; readonly offset: number; readonly atEnd: boolean }
   /** The last bytes of what the agent wrote to stderr; empty if there is none. */
   readStderrTail(runDirectory: string, bytes: number): string
+  /** When the agent last wrote to stdout or stderr (milliseconds since 1970); null: never. */
+  lastOutputAt(runDirectory: string): number | null
   /** Every live process of the attempt, this process excepted. Scans the whole process table. */
   findProcesses(attempt: AttemptProcesses): readonly FoundProcess[]
   /** Every live process that bears the mark of an attempt, whosever store that is in. */

@@ -1,4 +1,5 @@
 /** What an attempt's agent has written so far: the output files of a run directory. */
+import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ProcessHost } from '../ports/process-host.ts'
 import { readLines, readTail } from './tail.ts'
@@ -16,7 +17,10 @@ interface Unfinished {
 }
 
 /** Makes the readers of the port; they remember only how far they looked for a line's end. */
-export function makeOutputReaders(): Pick<ProcessHost, 'readLines' | 'readStderrTail'> {
+export function makeOutputReaders(): Pick<
+  ProcessHost,
+  'readLines' | 'readStderrTail' | 'lastOutputAt'
+> {
   const unfinished = new Map<string, Unfinished>()
   return {
     readLines(runDirectory, offset, ended) {
@@ -28,6 +32,13 @@ export function makeOutputReaders(): Pick<ProcessHost, 'readLines' | 'readStderr
       if (reached.searchedTo > reached.offset) unfinished.set(runDirectory, reached)
       else unfinished.delete(runDirectory)
       return { lines, offset: reached.offset, atEnd: reached.atEnd }
+    },
+    lastOutputAt(runDirectory) {
+      const times = ['stdout', 'stderr'].flatMap(name => {
+        const seen = statSync(join(runDirectory, name), { throwIfNoEntry: false })
+        return seen !== undefined && seen.size > 0 ? [Math.round(seen.mtimeMs)] : []
+      })
+      return times.length === 0 ? null : Math.max(...times)
     },
     readStderrTail: (runDirectory, bytes) => readTail(join(runDirectory, 'stderr'), bytes),
   }

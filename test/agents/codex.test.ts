@@ -102,12 +102,15 @@ function start(turns: readonly Turn[], ask: Ask = {}): CodexRun {
   const workingDirectory = ask.directory ?? workspace
   const request: LaunchRequest = {
     installation,
-    mode: ask.resume ? { kind: 'resume', session: ask.resume, why: 'a test' } : { kind: 'fresh' },
+    mode: ask.resume
+      ? { kind: 'resume', session: ask.resume, why: 'a test' }
+      : { kind: 'fresh', sessionToBe: '0f6f3e2a-9d8c-4a7b-8c1d-5e4f3a2b1c0d' },
     prompt: Buffer.from(ask.prompt ?? 'do it'),
     argv: [],
     model: null,
     effort: ask.effort ?? null,
     permissions: { asked: effective, effective, enforcedBy: 'agent' },
+    asks: false,
     worktree: workspace,
     workingDirectory,
     environment,

@@ -55,7 +55,7 @@ export function startCodex(launch: AgentLaunch, directory: string): CodexRun {
         : { kind: 'signalled', signal: SIGNALS[String(signal)] ?? 0 }
     return {
       exit,
-      outcome: codex.judge(translation, exit, stderr),
+      outcome: codex.judge(translation, { exit, stderr, saidAt: Date.now(), timeZone: 'UTC' }),
       translation,
       events,
       stderr,

@@ -66,12 +66,13 @@ for (const [name, load] of Object.entries(agents)) {
         version: '1.2.3',
         environment: { ADDED: 'yes', SHARED: 'installation' },
       },
-      mode: { kind: 'fresh' },
+      mode: { kind: 'fresh', sessionToBe: '0f6f3e2a-9d8c-4a7b-8c1d-5e4f3a2b1c0d' },
       prompt: agent.capabilities.takesPrompt ? prompt : new Uint8Array(),
       argv: agent.capabilities.takesPrompt ? [] : ['agent', 'one', 'two words'],
       model: null,
       effort: null,
       permissions: { asked: 'full', effective: 'full', enforcedBy: 'none' },
+      asks: false,
       worktree: '/some trees/a',
       workingDirectory: '/some trees/a/sub',
       environment: { PATH: '/usr/bin', KEPT: 'yes', SHARED: 'caller' },
@@ -88,7 +89,7 @@ for (const [name, load] of Object.entries(agents)) {
     it('says nothing that contradicts itself about what it can do', () => {
       const { continues, takesPrompt } = agent.capabilities
       if (continues === 'session') expect(takesPrompt).toBe(true)
-      expect(agent.translator.initial).toEqual({
+      expect(agent.translator.initial).toMatchObject({
         session: null,
         answer: null,
         usage: null,
@@ -132,10 +133,11 @@ for (const [name, load] of Object.entries(agents)) {
       for (const translation of translations) {
         for (const exit of EXITS) {
           for (const stderr of STDERRS) {
-            const outcome = agent.judge(freeze(translation), exit, stderr)
-            expect(['succeeded', 'failed', 'interrupted']).toContain(outcome.kind)
+            const ending = { exit, stderr, saidAt: 1_795_900_000_000, timeZone: 'UTC' }
+            const outcome = agent.judge(freeze(translation), ending)
+            expect(['succeeded', 'failed', 'interrupted', 'limited']).toContain(outcome.kind)
             if ('failure' in outcome) expect(outcome.failure.message).not.toBe('')
-            expect(agent.judge(translation, exit, stderr)).toEqual(outcome)
+            expect(agent.judge(translation, ending)).toEqual(outcome)
           }
         }
       }
@@ -143,7 +145,8 @@ for (const [name, load] of Object.entries(agents)) {
 
     it('never takes a death by signal, or an end that nobody saw, for a proof', () => {
       for (const exit of EXITS.filter(({ kind }) => kind !== 'exited')) {
-        expect(agent.judge(agent.translator.initial, exit, '').kind).not.toBe('succeeded')
+        const ending = { exit, stderr: '', saidAt: 0, timeZone: 'UTC' }
+        expect(agent.judge(agent.translator.initial, ending).kind).not.toBe('succeeded')
       }
     })
 

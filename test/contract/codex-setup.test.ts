@@ -262,12 +262,13 @@ describe('permissions', () => {
 describe('the arguments', () => {
   const request: LaunchRequest = {
     installation: { program: '/c/codex', leadingArguments: [], version: null, environment: {} },
-    mode: { kind: 'fresh' },
+    mode: { kind: 'fresh', sessionToBe: '0f6f3e2a-9d8c-4a7b-8c1d-5e4f3a2b1c0d' },
     prompt: Buffer.from('p'),
     argv: [],
     model: 'spark',
     effort: 'high',
     permissions: { asked: 'workspace', effective: 'workspace', enforcedBy: 'agent' },
+    asks: false,
     worktree: '/w "quoted"/a',
     workingDirectory: '/w "quoted"/a/sub',
     environment: {},

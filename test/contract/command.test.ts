@@ -44,12 +44,13 @@ describe('the program of a command', () => {
     const installation = await find('./run.sh')
     const { argv } = command.planLaunch({
       installation,
-      mode: { kind: 'fresh' },
+      mode: { kind: 'fresh', sessionToBe: '0f6f3e2a-9d8c-4a7b-8c1d-5e4f3a2b1c0d' },
       prompt: new Uint8Array(),
       argv: ['./run.sh', '-x'],
       model: null,
       effort: null,
       permissions: { asked: 'full', effective: 'full', enforcedBy: 'none' },
+      asks: false,
       worktree: '/w',
       workingDirectory: '/w/sub',
       environment: {},
@@ -66,7 +67,12 @@ describe('the outcome of a command', () => {
     [{ kind: 'signalled', signal: 9 }, '', 'agent_crashed', 'killed by signal 9'],
     [{ kind: 'unknown' }, '', 'exit_unknown', 'exit status unknown'],
   ])('%j', (exit, stderr, expected, message) => {
-    const outcome = command.judge(command.translator.initial, exit, stderr)
+    const outcome = command.judge(command.translator.initial, {
+      exit,
+      stderr,
+      saidAt: 0,
+      timeZone: 'UTC',
+    })
     expect('failure' in outcome ? outcome.failure.code : outcome.kind).toBe(expected)
     if ('failure' in outcome) expect(outcome.failure.message).toBe(message)
     expect(outcome.kind === 'interrupted').toBe(exit.kind !== 'exited')

@@ -5,10 +5,17 @@ import { judge } from '../../src/agents/codex/judge.ts'
 import { codexTranslator } from '../../src/agents/codex/translate.ts'
 import type { AgentEvent } from '../../src/domain/agent-events.ts'
 import type { AgentExit, AttemptOutcome } from '../../src/domain/outcome.ts'
-import type { Translation } from '../../src/ports/agent.ts'
+import type { AgentEnding, Translation } from '../../src/ports/agent.ts'
 
 const directory = join(import.meta.dirname, 'codex')
 const exited = (code: number): AgentExit => ({ kind: 'exited', code })
+/** When the recordings were made, in the zone that they were made in. */
+const endingOf = (exit: AgentExit, stderr = ''): AgentEnding => ({
+  exit,
+  stderr,
+  saidAt: Date.parse('2026-11-21T07:46:00Z'),
+  timeZone: 'UTC',
+})
 const killed: AgentExit = { kind: 'signalled', signal: 9 }
 const activeWriter =
   'Error: thread/resume: thread/resume failed: thread 01a1fd1e-cf39-7853-ab6f-efcf1b25f765 already has an active writer (code -32600)\n'
@@ -57,7 +64,7 @@ describe('recorded streams of Codex', () => {
     it(`${name} gives its golden events and outcome`, async () => {
       const text = readFileSync(join(directory, `${name}.jsonl`), 'utf8')
       const { state, events } = translateAll(text.split('\n'))
-      const golden = [...events, { state }, { outcome: judge(state, exit, stderr) }]
+      const golden = [...events, { state }, { outcome: judge(state, endingOf(exit, stderr)) }]
       await expect(`${golden.map(part => JSON.stringify(part)).join('\n')}\n`).toMatchFileSnapshot(
         join(directory, `${name}.golden.jsonl`),
       )
@@ -204,7 +211,7 @@ describe('judging', () => {
       failed('last status: 429; You’ve hit your usage limit.'),
       exited(1),
       '',
-      'failed',
+      'limited',
       'usage_limit',
     ],
     [
@@ -212,8 +219,16 @@ describe('judging', () => {
       failed('exceeded retry limit, last status: 429 Too Many'),
       exited(1),
       '',
-      'failed',
+      'interrupted',
       'rate_limited',
+    ],
+    [
+      '5xx',
+      failed('unexpected status 503: busy'),
+      exited(1),
+      '',
+      'interrupted',
+      'model_unavailable',
     ],
     [
       'a number that is no status',
@@ -237,14 +252,14 @@ describe('judging', () => {
       'session_lost',
     ],
   ])('%s', (_name, translation, exit, stderr, kind, code) => {
-    const outcome = judge(translation, exit, stderr)
+    const outcome = judge(translation, endingOf(exit, stderr))
     expect(outcome.kind).toBe(kind)
     expect('failure' in outcome ? outcome.failure.code : undefined).toBe(code)
   })
 
   it('says how it ended and the last thing that Codex complained of', () => {
     const stderr = 'first\nError: config is bad\nReading prompt from stdin...\n'
-    const outcome = judge(open, exited(1), stderr)
+    const outcome = judge(open, endingOf(exited(1), stderr))
     expect(outcome).toMatchObject({
       failure: { message: 'Codex ended before its turn did: exit code 1: Error: config is bad' },
     })

@@ -1,7 +1,8 @@
 /** Codex, one-shot and headless: `codex exec --json`, the prompt on stdin. */
 import { AppError } from '../../domain/errors.ts'
-import { type PermissionMode, stricterMode } from '../../domain/permissions.ts'
+import { stricterMode } from '../../domain/permissions.ts'
 import type { Agent, LaunchRequest } from '../../ports/agent.ts'
+import { INSTRUCTIONS_ROOM, promptFor } from '../instructions.ts'
 import { findConfiguredMode, lookAtLogin, readConfiguration } from './configuration.ts'
 import { askLogin, findCodex, lookForCodex } from './installation.ts'
 import { judge } from './judge.ts'
@@ -14,8 +15,6 @@ const SANDBOXES = { 'read-only': 'read-only', workspace: 'workspace-write' } as 
 
 /** Codex refuses a longer input (0.169.0: `input_too_large`, in characters). */
 const INPUT_LIMIT = 1_048_576
-/** What stands in front of a prompt is shorter than this. */
-const PREAMBLE_ROOM = 1_024
 
 export const codex: Agent = {
   name: 'codex',
@@ -24,7 +23,8 @@ export const codex: Agent = {
     // SIGINT ends Codex and its tools; SIGTERM leaves the tools alive (tried with 0.169.0).
     gracefulSignal: 'SIGINT',
     takesPrompt: true,
-    promptLimit: INPUT_LIMIT - PREAMBLE_ROOM,
+    promptLimit: INPUT_LIMIT - INSTRUCTIONS_ROOM,
+    usageCounts: 'session',
   },
   translator: codexTranslator,
 
@@ -69,10 +69,7 @@ export const codex: Agent = {
         '-', // The prompt comes from stdin.
       ],
       environment: { ...request.environment, ...installation.environment },
-      stdin:
-        mode.kind === 'resume'
-          ? Buffer.from(resumeSentence(mode.why))
-          : Buffer.concat([Buffer.from(preamble(request.permissions.effective)), request.prompt]),
+      stdin: promptFor(request),
     }
   },
 
@@ -113,18 +110,4 @@ function setting(key: string, tomlValue: string): readonly string[] {
 /** A TOML basic string. JSON's escapes are all TOML's too, but TOML also wants U+007F escaped. */
 export function tomlString(text: string): string {
   return JSON.stringify(text.toWellFormed()).replaceAll('\u007f', '\\u007f')
-}
-
-function preamble(mode: PermissionMode): string {
-  const work = {
-    'read-only': 'You can read but not change anything: your final answer is the result.',
-    workspace:
-      'When you are done, Holdfast collects your work from the working tree: do not commit it.',
-    full: 'When you are done, Holdfast collects your work from the working tree: do not commit it unless you are asked to.',
-  }[mode]
-  return `You run unattended, started by Holdfast: nobody answers questions, so decide for yourself and say in your final answer what you assumed. ${work}\n\n`
-}
-
-function resumeSentence(why: string): string {
-  return `You were interrupted (${why.replace(/\s+/g, ' ').trim()}): check what is already done in the working tree before you repeat anything with side effects, then continue the task.\n`
 }

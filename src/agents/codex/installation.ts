@@ -3,21 +3,20 @@
  * stays in front of it: killed alone, it leaves the binary at work. So the binary is run itself,
  * with the environment that the Node program would have given it.
  */
-import { execFile } from 'node:child_process'
-import { accessSync, constants, existsSync, readFileSync, realpathSync, statSync } from 'node:fs'
+import { existsSync, realpathSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { delimiter, dirname, isAbsolute, join } from 'node:path'
+import { delimiter, dirname, join } from 'node:path'
 import { AppError } from '../../domain/errors.ts'
 import type { AgentInstallation, Environment } from '../../ports/agent.ts'
+import { askProgram } from '../ask-program.ts'
+import { findProgram, isExecutable } from '../find-program.ts'
+import { isOlder, parseVersion, readPackageVersion } from '../versions.ts'
 
 /**
  * The oldest version tried: its `exec --json` and `exec resume` take the same arguments and write
  * the same events, and hold the sandbox when resumed. Tried: 0.80.0, 0.120.0, 0.169.0.
  */
 export const MINIMUM_VERSION = '0.80.0'
-
-/** `codex --version` and `codex login status` take 20–60 ms; more means that something is wrong. */
-const ASK_LIMIT_MS = 5_000
 
 const TRIPLES: Readonly<Record<string, string>> = {
   'linux-x64': 'x86_64-unknown-linux-musl',
@@ -40,7 +39,7 @@ export async function lookForCodex(
   | { installation: AgentInstallation; trouble: null }
   | { installation: AgentInstallation | null; trouble: AppError }
 > {
-  const found = findOnPath(environment.PATH ?? '')
+  const found = findProgram('codex', environment.PATH ?? '')
   if (found === undefined) {
     const trouble = new AppError('agent_missing', 'codex is not on the PATH', {
       hint: 'npm install -g @openai/codex',
@@ -68,31 +67,11 @@ export async function askLogin(
   installation: AgentInstallation,
   environment: Environment,
 ): Promise<{ readonly ok: boolean; readonly words: string } | undefined> {
-  const answer = await ask(installation.program, ['login', 'status'], {
+  const answer = await askProgram(installation.program, ['login', 'status'], {
     ...environment,
     ...installation.environment,
   })
   return answer === undefined ? undefined : { ok: answer.code === 0, words: answer.words }
-}
-
-function findOnPath(path: string): string | undefined {
-  return (
-    path
-      .split(delimiter)
-      // A relative entry means another program in every directory, also in one that an agent wrote.
-      .filter(isAbsolute)
-      .map(directory => join(directory, 'codex'))
-      .find(isExecutable)
-  )
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK)
-    return statSync(path).isFile()
-  } catch {
-    return false
-  }
 }
 
 /** The native binary of the npm package whose `bin/codex.js` this is. */
@@ -113,7 +92,7 @@ function findPackaged(shim: string, environment: Environment): AgentInstallation
     return {
       program,
       leadingArguments: [],
-      version: readVersion(join(root, 'package.json')),
+      version: readPackageVersion(join(root, 'package.json')),
       environment: {
         CODEX_MANAGED_BY_NPM: '1',
         CODEX_MANAGED_PACKAGE_ROOT: root,
@@ -135,47 +114,8 @@ function vendorDirectories(shim: string, root: string, platform: string): readon
   }
 }
 
-function readVersion(packageFile: string): string | null {
-  try {
-    const { version }: { version?: unknown } = JSON.parse(readFileSync(packageFile, 'utf8'))
-    return typeof version === 'string' ? version : null
-  } catch {
-    return null
-  }
-}
-
 /** From `codex-cli 0.169.0`. */
 async function askVersion(program: string, environment: Environment): Promise<string | null> {
-  const answer = await ask(program, ['--version'], environment)
-  return answer?.words.match(/\d+\.\d+\.\d+/)?.[0] ?? null
-}
-
-/** Null code and no answer are not the same: undefined where it never came to an exit code. */
-function ask(
-  program: string,
-  args: readonly string[],
-  environment: Environment,
-): Promise<{ readonly code: number; readonly words: string } | undefined> {
-  return new Promise(resolve => {
-    const options = {
-      cwd: '/', // The caller's directory may be gone, and may hold a configuration of its own.
-      env: environment,
-      timeout: ASK_LIMIT_MS,
-      killSignal: 'SIGKILL',
-    } as const
-    const child = execFile(program, args, options, (error, stdout, stderr) => {
-      const code = error === null ? 0 : error.code
-      resolve(typeof code === 'number' ? { code, words: `${stdout}${stderr}`.trim() } : undefined)
-    })
-    child.stdin?.end()
-  })
-}
-
-function isOlder(version: string, than: string): boolean {
-  const [a, b] = [version, than].map(text => text.split(/[.-]/).slice(0, 3).map(Number))
-  for (let i = 0; i < 3; i++) {
-    const difference = (a?.[i] || 0) - (b?.[i] || 0)
-    if (difference !== 0) return difference < 0
-  }
-  return false
+  const answer = await askProgram(program, ['--version'], environment)
+  return answer === undefined ? null : parseVersion(answer.words)
 }

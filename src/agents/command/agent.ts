@@ -1,9 +1,9 @@
 /** Any program: an argv without a shell. It has done its work if it exits with 0. */
-import { accessSync, constants, statSync } from 'node:fs'
-import { delimiter, isAbsolute, join, resolve } from 'node:path'
+import { isAbsolute, resolve } from 'node:path'
 import { AppError } from '../../domain/errors.ts'
-import { describeExit } from '../../domain/outcome.ts'
+import { describeExit, outcomeOf } from '../../domain/outcome.ts'
 import type { Agent } from '../../ports/agent.ts'
+import { findProgram, isExecutable } from '../find-program.ts'
 import { commandTranslator } from './translate.ts'
 
 /** The longest part of stderr that goes into a message. */
@@ -16,6 +16,7 @@ export const command: Agent = {
     gracefulSignal: 'SIGINT',
     takesPrompt: false,
     promptLimit: null,
+    usageCounts: 'attempt',
   },
   translator: commandTranslator,
 
@@ -24,7 +25,7 @@ export const command: Agent = {
     const name = argv[0] ?? ''
     const program = name.includes('/')
       ? [resolve(directory, name)].find(isExecutable)
-      : findOnPath(name, environment.PATH ?? '')
+      : findProgram(name, environment.PATH ?? '')
     if (program === undefined) {
       throw new AppError('agent_missing', `no such program: ${name === '' ? '(none)' : name}`, {
         hint: 'holdfast run command -- PROGRAM ARGUMENT…',
@@ -48,40 +49,19 @@ export const command: Agent = {
     }
   },
 
-  judge(_translation, exit, stderr) {
+  judge(_translation, { exit, stderr }) {
     const lastLine = stderr.trimEnd().split('\n').at(-1)?.trim().slice(0, LINE_KEPT)
     const message = lastLine ? `${describeExit(exit)}: ${lastLine}` : describeExit(exit)
     switch (exit.kind) {
       case 'exited':
         return exit.code === 0
           ? { kind: 'succeeded' }
-          : { kind: 'failed', failure: { code: 'command_failed', message } }
+          : outcomeOf({ code: 'command_failed', message })
       case 'signalled':
-        return { kind: 'interrupted', failure: { code: 'agent_crashed', message } }
+        return outcomeOf({ code: 'agent_crashed', message })
       case 'unknown':
         // Wrapper and program were killed together, or the machine went down.
-        return { kind: 'interrupted', failure: { code: 'exit_unknown', message } }
+        return outcomeOf({ code: 'exit_unknown', message })
     }
   },
-}
-
-function findOnPath(name: string, path: string): string | undefined {
-  if (name === '') return undefined
-  return (
-    path
-      .split(delimiter)
-      // A relative entry means another program in every directory, also in one that an agent wrote.
-      .filter(isAbsolute)
-      .map(directory => join(directory, name))
-      .find(isExecutable)
-  )
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK)
-    return statSync(path).isFile()
-  } catch {
-    return false
-  }
 }

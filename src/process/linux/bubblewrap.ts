@@ -47,7 +47,7 @@ export function bubblewrapArguments(
   { temporary, run, runKept, hidden, dotGit, nothing }: Surroundings,
   forbidsNamespaces: boolean,
 ): readonly string[] {
-  const { mode, worktree, commonDir, program, scratch, workingDirectory } = confines
+  const { mode, worktree, commonDir, program, scratch, workingDirectory, own } = confines
   const emptied = [...run, ...hidden.directories]
   const covered = [...temporary, ...emptied, ...hidden.files]
   const mask = ({ directories, files }: Hidden) => [
@@ -61,6 +61,9 @@ export function bubblewrapArguments(
     ...run.flatMap(path => ['--tmpfs', path]),
     ...mask(hidden),
     ...[...runKept, ...restored].flatMap(path => ['--ro-bind', path, path]),
+    // The writable last: they may lie within those that are only read.
+    ...own.readable.flatMap(path => ['--ro-bind', path, path]),
+    ...own.writable.flatMap(path => ['--bind', path, path]),
     ...[mode === 'workspace' ? '--bind' : '--ro-bind', worktree, worktree],
     ...['--ro-bind', dotGit, dotGit],
     // A checkout that is lent in place may hold a home directory.

@@ -65,6 +65,10 @@ function resolveConfines(confines: Confines): Confines {
     worktree: real(confines.worktree),
     commonDir: real(confines.commonDir),
     scratch: real(confines.scratch),
+    own: {
+      readable: confines.own.readable.flatMap(findReal),
+      writable: confines.own.writable.flatMap(findReal),
+    },
   }
 }
 

@@ -38,6 +38,10 @@ export function makeSeatbelt({ home, isSandboxed }: ConfinementOptions): Confine
         commonDir: real(given.commonDir),
         program: real(given.program),
         scratch: real(given.scratch),
+        own: {
+          readable: given.own.readable.flatMap(findReal),
+          writable: given.own.writable.flatMap(findReal),
+        },
       }
       const { environment } = confines
       const all = { always: [home], replaced: [] }

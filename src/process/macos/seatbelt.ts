@@ -13,7 +13,7 @@ const DEVICES = ['null', 'zero', 'random', 'urandom', 'stdout', 'stderr', 'tty',
 
 /** All paths are real ones, since the system compares with those. */
 export function seatbeltProfile(
-  { mode, worktree, commonDir, program, scratch }: Confines,
+  { mode, worktree, commonDir, program, scratch, own }: Confines,
   hidden: Hidden,
 ): string {
   const dotGit = `${worktree}/.git`
@@ -35,6 +35,9 @@ export function seatbeltProfile(
     `(allow file-write* (subpath ${quoted(scratch)}))`,
     ...[worktree, commonDir, scratch].map(path => `(allow file-read* (subpath ${quoted(path)}))`),
     `(allow file-read* (literal ${quoted(program)}))`,
+    // A plain file is a subpath of itself.
+    ...own.readable.map(path => `(allow file-read* (subpath ${quoted(path)}))`),
+    ...own.writable.map(path => `(allow file-read* file-write* (subpath ${quoted(path)}))`),
     ...(mode === 'workspace' ? [`(allow file-write* (subpath ${quoted(worktree)}))`] : []),
     // A checkout that is lent in place may hold a home directory.
     ...denials(hiddenWithin(worktree, hidden)),

@@ -37,6 +37,7 @@ async function launchConfined(
     program: plan.argv[0],
     environment: plan.environment,
     scratch: join(root, 'scratch'),
+    own: { readable: [], writable: [] },
   })
   const attempt = { ...plan, worktree, enclosure }
   await host.launch(attempt)

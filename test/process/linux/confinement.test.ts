@@ -52,6 +52,7 @@ test('from inside of a sandbox it is left to whoever starts the agent', async ()
     program: '/bin/true',
     environment: {},
     scratch: join(scratchDirectory(), 'scratch'),
+    own: { readable: [], writable: [] },
   } as const
   await expect(confinement.enclose(confines)).rejects.toMatchObject({
     code: 'permissions_unavailable',
@@ -76,6 +77,7 @@ confinedTest(
       program: '/bin/sh',
       environment: {},
       scratch: join(scratchDirectory(), 'scratch'),
+      own: { readable: [], writable: [] },
     })
     expect(argv).not.toContain('--disable-userns')
     const [program, ...args] = argv

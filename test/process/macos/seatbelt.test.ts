@@ -10,6 +10,7 @@ const confines = {
   program: '/opt/homebrew/bin/tool',
   environment: {},
   scratch: '/Users/u/.holdfast/tasks/k3v9/scratch',
+  own: { readable: [], writable: [] },
 } as const
 const hidden = { directories: ['/Users/u/.ssh', '/Users/u/.holdfast'], files: ['/Users/u/.netrc'] }
 const linesOf = (mode: 'workspace' | 'read-only') =>

@@ -1,0 +1,12 @@
+/** The longest part of stderr that goes into a message. */
+const LINE_KEPT = 500
+
+/**
+ * Of what a program wrote to stderr, its last error, else its last line: a backtrace may follow an
+ * error. `noise`: lines that say nothing about an end. Empty where there is nothing.
+ */
+export function findLastWords(stderr: string, noise: RegExp | null = null): string {
+  const lines = stderr.split('\n').map(line => line.trim())
+  const said = lines.filter(line => line !== '' && noise?.test(line) !== true)
+  return (said.findLast(line => /^error:/i.test(line)) ?? said.at(-1) ?? '').slice(0, LINE_KEPT)
+}
