@@ -1,27 +1,18 @@
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { judge } from '../../src/agents/codex/judge.ts'
 import { codexTranslator } from '../../src/agents/codex/translate.ts'
 import type { AgentEvent } from '../../src/domain/agent-events.ts'
 import type { AgentExit, AttemptOutcome } from '../../src/domain/outcome.ts'
-import type { AgentEnding, Translation } from '../../src/ports/agent.ts'
+import type { Translation } from '../../src/ports/agent.ts'
+import { endingOf, exited, killed, type Recorded, testRecorded, translateAll } from './recorded.ts'
 
 const directory = join(import.meta.dirname, 'codex')
-const exited = (code: number): AgentExit => ({ kind: 'exited', code })
-/** When the recordings were made, in the zone that they were made in. */
-const endingOf = (exit: AgentExit, stderr = ''): AgentEnding => ({
-  exit,
-  stderr,
-  saidAt: Date.parse('2026-11-21T07:46:00Z'),
-  timeZone: 'UTC',
-})
-const killed: AgentExit = { kind: 'signalled', signal: 9 }
 const activeWriter =
   'Error: thread/resume: thread/resume failed: thread 01a1fd1e-cf39-7853-ab6f-efcf1b25f765 already has an active writer (code -32600)\n'
 
 /** Recorded streams, and how each process ended. From 0.169.0 where no version is in the name. */
-const recorded: Readonly<Record<string, { exit: AgentExit; stderr?: string }>> = {
+const recorded: Recorded = {
   success: { exit: exited(0) },
   'success_0.80.0': { exit: exited(0) },
   'success_0.120.0': { exit: exited(0) },
@@ -45,31 +36,11 @@ const recorded: Readonly<Record<string, { exit: AgentExit; stderr?: string }>> =
   sigint_tool: { exit: exited(1), stderr: 'Reading additional input from stdin...\n' },
 }
 
-function translateAll(lines: readonly string[]): { state: Translation; events: AgentEvent[] } {
-  let state = codexTranslator.initial
-  const events: AgentEvent[] = []
-  for (const line of lines) {
-    const translated = codexTranslator.translate(state, line)
-    state = translated.state
-    events.push(...translated.events)
-  }
-  return { state, events }
-}
-
 const translateOne = (line: string) => codexTranslator.translate(codexTranslator.initial, line)
 const item = (fields: object, type = 'item.completed') => JSON.stringify({ type, item: fields })
 
 describe('recorded streams of Codex', () => {
-  for (const [name, { exit, stderr = '' }] of Object.entries(recorded)) {
-    it(`${name} gives its golden events and outcome`, async () => {
-      const text = readFileSync(join(directory, `${name}.jsonl`), 'utf8')
-      const { state, events } = translateAll(text.split('\n'))
-      const golden = [...events, { state }, { outcome: judge(state, endingOf(exit, stderr)) }]
-      await expect(`${golden.map(part => JSON.stringify(part)).join('\n')}\n`).toMatchFileSnapshot(
-        join(directory, `${name}.golden.jsonl`),
-      )
-    })
-  }
+  testRecorded({ translator: codexTranslator, judge }, directory, recorded)
 })
 
 describe('lines that Codex might write one day', () => {
@@ -102,7 +73,7 @@ describe('lines that Codex might write one day', () => {
   })
 
   it('may bear new fields, and lack those that only decorate', () => {
-    const { state, events } = translateAll([
+    const { state, events } = translateAll(codexTranslator, [
       '{"type":"thread.started","thread_id":"t1","title":"new"}',
       item({ type: 'command_execution', command: 'ls', cwd: '/' }),
       '{"type":"turn.completed","usage":{"input_tokens":"many","output_tokens":7}}',
@@ -183,13 +154,15 @@ describe('the answer', () => {
   const message = (text: string) => item({ type: 'agent_message', text })
 
   it('is the last message of the turn', () => {
-    expect(translateAll([message('one'), message('two')]).state.answer).toBe('two')
+    expect(translateAll(codexTranslator, [message('one'), message('two')]).state.answer).toBe('two')
   })
 
   it('is not taken from a turn that failed, nor from the one before', () => {
     const failed = '{"type":"turn.failed","error":{"message":"no"}}'
-    expect(translateAll([message('one'), failed]).state.answer).toBeNull()
-    expect(translateAll([message('one'), '{"type":"turn.started"}']).state.answer).toBeNull()
+    expect(translateAll(codexTranslator, [message('one'), failed]).state.answer).toBeNull()
+    expect(
+      translateAll(codexTranslator, [message('one'), '{"type":"turn.started"}']).state.answer,
+    ).toBeNull()
   })
 })
 
