@@ -105,7 +105,7 @@ describe('a turn', () => {
   it('fails within the stream', async () => {
     const model = await startModel([{ kind: 'failed', code: 'INTERNAL', message: 'boom' }])
     const error = { code: 500, status: 'INTERNAL', message: 'boom' }
-    expect(await askResponses(model)).toEqual([{ error }])
+    expect(await (await ask(model)).json()).toEqual({ error })
   })
 })
 
