@@ -23,7 +23,7 @@ export interface AcpAgent {
   /** The result; rejects with the agent's error. */
   request<T = unknown>(method: string, params: unknown): Promise<T>
   notify(method: string, params: unknown): void
-  /** Ends its stdin, waits for its exit, and stops it by `SIGTERM` where none comes. */
+  /** Ends its stdin, waits for its exit, and kills it where none comes. */
   end(waitMs: number): Promise<{ readonly byItself: boolean; readonly code: number | null }>
 }
 
@@ -95,7 +95,7 @@ export function startAcp(
       let byItself = true
       const timer = setTimeout(() => {
         byItself = false
-        child.kill('SIGTERM')
+        child.kill('SIGKILL')
       }, waitMs)
       const [code] = await exited
       clearTimeout(timer)
