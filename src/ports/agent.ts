@@ -90,6 +90,8 @@ export interface OwnPlaces {
   readonly readable: readonly string[]
   /** Also where they lie within one that is only readable. */
   readonly writable: readonly string[]
+  /** Directories that it can write, and that are made where they are missing. Absent: none. */
+  readonly made?: readonly string[]
 }
 
 /**
@@ -182,6 +184,13 @@ export interface Agent {
    * no confinement of its own, and the system's is put around it.
    */
   settlePermissions?(asked: PermissionMode, environment: Environment): Promise<Permissions>
+  /**
+   * The mode that the user's own configuration of the agent names, for one that has no
+   * `settlePermissions`: where it is stricter than what is asked, the system holds the agent to it.
+   * Null: none that is stricter than others. Refuses with `permissions_unavailable` where the
+   * configuration keeps it from working unattended.
+   */
+  configuredMode?(environment: Environment): Promise<PermissionMode | null>
   /**
    * Names whoever pays: a limit that is met by one task holds for all of the same account. Reads
    * files at most; holds no secret. Absent: all of this agent's tasks share one.

@@ -1,6 +1,8 @@
+import { mkdirSync } from 'node:fs'
 import { AppError } from '../../domain/errors.ts'
-import type { Environment } from '../../ports/agent.ts'
+import type { Environment, OwnPlaces } from '../../ports/agent.ts'
 import type { Confinement } from '../../ports/confinement.ts'
+import { findReal } from './hidden.ts'
 
 export interface ConfinementOptions {
   /** The state directory, absolute: of it, an agent sees its own worktree and nothing else. */
@@ -27,6 +29,15 @@ export async function loadConfinement(
     })
   }
   return { requireWorking: none, enclose: none }
+}
+
+/** An agent's own places by real path; those that are to be made are there then. */
+export function resolveOwn({ readable, writable, made = [] }: OwnPlaces): OwnPlaces {
+  for (const path of made) mkdirSync(path, { recursive: true, mode: 0o700 })
+  return {
+    readable: readable.flatMap(findReal),
+    writable: [...writable, ...made].flatMap(findReal),
+  }
 }
 
 /** Caches that a tool fails without, if it may not write where it usually has them. */

@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, isAbsolute, join } from 'node:path'
 import { AppError } from '../../domain/errors.ts'
 import type { Confinement, Confines } from '../../ports/confinement.ts'
-import type { ConfinementOptions } from '../confinement/confinement.ts'
+import { type ConfinementOptions, resolveOwn } from '../confinement/confinement.ts'
 import { findHidden, findReal, isWithin, userHomes } from '../confinement/hidden.ts'
 import { isExecutable } from '../own-session.ts'
 import {
@@ -65,10 +65,7 @@ function resolveConfines(confines: Confines): Confines {
     worktree: real(confines.worktree),
     commonDir: real(confines.commonDir),
     scratch: real(confines.scratch),
-    own: {
-      readable: confines.own.readable.flatMap(findReal),
-      writable: confines.own.writable.flatMap(findReal),
-    },
+    own: resolveOwn(confines.own),
   }
 }
 
