@@ -23,6 +23,8 @@ export interface AgentCapabilities {
   readonly promptLimit: number | null
   /** Its usage counts over the whole session, or anew in each attempt. */
   readonly usageCounts: 'session' | 'attempt'
+  /** It says what its work costs. */
+  readonly saysCost: boolean
 }
 
 /** An agent's program as found on a caller's PATH. */
@@ -56,6 +58,8 @@ export interface LaunchRequest {
     | { readonly kind: 'resume'; readonly session: SessionId; readonly why: string }
   /** The prompt as the caller wrote it, byte for byte. */
   readonly prompt: Uint8Array
+  /** What another agent did of it before this one took over; null: there was none. */
+  readonly handOver: string | null
   readonly argv: readonly string[]
   readonly model: string | null
   readonly effort: string | null

@@ -111,6 +111,7 @@ function start(turns: readonly Turn[], ask: Ask = {}): CodexRun {
     effort: ask.effort ?? null,
     permissions: { asked: effective, effective, enforcedBy: 'agent' },
     asks: false,
+    handOver: null,
     worktree: workspace,
     workingDirectory,
     environment,

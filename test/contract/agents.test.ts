@@ -73,6 +73,7 @@ for (const [name, load] of Object.entries(agents)) {
       effort: null,
       permissions: { asked: 'full', effective: 'full', enforcedBy: 'none' },
       asks: false,
+      handOver: null,
       worktree: '/some trees/a',
       workingDirectory: '/some trees/a/sub',
       environment: { PATH: '/usr/bin', KEPT: 'yes', SHARED: 'caller' },
@@ -84,6 +85,13 @@ for (const [name, load] of Object.entries(agents)) {
 
     it('bears the name that it is listed under', () => {
       expect(agent.name).toBe(name)
+    })
+
+    it('tells whom it takes over from another agent what that one did', () => {
+      if (!agent.capabilities.takesPrompt) return
+      const { stdin, brief = '' } = agent.planLaunch({ ...request, handOver: '\n\nIt did this.' })
+      const said = Buffer.from(stdin).toString() + brief
+      expect(said).toContain('It did this.')
     })
 
     it('says nothing that contradicts itself about what it can do', () => {

@@ -17,6 +17,7 @@ export const command: Agent = {
     takesPrompt: false,
     promptLimit: null,
     usageCounts: 'attempt',
+    saysCost: false,
   },
   translator: commandTranslator,
 
