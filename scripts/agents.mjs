@@ -1,4 +1,4 @@
-// Installs a pinned real agent and prints its program: `node scripts/agents.mjs codex`.
+// Installs pinned real agents and prints their programs: `node scripts/agents.mjs codex claude`.
 // Runs on Node 20; the work is done by src/demo/ensure-agent.ts, under the project's own Node,
 // which reads TypeScript.
 import { spawn } from 'node:child_process'
@@ -7,40 +7,22 @@ import { fileURLToPath } from 'node:url'
 const node = fileURLToPath(new URL('../node_modules/.bin/node', import.meta.url))
 const source = new URL('../src/demo/ensure-agent.ts', import.meta.url).href
 
-/**
- * @param {'codex'} name
- * @param {{ quiet?: boolean }} [options]
- * @returns {Promise<{ bin: string, directory: string, version: string }>}
- */
-export async function ensureAgent(name, options = {}) {
-  const program = `
-    const { ensureAgent } = await import(${JSON.stringify(source)})
-    console.log(JSON.stringify(await ensureAgent(${JSON.stringify(name)}, ${JSON.stringify(options)})))`
-  const child = spawn(node, ['--input-type=module', '--eval', program], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  let output = ''
-  child.stdout.on('data', chunk => {
-    output += chunk
-  })
-  const code = await new Promise((resolve, reject) => {
-    child.once('error', reject)
-    child.once('close', resolve)
-  })
-  if (code !== 0) throw new Error(`${name} could not be installed`)
-  return JSON.parse(output)
-}
-
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const [name, ...rest] = process.argv.slice(2)
-  if (name !== 'codex' || rest.length > 0) {
-    console.error('usage: node scripts/agents.mjs codex')
+const program = `
+  const { ensureAgent, PINNED_AGENTS } = await import(${JSON.stringify(source)})
+  const names = process.argv.slice(1)
+  if (names.length === 0 || names.some(name => !PINNED_AGENTS.includes(name))) {
+    console.error('usage: node scripts/agents.mjs NAME...   of ' + PINNED_AGENTS.join(', '))
     process.exit(2)
   }
   try {
-    console.log((await ensureAgent(name)).bin)
+    for (const name of names) console.log((await ensureAgent(name)).bin)
   } catch (error) {
     console.error(error.message)
     process.exit(1)
-  }
-}
+  }`
+
+spawn(node, ['--input-type=module', '--eval', program, '--', ...process.argv.slice(2)], {
+  stdio: 'inherit',
+}).once('close', code => {
+  process.exitCode = code ?? 1
+})

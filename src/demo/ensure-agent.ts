@@ -9,12 +9,47 @@ import { mkdir, mkdtemp, readdir, rename, rm, rmdir, stat } from 'node:fs/promis
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 
+interface Pin {
+  readonly package: string
+  /** Always exact: left to itself, npm takes an older one that suits the running Node. */
+  readonly version: string
+  readonly bin: string
+  /** What starts the program and makes it exit with 0 at once. */
+  readonly trial: readonly string[]
+}
+
+const VERSION = ['--version']
+
 /** The versions that the tests run against. */
 const PINNED = {
-  codex: { package: '@openai/codex', version: '0.169.0', bin: 'codex' },
-} as const
+  codex: { package: '@openai/codex', version: '0.169.0', bin: 'codex', trial: VERSION },
+  claude: {
+    package: '@anthropic-ai/claude-code',
+    version: '2.1.329',
+    bin: 'claude',
+    trial: VERSION,
+  },
+  opencode: { package: 'opencode-ai', version: '1.18.33', bin: 'opencode', trial: VERSION },
+  pi: { package: '@mariozechner/pi-coding-agent', version: '0.73.1', bin: 'pi', trial: VERSION },
+  gemini: { package: '@google/gemini-cli', version: '0.61.0', bin: 'gemini', trial: VERSION },
+  'claude-acp': {
+    package: '@agentclientprotocol/claude-agent-acp',
+    version: '0.49.0',
+    bin: 'claude-agent-acp',
+    trial: [], // It knows no --version, and exits where its stdin has ended.
+  },
+  'codex-acp': {
+    package: '@agentclientprotocol/codex-acp',
+    version: '2.6.0',
+    bin: 'codex-acp',
+    trial: VERSION,
+  },
+} as const satisfies Readonly<Record<string, Pin>>
 
 export type PinnedAgent = keyof typeof PINNED
+
+/** The names that `ensureAgent` takes. */
+export const PINNED_AGENTS = Object.keys(PINNED) as readonly PinnedAgent[]
 
 export interface InstalledAgent {
   /** The program, an absolute path. */
@@ -100,14 +135,14 @@ function isWhole(directory: string, name: PinnedAgent): boolean {
 }
 
 async function install(scratch: string, name: PinnedAgent): Promise<void> {
-  const { package: packageName, version, bin } = PINNED[name]
+  const { package: packageName, version, bin, trial } = PINNED[name]
   await run('npm', [
     ...['install', '--no-audit', '--no-fund', '--prefix', scratch],
     '--include=optional', // The program itself is an optional package, one per platform.
     `${packageName}@${version}`,
   ])
   // npm forgives a missing optional package; starting the program does not.
-  await run(join(scratch, 'node_modules', '.bin', bin), ['--version'])
+  await run(join(scratch, 'node_modules', '.bin', bin), trial)
 }
 
 /** Whoever comes second uses what the first one made. */
@@ -147,7 +182,12 @@ function run(program: string, args: readonly string[]): Promise<void> {
     child.once('error', error => reject(new Error(`cannot start ${program}`, { cause: error })))
     child.once('close', (code, signal) => {
       if (code === 0) resolve()
-      else reject(new Error(`${program} ${args[0]} failed (${code ?? signal}): ${said.trim()}`))
+      else
+        reject(
+          new Error(
+            `${[program, ...args.slice(0, 1)].join(' ')} failed (${code ?? signal}): ${said.trim()}`,
+          ),
+        )
     })
   })
 }

@@ -2,8 +2,17 @@
  * The OpenAI Responses protocol as Codex 0.80.0 to 0.169.0 speaks it with `wire_api = "responses"`:
  * POST `<base>/responses`, answered by server-sent events up to `response.completed`.
  */
-import { type Frames, type Protocol, partsOf } from './protocol.ts'
+import { contentText, listAt, textAt } from './fields.ts'
+import {
+  namedEvent as event,
+  type Frames,
+  type Heard,
+  makeConversation,
+  type Protocol,
+  partsOf,
+} from './protocol.ts'
 import type { Conversation, Reply } from './script.ts'
+import { shellCall } from './shell-tools.ts'
 
 /** What every answer is said to have cost. */
 const USAGE = {
@@ -14,13 +23,6 @@ const USAGE = {
   total_tokens: 120,
 }
 
-/** The tools that run a shell command, newest Codex first, and how each wants to be called. */
-const SHELL_TOOLS: Readonly<Record<string, (command: string) => unknown>> = {
-  exec_command: command => ({ cmd: command }),
-  shell_command: command => ({ command }),
-  shell: command => ({ command: ['bash', '-lc', command] }),
-}
-
 export const responses: Protocol = {
   matches: path => path.endsWith('/responses'),
   readConversation,
@@ -29,23 +31,27 @@ export const responses: Protocol = {
     event('response.failed', {
       response: { id, object: 'response', status: 'failed', error: { code, message }, output: [] },
     }),
+  usageLimit: (resetsAt, secondsLeft) => ({
+    headers: {},
+    body: {
+      error: {
+        type: 'usage_limit_reached',
+        message: 'The usage limit has been reached',
+        plan_type: 'plus',
+        resets_at: resetsAt,
+        resets_in_seconds: secondsLeft,
+      },
+    },
+  }),
 }
 
 function readConversation(body: unknown): Conversation {
-  const userTexts: string[] = []
-  const resultsAfter: number[] = []
-  for (const item of listAt(body, 'input')) {
-    const type = textAt(item, 'type')
-    if (type.endsWith('_call_output')) {
-      for (let i = 0; i < resultsAfter.length; i++) resultsAfter[i] = (resultsAfter[i] ?? 0) + 1
-    } else if (textAt(item, 'role') === 'user') {
-      const parts = listAt(item, 'content').map(part => textAt(part, 'text'))
-      userTexts.push(parts.join('\n') || textAt(item, 'content'))
-      resultsAfter.push(0)
-    }
-  }
+  const heard = listAt(body, 'input').flatMap((item): Heard[] => {
+    if (textAt(item, 'type').endsWith('_call_output')) return [{ kind: 'tool_result' }]
+    return textAt(item, 'role') === 'user' ? [{ kind: 'user', text: contentText(item) }] : []
+  })
   const tools = listAt(body, 'tools').map(tool => textAt(tool, 'name') || textAt(tool, 'type'))
-  return { userTexts, resultsAfter, tools }
+  return makeConversation(heard, tools)
 }
 
 function reply(answer: Reply, { tools }: Conversation, id: string): Frames {
@@ -73,14 +79,13 @@ function reply(answer: Reply, { tools }: Conversation, id: string): Frames {
   }
 
   if (answer.shell !== undefined) {
-    const name = Object.keys(SHELL_TOOLS).find(tool => tools.includes(tool))
-    // An unknown tool comes back to the script as the agent's own complaint, in the next request.
+    const { name, input } = shellCall(answer.shell, tools)
     const call = {
       type: 'function_call',
       id: `fc_${id}`,
       call_id: `call_${id}`,
-      name: name ?? 'exec_command',
-      arguments: JSON.stringify(SHELL_TOOLS[name ?? 'exec_command']?.(answer.shell)),
+      name,
+      arguments: JSON.stringify(input),
       status: 'completed',
     }
     const output_index = output.length
@@ -102,24 +107,4 @@ function reply(answer: Reply, { tools }: Conversation, id: string): Frames {
         response: { ...response, status: 'completed', output, usage: USAGE },
       }),
   }
-}
-
-function event(type: string, fields: object): string {
-  return `event: ${type}\ndata: ${JSON.stringify({ type, ...fields })}\n\n`
-}
-
-function fieldAt(value: unknown, key: string): unknown {
-  return typeof value === 'object' && value !== null && key in value
-    ? (value as Record<string, unknown>)[key]
-    : undefined
-}
-
-function listAt(value: unknown, key: string): readonly unknown[] {
-  const field = fieldAt(value, key)
-  return Array.isArray(field) ? field : []
-}
-
-function textAt(value: unknown, key: string): string {
-  const field = fieldAt(value, key)
-  return typeof field === 'string' ? field : ''
 }

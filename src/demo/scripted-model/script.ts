@@ -1,13 +1,13 @@
 /**
  * What the scripted model is told to do, and what it heard. No protocol is known here: each one
- * (`responses.ts`, and its siblings to come) turns these words into its own.
+ * (`responses.ts` and its siblings) turns these words into its own.
  */
 
 /** One answer of the model to one request. */
 export type Turn = {
   /** Milliseconds before the first byte. */
   readonly delayMs?: number
-} & (Reply | HttpError | Drop | Hang | Failed)
+} & (Reply | HttpError | UsageLimit | Drop | Hang | Failed)
 
 /** Says something, runs a command, or both; what is only said ends the agent's turn. */
 export interface Reply {
@@ -28,6 +28,13 @@ export interface HttpError {
   /** Sent as JSON, or as it is where it is text. */
   readonly body?: unknown
   readonly headers?: Readonly<Record<string, string>>
+}
+
+/** Refuses the request as a used-up account is refused, in the words of each protocol. */
+export interface UsageLimit {
+  readonly kind: 'usage_limit'
+  /** When the limit is lifted; milliseconds since 1970. */
+  readonly resetsAtMs: number
 }
 
 /** The connection breaks: before any header, or after the first part of a text. */
@@ -53,6 +60,9 @@ export const say = (text: string): Turn => ({ kind: 'reply', text })
 /** Runs a shell command; the next request brings its output. */
 export const shell = (command: string, text?: string): Turn =>
   text === undefined ? { kind: 'reply', shell: command } : { kind: 'reply', shell: command, text }
+
+/** The account's limit is reached until then (milliseconds since 1970). */
+export const usageLimit = (resetsAtMs: number): Turn => ({ kind: 'usage_limit', resetsAtMs })
 
 /** What a model request said, in words that all protocols share. */
 export interface Conversation {

@@ -9,12 +9,18 @@ import { appendFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Protocol } from './protocol.ts'
+import { chatCompletions } from './chat-completions.ts'
+import { gemini } from './gemini.ts'
+import { messages } from './messages.ts'
+import { type Frames, type Protocol, partsOf } from './protocol.ts'
 import { responses } from './responses.ts'
-import type { Choose, RecordedRequest, Turn, TurnRequest } from './script.ts'
+import type { Choose, RecordedRequest, Reply, Turn, TurnRequest } from './script.ts'
 
-/** One file each; Chat Completions, Messages and Gemini are to follow. */
-const protocols: readonly Protocol[] = [responses]
+/** One file each. */
+const protocols: readonly Protocol[] = [responses, chatCompletions, messages, gemini]
+
+/** An agent's key may be the user's own: it has no place in a log. */
+const SECRET_HEADERS = ['authorization', 'x-api-key', 'x-goog-api-key']
 
 /** The name that the server gives its only model. */
 export const MODEL = 'scripted'
@@ -32,8 +38,10 @@ export interface ScriptedModelOptions {
 
 export interface ScriptedModel {
   readonly port: number
-  /** What agents are given as the API's base, ending in `/v1`. */
+  /** What agents are given as the base of an OpenAI API, ending in `/v1`. */
   readonly url: string
+  /** The base of the Anthropic and Gemini APIs, whose clients add the version themselves. */
+  readonly origin: string
   /** Every request so far, oldest first. */
   readonly requests: readonly RecordedRequest[]
   /** Replaces the turns that are left. */
@@ -104,6 +112,7 @@ export async function startScriptedModel(
   return {
     port,
     url: `http://127.0.0.1:${port}/v1`,
+    origin: `http://127.0.0.1:${port}`,
     requests,
     setTurns(turns) {
       queue.splice(0, queue.length, ...turns)
@@ -148,15 +157,32 @@ async function perform(
   }
   if (turn.kind === 'http_error') {
     const body = turn.body ?? { error: { type: 'server_error', message: 'as the script says' } }
-    response.writeHead(turn.status, { 'content-type': 'application/json', ...turn.headers })
-    response.end(typeof body === 'string' ? body : JSON.stringify(body))
+    refuse(response, turn.status, body, turn.headers)
+    return
+  }
+  if (turn.kind === 'usage_limit') {
+    const secondsLeft = Math.max(0, Math.ceil((turn.resetsAtMs - Date.now()) / 1000))
+    const refused = protocol.usageLimit(Math.ceil(turn.resetsAtMs / 1000), secondsLeft)
+    refuse(response, 429, refused.body, refused.headers)
+    return
+  }
+  const { inOnePiece } = protocol
+  const whole = inOnePiece?.isWanted(request.body, request.path) ? inOnePiece : undefined
+  if (turn.kind === 'failed' && whole !== undefined) {
+    refuse(response, 500, { error: { type: turn.code, message: turn.message } })
     return
   }
 
-  const reply =
-    turn.kind === 'reply' ? turn : { kind: 'reply' as const, text: 'cut off', chunks: 2 }
-  const frames = protocol.reply(reply, request.conversation, id)
-  response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-cache' })
+  const reply: Reply = turn.kind === 'reply' ? turn : { kind: 'reply', text: 'cut off', chunks: 2 }
+  const frames =
+    whole === undefined
+      ? protocol.reply(reply, request.conversation, id)
+      : piecesOf(whole.reply(reply, request.conversation, id))
+  response.writeHead(200, {
+    'content-type': whole === undefined ? 'text/event-stream' : 'application/json',
+    'cache-control': 'no-cache',
+  })
+  response.flushHeaders()
   response.write(frames.opening)
   if (turn.kind === 'failed') {
     response.end(protocol.failure(turn.code, turn.message, id))
@@ -179,12 +205,33 @@ async function perform(
   response.end(frames.ending)
 }
 
+function refuse(
+  response: ServerResponse,
+  status: number,
+  body: unknown,
+  headers: Readonly<Record<string, string>> = {},
+): void {
+  response.writeHead(status, { 'content-type': 'application/json', ...headers })
+  response.end(typeof body === 'string' ? body : JSON.stringify(body))
+}
+
+/** An answer in one piece, in two: the connection may break between them all the same. */
+function piecesOf(answer: unknown): Frames {
+  return { opening: '', parts: partsOf(JSON.stringify(answer), 2), ending: '' }
+}
+
 function answerOther(request: IncomingMessage, path: string, response: ServerResponse): void {
   response.setHeader('content-type', 'application/json')
   if (request.method === 'GET' && path.endsWith('/models')) {
     // `data` is the API's list; Codex looks for `models`, its own, and takes an empty one.
     const data = [{ id: MODEL, object: 'model', owned_by: 'holdfast' }]
     response.end(JSON.stringify({ object: 'list', data, models: [] }))
+  } else if (request.method === 'HEAD') {
+    response.end() // Claude Code looks whether anybody is there.
+  } else if (path.endsWith('/count_tokens')) {
+    response.end('{"input_tokens":100}')
+  } else if (path.endsWith(':countTokens')) {
+    response.end('{"totalTokens":100}')
   } else {
     response.writeHead(404).end('{"error":{"message":"not found (scripted model)"}}')
   }
@@ -204,8 +251,7 @@ async function readBody(request: IncomingMessage): Promise<unknown> {
 function plainHeaders(request: IncomingMessage): Record<string, string> {
   const headers: Record<string, string> = {}
   for (const [name, value] of Object.entries(request.headers)) {
-    // The agent's key may be the user's own: it has no place in a log.
-    if (value !== undefined && name !== 'authorization') headers[name] = String(value)
+    if (value !== undefined && !SECRET_HEADERS.includes(name)) headers[name] = String(value)
   }
   return headers
 }
