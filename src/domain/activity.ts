@@ -42,6 +42,7 @@ function isProgress({ kind }: AgentEvent): boolean {
     case 'turn_started':
     case 'command_started':
     case 'usage_reported':
+    case 'action_refused':
     case 'warning_given':
     case 'error_given':
     case 'other':

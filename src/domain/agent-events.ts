@@ -21,6 +21,8 @@ export type AgentEvent =
     }
   | { readonly kind: 'files_changed'; readonly paths: readonly string[] }
   | { readonly kind: 'usage_reported'; readonly usage: Usage }
+  /** It was not let do something; `why` in the words of whoever refused. */
+  | { readonly kind: 'action_refused'; readonly action: string; readonly why: string }
   | { readonly kind: 'warning_given'; readonly message: string }
   | { readonly kind: 'error_given'; readonly message: string }
   | { readonly kind: 'turn_ended'; readonly ok: boolean }
