@@ -83,13 +83,19 @@ export interface AgentLaunch {
 
 /**
  * Files and directories that an agent needs for itself: its login, settings and sessions. All paths
- * are absolute; one that is missing is passed over. A confined agent must not be able to change
- * what a later, unconfined run of it would obey (settings, hooks): that is only readable.
+ * are absolute. A confined agent must not be able to change what a later, unconfined run of it
+ * would obey (settings, hooks): that is only readable.
  */
 export interface OwnPlaces {
+  /** One that is missing is passed over. */
   readonly readable: readonly string[]
-  /** Also where they lie within one that is only readable. */
+  /** Also where they lie within one that is only readable. A missing one is made: a directory. */
   readonly writable: readonly string[]
+  /**
+   * What it makes, and removes again, beside files that it may only read. On Linux nobody else sees
+   * them, so such a lock does not hold against anybody outside. Absent: none.
+   */
+  readonly locks?: readonly string[]
 }
 
 /**

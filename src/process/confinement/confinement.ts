@@ -1,6 +1,9 @@
+import { mkdirSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
 import { AppError } from '../../domain/errors.ts'
-import type { Environment } from '../../ports/agent.ts'
+import type { Environment, OwnPlaces } from '../../ports/agent.ts'
 import type { Confinement } from '../../ports/confinement.ts'
+import { findReal } from './hidden.ts'
 
 export interface ConfinementOptions {
   /** The state directory, absolute: of it, an agent sees its own worktree and nothing else. */
@@ -27,6 +30,24 @@ export async function loadConfinement(
     })
   }
   return { requireWorking: none, enclose: none }
+}
+
+/** By real path; missing directories are made where they can be. */
+export function resolveOwn({ readable, writable, locks }: OwnPlaces): OwnPlaces {
+  return {
+    readable: readable.flatMap(findReal),
+    writable: writable.flatMap(path => {
+      try {
+        mkdirSync(path, { recursive: true, mode: 0o700 })
+      } catch {
+        // A plain file; or it cannot be made, and the agent will say what it lacks.
+      }
+      return findReal(path)
+    }),
+    ...(locks && {
+      locks: locks.flatMap(path => findReal(dirname(path)).map(real => join(real, basename(path)))),
+    }),
+  }
 }
 
 /** Caches that a tool fails without, if it may not write where it usually has them. */

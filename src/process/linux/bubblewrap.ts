@@ -26,6 +26,13 @@ export function namespaceArguments(forbidsNamespaces: boolean): readonly string[
   ]
 }
 
+/** A directory of the agent's own in which it makes locks. */
+export interface LooseDirectory {
+  readonly path: string
+  /** What is in it, and where that really is. */
+  readonly entries: readonly { readonly path: string; readonly source: string }[]
+}
+
 /** What there is on this machine, by real path. */
 export interface Surroundings {
   /** `/tmp` and the like: they become the task's own. */
@@ -35,6 +42,7 @@ export interface Surroundings {
   /** … but for this: by it, names and programs are found. */
   readonly runKept: readonly string[]
   readonly hidden: Hidden
+  readonly loose: readonly LooseDirectory[]
   /** The worktree's `.git`, a file or a directory. */
   readonly dotGit: string
   /** An empty plain file. */
@@ -44,7 +52,7 @@ export interface Surroundings {
 /** Worktree, common git directory and scratch directory are given by real path. */
 export function bubblewrapArguments(
   confines: Confines,
-  { temporary, run, runKept, hidden, dotGit, nothing }: Surroundings,
+  { temporary, run, runKept, hidden, loose, dotGit, nothing }: Surroundings,
   forbidsNamespaces: boolean,
 ): readonly string[] {
   const { mode, worktree, commonDir, program, scratch, workingDirectory, own } = confines
@@ -61,6 +69,7 @@ export function bubblewrapArguments(
     ...run.flatMap(path => ['--tmpfs', path]),
     ...mask(hidden),
     ...[...runKept, ...restored].flatMap(path => ['--ro-bind', path, path]),
+    ...loose.flatMap(directory => looseArguments(directory, hidden)),
     // The writable last: they may lie within those that are only read.
     ...own.readable.flatMap(path => ['--ro-bind', path, path]),
     ...own.writable.flatMap(path => ['--bind', path, path]),
@@ -74,5 +83,17 @@ export function bubblewrapArguments(
       value === null ? ['--unsetenv', name] : ['--setenv', name, value],
     ),
     ...['--chdir', workingDirectory, '--'],
+  ]
+}
+
+/** An empty directory, and in it what was there, still only readable, but for what is hidden. */
+function looseArguments({ path, entries }: LooseDirectory, hidden: Hidden): readonly string[] {
+  const isHidden = (place: string) =>
+    [...hidden.directories, ...hidden.files].some(one => isWithin(place, one))
+  return [
+    ...['--tmpfs', path],
+    ...entries
+      .filter(({ source }) => !isHidden(source))
+      .flatMap(entry => ['--ro-bind', entry.source, entry.path]),
   ]
 }

@@ -1,15 +1,16 @@
 /** The confinement of Linux: bubblewrap. */
 import { execFile } from 'node:child_process'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, isAbsolute, join } from 'node:path'
 import { AppError } from '../../domain/errors.ts'
 import type { Confinement, Confines } from '../../ports/confinement.ts'
-import type { ConfinementOptions } from '../confinement/confinement.ts'
+import { type ConfinementOptions, resolveOwn } from '../confinement/confinement.ts'
 import { findHidden, findReal, isWithin, userHomes } from '../confinement/hidden.ts'
 import { isExecutable } from '../own-session.ts'
 import {
   bubblewrapArguments,
   GENERATIONS,
+  type LooseDirectory,
   namespaceArguments,
   type Surroundings,
 } from './bubblewrap.ts'
@@ -65,14 +66,11 @@ function resolveConfines(confines: Confines): Confines {
     worktree: real(confines.worktree),
     commonDir: real(confines.commonDir),
     scratch: real(confines.scratch),
-    own: {
-      readable: confines.own.readable.flatMap(findReal),
-      writable: confines.own.writable.flatMap(findReal),
-    },
+    own: resolveOwn(confines.own),
   }
 }
 
-function lookAround({ environment, worktree }: Confines, home: string): Surroundings {
+function lookAround({ environment, worktree, own }: Confines, home: string): Surroundings {
   const each = (paths: readonly string[]) => [...new Set(paths.flatMap(findReal))]
   const temporary = each(['/tmp', '/var/tmp'])
   const run = each(['/run', '/var/run'])
@@ -86,9 +84,18 @@ function lookAround({ environment, worktree }: Confines, home: string): Surround
     run,
     runKept,
     hidden: findHidden(userHomes(environment), environment, { always: [home], replaced }),
+    loose: each((own.locks ?? []).map(path => dirname(path))).map(listLoose),
     dotGit: join(worktree, '.git'),
     nothing,
   }
+}
+
+function listLoose(directory: string): LooseDirectory {
+  const entries = readdirSync(directory).flatMap(name => {
+    const path = join(directory, name)
+    return findReal(path).map(source => ({ source, path }))
+  })
+  return { path: directory, entries }
 }
 
 async function tryBubblewrap({ toolPath }: ConfinementOptions): Promise<Bubblewrap> {

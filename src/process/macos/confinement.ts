@@ -4,7 +4,7 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { AppError } from '../../domain/errors.ts'
 import type { Confinement } from '../../ports/confinement.ts'
-import { type ConfinementOptions, leadTemporary } from '../confinement/confinement.ts'
+import { type ConfinementOptions, leadTemporary, resolveOwn } from '../confinement/confinement.ts'
 import { findHidden, findReal, userHomes } from '../confinement/hidden.ts'
 import { seatbeltProfile } from './seatbelt.ts'
 
@@ -38,10 +38,7 @@ export function makeSeatbelt({ home, isSandboxed }: ConfinementOptions): Confine
         commonDir: real(given.commonDir),
         program: real(given.program),
         scratch: real(given.scratch),
-        own: {
-          readable: given.own.readable.flatMap(findReal),
-          writable: given.own.writable.flatMap(findReal),
-        },
+        own: resolveOwn(given.own),
       }
       const { environment } = confines
       const all = { always: [home], replaced: [] }

@@ -38,6 +38,7 @@ export function seatbeltProfile(
     // A plain file is a subpath of itself.
     ...own.readable.map(path => `(allow file-read* (subpath ${quoted(path)}))`),
     ...own.writable.map(path => `(allow file-read* file-write* (subpath ${quoted(path)}))`),
+    ...(own.locks ?? []).map(path => `(allow file-read* file-write* (subpath ${quoted(path)}))`),
     ...(mode === 'workspace' ? [`(allow file-write* (subpath ${quoted(worktree)}))`] : []),
     // A checkout that is lent in place may hold a home directory.
     ...denials(hiddenWithin(worktree, hidden)),

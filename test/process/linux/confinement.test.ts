@@ -1,5 +1,13 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { makeBubblewrap } from '../../../src/process/linux/confinement.ts'
@@ -87,3 +95,49 @@ confinedTest(
     expect(existsSync(join(root, '../outside'))).toBe(false)
   },
 )
+
+confinedTest('locks can be made beside what is only readable, and are its own', async () => {
+  const root = visibleScratch()
+  const place = (name: string) => join(root, name)
+  for (const name of ['worktree', 'common', 'agent/extensions']) {
+    mkdirSync(place(name), { recursive: true })
+  }
+  writeFileSync(place('worktree/.git'), 'gitdir: ../common\n')
+  writeFileSync(place('agent/auth.json'), 'login')
+  writeFileSync(place('agent/settings.json'), 'settings')
+  symlinkSync('settings.json', place('agent/link.json'))
+  const { argv } = await confinementOf(process.env.PATH ?? '').enclose({
+    mode: 'workspace',
+    worktree: place('worktree'),
+    commonDir: place('common'),
+    workingDirectory: place('worktree'),
+    program: '/bin/sh',
+    environment: {},
+    scratch: place('scratch'),
+    own: {
+      readable: [place('agent/missing.json')],
+      writable: [place('agent/auth.json'), place('agent/sessions/deep')],
+      locks: [place('agent/auth.json.lock')],
+    },
+  })
+  const script = `cd ${root}/agent
+    mkdir auth.json.lock && echo locked; rmdir auth.json.lock
+    cat settings.json link.json; echo
+    for file in settings.json extensions/new.ts link.json sessions/new; do
+      { echo x >$file; } 2>/dev/null && echo wrote $file
+    done
+    echo renewed >auth.json; echo said >sessions/deep/new; mkdir planted`
+  const [program = '', ...args] = argv
+  const output = execFileSync(program, [...args, '/bin/sh', '-c', script], { encoding: 'utf8' })
+  expect(output).toBe('locked\nsettingssettings\n')
+  expect(readFileSync(place('agent/auth.json'), 'utf8')).toBe('renewed\n')
+  expect(readFileSync(place('agent/sessions/deep/new'), 'utf8')).toBe('said\n')
+  expect(statSync(place('agent/sessions')).mode & 0o777).toBe(0o700)
+  expect(readdirSync(place('agent')).sort()).toEqual([
+    'auth.json',
+    'extensions',
+    'link.json',
+    'sessions',
+    'settings.json',
+  ])
+})
