@@ -87,15 +87,23 @@ export interface AgentLaunch {
  * would obey (settings, hooks): that is only readable.
  */
 export interface OwnPlaces {
-  /** One that is missing is passed over. */
+  /** One that is missing is passed over. Of two that lie one in the other the inner one counts. */
   readonly readable: readonly string[]
-  /** Also where they lie within one that is only readable. A missing one is made: a directory. */
+  /** A missing one is made: a directory. */
   readonly writable: readonly string[]
-  /**
-   * What it makes, and removes again, beside files that it may only read. On Linux nobody else sees
-   * them, so such a lock does not hold against anybody outside. Absent: none.
-   */
-  readonly locks?: readonly string[]
+  /** Absent: none. */
+  readonly loose?: readonly LooseDirectory[]
+}
+
+/**
+ * A directory in which it can make files, but not change those that were there. A missing one is
+ * made. On Linux what is new in it is seen by nobody else, and gone with the attempt; elsewhere the
+ * locks alone can be made.
+ */
+export interface LooseDirectory {
+  readonly path: string
+  /** Names of what it makes there and removes again. */
+  readonly locks: readonly string[]
 }
 
 /**

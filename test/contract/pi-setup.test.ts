@@ -190,7 +190,7 @@ describe('the launch', () => {
     expect(own()).toEqual({
       readable: [join(home, 'auth.json')],
       writable: [join(home, 'sessions')],
-      locks: [join(home, 'auth.json.lock'), join(home, 'settings.json.lock')],
+      loose: [{ path: home, locks: ['auth.json.lock', 'settings.json.lock'] }],
     })
     write('.pi/agent/auth.json', '{"anthropic":{"type":"oauth"}}')
     write('.pi/agent/settings.json', '{"sessionDir":"~/sessions"}')

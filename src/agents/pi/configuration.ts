@@ -96,8 +96,8 @@ export function findOwnPlaces(environment: Environment): OwnPlaces {
   return {
     readable: [auth],
     writable: isRenewed ? [sessions, auth] : [sessions],
-    // Without these Pi reads neither its logins nor its settings.
-    locks: [join(home, 'auth.json.lock'), join(home, 'settings.json.lock')],
+    // Without its locks Pi reads neither its logins nor its settings.
+    loose: [{ path: home, locks: ['auth.json.lock', 'settings.json.lock'] }],
   }
 }
 

@@ -1,5 +1,4 @@
 import { mkdirSync } from 'node:fs'
-import { basename, dirname, join } from 'node:path'
 import { AppError } from '../../domain/errors.ts'
 import type { Environment, OwnPlaces } from '../../ports/agent.ts'
 import type { Confinement } from '../../ports/confinement.ts'
@@ -33,21 +32,34 @@ export async function loadConfinement(
 }
 
 /** By real path; missing directories are made where they can be. */
-export function resolveOwn({ readable, writable, locks }: OwnPlaces): OwnPlaces {
+export function resolveOwn({ readable, writable, loose = [] }: OwnPlaces): OwnPlaces {
   return {
     readable: readable.flatMap(findReal),
-    writable: writable.flatMap(path => {
-      try {
-        mkdirSync(path, { recursive: true, mode: 0o700 })
-      } catch {
-        // A plain file; or it cannot be made, and the agent will say what it lacks.
-      }
-      return findReal(path)
-    }),
-    ...(locks && {
-      locks: locks.flatMap(path => findReal(dirname(path)).map(real => join(real, basename(path)))),
-    }),
+    writable: writable.flatMap(ensureReal),
+    loose: loose.flatMap(({ path, locks }) =>
+      ensureReal(path).map(real => ({ path: real, locks })),
+    ),
   }
+}
+
+function ensureReal(path: string): readonly string[] {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 })
+  } catch {
+    // A plain file; or it cannot be made, and the agent will say what it lacks.
+  }
+  return findReal(path)
+}
+
+/** What is readable or writable, outermost first: rules and mounts that come later hold. */
+export function layOut({
+  readable,
+  writable,
+}: OwnPlaces): readonly { readonly path: string; readonly isWritable: boolean }[] {
+  return [
+    ...readable.map(path => ({ path, isWritable: false })),
+    ...writable.map(path => ({ path, isWritable: true })),
+  ].sort((a, b) => a.path.length - b.path.length)
 }
 
 /** Caches that a tool fails without, if it may not write where it usually has them. */

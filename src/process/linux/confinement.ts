@@ -10,7 +10,7 @@ import { isExecutable } from '../own-session.ts'
 import {
   bubblewrapArguments,
   GENERATIONS,
-  type LooseDirectory,
+  type Loosened,
   namespaceArguments,
   type Surroundings,
 } from './bubblewrap.ts'
@@ -84,13 +84,13 @@ function lookAround({ environment, worktree, own }: Confines, home: string): Sur
     run,
     runKept,
     hidden: findHidden(userHomes(environment), environment, { always: [home], replaced }),
-    loose: each((own.locks ?? []).map(path => dirname(path))).map(listLoose),
+    loose: (own.loose ?? []).map(({ path }) => listEntries(path)),
     dotGit: join(worktree, '.git'),
     nothing,
   }
 }
 
-function listLoose(directory: string): LooseDirectory {
+function listEntries(directory: string): Loosened {
   const entries = readdirSync(directory).flatMap(name => {
     const path = join(directory, name)
     return findReal(path).map(source => ({ source, path }))

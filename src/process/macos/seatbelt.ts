@@ -5,7 +5,9 @@
  * There are no mounts here: a hidden file is one that cannot be opened, `/tmp` is the one of
  * everybody and cannot be written, and the agent is led to a directory of its own by `TMPDIR`.
  */
+import type { LooseDirectory } from '../../ports/agent.ts'
 import type { Confines } from '../../ports/confinement.ts'
+import { layOut } from '../confinement/confinement.ts'
 import { type Hidden, hiddenWithin } from '../confinement/hidden.ts'
 
 /** Devices that every program writes to. */
@@ -36,9 +38,11 @@ export function seatbeltProfile(
     ...[worktree, commonDir, scratch].map(path => `(allow file-read* (subpath ${quoted(path)}))`),
     `(allow file-read* (literal ${quoted(program)}))`,
     // A plain file is a subpath of itself.
-    ...own.readable.map(path => `(allow file-read* (subpath ${quoted(path)}))`),
-    ...own.writable.map(path => `(allow file-read* file-write* (subpath ${quoted(path)}))`),
-    ...(own.locks ?? []).map(path => `(allow file-read* file-write* (subpath ${quoted(path)}))`),
+    ...(own.loose ?? []).flatMap(looseRules),
+    ...layOut(own).flatMap(({ path, isWritable }) => [
+      `(allow file-read* (subpath ${quoted(path)}))`,
+      `(${isWritable ? 'allow' : 'deny'} file-write* (subpath ${quoted(path)}))`,
+    ]),
     ...(mode === 'workspace' ? [`(allow file-write* (subpath ${quoted(worktree)}))`] : []),
     // A checkout that is lent in place may hold a home directory.
     ...denials(hiddenWithin(worktree, hidden)),
@@ -46,6 +50,10 @@ export function seatbeltProfile(
     `(deny file-write* (subpath ${quoted(commonDir)}))`,
     '',
   ].join('\n')
+}
+
+function looseRules({ path, locks }: LooseDirectory): readonly string[] {
+  return locks.map(name => `(allow file-write* (subpath ${quoted(`${path}/${name}`)}))`)
 }
 
 function denials({ directories, files }: Hidden): readonly string[] {

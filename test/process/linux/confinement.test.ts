@@ -96,48 +96,56 @@ confinedTest(
   },
 )
 
-confinedTest('locks can be made beside what is only readable, and are its own', async () => {
-  const root = visibleScratch()
-  const place = (name: string) => join(root, name)
-  for (const name of ['worktree', 'common', 'agent/extensions']) {
-    mkdirSync(place(name), { recursive: true })
-  }
-  writeFileSync(place('worktree/.git'), 'gitdir: ../common\n')
-  writeFileSync(place('agent/auth.json'), 'login')
-  writeFileSync(place('agent/settings.json'), 'settings')
-  symlinkSync('settings.json', place('agent/link.json'))
-  const { argv } = await confinementOf(process.env.PATH ?? '').enclose({
-    mode: 'workspace',
-    worktree: place('worktree'),
-    commonDir: place('common'),
-    workingDirectory: place('worktree'),
-    program: '/bin/sh',
-    environment: {},
-    scratch: place('scratch'),
-    own: {
-      readable: [place('agent/missing.json')],
-      writable: [place('agent/auth.json'), place('agent/sessions/deep')],
-      locks: [place('agent/auth.json.lock')],
-    },
-  })
-  const script = `cd ${root}/agent
+confinedTest(
+  'files can be made beside those that are only readable, and are gone with it',
+  async () => {
+    const root = visibleScratch()
+    const place = (name: string) => join(root, name)
+    for (const name of ['worktree', 'common', 'agent/extensions', 'agent/sessions/old']) {
+      mkdirSync(place(name), { recursive: true })
+    }
+    writeFileSync(place('worktree/.git'), 'gitdir: ../common\n')
+    writeFileSync(place('agent/auth.json'), 'login')
+    writeFileSync(place('agent/settings.json'), 'settings')
+    writeFileSync(place('agent/sessions/old/kept'), 'kept')
+    symlinkSync('settings.json', place('agent/link.json'))
+    const { argv } = await confinementOf(process.env.PATH ?? '').enclose({
+      mode: 'workspace',
+      worktree: place('worktree'),
+      commonDir: place('common'),
+      workingDirectory: place('worktree'),
+      program: '/bin/sh',
+      environment: {},
+      scratch: place('scratch'),
+      own: {
+        readable: [place('agent/missing.json'), place('agent/sessions/old/kept')],
+        writable: [
+          place('agent/auth.json'),
+          place('agent/sessions/deep'),
+          place('agent/sessions/old'),
+        ],
+        loose: [{ path: place('agent'), locks: [] }],
+      },
+    })
+    const script = `cd ${root}/agent
     mkdir auth.json.lock && echo locked; rmdir auth.json.lock
     cat settings.json link.json; echo
-    for file in settings.json extensions/new.ts link.json sessions/new; do
+    for file in settings.json extensions/new.ts link.json sessions/new sessions/old/kept; do
       { echo x >$file; } 2>/dev/null && echo wrote $file
     done
     echo renewed >auth.json; echo said >sessions/deep/new; mkdir planted`
-  const [program = '', ...args] = argv
-  const output = execFileSync(program, [...args, '/bin/sh', '-c', script], { encoding: 'utf8' })
-  expect(output).toBe('locked\nsettingssettings\n')
-  expect(readFileSync(place('agent/auth.json'), 'utf8')).toBe('renewed\n')
-  expect(readFileSync(place('agent/sessions/deep/new'), 'utf8')).toBe('said\n')
-  expect(statSync(place('agent/sessions')).mode & 0o777).toBe(0o700)
-  expect(readdirSync(place('agent')).sort()).toEqual([
-    'auth.json',
-    'extensions',
-    'link.json',
-    'sessions',
-    'settings.json',
-  ])
-})
+    const [program = '', ...args] = argv
+    const output = execFileSync(program, [...args, '/bin/sh', '-c', script], { encoding: 'utf8' })
+    expect(output).toBe('locked\nsettingssettings\n')
+    expect(readFileSync(place('agent/auth.json'), 'utf8')).toBe('renewed\n')
+    expect(readFileSync(place('agent/sessions/deep/new'), 'utf8')).toBe('said\n')
+    expect(statSync(place('agent/sessions/deep')).mode & 0o777).toBe(0o700)
+    expect(readdirSync(place('agent')).sort()).toEqual([
+      'auth.json',
+      'extensions',
+      'link.json',
+      'sessions',
+      'settings.json',
+    ])
+  },
+)
