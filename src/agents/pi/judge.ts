@@ -1,45 +1,12 @@
 import { stripVTControlCharacters } from 'node:util'
 import { parseResetTime } from '../../domain/limits.ts'
-import {
-  type AttemptOutcome,
-  describeExit,
-  type Failure,
-  type FailureCode,
-  outcomeOf,
-} from '../../domain/outcome.ts'
+import { type AttemptOutcome, describeExit, outcomeOf } from '../../domain/outcome.ts'
 import type { AgentEnding, Translation } from '../../ports/agent.ts'
 import { findLastWords } from '../last-words.ts'
+import { classifyWords, weighLimit } from '../provider-words.ts'
 import { findLongWait } from './long-waits.ts'
 
-/** A limit that is further away than this is no matter of a busy minute. */
-const LONG_LIMIT_MS = 10 * 60_000
-
 const LOG_IN = 'start pi and type /login'
-
-/**
- * Pi's and its providers' words and what they come to; the first that fits. Most errors are told as
- * the HTTP status and the provider's message ("429 slow down"). Each was seen from 0.73.1, or
- * stands in its sources.
- */
-const WORDS: readonly (readonly [RegExp, FailureCode, hint?: string])[] = [
-  [/usage limit|quota|out of credits|credit balance|billing/i, 'usage_limit'],
-  [
-    /^40[13]\b|unauthorized|invalid (?:x-)?api.key|no api key found|no models available|authentication failed|token refresh failed/i,
-    'auth',
-    LOG_IN,
-  ],
-  [/^429\b|rate.?limit|too many requests|throttl/i, 'rate_limited'],
-  [
-    /context.?(?:window|length|size|overflow)|prompt (?:is )?too long|input is too long|too many tokens|token (?:limit|count).*exceed|token limit exceeded|request_too_large|reduce the length|maximum prompt length/i,
-    'context_overflow',
-  ],
-  [
-    // What Pi itself tries again.
-    /^5\d\d\b|overloaded|provider.?returned.?error|service.?unavailable|server.?error|internal.?error|network.?error|connection|websocket|other side closed|fetch failed|upstream.?connect|reset before headers|socket hang up|ended without|http2|timed? ?out|terminated/i,
-    'model_unavailable',
-  ],
-  [/\baborted\b/i, 'agent_crashed'],
-]
 
 /** What Pi says of a session that it does not find, or not in this directory. */
 const NO_SESSION =
@@ -56,12 +23,11 @@ export function judge(
   if (turn?.ok === true) return { kind: 'succeeded' }
   const wait = findLongWait(stderr)
   if (turn !== null) {
-    const failure = classify(turn.message)
+    const failure = classifyWords(turn.message, LOG_IN)
     if (failure.code !== 'usage_limit' && failure.code !== 'rate_limited') return outcomeOf(failure)
     const passesAt =
       wait?.until ?? parseResetTime(turn.message.replaceAll('~', ''), saidAt, timeZone)
-    const isLong = passesAt !== null && passesAt - saidAt > LONG_LIMIT_MS
-    return outcomeOf(isLong ? { ...failure, code: 'usage_limit' } : failure, passesAt)
+    return outcomeOf(weighLimit(failure, passesAt, saidAt), passesAt)
   }
 
   const lastWords = findLastWords(stripVTControlCharacters(stderr))
@@ -69,7 +35,7 @@ export function judge(
     // Pi writes a session down with the model's first answer: killed before, it has left none.
     return outcomeOf({ code: 'session_lost', message: lastWords })
   }
-  const known = classify(lastWords, 'no_proof')
+  const known = classifyWords(lastWords, LOG_IN, 'no_proof')
   if (known.code === 'auth' || /^(?:error: )?model ".*" not found/i.test(lastWords)) {
     // Before any turn: it has nobody to ask.
     return outcomeOf(known.code === 'auth' ? known : { code: 'model_error', message: lastWords })
@@ -87,11 +53,4 @@ export function judge(
     code: 'agent_crashed',
     message: lastWords === '' ? message : `${message}: ${lastWords}`,
   })
-}
-
-function classify(message: string, otherwise: FailureCode = 'model_error'): Failure {
-  for (const [words, code, hint] of WORDS) {
-    if (words.test(message)) return hint === undefined ? { code, message } : { code, message, hint }
-  }
-  return { code: otherwise, message }
 }
