@@ -6,7 +6,10 @@ import type { Failure, FailureCode } from '../domain/outcome.ts'
 
 /** The first that fits. Each was seen, or stands in the sources of Pi 0.73.1 or OpenCode 1.18.33. */
 const WORDS: readonly (readonly [RegExp, FailureCode])[] = [
-  [/usage.?limit|quota|limit reached|out of credits|credit balance|billing/i, 'usage_limit'],
+  [
+    /usage.?limit|quota|(?<!rate )limit reached|out of credits|credit balance|billing/i,
+    'usage_limit',
+  ],
   [
     /^40[13]\b|unauthorized|invalid (?:x-)?api.key|no api key found|no models available|api.?key is missing|authentication failed|token refresh failed|ProviderAuthError/i,
     'auth',

@@ -180,6 +180,8 @@ describe('the judgement', () => {
     [api(401, 'bad key'), 'auth'],
     [{ name: 'ProviderAuthError', data: { message: 'expired' } }, 'auth'],
     [api(429, 'slow down'), 'rate_limited'],
+    [api(429, 'Rate limit reached for x. Please try again in 2s.'), 'rate_limited'],
+    [api(429, 'Daily limit reached'), 'usage_limit'],
     [api(429, 'weekly usage limit reached. It will reset in 3 days 4 hours'), 'usage_limit'],
     [api(500, 'boom'), 'model_unavailable'],
     [api(529, 'overloaded'), 'model_unavailable'],

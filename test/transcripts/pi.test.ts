@@ -228,7 +228,12 @@ describe('the judgement', () => {
       'Session found in different project: /a\n',
       'session_lost',
     ],
-    ['no login', exited(1), 'No models available. Use /login to log in.\n', 'auth'],
+    [
+      'no login',
+      exited(1),
+      'No models available. Use /login to log in. See:\n  /docs/providers.md\n',
+      'auth',
+    ],
     ['a model that is not there', exited(1), 'Error: Model "x" not found. Use\n', 'model_error'],
     ['silence', exited(0), '', 'no_proof'],
     ['a signal', killed, '', 'agent_crashed'],

@@ -12,15 +12,20 @@ const LOG_IN = 'start pi and type /login'
 const NO_SESSION =
   /No session found matching|Session found in different project|Stored session working directory/
 
+/** Why it did not even begin. */
+const NO_LOGIN = /^.*No (?:models available|model selected|API key found).*$/m
+const NO_MODEL = /^.*Model ".*" not found\. .*$/m
+
 /**
  * Only the model's own last word proves a success: in JSON mode Pi exits with 0 also after an error.
  * Pure.
  */
 export function judge(
   { turn }: Translation,
-  { exit, stderr, saidAt, timeZone }: AgentEnding,
+  { exit, stderr: written, saidAt, timeZone }: AgentEnding,
 ): AttemptOutcome {
   if (turn?.ok === true) return { kind: 'succeeded' }
+  const stderr = stripVTControlCharacters(written)
   const wait = findLongWait(stderr)
   if (turn !== null) {
     const failure = classifyWords(turn.message, LOG_IN)
@@ -30,16 +35,15 @@ export function judge(
     return outcomeOf(weighLimit(failure, passesAt, saidAt), passesAt)
   }
 
-  const lastWords = findLastWords(stripVTControlCharacters(stderr))
+  const lastWords = findLastWords(stderr)
   if (NO_SESSION.test(stderr)) {
     // Pi writes a session down with the model's first answer: killed before, it has left none.
     return outcomeOf({ code: 'session_lost', message: lastWords })
   }
-  const known = classifyWords(lastWords, LOG_IN, 'no_proof')
-  if (known.code === 'auth' || /^(?:error: )?model ".*" not found/i.test(lastWords)) {
-    // Before any turn: it has nobody to ask.
-    return outcomeOf(known.code === 'auth' ? known : { code: 'model_error', message: lastWords })
-  }
+  const [noLogin] = stderr.match(NO_LOGIN) ?? []
+  if (noLogin !== undefined) return outcomeOf({ code: 'auth', message: noLogin, hint: LOG_IN })
+  const [noModel] = stderr.match(NO_MODEL) ?? []
+  if (noModel !== undefined) return outcomeOf({ code: 'model_error', message: noModel })
   if (wait !== undefined && wait.until > saidAt) {
     const message = `Pi was told to wait (HTTP ${wait.status}), and ended: ${describeExit(exit)}`
     return outcomeOf({ code: 'usage_limit', message }, wait.until)
