@@ -39,6 +39,7 @@ describe('a turn', () => {
       'session_started',
       'turn_started',
       'message_ended',
+      'command_started',
       'command_ended',
       'usage_reported',
       'message_ended',

@@ -147,22 +147,29 @@ function translateTool(
       events: [{ kind: 'action_refused', action, why: why.slice(0, REASON_KEPT) }],
     }
   }
-  const event = ((): AgentEvent => {
-    if (tool === 'bash') {
-      const output = (why ?? call?.output ?? '').slice(-OUTPUT_KEPT)
-      return {
-        kind: 'command_ended',
-        command: what ?? '',
-        exitCode: call?.metadata?.exit ?? null,
-        output,
-      }
+  if (tool === 'bash') {
+    const command = what ?? ''
+    const output = (why ?? call?.output ?? '').slice(-OUTPUT_KEPT)
+    const exitCode = call?.metadata?.exit ?? null
+    return {
+      state,
+      events: [
+        { kind: 'command_started', command },
+        { kind: 'command_ended', command, exitCode, output },
+      ],
     }
-    if (why !== undefined) return { kind: 'warning_given', message: `${action} failed: ${why}` }
-    return EDITING_TOOLS.includes(tool) && what !== undefined
-      ? { kind: 'files_changed', paths: [what] }
-      : other(`tool_use:${tool}`, line)
-  })()
-  return { state, events: [event] }
+  }
+  if (why !== undefined) {
+    return {
+      state,
+      events: [
+        { kind: 'warning_given', message: `${action} failed: ${why.slice(0, OUTPUT_KEPT)}` },
+      ],
+    }
+  }
+  return EDITING_TOOLS.includes(tool) && what !== undefined
+    ? { state, events: [{ kind: 'files_changed', paths: [what] }] }
+    : { state, events: [other(`tool_use:${tool}`, line)] }
 }
 
 /** The HTTP status and the provider's words, where it was one; and when to come back. */
