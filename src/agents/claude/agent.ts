@@ -127,15 +127,15 @@ function environmentFor({ environment, installation, permissions, effort }: Laun
 /**
  * It needs to write nothing but its transcripts (tried: 2.1.329): those of this directory, since
  * others' could be made to say what a later session would do. Settings, hooks, plugins, memory and
- * shell snapshots, which its other sessions obey, are only read. So is the login, unless it lies in
- * a directory of its own: it is renewed before a launch.
+ * shell snapshots, which its other sessions obey, are only read; so is the login, which is renewed
+ * before a launch: a lock for that would lie among the settings.
  */
 function ownPlaces({ environment, workingDirectory }: LaunchRequest): OwnPlaces {
   const directory = configDirectory(environment)
-  const login = loginDirectory(environment)
+  const places = [directory, globalFilePath(environment), loginDirectory(environment)]
   return {
-    readable: [directory, globalFilePath(environment)],
-    writable: login === directory ? [] : [login],
+    readable: [...new Set(places)],
+    writable: [],
     made: [join(directory, 'projects', nameProject(workingDirectory))],
   }
 }
