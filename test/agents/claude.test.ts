@@ -377,9 +377,16 @@ describe('permissions', () => {
       '../outside.txt',
       '.git/config.new',
       join(root, 'home', 'x'),
-      ...['settings.json', 'CLAUDE.md', '.claude.json', 'hooks', 'projects/other'].map(name =>
-        join(config, name),
-      ),
+      ...[
+        'settings.json',
+        'CLAUDE.md',
+        '.claude.json',
+        'hooks',
+        'plugins',
+        'shell-snapshots',
+        'projects/other',
+        'tasks/other',
+      ].map(name => join(config, name)),
     ]
   }
   const tryAll = () =>

@@ -18,6 +18,8 @@ import { asSessionId } from '../../src/domain/ids.ts'
 import type { PermissionMode } from '../../src/domain/permissions.ts'
 import type { LaunchRequest } from '../../src/ports/agent.ts'
 
+const ID = '0f6f3e2a-9d8c-4a7b-8c1d-5e4f3a2b1c0d'
+
 let root: string
 let environment: Record<string, string>
 
@@ -234,7 +236,7 @@ describe('the mode in the user’s settings', () => {
 describe('a launch', () => {
   const request: LaunchRequest = {
     installation: { program: '/c/claude', leadingArguments: [], version: null, environment: {} },
-    mode: { kind: 'fresh', sessionToBe: '0f6f3e2a-9d8c-4a7b-8c1d-5e4f3a2b1c0d' },
+    mode: { kind: 'fresh', sessionToBe: ID },
     prompt: Buffer.from('p'),
     argv: [],
     model: 'opus',
@@ -261,10 +263,9 @@ describe('a launch', () => {
       ...['--model', 'opus', '--effort', 'high'],
     ]
     const head = ['/c/claude', '-p', '--output-format', 'stream-json', '--verbose']
-    const id = '0f6f3e2a-9d8c-4a7b-8c1d-5e4f3a2b1c0d'
     const fresh = claude.planLaunch(request)
-    expect(fresh.argv).toEqual([...head, '--session-id', id, ...options])
-    expect(fresh.session).toBe(id)
+    expect(fresh.argv).toEqual([...head, '--session-id', ID, ...options])
+    expect(fresh.session).toBe(ID)
     const resumed = claude.planLaunch(resume)
     expect(resumed.argv).toEqual([...head, '--resume', 's1', ...options])
     expect(resumed.session).toBe('s1')
@@ -304,13 +305,13 @@ describe('a launch', () => {
     expect(claude.planLaunch(request).own).toEqual({
       readable: ['/home/me/.claude', '/home/me/.claude.json'],
       writable: [],
-      made: ['/home/me/.claude/projects/-w-a-sub'],
+      made: ['/home/me/.claude/projects/-w-a-sub', `/home/me/.claude/tasks/${ID}`],
     })
     const environment = { CLAUDE_CONFIG_DIR: '/c', CLAUDE_SECURESTORAGE_CONFIG_DIR: '/login' }
     expect(claude.planLaunch({ ...request, environment }).own).toEqual({
       readable: ['/c', '/c/.claude.json', '/login'],
       writable: [],
-      made: ['/c/projects/-w-a-sub'],
+      made: ['/c/projects/-w-a-sub', `/c/tasks/${ID}`],
     })
   })
 

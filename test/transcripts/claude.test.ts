@@ -93,6 +93,10 @@ describe('lines that Claude Code might write one day', () => {
     expect(state).toMatchObject({ turn: { ok: true }, answer: null, session: null })
   })
 
+  it.each(['../../x', '-p', '', 'a b', 7])('name no session that is none: %j', session_id => {
+    expect(translate({ ...init, session_id }).state.session).toBeNull()
+  })
+
   it('may be 20 MB long, and do not swell the log or the state', () => {
     const output = 'x'.repeat(20 * 1024 * 1024)
     const { state, events } = translate(

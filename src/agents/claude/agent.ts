@@ -1,7 +1,7 @@
 /** Claude Code, one-shot and headless: `claude -p --output-format stream-json`, the prompt on stdin. */
 import { join } from 'node:path'
 import { AppError } from '../../domain/errors.ts'
-import { asSessionId } from '../../domain/ids.ts'
+import { asSessionId, type SessionId } from '../../domain/ids.ts'
 import type { Agent, LaunchRequest, OwnPlaces } from '../../ports/agent.ts'
 import { INSTRUCTIONS_ROOM, promptFor } from '../instructions.ts'
 import {
@@ -72,22 +72,21 @@ export const claude: Agent = {
 
   planLaunch(request) {
     const { installation, mode, model, effort } = request
+    const session = mode.kind === 'resume' ? mode.session : asSessionId(mode.sessionToBe)
     return {
       argv: [
         installation.program,
         ...installation.leadingArguments,
         ...['-p', '--output-format', 'stream-json', '--verbose'],
-        ...(mode.kind === 'resume'
-          ? ['--resume', mode.session]
-          : ['--session-id', mode.sessionToBe]),
+        ...[mode.kind === 'resume' ? '--resume' : '--session-id', session],
         ...permissionArguments(request),
         ...(model === null ? [] : ['--model', model]),
         ...(effort === null ? [] : ['--effort', EFFORTS[effort] ?? effort]),
       ],
       environment: environmentFor(request),
       stdin: promptFor(request),
-      session: mode.kind === 'resume' ? mode.session : asSessionId(mode.sessionToBe),
-      own: ownPlaces(request),
+      session,
+      own: ownPlaces(request, session),
     }
   },
 
@@ -125,18 +124,24 @@ function environmentFor({ environment, installation, permissions, effort }: Laun
 }
 
 /**
- * It needs to write nothing but its transcripts (tried: 2.1.329): those of this directory, since
- * others' could be made to say what a later session would do. Settings, hooks, plugins, memory and
- * shell snapshots, which its other sessions obey, are only read; so is the login, which is renewed
- * before a launch: a lock for that would lie among the settings.
+ * It needs to write nothing but its transcripts and its list of things to do (tried: 2.1.329): those
+ * of this directory and this session, since others' could be made to say what another would do.
+ * Settings, hooks, plugins, memory and shell snapshots, which its other sessions obey, are only read;
+ * so is the login, which is renewed before a launch: a lock for that would lie among the settings.
  */
-function ownPlaces({ environment, workingDirectory }: LaunchRequest): OwnPlaces {
+function ownPlaces(
+  { environment, workingDirectory }: LaunchRequest,
+  session: SessionId,
+): OwnPlaces {
   const directory = configDirectory(environment)
   const places = [directory, globalFilePath(environment), loginDirectory(environment)]
   return {
     readable: [...new Set(places)],
     writable: [],
-    made: [join(directory, 'projects', nameProject(workingDirectory))],
+    made: [
+      join(directory, 'projects', nameProject(workingDirectory)),
+      join(directory, 'tasks', session),
+    ],
   }
 }
 

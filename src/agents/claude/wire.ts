@@ -33,7 +33,8 @@ const typed = z.looseObject({ type: z.string() })
 const systemLine = z.looseObject({
   type: z.literal('system'),
   subtype: z.string(),
-  session_id: maybe(z.string()),
+  /** A UUID. It becomes an argument and a part of paths: what could be anything else is none. */
+  session_id: maybe(z.string().check(z.regex(/^[0-9a-z][0-9a-z-]*$/i))),
   /** Of `api_retry`. */
   attempt: maybe(z.number()),
   max_retries: maybe(z.number()),
