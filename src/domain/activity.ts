@@ -41,8 +41,8 @@ function isProgress({ kind }: AgentEvent): boolean {
     case 'session_started':
     case 'turn_started':
     case 'command_started':
-    case 'usage_reported':
     case 'action_refused':
+    case 'usage_reported':
     case 'warning_given':
     case 'error_given':
     case 'other':

@@ -20,9 +20,9 @@ export type AgentEvent =
       readonly output: string
     }
   | { readonly kind: 'files_changed'; readonly paths: readonly string[] }
-  | { readonly kind: 'usage_reported'; readonly usage: Usage }
-  /** It was not let do something; `why` in the words of whoever refused. */
+  /** Somebody's rule, or nobody to ask, kept it from doing something. */
   | { readonly kind: 'action_refused'; readonly action: string; readonly why: string }
+  | { readonly kind: 'usage_reported'; readonly usage: Usage }
   | { readonly kind: 'warning_given'; readonly message: string }
   | { readonly kind: 'error_given'; readonly message: string }
   | { readonly kind: 'turn_ended'; readonly ok: boolean }

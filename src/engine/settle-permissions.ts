@@ -14,7 +14,7 @@ export interface PermissionWish {
 
 /**
  * An agent that confines itself says what that comes to; around any other the system's confinement
- * is put. What is asked is never widened, nor held by nobody: refuses with `permissions_unavailable`.
+ * is put, as strict as the user's own configuration of the agent is. What is asked is never widened, nor held by nobody: refuses with `permissions_unavailable`.
  */
 export async function settlePermissions(
   agent: Agent,
@@ -34,7 +34,9 @@ export async function settlePermissions(
   if (agent.settlePermissions !== undefined) {
     return await agent.settlePermissions(wanted, environment)
   }
-  if (wanted === 'full') return { asked: wanted, effective: wanted, enforcedBy: 'none' }
+  const configured = (await agent.configuredMode?.(environment)) ?? wanted
+  const effective = stricterMode(wanted, configured)
+  if (effective === 'full') return { asked: wanted, effective, enforcedBy: 'none' }
   await confinement.requireWorking()
-  return { asked: wanted, effective: wanted, enforcedBy: 'system' }
+  return { asked: wanted, effective, enforcedBy: 'system' }
 }

@@ -83,14 +83,15 @@ export interface AgentLaunch {
 
 /**
  * Files and directories that an agent needs for itself: its login, settings and sessions. All paths
- * are absolute. A confined agent must not be able to change what a later, unconfined run of it
- * would obey (settings, hooks): that is only readable.
+ * are absolute; one that is missing is passed over, and of two that lie one in the other the inner
+ * one counts. A confined agent must not be able to change what a later, unconfined run of it would
+ * obey (settings, hooks): that is only readable.
  */
 export interface OwnPlaces {
-  /** One that is missing is passed over. Of two that lie one in the other the inner one counts. */
   readonly readable: readonly string[]
-  /** A missing one is made: a directory. */
   readonly writable: readonly string[]
+  /** Directories that it can write, and that are made where they are missing. Absent: none. */
+  readonly made?: readonly string[]
   /** Absent: none. */
   readonly loose?: readonly LooseDirectory[]
 }
@@ -196,6 +197,13 @@ export interface Agent {
    * no confinement of its own, and the system's is put around it.
    */
   settlePermissions?(asked: PermissionMode, environment: Environment): Promise<Permissions>
+  /**
+   * The mode that the user's own configuration of the agent names, for one that has no
+   * `settlePermissions`: where it is stricter than what is asked, the system holds the agent to it.
+   * Null: none that is stricter than others. Refuses with `permissions_unavailable` where the
+   * configuration keeps it from working unattended.
+   */
+  configuredMode?(environment: Environment): Promise<PermissionMode | null>
   /**
    * Names whoever pays: a limit that is met by one task holds for all of the same account. Reads
    * files at most; holds no secret. Absent: all of this agent's tasks share one.

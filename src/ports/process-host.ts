@@ -23,6 +23,11 @@ export interface LaunchPlan {
   readonly umask?: number | null
   /** The bytes of stdin; the agent reads them from a file and then sees its end. */
   readonly stdin: Uint8Array
+  /**
+   * The agent is talked to while it works: it never sees the end of its stdin, to which `say` adds.
+   * Kept for whoever talks to it. Null, or not given: it is not.
+   */
+  readonly brief?: string | null
   /** Null: none, or it is done already. If it fails, the agent is not started. */
   readonly setUp: SetUpOrder | null
   /** What is put around the agent; null: nothing. */
@@ -92,7 +97,7 @@ export interface StopReport {
 
 export interface ProcessHost {
   /**
-   * Writes `launch.json` and `stdin` (synced), then starts the wrapper in a process session of its
+   * Writes `launch.json`, `stdin` and `brief` (synced), then starts the wrapper in a process session of its
    * own, and resolves when the agent process has written itself down, right before its `exec`; with
    * a set-up, when that begins.
    * Rejects with `launch_failed` after `LAUNCH_LIMIT_MS`; by then nothing of it is left alive.
@@ -114,6 +119,24 @@ export interface ProcessHost {
     offset: number,
     ended: boolean,
   ): { readonly lines: readonly string[]; readonly offset: number; readonly atEnd: boolean }
+  /** As it was launched with; null: the attempt is not talked to, or is gone. */
+  readBrief(runDirectory: string): string | null
+  /**
+   * Adds whole lines to an agent's stdin, at once and without waiting for anybody to read them. A
+   * line that a killed worker left torn is ended first. Throws where it cannot be written.
+   */
+  say(runDirectory: string, lines: readonly string[]): void
+  /**
+   * All lines that were said so far, in their order, torn ones among them. A last line without its
+   * end is ended first, so that it is either known as said here or never was: for a worker that
+   * begins to follow an attempt, and for nobody who only looks.
+   */
+  readSaid(runDirectory: string): readonly string[]
+  /**
+   * Calls back whenever the agent has written to stdout, possibly more often, until the function
+   * that it returns is called. For speed alone: where the system has no such thing, it never does.
+   */
+  watchOutput(runDirectory: string, onChange: () => void): () => void
   /** The last bytes of what the agent wrote to stderr; empty if there is none. */
   readStderrTail(runDirectory: string, bytes: number): string
   /** When the agent last wrote to stdout or stderr (milliseconds since 1970); null: never. */

@@ -17,12 +17,13 @@ import {
   type SeenProcess,
 } from '../ports/process-table.ts'
 import { startDetached } from './detached.ts'
+import { readBrief, readSaid, say } from './dialogue.ts'
 import { judgePlace, livenessOf } from './identity.ts'
 import { isGone } from './is-gone.ts'
 import { launch } from './launch.ts'
 import { makeRunLook } from './look-at-run.ts'
 import { selectMembers } from './members.ts'
-import { makeOutputReaders } from './output.ts'
+import { makeOutputReaders, watchOutput } from './output.ts'
 import {
   declareGone,
   dropUnfinished,
@@ -40,7 +41,7 @@ import { lookAtSetUp } from './set-up.ts'
 import { type Member, type MemberSource, stopMembers } from './stop.ts'
 
 export interface HostOptions {
-  /** Where `setsid`, `sync` and `mv` are found, in the form of PATH. */
+  /** Where `setsid` and what the wrapper uses are found, in the form of PATH. */
   readonly toolPath?: string
   readonly launchLimitMs?: number
 }
@@ -76,6 +77,10 @@ export function makeProcessHost(processes: ProcessTable, options: HostOptions = 
     lookAtSetUp,
     keepStart: runDirectory => syncPath(join(runDirectory, 'pid')),
     ...makeOutputReaders(),
+    watchOutput,
+    readBrief,
+    say,
+    readSaid,
     findProcesses(attempt) {
       if (judgeAttempt(attempt, processes) !== 'here') return []
       const found = openSource(attempt, processes).find([], () => undefined)

@@ -24,7 +24,7 @@ export interface LaunchTools {
   readonly processes: ProcessTable
   /** A POSIX shell: an absolute path. */
   readonly shell: string
-  /** Where `setsid`, `sync` and `mv` are found, in the form of PATH. */
+  /** Where `setsid` and what the wrapper uses are found, in the form of PATH. */
   readonly toolPath: string
   /** How long it may take until the agent's `exec`, in milliseconds. */
   readonly limitMs: number
@@ -57,14 +57,14 @@ export async function launch(
   const wrapperTools = { ...tools, identify: tools.processes.shellIdentify }
   try {
     await startDetached({
-      argv: wrapperArgv(
-        wrapperTools,
+      argv: wrapperArgv(wrapperTools, {
         runDirectory,
         workingDirectory,
         argv,
-        enclosure?.argv ?? null,
-        plan.umask ?? null,
-      ),
+        enclosure: enclosure?.argv ?? null,
+        umask: plan.umask ?? null,
+        isTalkedTo: (plan.brief ?? null) !== null,
+      }),
       ownSession: tools.processes.ownSession(tools.toolPath),
       environment: { ...plan.environment, [MARK_VARIABLE]: mark },
       logFile: null,

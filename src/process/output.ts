@@ -1,5 +1,5 @@
 /** What an attempt's agent has written so far: the output files of a run directory. */
-import { statSync } from 'node:fs'
+import { type FSWatcher, statSync, watch } from 'node:fs'
 import { join } from 'node:path'
 import type { ProcessHost } from '../ports/process-host.ts'
 import { readLines, readTail } from './tail.ts'
@@ -42,4 +42,16 @@ export function makeOutputReaders(): Pick<
     },
     readStderrTail: (runDirectory, bytes) => readTail(join(runDirectory, 'stderr'), bytes),
   }
+}
+
+/** As `ProcessHost.watchOutput`. */
+export function watchOutput(runDirectory: string, onChange: () => void): () => void {
+  let watcher: FSWatcher
+  try {
+    watcher = watch(join(runDirectory, 'stdout'), { persistent: false }, onChange)
+  } catch {
+    return () => undefined // gone, or no watch is left: it is looked at from time to time in any case
+  }
+  watcher.on('error', () => watcher.close())
+  return () => watcher.close()
 }

@@ -71,6 +71,7 @@ export async function createRunDirectory(
   }
   reach('launch.directory-made')
   await writeNew(directory, 'stdin', plan.stdin)
+  if ((plan.brief ?? null) !== null) await writeNew(directory, 'brief', plan.brief ?? '')
   reach('launch.stdin-written')
   // Made here, so that the wrapper need not change the umask that the agent inherits. Synced with
   // the directory.

@@ -9,7 +9,7 @@
 export interface WrapperTools {
   /** A POSIX shell: an absolute path. */
   readonly shell: string
-  /** Where `sync` and `mv` are found, in the form of PATH. */
+  /** Where `sync`, `mv`, `mkfifo`, `rm` and `tail` are found, in the form of PATH. */
   readonly toolPath: string
   /** `ProcessTable.shellIdentify` */
   readonly identify: string
@@ -47,6 +47,34 @@ unset HOLDFAST_HOLDER
 exec 3>&- 4<&-
 exec "$@"`
 
+/** Runs an agent that reads its stdin to the end. */
+const READ = 'agent "$@" <"$1/stdin" >>"$1/stdout" 2>>"$1/stderr"'
+
+/**
+ * Runs an agent that is talked to: a pump hands over whatever is appended to `stdin`.
+ *
+ * - Between the two is a pipe without a name: neither waits for the other to open it, so that none
+ *   of them hangs where another was killed.
+ * - Nobody but the pump keeps the end that is written to: if it dies, the agent sees the end of its
+ *   stdin. An agent that does not read holds up the pump, and nobody else.
+ * - The pump ignores what is meant for the agent. GNU's `tail` notices that nobody reads any more;
+ *   others are ended here.
+ * - `-s` is for GNU and busybox where they have to look at the file again and again, which they
+ *   would do once a second.
+ */
+const TALK = `(PATH=$3; umask 077; exec mkfifo "$1/pipe") && {
+    (PATH=$3; exec rm -f "$1/pipe")
+    (
+      trap '' HUP INT QUIT TERM
+      PATH=$3
+      cd /
+      if tail -s 0.1 -c 1 /dev/null; then exec tail -s 0.1 -c +1 -f "$1/stdin"; fi
+      exec tail -c +1 -f "$1/stdin"
+    ) >&6 5>&- 6>&- 7<&- 2>/dev/null &
+    exec 5>&- 6>&-
+    agent "$@" <&7 7<&- >>"$1/stdout" 2>>"$1/stderr"
+  } 5<>"$1/pipe" 6>"$1/pipe" 7<"$1/pipe"`
+
 /**
  * $1 the run directory, $2 the working directory, $3 where our own tools are found; the rest is
  * the command that starts `agentShell`.
@@ -56,15 +84,16 @@ exec "$@"`
  * - Where the disk is full, the last word waits for an hour until there is room for it.
  * - The last act is `exec mv`: once `exit.json` stands, this process has nothing left to do.
  */
-const wrapper = (identify: string) => `set +eu
+const wrapper = (identify: string, isTalkedTo: boolean) => `set +eu
 trap : HUP INT QUIT TERM
 ${identify}
 agent() { shift 3; "$@"; }
 identify >"$1/wrapper"
 if cd "$2"; then
   unset OLDPWD
-  agent "$@" <"$1/stdin" >>"$1/stdout" 2>>"$1/stderr"
+  ${isTalkedTo ? TALK : READ}
   status=$?
+  ${isTalkedTo ? 'kill -9 "$!"' : ':'}
   if [ -s "$1/pid" ]; then ending="\\"status\\":$status"; else ending='"failure":"start"'; fi
 else
   ending='"failure":"cwd"'
@@ -80,19 +109,27 @@ done
 sync "$1/exit.json.new" || sync
 exec mv -f "$1/exit.json.new" "$1/exit.json"`
 
-/** The command that holds an agent. All paths are absolute; `argv` is passed on byte for byte. */
+/** What the wrapper is to hold. All paths are absolute. */
+export interface Held {
+  readonly runDirectory: string
+  readonly workingDirectory: string
+  /** Passed on byte for byte. */
+  readonly argv: readonly string[]
+  /** What is put around the agent, if anything is. */
+  readonly enclosure: readonly string[] | null
+  /** With which the agent runs; null: as this process does. */
+  readonly umask: number | null
+  /** More will be appended to its stdin while it runs. */
+  readonly isTalkedTo: boolean
+}
+
+/** The command that holds an agent. */
 export function wrapperArgv(
   { shell, toolPath, identify }: WrapperTools,
-  runDirectory: string,
-  workingDirectory: string,
-  argv: readonly string[],
-  /** What is put around the agent, if anything is. */
-  enclosure: readonly string[] | null,
-  /** With which the agent runs; null: as this process does. */
-  umask: number | null = null,
+  { runDirectory, workingDirectory, argv, enclosure, umask, isTalkedTo }: Held,
 ): [string, ...string[]] {
   const places = [runDirectory, workingDirectory, toolPath]
-  const hold = [shell, '-c', wrapper(identify), 'holdfast-wrapper', ...places] as const
+  const hold = [shell, '-c', wrapper(identify, isTalkedTo), 'holdfast-wrapper', ...places] as const
   const become = (script: string) => [shell, '-c', script, 'holdfast-agent']
   const first = (script: string) =>
     become(umask === null ? script : `umask ${umask.toString(8).padStart(3, '0')}\n${script}`)

@@ -166,11 +166,17 @@ describe('the launch', () => {
       locks: [],
     }))
     auth({ openai: { type: 'api', key: 'k' } })
-    expect(launch().own).toEqual({ readable: [join(data, 'auth.json')], writable: [data], loose })
+    expect(launch().own).toEqual({
+      readable: [join(data, 'auth.json')],
+      writable: [],
+      made: [data],
+      loose,
+    })
     auth({ openai: { type: 'oauth' } })
     expect(launch().own).toEqual({
       readable: [],
-      writable: [data, join(data, 'auth.json')],
+      writable: [join(data, 'auth.json')],
+      made: [data],
       loose,
     })
   })

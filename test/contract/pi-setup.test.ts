@@ -189,11 +189,15 @@ describe('the launch', () => {
     write('.pi/agent/auth.json', '{"openai":{"type":"api_key","key":"k"}}')
     expect(own()).toEqual({
       readable: [join(home, 'auth.json')],
-      writable: [join(home, 'sessions')],
+      writable: [],
+      made: [join(home, 'sessions')],
       loose: [{ path: home, locks: ['auth.json.lock', 'settings.json.lock'] }],
     })
     write('.pi/agent/auth.json', '{"anthropic":{"type":"oauth"}}')
     write('.pi/agent/settings.json', '{"sessionDir":"~/sessions"}')
-    expect(own()?.writable).toEqual([join(root, 'sessions'), join(home, 'auth.json')])
+    expect(own()).toMatchObject({
+      writable: [join(home, 'auth.json')],
+      made: [join(root, 'sessions')],
+    })
   })
 })

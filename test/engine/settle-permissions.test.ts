@@ -10,6 +10,7 @@ import {
 } from '../../src/domain/permissions.ts'
 import type { Task } from '../../src/domain/task.ts'
 import { settlePermissions } from '../../src/engine/settle-permissions.ts'
+import type { Agent } from '../../src/ports/agent.ts'
 import type { Confinement } from '../../src/ports/confinement.ts'
 import { scratchDirectory } from '../scratch.ts'
 import { makeRequest } from './scene.ts'
@@ -43,6 +44,33 @@ describe('an agent without a confinement of its own', () => {
     // Never more than was asked for, and never held by nobody.
     if (asked === 'full') expect(await without).toEqual(permissions)
     else await expect(without).rejects.toMatchObject({ code: 'permissions_unavailable' })
+  })
+})
+
+describe('an agent whose own configuration names a mode', () => {
+  const configured = (mode: PermissionMode | null): Agent => ({
+    ...command,
+    configuredMode: async () => mode,
+  })
+
+  test.each<[PermissionMode, PermissionMode | null, PermissionMode]>([
+    ['workspace', null, 'workspace'],
+    ['full', null, 'full'],
+    ['workspace', 'read-only', 'read-only'],
+    ['full', 'read-only', 'read-only'],
+    ['full', 'workspace', 'workspace'],
+    ['read-only', 'workspace', 'read-only'],
+    ['workspace', 'full', 'workspace'],
+  ])('asked for %s, and configured as %s, is held to %s', async (asked, mode, effective) => {
+    const settled = settlePermissions(configured(mode), { asked, parent: undefined }, {}, works)
+    const enforcedBy = effective === 'full' ? 'none' : 'system'
+    expect(await settled).toEqual({ asked, effective, enforcedBy })
+  })
+
+  test('that is stricter is refused where the system cannot hold it to that', async () => {
+    const wish = { asked: 'full', parent: undefined } as const
+    const settled = settlePermissions(configured('read-only'), wish, {}, fails)
+    await expect(settled).rejects.toMatchObject({ code: 'permissions_unavailable' })
   })
 })
 

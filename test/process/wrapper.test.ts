@@ -51,6 +51,7 @@ describe.each(['dash', 'bash', 'busybox'])('in %s', name => {
       files?: string[]
       enclosure?: readonly string[]
       umask?: number
+      isTalkedTo?: boolean
     } = {},
   ) => {
     symlinkSync(program ?? '', join(root, 'sh'))
@@ -63,11 +64,14 @@ describe.each(['dash', 'bash', 'busybox'])('in %s', name => {
         toolPath: '/usr/bin:/bin',
         identify: processes.shellIdentify,
       },
-      root,
-      options.cwd ?? root,
-      argv,
-      options.enclosure ?? null,
-      options.umask ?? null,
+      {
+        runDirectory: root,
+        workingDirectory: options.cwd ?? root,
+        argv,
+        enclosure: options.enclosure ?? null,
+        umask: options.umask ?? null,
+        isTalkedTo: options.isTalkedTo ?? false,
+      },
     )
     const env = { PATH: '/nowhere', ...options.env }
     const child = spawn(command, args, { env, stdio: 'ignore', detached: true })

@@ -144,8 +144,12 @@ describe('items', () => {
   it('that were refused are said to be', () => {
     const declined = item({ type: 'command_execution', command: 'rm -r /', status: 'declined' })
     expect(translateOne(declined).events.map(event => event.kind)).toEqual([
-      'warning_given',
+      'action_refused',
       'command_ended',
+    ])
+    const edit = item({ type: 'file_change', changes: [{ path: '/a' }], status: 'declined' })
+    expect(translateOne(edit).events).toEqual([
+      { kind: 'action_refused', action: 'change /a', why: 'declined by Codex' },
     ])
   })
 })

@@ -9,6 +9,9 @@ const OUTPUT_KEPT = 4_000
 /** How much of a line that we do not understand goes into the log. */
 const LINE_KEPT = 4_000
 
+/** Codex does not say why. */
+const DECLINED = 'declined by Codex'
+
 type Translated = ReturnType<Translator['translate']>
 type ItemEvent = Extract<WireEvent, { item: unknown }>
 
@@ -108,12 +111,15 @@ function convertCompleted(item: WireItem): readonly AgentEvent[] | undefined {
         output,
       }
       return item.status === 'declined'
-        ? [{ kind: 'warning_given', message: `Codex refused to run: ${command}` }, ended]
+        ? [{ kind: 'action_refused', action: command, why: DECLINED }, ended]
         : [ended]
     }
     case 'file_change': {
       const paths = item.changes.map(change => change.path)
-      return item.status === 'failed' || item.status === 'declined'
+      if (item.status === 'declined') {
+        return [{ kind: 'action_refused', action: `change ${paths.join(', ')}`, why: DECLINED }]
+      }
+      return item.status === 'failed'
         ? [{ kind: 'warning_given', message: `Codex could not change ${paths.join(', ')}` }]
         : [{ kind: 'files_changed', paths }]
     }

@@ -96,7 +96,8 @@ export function findOwnPlaces(environment: Environment): OwnPlaces {
   )
   return {
     readable: isRenewed ? [] : [auth],
-    writable: isRenewed ? [data, auth] : [data],
+    writable: isRenewed ? [auth] : [],
+    made: [data],
     loose: [...configs, state, cache].map(path => ({ path, locks: [] })),
   }
 }

@@ -95,7 +95,8 @@ export function findOwnPlaces(environment: Environment): OwnPlaces {
   const sessions = findSessions(environment, home)
   return {
     readable: [auth],
-    writable: isRenewed ? [sessions, auth] : [sessions],
+    writable: isRenewed ? [auth] : [],
+    made: [sessions],
     // Without its locks Pi reads neither its logins nor its settings.
     loose: [{ path: home, locks: ['auth.json.lock', 'settings.json.lock'] }],
   }

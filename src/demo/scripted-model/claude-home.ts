@@ -1,5 +1,4 @@
 import { mkdir } from 'node:fs/promises'
-import { MODEL } from './server.ts'
 
 export interface ClaudeHomeOptions {
   /**
@@ -24,7 +23,8 @@ export async function writeClaudeHome(
   return {
     CLAUDE_CONFIG_DIR: directory,
     ANTHROPIC_BASE_URL: origin,
-    ANTHROPIC_MODEL: MODEL,
+    // One that it knows: it warns of others, and sends no effort with them.
+    ANTHROPIC_MODEL: 'claude-opus-4-6',
     ...(credential === 'api-key'
       ? { ANTHROPIC_API_KEY: 'sk-ant-scripted' }
       : { CLAUDE_CODE_OAUTH_TOKEN: 'sk-ant-oat01-scripted' }),

@@ -24,5 +24,7 @@ export async function writeGeminiHome(
     GOOGLE_GEMINI_BASE_URL: origin,
     // Headless, it refuses to work in a directory that nobody has trusted.
     GEMINI_CLI_TRUST_WORKSPACE: 'true',
+    // Otherwise it starts itself once more, with more memory, and is two processes.
+    GEMINI_CLI_NO_RELAUNCH: 'true',
   }
 }

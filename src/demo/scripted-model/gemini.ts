@@ -27,7 +27,8 @@ export const gemini: Protocol = {
   matches: path => /\/models\/[^/]+:(streamGenerateContent|generateContent)$/.test(path),
   readConversation,
   reply,
-  failure: (code, message) => plainEvent({ error: { code: 500, message, status: code } }),
+  // No event: an error cuts into the stream as it is, and only so do clients see it.
+  failure: (code, message) => JSON.stringify({ error: { code: 500, message, status: code } }),
   usageLimit: (_resetsAt, secondsLeft) => ({
     headers: {},
     body: {

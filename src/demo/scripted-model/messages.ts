@@ -1,7 +1,7 @@
 /**
  * The Anthropic Messages protocol as Claude Code 2.1.329 speaks it: POST `<origin>/v1/messages`,
- * answered by server-sent events up to `message_stop`. After a broken stream Claude Code asks once
- * more, for an answer in one piece.
+ * answered by server-sent events up to `message_stop`. After streams that broke, Claude Code asks
+ * for an answer in one piece.
  */
 import { contentText, fieldAt, listAt, textAt } from './fields.ts'
 import {

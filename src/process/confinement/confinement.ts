@@ -31,11 +31,17 @@ export async function loadConfinement(
   return { requireWorking: none, enclose: none }
 }
 
-/** By real path; missing directories are made where they can be. */
-export function resolveOwn({ readable, writable, loose = [] }: OwnPlaces): OwnPlaces {
+/** An agent's own places by real path; those that are to be made are there then, if they can be. */
+export function resolveOwn({
+  readable,
+  writable,
+  made = [],
+  loose = [],
+}: OwnPlaces): Required<OwnPlaces> {
   return {
     readable: readable.flatMap(findReal),
-    writable: writable.flatMap(ensureReal),
+    writable: [...writable.flatMap(findReal), ...made.flatMap(ensureReal)],
+    made: [],
     loose: loose.flatMap(({ path, locks }) =>
       ensureReal(path).map(real => ({ path: real, locks })),
     ),
@@ -46,7 +52,7 @@ function ensureReal(path: string): readonly string[] {
   try {
     mkdirSync(path, { recursive: true, mode: 0o700 })
   } catch {
-    // A plain file; or it cannot be made, and the agent will say what it lacks.
+    // In a home that cannot be written: then the agent will say what it lacks.
   }
   return findReal(path)
 }

@@ -185,7 +185,7 @@ function describeEvent({ body }: TaskEvent): string | null {
     case 'files_changed':
       return `changed ${body.paths.join(', ')}`
     case 'action_refused':
-      return `refused: ${body.action}: ${body.why}`
+      return body.why === '' ? `refused: ${body.action}` : `refused: ${body.action} (${body.why})`
     case 'warning_given':
       return `warning: ${body.message}`
     case 'error_given':

@@ -119,11 +119,8 @@ confinedTest(
       scratch: place('scratch'),
       own: {
         readable: [place('agent/missing.json'), place('agent/sessions/old/kept')],
-        writable: [
-          place('agent/auth.json'),
-          place('agent/sessions/deep'),
-          place('agent/sessions/old'),
-        ],
+        writable: [place('agent/auth.json'), place('agent/sessions/old')],
+        made: [place('agent/sessions/deep')],
         loose: [{ path: place('agent'), locks: [] }],
       },
     })
