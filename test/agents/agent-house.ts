@@ -3,8 +3,7 @@
  * behind it; offline. The agent runs as Holdfast would start it, but as a plain child: only the
  * adapter is under test. Nothing lies in `/tmp`, of which a confined agent sees nothing.
  */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { once } from 'node:events'
+import { execFileSync } from 'node:child_process'
 import {
   existsSync,
   mkdirSync,
@@ -19,19 +18,12 @@ import { afterEach, beforeAll, beforeEach, expect } from 'vitest'
 import { ensureAgent, type PinnedAgent } from '../../src/demo/ensure-agent.ts'
 import type { Turn } from '../../src/demo/scripted-model/script.ts'
 import { type ScriptedModel, startScriptedModel } from '../../src/demo/scripted-model/server.ts'
-import type { AgentEvent } from '../../src/domain/agent-events.ts'
 import type { SessionId } from '../../src/domain/ids.ts'
-import type { AgentExit, AttemptOutcome } from '../../src/domain/outcome.ts'
 import type { PermissionMode } from '../../src/domain/permissions.ts'
-import type {
-  Agent,
-  AgentInstallation,
-  AgentLaunch,
-  Environment,
-  Translation,
-} from '../../src/ports/agent.ts'
+import type { Agent, AgentInstallation, AgentLaunch, Environment } from '../../src/ports/agent.ts'
 import { loadConfinement } from '../../src/process/confinement/confinement.ts'
 import { visibleParent } from '../confined.ts'
+import { type AgentEnd, type AgentRun, startAgent } from './run-agent.ts'
 
 export interface Ask {
   readonly prompt?: string
@@ -42,23 +34,6 @@ export interface Ask {
   readonly effort?: string
   /** The system's confinement is put around it. */
   readonly confined?: boolean
-}
-
-export interface AgentEnd {
-  readonly exit: AgentExit
-  readonly outcome: AttemptOutcome
-  readonly translation: Translation
-  readonly events: readonly AgentEvent[]
-  readonly stderr: string
-}
-
-export interface AgentRun {
-  readonly child: ChildProcess
-  /** What was understood so far; grows while the agent runs. */
-  readonly events: readonly AgentEvent[]
-  /** What it has written there so far. */
-  stderr(): string
-  readonly ended: Promise<AgentEnd>
 }
 
 /** Its parts are new for each test. */
@@ -78,8 +53,6 @@ export interface AgentHouse {
   /** Waits until nothing runs below the root any more; the pids of what still does. */
   waitUntilGone(): Promise<readonly number[]>
 }
-
-const SIGNALS: Readonly<Record<string, number>> = { SIGINT: 2, SIGKILL: 9, SIGTERM: 15 }
 
 export function useAgentHouse(
   agent: Agent,
@@ -133,7 +106,7 @@ export function useAgentHouse(
       scratch: join(state.root, 'scratch'),
       own: launch.own ?? { readable: [], writable: [] },
     })
-    return [...argv, ...launch.argv]
+    return argv
   }
 
   const house: AgentHouse = Object.assign(state, {
@@ -164,10 +137,8 @@ export function useAgentHouse(
         workingDirectory,
         environment: state.environment,
       })
-      const argv = ask.confined
-        ? await enclose(launch, workingDirectory, effective)
-        : [...launch.argv]
-      const run = startChild(agent, argv, launch, workingDirectory)
+      const enclosure = ask.confined ? await enclose(launch, workingDirectory, effective) : []
+      const run = startAgent(agent, launch, workingDirectory, enclosure)
       runs.push(run)
       return run
     },
@@ -201,45 +172,4 @@ function standingIn(directory: string): readonly number[] {
       return false // It is gone, or a zombie, or not ours.
     }
   })
-}
-
-function startChild(
-  agent: Agent,
-  [program = '', ...args]: readonly string[],
-  launch: AgentLaunch,
-  directory: string,
-): AgentRun {
-  const child = spawn(program, args, { cwd: directory, env: launch.environment })
-  const events: AgentEvent[] = []
-  let translation = agent.translator.initial
-  let rest = ''
-  let stderr = ''
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    const lines = (rest + text).split('\n')
-    rest = lines.pop() ?? ''
-    for (const line of lines) {
-      const translated = agent.translator.translate(translation, line)
-      translation = translated.state
-      events.push(...translated.events)
-    }
-  })
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    stderr += text
-  })
-  child.stdin.on('error', () => undefined) // It may have ended without reading.
-  child.stdin.end(launch.stdin)
-
-  const exited = once(child, 'exit')
-  const closed = once(child, 'close')
-  const ended = exited.then(async ([code, signal]: (number | string | null)[]) => {
-    // Of one that was killed, a tool may live on and hold stdout open.
-    if (signal === null) await closed
-    const exit: AgentExit =
-      typeof code === 'number'
-        ? { kind: 'exited', code }
-        : { kind: 'signalled', signal: SIGNALS[String(signal)] ?? 0 }
-    const ending = { exit, stderr, saidAt: Date.now(), timeZone: 'UTC' }
-    return { exit, outcome: agent.judge(translation, ending), translation, events, stderr }
-  })
-  return { child, events, stderr: () => stderr, ended }
 }

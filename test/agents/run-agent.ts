@@ -9,6 +9,8 @@ export interface AgentRun {
   readonly child: ChildProcess
   /** What was understood so far; grows while it runs. */
   readonly events: readonly AgentEvent[]
+  /** What it has written there so far. */
+  stderr(): string
   readonly ended: Promise<AgentEnd>
 }
 
@@ -47,6 +49,7 @@ export function startAgent(
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     stderr += text
   })
+  child.stdin.on('error', () => undefined) // It may end without reading.
   child.stdin.end(launch.stdin)
 
   const exited = once(child, 'exit')
@@ -66,5 +69,5 @@ export function startAgent(
       stderr,
     }
   })
-  return { child, events, ended }
+  return { child, events, stderr: () => stderr, ended }
 }

@@ -8,7 +8,7 @@
 import type { LooseDirectory } from '../../ports/agent.ts'
 import type { Confines } from '../../ports/confinement.ts'
 import { layOut } from '../confinement/confinement.ts'
-import { type Hidden, hiddenWithin } from '../confinement/hidden.ts'
+import { type Hidden, hiddenWithin, isWithin } from '../confinement/hidden.ts'
 
 /** Devices that every program writes to. */
 const DEVICES = ['null', 'zero', 'random', 'urandom', 'stdout', 'stderr', 'tty', 'dtracehelper']
@@ -39,10 +39,7 @@ export function seatbeltProfile(
     `(allow file-read* (literal ${quoted(program)}))`,
     // A plain file is a subpath of itself.
     ...(own.loose ?? []).flatMap(looseRules),
-    ...layOut(own).flatMap(({ path, isWritable }) => [
-      `(allow file-read* (subpath ${quoted(path)}))`,
-      `(${isWritable ? 'allow' : 'deny'} file-write* (subpath ${quoted(path)}))`,
-    ]),
+    ...layOut(own).flatMap(place => placeRules(place, own.writable)),
     ...(mode === 'workspace' ? [`(allow file-write* (subpath ${quoted(worktree)}))`] : []),
     // A checkout that is lent in place may hold a home directory.
     ...denials(hiddenWithin(worktree, hidden)),
@@ -50,6 +47,17 @@ export function seatbeltProfile(
     `(deny file-write* (subpath ${quoted(commonDir)}))`,
     '',
   ].join('\n')
+}
+
+function placeRules(
+  { path, isWritable }: { readonly path: string; readonly isWritable: boolean },
+  writable: readonly string[],
+): readonly string[] {
+  const read = `(allow file-read* (subpath ${quoted(path)}))`
+  if (isWritable) return [read, `(allow file-write* (subpath ${quoted(path)}))`]
+  return writable.some(one => isWithin(path, one))
+    ? [read, `(deny file-write* (subpath ${quoted(path)}))`]
+    : [read]
 }
 
 function looseRules({ path, locks }: LooseDirectory): readonly string[] {
