@@ -27,7 +27,8 @@ test('the default is the configured agent, else the first that is ready', async 
   const environment = codexSays(house, '0.169.0')
   const look = async () =>
     views.agents.parse(JSON.parse(await house.ok(['agents', '--json'], { environment }))).agents
-  const [codex, command] = await look()
+  const found = await look()
+  const [codex, command] = ['codex', 'command'].map(name => found.find(one => one.name === name))
   expect(codex).toMatchObject({ name: 'codex', ready: true, default: true, version: '0.169.0' })
   expect(codex).toMatchObject({ login: 'unknown', permissions: { effective: 'workspace' } })
   expect(command).toMatchObject({ name: 'command', default: false, program: null })
