@@ -133,6 +133,7 @@ export function useAgentHouse(
         effort: ask.effort ?? null,
         permissions: { asked: effective, effective, enforcedBy: 'system' },
         asks: false,
+        handOver: null,
         worktree: state.workspace,
         workingDirectory,
         environment: state.environment,

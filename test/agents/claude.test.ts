@@ -115,6 +115,7 @@ function plan(ask: Ask): AgentLaunch {
       enforcedBy: effective === 'full' ? 'none' : 'system',
     },
     asks: false,
+    handOver: null,
     worktree: workspace,
     workingDirectory: ask.directory ?? workspace,
     environment,

@@ -243,6 +243,7 @@ describe('a launch', () => {
     effort: 'high',
     permissions: { asked: 'workspace', effective: 'workspace', enforcedBy: 'system' },
     asks: false,
+    handOver: null,
     worktree: '/w/a',
     workingDirectory: '/w/a/sub',
     environment: { HOME: '/home/me' },

@@ -160,6 +160,7 @@ describe('the launch', () => {
     effort: null,
     permissions: { asked: 'workspace', effective: 'workspace', enforcedBy: 'system' },
     asks: false,
+    handOver: null,
     worktree: '/w',
     workingDirectory: '/w',
     environment,

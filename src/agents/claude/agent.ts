@@ -40,6 +40,7 @@ export const claude: Agent = {
     takesPrompt: true,
     promptLimit: PROMPT_LIMIT - INSTRUCTIONS_ROOM,
     usageCounts: 'attempt',
+    saysCost: true,
   },
   translator: claudeTranslator,
 

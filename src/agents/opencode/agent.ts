@@ -15,6 +15,7 @@ export const opencode: Agent = {
     takesPrompt: true,
     promptLimit: null,
     usageCounts: 'attempt',
+    saysCost: true,
   },
   translator: openCodeTranslator,
 

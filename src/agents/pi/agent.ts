@@ -15,6 +15,7 @@ export const pi: Agent = {
     takesPrompt: true,
     promptLimit: null,
     usageCounts: 'attempt',
+    saysCost: true,
   },
   translator: piTranslator,
 
