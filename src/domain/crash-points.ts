@@ -101,6 +101,8 @@ const points = {
     'follow.lines-read': 'lines of output were read, and not recorded',
     'follow.step-written': 'they are written with their offset, and not yet committed',
     'follow.step-recorded': 'they are committed',
+  },
+  'Talking with an agent': {
     'converse.said': 'something was said to an agent that can be talked to',
     'converse.question-recorded': 'that it asks, or was answered, stands in its row',
   },

