@@ -7,7 +7,7 @@ export interface Hearing {
   stop(): void
 }
 
-/** Agents write in bursts: what comes within this is taken together. */
+/** The first word of a burst is taken at once, and what comes within this after it together. */
 const REST_MS = 20
 
 export function hearOutput(runDirectory: string, host: ProcessHost): Hearing {
@@ -15,13 +15,21 @@ export function hearOutput(runDirectory: string, host: ProcessHost): Hearing {
   // One at a time: a promise for each look of a silent agent would be kept for hours.
   let wake: (() => void) | undefined
   let rest: NodeJS.Timeout | undefined
-  const deafen = host.watchOutput(runDirectory, () => {
-    rest ??= setTimeout(() => {
+  let more = false
+  const hear = () => {
+    if (rest !== undefined) {
+      more = true
+      return
+    }
+    missed = wake === undefined
+    wake?.()
+    more = false
+    rest = setTimeout(() => {
       rest = undefined
-      missed = wake === undefined
-      wake?.()
+      if (more) hear()
     }, REST_MS)
-  })
+  }
+  const deafen = host.watchOutput(runDirectory, hear)
   return {
     orTick(tick) {
       if (missed) {

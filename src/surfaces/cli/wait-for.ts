@@ -8,7 +8,7 @@ import { eventPages } from './event-pages.ts'
 import { ringOrTell } from './look.ts'
 
 /** How often the store is asked whether anything was written; the question costs microseconds. */
-const POLL_MS = 50
+const POLL_MS = 20
 /** How often it is made sure that a worker is up. */
 const RING_EVERY_MS = 2_000
 
