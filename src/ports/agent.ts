@@ -192,6 +192,8 @@ export interface DialogueWishes {
 export interface Agent {
   readonly name: string
   readonly capabilities: AgentCapabilities
+  /** The version that all of its tests have run with; others are used too. Null: it has none. */
+  readonly testedVersion: string | null
   readonly translator: Translator
   /**
    * Finds the program. Refuses with `agent_missing`, `agent_too_old` or `agent_logged_out`.

@@ -251,6 +251,8 @@ export const agentsView = z.object({
       default: z.boolean(),
       program: z.nullable(z.string()),
       version: z.nullable(z.string()),
+      /** The version that Holdfast was tested with; others are used too. */
+      testedVersion: z.nullable(z.string()),
       login: z.enum(['present', 'missing', 'unknown', 'not needed']),
       /** What a task gets that asks for nothing else; null where such a task would be refused. */
       permissions: z.nullable(

@@ -41,6 +41,14 @@ test('the default is the configured agent, else the first that is ready', async 
   expect((await look())[0]).toMatchObject({ default: true, trouble: { code: 'agent_too_old' } })
 })
 
+test('a version that was not tested is used, with a note', async () => {
+  const house = new House()
+  const environment = codexSays(house, '0.170.0')
+  expect(await house.ok(['agents'], { environment })).toContain('0.170.0 (tested with 0.169.0)')
+  codexSays(house, '0.169.0')
+  expect(await house.ok(['agents'], { environment })).not.toContain('tested with')
+})
+
 test('a mistake in a file is told, and keeps nobody from looking', async () => {
   const house = new House()
   house.write('holdfast.json', '{ "agent": 1 }')

@@ -42,6 +42,7 @@ export const claude: Agent = {
     usageCounts: 'attempt',
     saysCost: true,
   },
+  testedVersion: '2.1.329',
   translator: claudeTranslator,
 
   async findInstallation(environment) {

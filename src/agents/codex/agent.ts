@@ -34,6 +34,7 @@ export const codex: Agent = {
     usageCounts: 'session',
     saysCost: false,
   },
+  testedVersion: '0.169.0',
   translator: codexTranslator,
 
   async findInstallation(environment) {

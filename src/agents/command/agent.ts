@@ -19,6 +19,7 @@ export const command: Agent = {
     usageCounts: 'attempt',
     saysCost: false,
   },
+  testedVersion: null,
   translator: commandTranslator,
 
   /** A name with a slash is looked up from `directory`, any other on the PATH. */

@@ -17,6 +17,7 @@ export const opencode: Agent = {
     usageCounts: 'attempt',
     saysCost: true,
   },
+  testedVersion: '1.18.33',
   translator: openCodeTranslator,
 
   findInstallation: findOpenCode,

@@ -17,6 +17,7 @@ export const pi: Agent = {
     usageCounts: 'attempt',
     saysCost: true,
   },
+  testedVersion: '0.73.1',
   translator: piTranslator,
 
   findInstallation: findPi,
