@@ -173,7 +173,8 @@ for (const [name, load] of Object.entries(agents)) {
       await expect(finding).rejects.toMatchObject({ code: 'agent_missing' })
     })
 
-    it.runIf(agent.capabilities.takesPrompt)('gets the prompt byte for byte, by stdin', () => {
+    const takesAtOnce = agent.capabilities.takesPrompt && agent.dialogue === undefined
+    it.runIf(takesAtOnce)('gets the prompt byte for byte, by stdin', () => {
       const { argv, stdin } = agent.planLaunch(request)
       expect(Buffer.from(stdin).subarray(-prompt.length)).toEqual(prompt)
       expect(argv.join(' ')).not.toContain('Fix')
@@ -185,7 +186,8 @@ for (const [name, load] of Object.entries(agents)) {
       expect(stdin).toHaveLength(0)
     })
 
-    it.runIf(agent.capabilities.continues === 'session')('is told to go on in its session', () => {
+    const goesOn = agent.capabilities.continues === 'session' && agent.dialogue === undefined
+    it.runIf(goesOn)('is told to go on in its session', () => {
       const { argv, stdin } = agent.planLaunch(resume)
       expect(argv).toContain('session-1')
       const words = Buffer.from(stdin).toString()
@@ -193,5 +195,30 @@ for (const [name, load] of Object.entries(agents)) {
       expect(words).not.toContain('Fix')
       expect(agent.planLaunch(request).argv).not.toContain('session-1')
     })
+
+    const { dialogue } = agent
+    it.runIf(dialogue !== undefined)(
+      'is told everything in the dialogue, and nothing before',
+      () => {
+        for (const one of [request, resume]) {
+          const { argv, stdin, brief } = agent.planLaunch(one)
+          expect(stdin).toHaveLength(0)
+          expect(argv.join(' ')).not.toContain('Fix')
+          expect(brief).toContain(JSON.stringify(prompt.toString()).slice(1, -1))
+          const wishes = { answers: new Map(), interrupt: false }
+          const [first, ...more] =
+            dialogue?.speak(agent.translator.initial, brief ?? '', new Set(), wishes) ?? []
+          expect(more).toEqual([])
+          expect(first?.line).not.toContain('\n')
+          expect(dialogue?.keyOf(first?.line ?? '')).toBe(first?.key)
+          expect(dialogue?.keyOf((first?.line ?? '').slice(0, -5))).toBeUndefined()
+          const said = new Set([first?.key ?? ''])
+          expect(dialogue?.speak(agent.translator.initial, brief ?? '', said, wishes)).toEqual([])
+        }
+        expect(agent.planLaunch(resume).brief).toContain('killed by signal 9')
+        expect(agent.planLaunch(resume).brief).toContain('session-1')
+        expect(agent.planLaunch(request).brief).not.toContain('session-1')
+      },
+    )
   })
 }

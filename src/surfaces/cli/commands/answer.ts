@@ -1,3 +1,5 @@
+import { AppError } from '../../../domain/errors.ts'
+import type { Task } from '../../../domain/task.ts'
 import { answerQuestion, describeOptions, requireQuestion } from '../../../engine/answer.ts'
 import { defineCommand, jsonFlag, refuseWords, requireWord } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
@@ -12,7 +14,13 @@ export const answer = defineCommand({
   group: 'Do',
   summary: 'Answer what a task’s agent asks; without an answer, show the question',
   usage,
-  flags: jsonFlag,
+  flags: {
+    question: {
+      about: 'only if it is this one that is asked (`question.id` of status --json)',
+      value: 'ID',
+    },
+    ...jsonFlag,
+  },
   examples: ['holdfast answer fix-the-login', 'holdfast answer fix-the-login 1'],
   async run({ flags, words }, context) {
     const { holdfast, output } = context
@@ -21,6 +29,7 @@ export const answer = defineCommand({
     refuseWords(more, usage)
     const task = await requireTask(await holdfast.store(), reference)
     const { id, name } = task.request
+    if (flags.question !== undefined) requireSame(task, flags.question)
     if (said === undefined) {
       const { text, options } = requireQuestion(task)
       if (flags.json === true) output.writeJson(await lookAtTask(task, context))
@@ -39,3 +48,12 @@ export const answer = defineCommand({
     return exitCodes.done
   },
 })
+
+/** Between looking and answering, it may have come to ask something else. */
+function requireSame(task: Task, question: string): void {
+  if (requireQuestion(task).id === question) return
+  const { id } = task.request
+  throw new AppError('refused_in_state', `${id} asks something else by now`, {
+    hint: `holdfast answer ${id} shows what`,
+  })
+}
