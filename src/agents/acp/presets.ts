@@ -166,6 +166,8 @@ export const presets = {
       return {
         readable: [config, join(CLAUDE_CONFIG_DIR || home, '.claude.json')],
         writable: [],
+        // Files in it are obeyed by the session that they are for: those of others stay as they are.
+        loose: [{ path: join(config, 'session-env'), locks: [] }],
         // As Claude Code names the directory for the sessions of a working directory.
         made: [join(config, 'projects', directory.replace(/[^a-zA-Z0-9]/g, '-'))],
       }
