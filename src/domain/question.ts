@@ -11,3 +11,16 @@ export interface QuestionOption {
   readonly id: string
   readonly label: string
 }
+
+/** The key of the line that answers a question. */
+export function answerKey(question: string): string {
+  return `answer:${question}`
+}
+
+/** Those that no line has answered yet, by the keys of all lines that were said. */
+export function findOpen(
+  questions: readonly Question[],
+  said: ReadonlySet<string>,
+): readonly Question[] {
+  return questions.filter(({ id }) => !said.has(answerKey(id)))
+}

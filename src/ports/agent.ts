@@ -105,7 +105,10 @@ export interface Translation {
   readonly usage: Usage | null
   /** The last terminal event; null while the turn goes on. */
   readonly turn: { readonly ok: true } | { readonly ok: false; readonly message: string } | null
-  /** What it waits to be answered, oldest first. Absent: nothing. */
+  /**
+   * What it has asked, oldest first, as far as its output tells: a question is open until a line
+   * with its `answerKey` was said (`findOpen`). Absent: nothing.
+   */
   readonly questions?: readonly Question[]
   /** Whatever else the agent has to remember; plain JSON, and small: it is stored at every look. */
   readonly own?: unknown
@@ -137,6 +140,8 @@ export interface Utterance {
   readonly key: string
   /** Without its end. */
   readonly line: string
+  /** What it means for the log, which the agent itself does not tell: an action that was refused. */
+  readonly events?: readonly AgentEvent[]
 }
 
 /**
@@ -145,7 +150,11 @@ export interface Utterance {
  * back. It ends with the turn: the agent process is stopped then.
  */
 export interface Dialogue {
-  /** What is to be said now and was not yet. */
+  /**
+   * What is to be said now and was not yet, in this order. It answers by itself whatever the task's
+   * permissions answer: what is open after these lines were said is for whoever handed it in. An
+   * answer that fits none of a question's options is passed over, and the question stays open.
+   */
   speak(
     state: Translation,
     brief: string,

@@ -1,0 +1,195 @@
+/**
+ * What an agent asks of us: as it is kept, as a question for people, and as it is answered. What
+ * the task's permissions say is answered at once; whatever they do not is for people.
+ */
+import type { AgentEvent } from '../../domain/agent-events.ts'
+import type { PermissionMode } from '../../domain/permissions.ts'
+import type { Question } from '../../domain/question.ts'
+import { type Choice, type FormField, nameOf, type OpenRequest } from './state.ts'
+import { describeCall, mergeCall } from './tools.ts'
+import { parseForm, parsePermission, type RequestId } from './wire.ts'
+
+type Permission = Extract<OpenRequest, { kind: 'permission' }>
+type Form = Extract<OpenRequest, { kind: 'form' }>
+
+/** What is said in return: a JSON-RPC result, or an error. */
+export interface Reply {
+  readonly body: { readonly result: unknown } | { readonly error: unknown }
+  readonly events: readonly AgentEvent[]
+}
+
+/** Requests are stored at every look, and read by people. */
+const TEXT_KEPT = 2_000
+const OPTIONS_KEPT = 20
+
+const METHOD_NOT_FOUND = -32_601
+
+export function openRequest(request: {
+  readonly id: RequestId
+  readonly method: string
+  readonly params: unknown
+}): OpenRequest {
+  const { id, method, params } = request
+  const name = nameOf(id)
+  if (method === 'session/request_permission') {
+    const wire = parsePermission(params)
+    const call = wire?.toolCall && mergeCall(undefined, wire.toolCall)
+    const action = call === undefined ? '' : describeCall(call).slice(0, TEXT_KEPT)
+    return {
+      ...{ id, name, kind: 'permission' },
+      action: action || 'something that it does not name',
+      tool: wire?.toolCall?.kind ?? null,
+      call: wire?.toolCall?.toolCallId ?? null,
+      options: (wire?.options ?? []).slice(0, OPTIONS_KEPT).map(option => ({
+        id: option.optionId,
+        name: option.name ?? option.optionId,
+        kind: option.kind ?? '',
+      })),
+    }
+  }
+  const form = method === 'elicitation/create' ? parseForm(params) : undefined
+  if (form === undefined) return { id, name, kind: 'unsupported', method }
+  const fields = Object.entries(form.requestedSchema?.properties ?? {}).slice(0, OPTIONS_KEPT)
+  return {
+    ...{ id, name, kind: 'form' },
+    text: (form.message ?? '').slice(0, TEXT_KEPT) || 'it asks for an answer',
+    fields: fields.map(([field, { type, enum: values }]) => ({
+      name: field,
+      type: type ?? 'string',
+      values: (values ?? []).slice(0, OPTIONS_KEPT),
+    })),
+  }
+}
+
+/** Undefined: it is nothing that a person could answer. */
+export function questionOf(request: OpenRequest): Question | undefined {
+  switch (request.kind) {
+    case 'permission': {
+      const { name: id, tool, action, options } = request
+      const text = tool === null || tool === 'other' ? action : `${tool}: ${action}`
+      return { id, text, options: options.map(({ id, name }) => ({ id, label: name })) }
+    }
+    case 'form': {
+      const { name: id, text, fields } = request
+      const [only, more] = fields
+      const options = more === undefined ? (only?.values ?? []) : []
+      const names = fields.map(field => `${field.name} (${field.type})`).join(', ')
+      return {
+        id,
+        text: more === undefined ? text : `${text} [as JSON: ${names}]`,
+        options: options.map(value => ({ id: value, label: value })),
+      }
+    }
+    case 'unsupported':
+      return undefined
+  }
+}
+
+/** What the turn's end leaves of a question. */
+export function cancelReply(request: OpenRequest): Reply {
+  switch (request.kind) {
+    case 'permission':
+      return { body: { result: { outcome: { outcome: 'cancelled' } } }, events: [] }
+    case 'form':
+      return { body: { result: { action: 'cancel' } }, events: [] }
+    case 'unsupported':
+      return unsupportedReply(request.method)
+  }
+}
+
+/** Undefined: nobody has said anything that answers it. */
+export function replyTo(
+  request: OpenRequest,
+  answer: string | undefined,
+  policy: { readonly asks: boolean; readonly permissions: PermissionMode },
+): Reply | undefined {
+  if (request.kind === 'unsupported') return unsupportedReply(request.method)
+  if (answer !== undefined) {
+    return request.kind === 'permission' ? choose(request, answer) : fillIn(request, answer)
+  }
+  return request.kind === 'form' || policy.asks ? undefined : decide(request, policy.permissions)
+}
+
+function unsupportedReply(method: string): Reply {
+  return {
+    body: { error: { code: METHOD_NOT_FOUND, message: `not supported: ${method}` } },
+    events: [],
+  }
+}
+
+/** Tools that change nothing. */
+const READING: readonly string[] = ['read', 'search', 'fetch', 'think']
+
+/**
+ * Whether a task may do it, by the kind of tool that the agent says it is. Whatever that is worth:
+ * the confinement around the agent holds in any case.
+ */
+function decide(request: Permission, permissions: PermissionMode): Reply | undefined {
+  // What the mode of the session is to be is no step of the work.
+  if (request.tool === 'switch_mode') return undefined
+  const allowed = permissions !== 'read-only' || READING.includes(request.tool ?? '')
+  // Never for always, if it can be helped: some agents write that into the user's settings.
+  const kinds = allowed ? ['allow_once', 'allow_always'] : ['reject_once', 'reject_always']
+  const option = kinds.flatMap(kind => request.options.filter(one => one.kind === kind))[0]
+  if (option === undefined) return undefined
+  const refused: AgentEvent = {
+    kind: 'action_refused',
+    action: request.action,
+    why: 'the task may only read',
+  }
+  return select(option, allowed ? [] : [refused])
+}
+
+function choose({ action, options }: Permission, answer: string): Reply | undefined {
+  const words = fold(answer)
+  const option =
+    options.find(({ id }) => id === answer) ??
+    options.find(({ id, name }) => [id, name].map(fold).includes(words))
+  if (option === undefined) return undefined
+  const refused: AgentEvent = { kind: 'action_refused', action, why: option.name }
+  return select(option, option.kind.startsWith('reject') ? [refused] : [])
+}
+
+function select({ id }: Choice, events: readonly AgentEvent[]): Reply {
+  return { body: { result: { outcome: { outcome: 'selected', optionId: id } } }, events }
+}
+
+const fold = (words: string) => words.trim().toLowerCase()
+
+function fillIn({ fields }: Form, answer: string): Reply | undefined {
+  const [only, more] = fields
+  if (only === undefined) return { body: { result: { action: 'accept' } }, events: [] }
+  const content = more === undefined ? readField(only, answer) : readFields(fields, answer)
+  return content && { body: { result: { action: 'accept', content } }, events: [] }
+}
+
+function readField({ name, type, values }: FormField, answer: string) {
+  const words = answer.trim()
+  if (values.length > 0) {
+    const value =
+      values.find(one => one === answer) ?? values.find(one => fold(one) === fold(words))
+    return value === undefined ? undefined : { [name]: value }
+  }
+  if (type === 'boolean') {
+    if (/^(?:y|yes|true)$/i.test(words)) return { [name]: true }
+    return /^(?:n|no|false)$/i.test(words) ? { [name]: false } : undefined
+  }
+  if (type === 'number' || type === 'integer') {
+    const number = words === '' ? Number.NaN : Number(words)
+    const isSound = type === 'number' ? Number.isFinite(number) : Number.isSafeInteger(number)
+    return isSound ? { [name]: number } : undefined
+  }
+  return { [name]: answer }
+}
+
+function readFields(fields: readonly FormField[], answer: string) {
+  try {
+    const value: unknown = JSON.parse(answer)
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined
+    return Object.keys(value).every(key => fields.some(({ name }) => name === key))
+      ? value
+      : undefined
+  } catch {
+    return undefined // no JSON: it is no answer to this
+  }
+}

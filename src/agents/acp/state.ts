@@ -1,0 +1,120 @@
+/** What is kept of a dialogue beside its translation, and the ids of the requests that are ours. */
+import type { Translation } from '../../ports/agent.ts'
+import type { RequestId } from './wire.ts'
+
+/**
+ * Our own requests: each is made once at most, so that its id is its name. Both sides number for
+ * themselves.
+ */
+export const REQUESTS = {
+  initialize: 1,
+  authenticate: 2,
+  session: 3,
+  /** The session's mode, where it only spares questions. */
+  mode: 4,
+  /** The same, where the task must not go on without it. */
+  askingMode: 5,
+  model: 6,
+  effort: 7,
+  prompt: 8,
+} as const
+
+export type RequestName = keyof typeof REQUESTS
+
+/** The message of a turn that ended because somebody cancelled it. */
+export const CANCELLED = 'the turn was cancelled'
+
+/** What an agent asks of us. */
+export type OpenRequest = {
+  readonly id: RequestId
+  /** The same as a word: what its question is known by. */
+  readonly name: string
+} & (
+  | {
+      readonly kind: 'permission'
+      readonly action: string
+      /** What the agent says what sort of tool it is. */
+      readonly tool: string | null
+      readonly call: string | null
+      readonly options: readonly Choice[]
+    }
+  | { readonly kind: 'form'; readonly text: string; readonly fields: readonly FormField[] }
+  | { readonly kind: 'unsupported'; readonly method: string }
+)
+
+export interface Choice {
+  readonly id: string
+  readonly name: string
+  readonly kind: string
+}
+
+export interface FormField {
+  readonly name: string
+  readonly type: string
+  readonly values: readonly string[]
+}
+
+/** A tool call under way. */
+export interface Call {
+  readonly title: string
+  readonly kind: string
+  readonly command: string | null
+  readonly paths: readonly string[]
+  readonly output: string
+  readonly exitCode: number | null
+  /** Its beginning is in the log. */
+  readonly isTold: boolean
+}
+
+/** Plain JSON, stored at every look. */
+export interface Own {
+  /** What the agent can do, once it has answered `initialize`. */
+  readonly greeting: {
+    readonly canLoad: boolean
+    readonly canResume: boolean
+    readonly logins: readonly string[]
+  } | null
+  /** What a session lets us choose, once there is one. */
+  readonly opened: {
+    readonly modes: readonly string[]
+    /** Its configuration options: by what they are about, their ids. */
+    readonly options: Readonly<Record<string, string>>
+  } | null
+  /** Those of our requests that were answered. */
+  readonly answered: readonly RequestName[]
+  readonly requests: readonly OpenRequest[]
+  readonly calls: Readonly<Record<string, Call>>
+  /** What it is just saying or thinking. */
+  readonly speech: {
+    readonly of: 'message' | 'thought'
+    readonly id: string | null
+    readonly text: string
+  } | null
+  readonly costUsd: number | null
+  /** codex-acp: the turn fails, though its answer will say that it ended. */
+  readonly isBroken: boolean
+  /** Which of our requests failed, and with what code, where the turn did. */
+  readonly failure: { readonly at: RequestName; readonly code: number | null } | null
+}
+
+export const INITIAL: Own = {
+  greeting: null,
+  opened: null,
+  answered: [],
+  requests: [],
+  calls: {},
+  speech: null,
+  costUsd: null,
+  isBroken: false,
+  failure: null,
+}
+
+/** A translation that we made has an `Own`; one without it is of an attempt that has just begun. */
+export function ownOf({ own }: Translation): Own {
+  return (own as Own | undefined) ?? INITIAL
+}
+
+/** The id of a request as a word. A text that looks like a number keeps its quotes. */
+export function nameOf(id: RequestId): string {
+  return typeof id === 'number' || /^"|^-?\d/.test(id) ? JSON.stringify(id) : id
+}
