@@ -6,6 +6,7 @@
  */
 import { availableParallelism, loadavg } from 'node:os'
 import { setImmediate } from 'node:timers/promises'
+import { measureAgents } from './agents.ts'
 import { measureExec } from './exec.ts'
 import { measureMemory } from './memory.ts'
 import { Place } from './place.ts'
@@ -22,6 +23,7 @@ const figures: Readonly<Record<string, Figure<Place>>> = {
   memory: measureMemory,
   worker: measureWorker,
   recovery: measureRecovery,
+  agents: measureAgents,
 }
 
 const shownLoad = () => loadavg().map(load => load.toFixed(1))[0]

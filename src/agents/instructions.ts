@@ -6,10 +6,15 @@ import type { LaunchRequest } from '../ports/agent.ts'
 export const INSTRUCTIONS_ROOM = 1_024
 
 /** The prompt as the agent gets it, or, of a session that goes on, why and how to. */
-export function promptFor({ mode, permissions, asks, prompt }: LaunchRequest): Uint8Array {
+export function promptFor(request: LaunchRequest): Uint8Array {
+  const { mode, permissions, asks, prompt, handOver } = request
   return mode.kind === 'resume'
     ? Buffer.from(resumeSentence(mode.why))
-    : Buffer.concat([Buffer.from(preamble(permissions.effective, asks)), prompt])
+    : Buffer.concat([
+        Buffer.from(preamble(permissions.effective, asks)),
+        prompt,
+        Buffer.from(handOver ?? ''),
+      ])
 }
 
 function preamble(mode: PermissionMode, asks: boolean): string {

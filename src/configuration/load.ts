@@ -21,7 +21,11 @@ const VARIABLES = {
   effort: 'HOLDFAST_EFFORT',
   permissions: 'HOLDFAST_PERMISSIONS',
   slots: 'HOLDFAST_SLOTS',
+  stallSeconds: 'HOLDFAST_STALL_SECONDS',
 } as const
+
+/** Those that are whole numbers. */
+const NUMBERS: readonly string[] = ['slots', 'stallSeconds']
 
 export interface ConfigurationSources {
   /** The top of the caller's checkout; null: none is looked at. */
@@ -61,7 +65,7 @@ function readVariables(environment: ConfigurationSources['environment']): Said |
   for (const [key, variable] of Object.entries(VARIABLES)) {
     const text = environment[variable]
     // Set but empty is how people unset one.
-    if (text) value[key] = key === 'slots' && /^\d+$/.test(text) ? Number(text) : text
+    if (text) value[key] = NUMBERS.includes(key) && /^\d+$/.test(text) ? Number(text) : text
   }
   return Object.keys(value).length === 0 ? undefined : { place: 'environment', file: null, value }
 }

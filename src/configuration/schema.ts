@@ -98,6 +98,13 @@ export const settings = (agents: readonly string[]) =>
       places: ['user', 'environment'],
       variable: 'HOLDFAST_SLOTS',
     },
+    stallSeconds: {
+      about: 'how long an agent may be silent and idle until it is interrupted and continued',
+      allowed: 'a whole number of seconds from 1',
+      otherwise: '600',
+      places: ['user', 'environment'],
+      variable: 'HOLDFAST_STALL_SECONDS',
+    },
   }) satisfies Record<string, SettingInfo>
 
 /** What may stand in each place. */
@@ -130,6 +137,7 @@ export function makeSchemas(agents: readonly string[]) {
     ),
   }
   const slots = described('slots', z.int().check(z.gte(1)))
+  const stallSeconds = described('stallSeconds', z.int().check(z.gte(1)))
   return {
     repository: z.strictObject({
       ...inFiles,
@@ -143,7 +151,8 @@ export function makeSchemas(agents: readonly string[]) {
       ...inFiles,
       permissions: described('permissions', z.enum(permissionModes)),
       slots,
+      stallSeconds,
     }),
-    environment: z.strictObject({ ...shared, permissions: narrow, slots }),
+    environment: z.strictObject({ ...shared, permissions: narrow, slots, stallSeconds }),
   }
 }

@@ -29,7 +29,7 @@ export function addEvents(activity: Activity, events: readonly AgentEvent[]): Ac
 }
 
 /** That it begins, warns or fails is not yet something done: an agent that only dies does as much. */
-function isProgress({ kind }: AgentEvent): boolean {
+export function isProgress({ kind }: AgentEvent): boolean {
   switch (kind) {
     case 'message_ended':
     case 'reasoning_ended':

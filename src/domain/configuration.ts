@@ -29,6 +29,8 @@ export interface RepositorySettings extends Settings {
 /** The user's own settings. */
 export interface UserSettings extends Settings {
   readonly slots?: number | undefined
+  /** How long an agent may be silent and idle, in seconds. */
+  readonly stallSeconds?: number | undefined
 }
 
 /** By place; what a place does not set is absent in it. */
@@ -97,6 +99,12 @@ export function configuredBounds(
     maxBytes: set('maxBytes') ?? defaultBounds[of].maxBytes,
     maxFiles: set('maxFiles') ?? defaultBounds[of].maxFiles,
   }
+}
+
+/** In milliseconds. */
+export function configuredStallMs({ environment, user }: Configuration): number | undefined {
+  const seconds = environment.stallSeconds ?? user.stallSeconds
+  return seconds === undefined ? undefined : seconds * 1_000
 }
 
 export function configuredSlots({ environment, user }: Configuration): number | undefined {

@@ -1,6 +1,6 @@
 /** What follows when an agent died without finishing its turn. A pure function. */
 import type { Activity } from './activity.ts'
-import { backoffDelay, countFailures, MAX_FAILURES_IN_ROW, MAX_FRUITLESS_MS } from './backoff.ts'
+import { backoffDelay, countFailures, MAX_FRUITLESS_MS } from './backoff.ts'
 import type { Failure } from './outcome.ts'
 import type { Backoff, Task } from './task.ts'
 
@@ -13,7 +13,7 @@ export type Continues = 'session' | 'rerun' | 'no'
 
 /**
  * An agent that never started is tried again at once; one that died before it named a session is
- * given the original prompt once more. Launches of which nothing ever ran use that up as little as
+ * given the original prompt once more. `notBefore`: somebody asked for so much patience. Launches of which nothing ever ran use that up as little as
  * they had side effects.
  */
 export function continueAfter(
@@ -23,13 +23,14 @@ export function continueAfter(
   activity: Activity,
   now: number,
   random: number,
+  notBefore = now,
 ): Continuation {
   const neverStarted = failure.code === 'launch_failed'
   if (continues === 'no' && !neverStarted) return { kind: 'give_up', failure }
   const failuresInRow = countFailures(task.failuresInRow, activity)
   const rerunTwice = continues === 'session' && task.session === null && task.runs >= 2
   const why =
-    failuresInRow >= MAX_FAILURES_IN_ROW || (rerunTwice && !neverStarted)
+    failuresInRow >= task.request.maxFailures || (rerunTwice && !neverStarted)
       ? `${failuresInRow} failures in a row`
       : activity.fruitlessMs >= MAX_FRUITLESS_MS
         ? `nothing came of ${Math.floor(activity.fruitlessMs / 3_600_000)} hours of work`
@@ -45,5 +46,6 @@ export function continueAfter(
     }
   }
   const delay = neverStarted && failuresInRow === 1 ? 0 : backoffDelay(failuresInRow, random)
-  return { kind: 'wait', wait: { reason: 'backoff', until: now + delay, failure }, failuresInRow }
+  const until = Math.max(now + delay, notBefore)
+  return { kind: 'wait', wait: { reason: 'backoff', until, failure }, failuresInRow }
 }

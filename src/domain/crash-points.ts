@@ -102,6 +102,10 @@ const points = {
     'follow.step-written': 'they are written with their offset, and not yet committed',
     'follow.step-recorded': 'they are committed',
   },
+  'Talking with an agent': {
+    'converse.said': 'something was said to an agent that can be talked to',
+    'converse.question-recorded': 'that it asks, or was answered, stands in its row',
+  },
   'Cancelling (the command `cancel`, then the worker)': {
     'cancel.requested': 'the row says that its end was asked for',
     'cancel.environment-forgotten': 'a task that never started has no environment any more',

@@ -15,7 +15,10 @@ export const WATCHED_VARIABLE = 'HOLDFAST_WATCHED'
 
 /** Variables of Claude Code that hold the user's choices, not the caller session's state. */
 const CLAUDE_CHOICES =
-  /^CLAUDE_CODE_(?:OAUTH_TOKEN|USE_|MAX_|DISABLE_|ENABLE_|SKIP_|API_KEY_HELPER)/
+  /^CLAUDE_CODE_(?:API_|ATTRIBUTION_|AUTO_COMPACT_|AWS_|CERT_|CLIENT_|CUSTOM_|DISABLE_|EFFORT_LEVEL|ENABLE_|EXTRA_|FORCE_|MAX_|OAUTH_|OTEL_|PROXY_|SKIP_|SUBAGENT_|USE_)/
+
+/** Numbers of open files of the caller's, which an agent does not get. */
+const DESCRIPTOR = /_FILE_DESCRIPTOR$/
 
 const DROPPED = new Set([
   MARK_VARIABLE,
@@ -62,7 +65,8 @@ const GIT_CONFIG_ENTRY = /^GIT_CONFIG_(?:KEY|VALUE)_\d+$/
 function belongsToCaller(name: string): boolean {
   if (DROPPED.has(name) || name === CRASH_POINTS_VARIABLE) return true
   if (name.startsWith('CODEX_SANDBOX') || GIT_CONFIG_ENTRY.test(name)) return true
-  return name.startsWith('CLAUDE_CODE_') && !CLAUDE_CHOICES.test(name)
+  if (!name.startsWith('CLAUDE_CODE_')) return false
+  return !CLAUDE_CHOICES.test(name) || DESCRIPTOR.test(name)
 }
 
 type Variables = Readonly<Record<string, string | undefined>>

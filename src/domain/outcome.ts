@@ -13,6 +13,7 @@ export type FailureCode =
   | 'context_overflow'
   | 'permission_denied'
   | 'stalled'
+  | 'budget_reached'
   | 'out_of_memory'
   | 'command_failed'
   | 'exit_unknown'
@@ -110,6 +111,7 @@ export const consequences: Readonly<Record<FailureCode, 'give_up' | 'resume' | '
   context_overflow: 'give_up',
   permission_denied: 'give_up',
   stalled: 'resume',
+  budget_reached: 'park',
   out_of_memory: 'resume',
   command_failed: 'give_up',
   exit_unknown: 'resume',

@@ -1,3 +1,5 @@
+import { MAX_FAILURES_IN_ROW } from './backoff.ts'
+import type { Budget } from './budget.ts'
 import type { Delegation } from './delegation.ts'
 import {
   type CommitId,
@@ -9,16 +11,25 @@ import {
 } from './ids.ts'
 import type { Failure, Result, Usage } from './outcome.ts'
 import type { Permissions } from './permissions.ts'
+import type { Question } from './question.ts'
 import type { SetUp } from './set-up.ts'
+import { STALL_MS } from './stall.ts'
 
 /** What was asked: it is written once, at submission, and never changes. */
 export interface TaskRequest {
   readonly id: TaskId
   readonly name: string
+  /** The agent that it was handed to; who does it now is `Task.agent`. */
   readonly agent: string
+  /** Who goes on in the same worktree, one after the other, where an account is used up. */
+  readonly fallback: readonly string[]
+  /** Whose limits it meets: a name, never a secret. Null: the agent has no account. */
+  readonly account: string | null
   readonly model: string | null
   readonly effort: string | null
   readonly permissions: Permissions
+  /** Its agent asks before it edits or runs anything. */
+  readonly asks: boolean
   /** For the agent `command`: the program and its arguments. Empty for all others. */
   readonly argv: readonly string[]
   /** For the agent `command`: run it again after a crash. */
@@ -41,6 +52,12 @@ export interface TaskRequest {
   readonly after: readonly TaskId[]
   /** How long its agents may be at work in all, in milliseconds; null: no limit. */
   readonly timeoutMs: number | null
+  /** How long its agent may be silent and idle until it counts as stalled, in milliseconds. */
+  readonly stallMs: number
+  /** Recovering stops after so many failures in a row. */
+  readonly maxFailures: number
+  /** Null: it may use whatever it takes. It may have been raised since: `Task.budget`. */
+  readonly budget: Budget | null
   /** Handed in twice under the same key, it is one task; null: each time is a new one. */
   readonly idempotency: Idempotency | null
   /** The task whose session and worktree it goes on with. */
@@ -61,6 +78,12 @@ export function plainRequest(id: TaskId) {
     priority: 0,
     after: [],
     timeoutMs: null,
+    stallMs: STALL_MS,
+    maxFailures: MAX_FAILURES_IN_ROW,
+    budget: null,
+    fallback: [],
+    account: null,
+    asks: false,
     idempotency: null,
     follows: null,
     session: null,
@@ -150,8 +173,30 @@ export interface Backoff {
   readonly failure: Failure
 }
 
-/** Why a task waits, and until when (milliseconds since 1970) or for whom. */
-export type Wait = Backoff | { readonly reason: 'dependency'; readonly on: readonly TaskId[] }
+/** What its account may use is used up; one task of the account tries first, after the reset. */
+export interface Parked {
+  readonly reason: 'usage_limit'
+  readonly until: number
+  readonly failure: Failure
+  readonly account: string
+}
+
+/** Its own budget is used up: only a larger one ends this wait. */
+export interface OverBudget {
+  readonly reason: 'budget'
+  readonly failure: Failure
+}
+
+/** Why an attempt was interrupted, and when the next one comes (milliseconds since 1970). */
+export type Interruption = Backoff | Parked | OverBudget
+
+/** Why a task waits. */
+export type Wait = Interruption | { readonly reason: 'dependency'; readonly on: readonly TaskId[] }
+
+/** When a wait is over by itself; null: never. */
+export function endOfWait(wait: Wait): number | null {
+  return 'until' in wait ? wait.until : null
+}
 
 /**
  * The state of a task; each carries only the facts that are true in it. How one leads to another
@@ -161,7 +206,7 @@ export type TaskState =
   | { readonly name: 'queued' }
   | { readonly name: 'starting'; readonly fence: Fence }
   | { readonly name: 'running'; readonly fence: Fence }
-  | { readonly name: 'needs_input'; readonly fence: Fence; readonly question: string }
+  | { readonly name: 'needs_input'; readonly fence: Fence; readonly question: Question }
   | { readonly name: 'waiting'; readonly wait: Wait }
   | { readonly name: 'cancelling'; readonly fence: Fence }
   | { readonly name: 'succeeded'; readonly endedAt: number; readonly result: Result }
@@ -211,6 +256,15 @@ export interface Taken {
 /** A task as the store knows it: what was asked, and how it stands. */
 export interface Task {
   readonly request: TaskRequest
+  /** Who does it now: the agent that it was handed to, or one that it fell back to. */
+  readonly agent: string
+  /** How many of `request.fallback` have been turned to. */
+  readonly fallbacks: number
+  /** Whose limits it meets now. */
+  readonly account: string | null
+  /** Until when that account is limited; null: it is not known to be. */
+  readonly limitedUntil: number | null
+  readonly budget: Budget | null
   readonly state: TaskState
   /** When it came into this state. */
   readonly stateSince: number
@@ -224,6 +278,7 @@ export interface Task {
   readonly fruitlessMs: number
   readonly session: SessionId | null
   readonly worktree: WorktreePlace | null
+  /** Of all its attempts. */
   readonly usage: Usage | null
   readonly startedAt: number | null
   readonly taken: Taken | null

@@ -2,23 +2,36 @@
  * The life of a task as one total table: state × event → state. The store applies it in the same
  * transaction that writes the row, its log line and its deliveries, so no other order can happen.
  */
+import type { Budget } from './budget.ts'
 import type { Fence } from './ids.ts'
 import type { Failure, Result } from './outcome.ts'
-import { hasEnded, type TaskState, type TaskStateName, type Wait } from './task.ts'
+import type { Question } from './question.ts'
+import { hasEnded, type Interruption, type TaskState, type TaskStateName } from './task.ts'
 
 /** What happens to a task (`noun_phase`). Each carries the facts of the state that it leads to. */
 export type Transition =
   | { readonly kind: 'attempt_claimed'; readonly fence: Fence }
   | { readonly kind: 'agent_started' }
-  | { readonly kind: 'input_requested'; readonly question: string }
+  | { readonly kind: 'input_requested'; readonly question: Question }
   | { readonly kind: 'input_answered' }
   | {
       readonly kind: 'attempt_interrupted'
-      readonly wait: Wait
+      readonly wait: Interruption
       readonly failuresInRow: number
+      /** Who goes on instead, in a session of its own. Absent: the same agent. */
+      readonly successor?: {
+        readonly agent: string
+        readonly account: string | null
+        /** How many of those to fall back to have been turned to, with this one. */
+        readonly fallbacks: number
+      }
     }
   /** Nobody need wait any longer: it may start as soon as there is a free slot. */
-  | { readonly kind: 'wait_ended' }
+  | {
+      readonly kind: 'wait_ended'
+      /** A larger one, from now on. */
+      readonly budget?: Budget
+    }
   | { readonly kind: 'dependency_failed'; readonly failure: Failure }
   | { readonly kind: 'cancel_requested' }
   | { readonly kind: 'attempt_succeeded'; readonly result: Result }
@@ -74,7 +87,8 @@ export const transitions: Record<TaskStateName, Record<TransitionKind, Cell>> = 
   needs_input: {
     ...underWay,
     agent_started: 'stay',
-    input_requested: 'stay',
+    // The next of several.
+    input_requested: 'needs_input',
     input_answered: 'running',
   },
   // However the attempt ends once its end was asked for, the task is cancelled; what would be
@@ -134,8 +148,8 @@ export function nextState(
         : 'refused'
     case 'waiting':
       if (event.kind === 'attempt_interrupted') return { name: 'waiting', wait: event.wait }
-      return from.name === 'waiting' && from.wait.reason === 'backoff'
-        ? { name: 'waiting', wait: { ...from.wait, until: now } }
+      return from.name === 'waiting' && from.wait.reason !== 'dependency'
+        ? { name: 'waiting', wait: dueNow(from.wait, now) }
         : 'refused'
     case 'succeeded':
       return event.kind === 'attempt_succeeded'
@@ -153,7 +167,18 @@ export function nextState(
   }
 }
 
-/** Every ended task is owed a delivery; no other state change is, yet. */
-export function owesDelivery(from: TaskState, to: TaskState): boolean {
-  return !hasEnded(from) && hasEnded(to)
+/** A budget that was raised leaves a pause that is over. */
+function dueNow(wait: Interruption, now: number): Interruption {
+  return wait.reason === 'budget'
+    ? { reason: 'backoff', until: now, failure: wait.failure }
+    : { ...wait, until: now }
+}
+
+/**
+ * What is owed to whoever asked: that a task has ended, and that its agent asks something. Names it
+ * within the task, so that nothing is owed twice; undefined: nothing is.
+ */
+export function deliveryFor(from: TaskState, to: TaskState): string | undefined {
+  if (!hasEnded(from) && hasEnded(to)) return to.name
+  return to.name === 'needs_input' ? `${to.name}.${to.fence}.${to.question.id}` : undefined
 }

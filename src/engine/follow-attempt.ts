@@ -2,8 +2,8 @@
  * Follows a live attempt until it ends: reads what it says, and waits for every way in which the
  * wait can end. The first cause is the one that counts.
  */
-import { addEvents, addLook } from '../domain/activity.ts'
-import type { AgentEvent } from '../domain/agent-events.ts'
+import { addLook, isProgress } from '../domain/activity.ts'
+import { isUsedUp } from '../domain/budget.ts'
 import { reach } from '../domain/crash-points.ts'
 import type { AgentExit, Failure } from '../domain/outcome.ts'
 import { recoveryVerdict } from '../domain/recovery.ts'
@@ -11,12 +11,17 @@ import type { Task } from '../domain/task.ts'
 import type { Agent } from '../ports/agent.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Confinement } from '../ports/confinement.ts'
-import type { ProcessHost } from '../ports/process-host.ts'
+import type { AttemptProcesses, ProcessHost } from '../ports/process-host.ts'
 import type { ClaimedAttempt, Progress, Store } from '../ports/store.ts'
 import type { TaskFiles } from '../ports/task-files.ts'
 import type { WorktreeRecord, Worktrees } from '../ports/worktrees.ts'
+import { converse } from './converse.ts'
+import { type Hearing, hearOutput } from './hear-output.ts'
+import { loadReading, takeStep } from './read-output.ts'
 import { isSetUpOver, trustedCommand } from './set-up.ts'
 import type { Ticker } from './ticker.ts'
+import { type Stall, watchStall } from './watch-stall.ts'
+import { watchUsage } from './watch-usage.ts'
 
 /** An attempt under way: what was asked, its claim, who does it, and where. */
 export interface Underway {
@@ -37,6 +42,10 @@ export type AttemptEnd =
   /** It was not started, and trying again would not help. */
   | { readonly kind: 'refused'; readonly failure: Failure }
   | { readonly kind: 'cancelled' }
+  /** Its turn is over; an agent that can be talked to waits for more. */
+  | { readonly kind: 'finished' }
+  | { readonly kind: 'over_budget' }
+  | ({ readonly kind: 'stalled' } & Stall)
   /** The limit that the user set. */
   | { readonly kind: 'timed_out'; readonly afterMs: number }
   | { readonly kind: 'worktree_lost' | 'repository_lost' }
@@ -47,6 +56,8 @@ export interface Wishes {
   release: boolean
   /** Said back: its processes cannot be seen from here, so it takes none of our slots. */
   unseen: boolean
+  /** Said back: what others wait for has come, so work is to be looked for. */
+  stirred: boolean
 }
 
 export interface FollowPorts {
@@ -57,6 +68,7 @@ export interface FollowPorts {
   readonly confinement: Confinement
   readonly clock: Clock
   readonly ticker: Ticker
+  readonly findAgent: (name: string) => Promise<Agent>
 }
 
 /**
@@ -64,6 +76,9 @@ export interface FollowPorts {
  * lost, and it is looked at again before any judgement.
  */
 const LOOKS_PER_WORKTREE_LOOK = 4
+
+/** Within so long all that waited for a limit go on: as one they would meet the next. */
+const FOLLOWERS_MS = 30_000
 
 /** So much of a silent agent's time a killed worker may forget: it only sets limits in hours. */
 const KEEP_TIME_EVERY_MS = 5 * 60_000
@@ -74,7 +89,10 @@ export async function followAttempt(
   wishes: Wishes,
   ports: FollowPorts,
 ): Promise<AttemptEnd | 'hands_off'> {
-  const { end, progress } = await watchAttempt(underway, wishes, ports)
+  const hearing = hearOutput(processesOf(underway, ports).runDirectory, ports.host)
+  const { end, progress } = await watchAttempt(underway, wishes, hearing, ports).finally(
+    hearing.stop,
+  )
   // How long it was at work is asked by whoever settles it, which may be another worker.
   return end === 'superseded' || !(await keepTime(underway, progress, ports)) ? 'hands_off' : end
 }
@@ -82,38 +100,53 @@ export async function followAttempt(
 async function watchAttempt(
   underway: Underway,
   wishes: Wishes,
+  hearing: Hearing,
   ports: FollowPorts,
 ): Promise<{ end: AttemptEnd | 'hands_off' | 'superseded'; progress: Progress }> {
-  const { attempt, worktree } = underway
-  const { host, files, worktrees, clock, ticker } = ports
+  const { task, attempt, worktree } = underway
+  const { store, host, files, worktrees, clock, ticker } = ports
   const runDirectory = files.runDirectory(attempt.task, attempt.fence)
-  let progress = await loadProgress(underway, ports.store)
+  const { progress: first, before } = await loadReading(underway, store)
+  let progress = first
   let keptMs = progress.activity.activeMs
   let lookedAt = clock.elapsed()
   let looks = 0
-  let starting = underway.task.state.name === 'starting'
-  const limit = await findTimeLimit(underway, ports.store)
+  let starting = task.state.name === 'starting'
+  let isProbe = await store.isProbe(attempt.task)
+  const limit = await findTimeLimit(underway, store)
+  const conversation = openConversation(underway, ports)
+  const withUsage = watchUsage(underway, () => files.readEnvironment(attempt.task))
+  const stallWatch = watchStall(processesOf(underway, ports), task.request.stallMs, lookedAt, host)
   for (;;) {
     // Looked at before reading: what an agent wrote before its end is then surely read below.
     const run = host.lookAtRun(runDirectory)
-    if (starting && run.agent !== null && isSetUpOver(underway.task, files)) {
+    if (starting && run.agent !== null && isSetUpOver(task, files)) {
       starting = false
       // With a set-up, the launch was over before this.
-      if (trustedCommand(underway.task) !== null) await host.keepStart(runDirectory)
+      if (trustedCommand(task) !== null) await host.keepStart(runDirectory)
       const started = { kind: 'agent_started' } as const
       reach('follow.agent-seen')
-      await ports.store.transition(attempt.task, attempt.fence, started, clock.now())
+      await store.transition(attempt.task, attempt.fence, started, clock.now())
       reach('follow.running')
     }
-    const look = clock.elapsed()
-    if (run.agent === 'alive') {
-      progress = { ...progress, activity: addLook(progress.activity, look - lookedAt) }
-    }
-    lookedAt = look
-    const step = await takeStep(underway, progress, false, ports)
+    const step = await takeStep(underway, { progress, before }, false, ports)
     if (step === 'superseded') return { end: step, progress }
     if (step.progress !== progress) keptMs = step.progress.activity.activeMs
     progress = step.progress
+    if (isProbe && step.events.some(isProgress)) {
+      isProbe = false
+      wishes.stirred = await store.liftLimit(attempt.task, clock.now(), () =>
+        Math.round(clock.random() * FOLLOWERS_MS),
+      )
+      if (wishes.stirred) ticker.wake()
+    }
+    const waitsForAnswer = (await conversation?.goOn(progress, wishes.cancel)) ?? false
+    const look = clock.elapsed()
+    if (waitsForAnswer) stallWatch.excuse(look)
+    else if (run.agent === 'alive') {
+      progress = { ...progress, activity: addLook(progress.activity, look - lookedAt) }
+    }
+    lookedAt = look
     if (progress.activity.activeMs - keptMs >= KEEP_TIME_EVERY_MS) {
       keptMs = progress.activity.activeMs
       await keepTime(underway, progress, ports)
@@ -138,9 +171,39 @@ async function watchAttempt(
       case 'relaunch':
         return { end: { kind: 'never_started', why: 'nothing of a launch was found' }, progress }
       case 'adopt':
-      case 'wait':
-        if (!step.more) await ticker.next()
+      case 'wait': {
+        if (step.more) break
+        const isOver = conversation !== null && progress.translation.turn !== null
+        if (isOver) return { end: { kind: 'finished' }, progress }
+        progress = await withUsage({ progress, before }, look)
+        if (progress.translation.turn === null && isUsedUp(task.budget, progress.usage)) {
+          return { end: { kind: 'over_budget' }, progress }
+        }
+        const stall = run.agent === 'alive' ? stallWatch.look(look) : null
+        if (stall !== null) return { end: { kind: 'stalled', ...stall }, progress }
+        await hearing.orTick(ticker.next())
+      }
     }
+  }
+}
+
+function openConversation({ task, attempt, agent }: Underway, ports: FollowPorts) {
+  if (agent.dialogue === undefined) return null
+  const asked = task.state.name === 'needs_input' ? task.state.question : null
+  return converse(attempt, agent.dialogue, asked, ports)
+}
+
+/** How the processes of an attempt are recognised. */
+export function processesOf(
+  { task, attempt, worktree }: Underway,
+  { files }: Pick<FollowPorts, 'files'>,
+): AttemptProcesses {
+  return {
+    task: attempt.task,
+    fence: attempt.fence,
+    runDirectory: files.runDirectory(attempt.task, attempt.fence),
+    // Whoever stands in the user's own directory need not be of the attempt.
+    worktree: task.request.workplace.kind === 'borrowed' ? null : (worktree?.path ?? null),
   }
 }
 
@@ -161,72 +224,4 @@ async function findTimeLimit(
 /** False: a newer attempt exists. */
 function keepTime({ attempt }: Underway, progress: Progress, ports: FollowPorts) {
   return ports.store.recordProgress(attempt, progress, [], ports.clock.now())
-}
-
-/** Where the reading of an attempt's output stands; a new attempt begins at the beginning. */
-export async function loadProgress(
-  { task, attempt, agent }: Underway,
-  store: Store,
-): Promise<Progress> {
-  return (
-    (await store.findProgress(attempt.task, attempt.fence)) ?? {
-      offset: 0,
-      lines: 0,
-      translation: agent.translator.initial,
-      activity: { activeMs: 0, fruitlessMs: task.fruitlessMs },
-    }
-  )
-}
-
-/**
- * Of a program that only prints, so many lines go into the log; the rest is in the raw output. (An
- * agent's own events are always kept.)
- */
-const OUTPUT_LINES_KEPT = 20_000
-
-/** Reads to the end of what is there, also a last line without an end: nobody writes any more. */
-export async function takeRest(
-  underway: Underway,
-  from: Progress,
-  ports: FollowPorts,
-): Promise<Progress | 'superseded'> {
-  for (let progress = from; ; ) {
-    const step = await takeStep(underway, progress, true, ports)
-    if (step === 'superseded' || !step.more) return step === 'superseded' ? step : step.progress
-    progress = step.progress
-  }
-}
-
-/** Takes the next lines, if there are any. `more`: there are further ones already. */
-async function takeStep(
-  { attempt, agent }: Underway,
-  from: Progress,
-  ended: boolean,
-  { store, files, host, clock }: FollowPorts,
-): Promise<{ progress: Progress; more: boolean } | 'superseded'> {
-  const runDirectory = files.runDirectory(attempt.task, attempt.fence)
-  const { lines, offset, atEnd } = host.readLines(runDirectory, from.offset, ended)
-  if (offset === from.offset) return { progress: from, more: false }
-  let { translation } = from
-  let count = from.lines
-  const events: AgentEvent[] = []
-  for (const line of lines) {
-    const step = agent.translator.translate(translation, line)
-    translation = step.state
-    count++
-    events.push(...step.events.filter(({ kind }) => isKept(kind, count)))
-    if (count === OUTPUT_LINES_KEPT + 1 && step.events.some(({ kind }) => !isKept(kind, count))) {
-      events.push({ kind: 'warning_given', message: 'further output is in `logs --raw` only' })
-    }
-  }
-  const activity = addEvents(from.activity, events)
-  const progress = { offset, lines: count, translation, activity }
-  reach('follow.lines-read')
-  const isCurrent = await store.recordProgress(attempt, progress, events, clock.now())
-  reach('follow.step-recorded')
-  return isCurrent ? { progress, more: !atEnd } : 'superseded'
-}
-
-function isKept(kind: AgentEvent['kind'], line: number): boolean {
-  return kind !== 'output_given' || line <= OUTPUT_LINES_KEPT
 }

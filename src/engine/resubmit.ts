@@ -3,6 +3,7 @@
  * `resume` as a task that follows it, in the same session and worktree.
  */
 
+import type { Budget } from '../domain/budget.ts'
 import { reach } from '../domain/crash-points.ts'
 import { delegationBy } from '../domain/delegation.ts'
 import { agentEnvironment } from '../domain/environment.ts'
@@ -15,6 +16,7 @@ import type { Store } from '../ports/store.ts'
 import type { TaskFiles } from '../ports/task-files.ts'
 import type { Trust } from '../ports/trust.ts'
 import type { WorktreeRecord, Worktrees } from '../ports/worktrees.ts'
+import { findAccount } from './after-limit.ts'
 import { seeWorktree } from './choose-workplace.ts'
 import type { HandInPlan } from './hand-in.ts'
 import {
@@ -33,6 +35,8 @@ export interface Asker {
   readonly environment: Readonly<Record<string, string | undefined>>
   /** Null: the limit that it had. */
   readonly timeoutMs: number | null
+  /** Null: what it had at first. */
+  readonly budget: Budget | null
 }
 
 export interface ResubmitPorts {
@@ -84,6 +88,7 @@ export async function planResume(
       ...plan.request,
       name: followerName(name),
       workplace: { ...workplace, path: worktree.path },
+      fallback: task.request.fallback.slice(task.fallbacks),
       follows: id,
       session: task.session,
     },
@@ -119,7 +124,7 @@ async function takeOverSetUp(
 async function planAgain(
   { request }: Task,
   agent: Agent,
-  { caller, environment: current, timeoutMs }: Asker,
+  { caller, environment: current, timeoutMs, budget }: Asker,
   root: string,
   { store, files, worktrees, confinement }: ResubmitPorts,
 ): Promise<HandInPlan> {
@@ -128,8 +133,9 @@ async function planAgain(
   const parent = await findParent(caller, store)
   const delegation = parent === undefined ? null : delegationBy(parent)
   const wish = { asked: request.permissions.asked, parent }
-  const [permissions, prompt] = await Promise.all([
+  const [permissions, account, prompt] = await Promise.all([
     settlePermissions(agent, wish, environment, confinement),
+    findAccount(agent, environment),
     files.readPrompt(id),
     // What is relative is so to where the task works, not to whoever asks for it again.
     agent.findInstallation(environment, request.argv, `${root}/${request.repo.subdirectory}`),
@@ -139,8 +145,11 @@ async function planAgain(
     environment,
     request: {
       ...rest,
+      agent: agent.name,
       permissions,
+      account,
       caller,
+      budget: budget ?? request.budget,
       timeoutMs: timeoutMs ?? request.timeoutMs,
       after: [],
       idempotency: null,

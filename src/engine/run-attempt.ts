@@ -1,6 +1,7 @@
 /** One attempt from its claim to its end: worktree, launch, follow, settle. */
 import { reach } from '../domain/crash-points.ts'
 import { AppError, messageOf } from '../domain/errors.ts'
+import type { SessionId } from '../domain/ids.ts'
 import type { Failure, FailureCode } from '../domain/outcome.ts'
 import type { Permissions } from '../domain/permissions.ts'
 import type { Task } from '../domain/task.ts'
@@ -9,8 +10,11 @@ import type { Store } from '../ports/store.ts'
 import type { WorktreeRecord } from '../ports/worktrees.ts'
 import { describeLoss } from './collect.ts'
 import { type FollowPorts, followAttempt, type Underway, type Wishes } from './follow-attempt.ts'
+import { describeHandOver } from './hand-over.ts'
+import { loadReading } from './read-output.ts'
 import { orderSetUp, readyWorktree, SetUpRefused } from './set-up.ts'
 import { recordEnd, settleAttempt } from './settle-attempt.ts'
+import { settlePermissions } from './settle-permissions.ts'
 import { isMachineTrouble, isStoreTrouble } from './trouble.ts'
 
 /** An attempt whose agent is known; its worktree is not, yet. */
@@ -120,11 +124,13 @@ function isOwn({ task }: Claimed): boolean {
 
 /** Null: the agent runs. */
 async function launchAgent(
-  { task, attempt, agent }: Underway,
+  underway: Underway,
   worktree: WorktreeRecord,
   interruptedBy: Failure | null,
-  { store, files, host, confinement, clock }: FollowPorts,
+  ports: FollowPorts,
 ): Promise<Failure | null> {
+  const { task, attempt, agent } = underway
+  const { store, files, host, confinement, clock } = ports
   const { request, session } = task
   const { subdirectory } = request.repo
   try {
@@ -132,6 +138,16 @@ async function launchAgent(
     const workingDirectory = await files.ensureWithin(worktree.path, subdirectory)
     if (workingDirectory === undefined) return leadsOut(worktree.path, subdirectory)
     const installation = await agent.findInstallation(environment, request.argv, workingDirectory)
+    // Whoever took over may be held otherwise, and knows none of the other's names.
+    const isSuccessor = task.fallbacks > 0
+    const permissions = isSuccessor
+      ? await settlePermissions(
+          agent,
+          { asked: request.permissions.effective, parent: undefined },
+          environment,
+          confinement,
+        )
+      : request.permissions
     const launch = agent.planLaunch({
       installation,
       mode:
@@ -139,11 +155,15 @@ async function launchAgent(
           ? { kind: 'resume', session, why: await whyResumed(task, interruptedBy, store) }
           : { kind: 'fresh', sessionToBe: clock.uuid() },
       prompt: await files.readPrompt(attempt.task),
+      handOver:
+        isSuccessor && attempt.mode === 'fresh'
+          ? await describeHandOver(task, worktree, interruptedBy, ports)
+          : null,
       argv: request.argv,
-      model: request.model,
-      effort: request.effort,
-      permissions: request.permissions,
-      asks: false,
+      model: isSuccessor ? null : request.model,
+      effort: isSuccessor ? null : request.effort,
+      permissions,
+      asks: request.asks,
       worktree: worktree.path,
       workingDirectory,
       environment,
@@ -157,7 +177,7 @@ async function launchAgent(
       scratch: files.scratchDirectory(attempt.task),
       own: launch.own ?? { readable: [], writable: [] },
     }
-    const enclosure = await enclose(request.permissions, confines, confinement)
+    const enclosure = await enclose(permissions, confines, confinement)
     const held = enclosure === null ? null : confines
     const setUp = await orderSetUp(task, worktree, held, { files, confinement })
     const first = setUp === null ? '' : `set-up (${request.setUp?.command?.argv.join(' ')}), then `
@@ -169,6 +189,7 @@ async function launchAgent(
       clock.now(),
     )
     reach('launch.noted')
+    if (launch.session !== undefined) await keepSession(underway, launch.session, ports)
     await host.launch({
       task: attempt.task,
       fence: attempt.fence,
@@ -177,6 +198,7 @@ async function launchAgent(
       environment: { ...launch.environment, PWD: workingDirectory },
       workingDirectory,
       stdin: launch.stdin,
+      brief: launch.brief ?? null,
       setUp,
       enclosure,
       umask: request.umask,
@@ -190,6 +212,17 @@ async function launchAgent(
       ...explain(error),
     }
   }
+}
+
+/** A session that is named in advance is known also if its agent dies before it says it. */
+async function keepSession(
+  underway: Underway,
+  session: SessionId,
+  { store, clock }: FollowPorts,
+): Promise<void> {
+  const { progress } = await loadReading(underway, store)
+  const translation = { ...progress.translation, session }
+  await store.recordProgress(underway.attempt, { ...progress, translation }, [], clock.now())
 }
 
 /** An agent that stands elsewhere might take that for its workspace. */

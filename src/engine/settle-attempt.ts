@@ -4,6 +4,7 @@
  * and the worktree alone, so that any worker can do it for any other.
  */
 import type { Activity } from '../domain/activity.ts'
+import { describeBudget, isUsedUp, limitOf, spentOf } from '../domain/budget.ts'
 import { continueAfter } from '../domain/continuation.ts'
 import { reach } from '../domain/crash-points.ts'
 import {
@@ -11,20 +12,25 @@ import {
   type AttemptOutcome,
   describeExit,
   type Failure,
+  outcomeOf,
+  type Usage,
 } from '../domain/outcome.ts'
+import { isHopeless, stallFailure } from '../domain/stall.ts'
+import type { Interruption, Task } from '../domain/task.ts'
 import type { Transition } from '../domain/transitions.ts'
 import type { Translation } from '../ports/agent.ts'
 import type { Progress, Store } from '../ports/store.ts'
+import { afterLimit } from './after-limit.ts'
 import { type Collected, collectWork, describeLoss } from './collect.ts'
 import {
   type AttemptEnd,
   type FollowPorts,
-  loadProgress,
-  takeRest,
+  processesOf,
   type Underway,
   type Wishes,
 } from './follow-attempt.ts'
 import { forgetSecrets } from './forget-secrets.ts'
+import { loadReading, takeRest } from './read-output.ts'
 import { isUnused, retireUnused } from './retire.ts'
 import { isSetUpOver, judgeSetUp } from './set-up.ts'
 
@@ -44,7 +50,7 @@ export async function settleAttempt(
   if (!(await stopEverything(underway, end, wishes, ports))) return
   reach('settle.stopped')
 
-  const progress = await takeRest(underway, await loadProgress(underway, store), ports)
+  const progress = await takeRest(underway, await loadReading(underway, store), ports)
   if (progress === 'superseded') return
   reach('settle.rest-taken')
   const exit = end.kind === 'exited' ? end.exit : lastExit(underway, ports)
@@ -99,23 +105,14 @@ async function isCancelling({ attempt }: Underway, store: Store): Promise<boolea
  * here: then that is how it ends.)
  */
 async function stopEverything(
-  { task, attempt, agent, worktree }: Underway,
+  underway: Underway,
   end: AttemptEnd,
   wishes: Wishes,
   { host, files, ticker }: FollowPorts,
 ): Promise<boolean> {
-  const processes = {
-    task: attempt.task,
-    fence: attempt.fence,
-    runDirectory: files.runDirectory(attempt.task, attempt.fence),
-    // Whoever stands in the user's own directory need not be of the attempt.
-    worktree: task.request.workplace.kind === 'borrowed' ? null : (worktree?.path ?? null),
-  }
+  const processes = processesOf(underway, { files })
   const order = {
-    graceful:
-      end.kind === 'cancelled' || end.kind === 'timed_out'
-        ? agent.capabilities.gracefulSignal
-        : null,
+    graceful: isAtWork(end) ? underway.agent.capabilities.gracefulSignal : null,
     graceMs: GRACE_MS,
   }
   while (!(await host.stop(processes, order)).ended) {
@@ -126,6 +123,11 @@ async function stopEverything(
   return true
 }
 
+/** Whether its agent lived on when it was to end. */
+function isAtWork({ kind }: AttemptEnd): boolean {
+  return ['cancelled', 'timed_out', 'finished', 'over_budget', 'stalled'].includes(kind)
+}
+
 /** An agent that was stopped, or whose place was lost, may have ended in time to say how. */
 function lastExit({ attempt }: Underway, { host, files }: FollowPorts): AgentExit {
   return host.lookAtRun(files.runDirectory(attempt.task, attempt.fence)).exit ?? { kind: 'unknown' }
@@ -134,7 +136,7 @@ function lastExit({ attempt }: Underway, { host, files }: FollowPorts): AgentExi
 async function judgeEnd(
   underway: Underway,
   end: AttemptEnd,
-  { translation, activity }: Progress,
+  { translation, activity, usage }: Progress,
   exit: AgentExit,
   wishes: Wishes,
   ports: FollowPorts,
@@ -178,15 +180,42 @@ async function judgeEnd(
         : { kind: 'attempt_failed', failure: collected.failure, result: collected.result }
     }
     case 'failed':
-    case 'limited':
       return await failed(outcome.failure)
+    case 'limited':
     case 'interrupted': {
-      const next = await continuation(underway, outcome.failure, activity, ports)
+      const task = (await ports.store.findTask(underway.attempt.task)) ?? underway.task
+      const overBudget = waitForBudget(task, end, usage)
+      if (overBudget !== null) {
+        const { failuresInRow } = task
+        return { kind: 'attempt_interrupted', wait: overBudget, failuresInRow }
+      }
+      if (outcome.kind === 'limited') {
+        return await afterLimit(task, outcome.failure, outcome.resetsAt, {
+          findAgent: ports.findAgent,
+          readEnvironment: () => ports.files.readEnvironment(task.request.id),
+          now: ports.clock.now(),
+        })
+      }
+      const { failure, notBefore } = outcome
+      if (failure.code === 'stalled' && isHopeless(activity.fruitlessMs, task.request.stallMs)) {
+        return await failed(failure)
+      }
+      const next = continuation({ ...underway, task }, failure, activity, ports, notBefore)
       return next.kind === 'wait'
         ? { kind: 'attempt_interrupted', wait: next.wait, failuresInRow: next.failuresInRow }
         : await failed(next.failure)
     }
   }
+}
+
+/** Null: there is something left of it, or none was set. */
+function waitForBudget(task: Task, end: AttemptEnd, usage: Usage | null): Interruption | null {
+  const { budget } = task
+  if (budget === null || !(end.kind === 'over_budget' || isUsedUp(budget, usage))) return null
+  const spent = spentOf(budget, usage) ?? limitOf(budget)
+  const message = `it has used ${describeBudget(budget, spent)} of ${describeBudget(budget)}`
+  const hint = `holdfast resume ${task.request.id} --budget gives it more`
+  return { reason: 'budget', failure: { code: 'budget_reached', message, hint } }
 }
 
 /** A lock of the repository is held for milliseconds. */
@@ -263,6 +292,19 @@ async function judgeOutcome(
     return { kind: 'interrupted', failure: { code: 'launch_failed', message: end.why } }
   }
   if (end.kind === 'refused') return { kind: 'failed', failure: end.failure }
+  const outcome = await askAgent({ attempt, agent }, translation, exit, { files, host, clock })
+  if (end.kind !== 'stalled') return outcome
+  // It may have slept through a limit; or it had done all, and did not come to its end.
+  const isTold = outcome.kind === 'succeeded' || outcome.kind === 'limited'
+  return isTold ? outcome : outcomeOf(stallFailure(end.silentMs, end.exertion))
+}
+
+async function askAgent(
+  { attempt, agent }: Pick<Underway, 'attempt' | 'agent'>,
+  translation: Translation,
+  exit: AgentExit,
+  { files, host, clock }: Pick<FollowPorts, 'files' | 'host' | 'clock'>,
+): Promise<AttemptOutcome> {
   const runDirectory = files.runDirectory(attempt.task, attempt.fence)
   const stderr = host.readStderrTail(runDirectory, STDERR_BYTES)
   const { TZ } = await files.readEnvironment(attempt.task)
@@ -275,19 +317,21 @@ async function judgeOutcome(
 }
 
 /** Judged by the task as it stands now: its session may have become known during the attempt. */
-async function continuation(
-  { task, attempt, agent }: Underway,
+function continuation(
+  { task, agent }: Underway,
   failure: Failure,
   activity: Activity,
-  { store, clock }: FollowPorts,
+  { clock }: FollowPorts,
+  notBefore: number | undefined,
 ) {
   return continueAfter(
-    (await store.findTask(attempt.task)) ?? task,
+    task,
     failure,
     task.request.retryOnCrash ? 'rerun' : agent.capabilities.continues,
     activity,
     clock.now(),
     clock.random(),
+    notBefore,
   )
 }
 
@@ -303,6 +347,12 @@ function describeEnd(end: AttemptEnd, exit: AgentExit): string {
       return end.failure.message
     case 'timed_out':
       return `its time was up (${describeExit(exit)})`
+    case 'stalled':
+      return `it stood still for ${Math.round(end.silentMs / 1000)} s (${describeExit(exit)})`
+    case 'over_budget':
+      return `its budget is used up (${describeExit(exit)})`
+    case 'finished':
+      return 'its turn is over'
     case 'cancelled':
       return `cancelled (${describeExit(exit)})`
     default:

@@ -2,6 +2,7 @@
  * What `run` asks for, as a plan that can still be refused and has touched nothing. `hand-in.ts`
  * carries it out.
  */
+import type { Budget } from '../domain/budget.ts'
 import type { Bounds } from '../domain/configuration.ts'
 import { delegationBy } from '../domain/delegation.ts'
 import { agentEnvironment } from '../domain/environment.ts'
@@ -14,6 +15,7 @@ import type { Confinement } from '../ports/confinement.ts'
 import type { Store } from '../ports/store.ts'
 import type { Trust } from '../ports/trust.ts'
 import type { ChangeScope, Worktrees } from '../ports/worktrees.ts'
+import { findAccount } from './after-limit.ts'
 import { checkPrompt } from './check-prompt.ts'
 import { chooseWorkplace, type Place } from './choose-workplace.ts'
 import type { HandInPlan } from './hand-in.ts'
@@ -46,6 +48,13 @@ export interface Submission {
   readonly priority: number
   readonly after: readonly TaskId[]
   readonly timeoutMs: number | null
+  /** It asks before it edits or runs anything. */
+  readonly asks: boolean
+  readonly stallMs: number
+  readonly maxFailures: number
+  readonly budget: Budget | null
+  /** Who goes on, one after the other, where an account is used up. */
+  readonly fallback: readonly Agent[]
   readonly idempotencyKey: string | null
 }
 
@@ -83,9 +92,11 @@ export async function planSubmission(
   const parent = await findParent(caller, store)
   const delegation = parent === undefined ? null : delegationBy(parent)
   const wish = { asked: submission.permissions, parent }
-  const [checkout, permissions] = await Promise.all([
+  refuseUnable(submission)
+  const [checkout, permissions, account] = await Promise.all([
     worktrees.openCheckout(caller.directory),
     settlePermissions(agent, wish, environment, confinement),
+    findAccount(agent, environment),
     agent.findInstallation(environment, argv, caller.directory),
   ])
   const { workplace, seen, source } = await chooseWorkplace(submission, checkout, ports)
@@ -99,6 +110,9 @@ export async function planSubmission(
     request: {
       name: submission.name ?? makeTaskName(said, `${agent.name}-task`),
       agent: agent.name,
+      fallback: submission.fallback.map(({ name }) => name),
+      account,
+      asks: submission.asks,
       model: submission.model,
       effort: submission.effort,
       permissions,
@@ -110,6 +124,9 @@ export async function planSubmission(
       priority: submission.priority,
       after: submission.after,
       timeoutMs: submission.timeoutMs,
+      stallMs: submission.stallMs,
+      maxFailures: submission.maxFailures,
+      budget: submission.budget,
       idempotency,
       follows: null,
       session: null,
@@ -130,6 +147,24 @@ export async function planSubmission(
   }
 }
 
+/** What an agent cannot do is said before it is asked to. */
+function refuseUnable({ agent, asks, budget, fallback }: Submission): void {
+  const { name, capabilities } = agent
+  if (asks && agent.dialogue === undefined) {
+    throw new AppError('bad_usage', `${name} cannot ask while it works`, {
+      hint: 'one that is talked to by ACP can, for example: run -a gemini --ask',
+    })
+  }
+  if (budget?.kind === 'usd' && !capabilities.saysCost) {
+    throw new AppError('bad_usage', `${name} does not say what it costs`, {
+      hint: 'set its budget in tokens, for example: --budget 2Mtok',
+    })
+  }
+  const odd = fallback.find(one => !one.capabilities.takesPrompt || one.name === name)
+  if (odd === undefined && (capabilities.takesPrompt || fallback.length === 0)) return
+  throw new AppError('bad_usage', `--fallback ${odd?.name ?? ''} cannot go on for ${name}`)
+}
+
 /** The task whose agent asks. One of another store is a label like any other. */
 export async function findParent(caller: Caller, store: Store): Promise<Task | undefined> {
   if (caller.kind !== 'task' || caller.id === null) return undefined
@@ -143,8 +178,13 @@ async function identify(
 ): Promise<Idempotency | null> {
   const { idempotencyKey: key, agent, prompt, caller, callerEnvironment, ...rest } = submission
   if (key === null) return null
-  const { bounds, setUp, ...asked } = rest
+  const { bounds, setUp, fallback, ...asked } = rest
   const { commonDir } = (await worktrees.openCheckout(caller.directory)).place
   const said = Buffer.from(prompt).toString('latin1')
-  return { key, fingerprint: hash(JSON.stringify([agent.name, said, commonDir, asked])) }
+  return {
+    key,
+    fingerprint: hash(
+      JSON.stringify([agent.name, said, commonDir, asked, fallback.map(one => one.name)]),
+    ),
+  }
 }

@@ -7,7 +7,6 @@ import { reach } from '../domain/crash-points.ts'
 import { AppError, messageOf } from '../domain/errors.ts'
 import type { TaskId } from '../domain/ids.ts'
 import { activeStates, type Task } from '../domain/task.ts'
-import type { Agent } from '../ports/agent.ts'
 import type { ClaimScope } from '../ports/store.ts'
 import type { FollowPorts, Underway, Wishes } from './follow-attempt.ts'
 import { reconcile } from './reconcile.ts'
@@ -20,7 +19,6 @@ export interface WorkOrder {
   readonly slots: number
   /** How long to stay with nothing to do, in milliseconds. */
   readonly idleMs: number
-  readonly findAgent: (name: string) => Promise<Agent>
   readonly log: (line: string) => void
   /** Set from outside to make the worker leave; agents go on without it. */
   readonly leave: AbortSignal
@@ -53,10 +51,10 @@ export async function work(order: WorkOrder, ports: FollowPorts): Promise<void> 
     run: (underway: Claimed, wishes: Wishes, ports: FollowPorts) => Promise<void>,
   ) => {
     const cancel = claim.task.state.name === 'cancelling'
-    const wishes = { cancel, release: order.leave.aborted, unseen: false }
+    const wishes = { cancel, release: order.leave.aborted, unseen: false, stirred: false }
     const own = { ...ports, worktrees: ports.worktrees.withUmask(claim.task.request.umask) }
     const over = guard(claim, order, own, async () =>
-      run({ ...claim, agent: await order.findAgent(claim.task.request.agent) }, wishes, own),
+      run({ ...claim, agent: await own.findAgent(claim.task.agent) }, wishes, own),
     )
       .catch((error: unknown) => {
         trouble ??= { error }
@@ -115,6 +113,10 @@ export async function work(order: WorkOrder, ports: FollowPorts): Promise<void> 
   /** Slots that were free when work was last looked for. */
   let offered = 0
   while (!order.leave.aborted && trouble === undefined) {
+    for (const { wishes } of attended.values()) {
+      if (wishes.stirred) seen = UNSEEN
+      wishes.stirred = false
+    }
     const counter = store.changeCounter()
     const free = freeSlots()
     const now = clock.now()

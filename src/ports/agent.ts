@@ -23,6 +23,8 @@ export interface AgentCapabilities {
   readonly promptLimit: number | null
   /** Its usage counts over the whole session, or anew in each attempt. */
   readonly usageCounts: 'session' | 'attempt'
+  /** It says what its work costs. */
+  readonly saysCost: boolean
 }
 
 /** An agent's program as found on a caller's PATH. */
@@ -56,6 +58,8 @@ export interface LaunchRequest {
     | { readonly kind: 'resume'; readonly session: SessionId; readonly why: string }
   /** The prompt as the caller wrote it, byte for byte. */
   readonly prompt: Uint8Array
+  /** What another agent did of it before this one took over; null: there was none. */
+  readonly handOver: string | null
   readonly argv: readonly string[]
   readonly model: string | null
   readonly effort: string | null
@@ -83,15 +87,28 @@ export interface AgentLaunch {
 
 /**
  * Files and directories that an agent needs for itself: its login, settings and sessions. All paths
- * are absolute; one that is missing is passed over. A confined agent must not be able to change
- * what a later, unconfined run of it would obey (settings, hooks): that is only readable.
+ * are absolute; one that is missing is passed over, and of two that lie one in the other the inner
+ * one counts. A confined agent must not be able to change what a later, unconfined run of it would
+ * obey (settings, hooks): that is only readable.
  */
 export interface OwnPlaces {
   readonly readable: readonly string[]
-  /** Also where they lie within one that is only readable. */
   readonly writable: readonly string[]
   /** Directories that it can write, and that are made where they are missing. Absent: none. */
   readonly made?: readonly string[]
+  /** Absent: none. */
+  readonly loose?: readonly LooseDirectory[]
+}
+
+/**
+ * A directory in which it can make files, but not change those that were there. A missing one is
+ * made. On Linux what is new in it is seen by nobody else, and gone with the attempt; elsewhere the
+ * locks alone can be made.
+ */
+export interface LooseDirectory {
+  readonly path: string
+  /** Names of what it makes there and removes again. */
+  readonly locks: readonly string[]
 }
 
 /**
@@ -175,6 +192,8 @@ export interface DialogueWishes {
 export interface Agent {
   readonly name: string
   readonly capabilities: AgentCapabilities
+  /** The version that all of its tests have run with; others are used too. Null: it has none. */
+  readonly testedVersion: string | null
   readonly translator: Translator
   /**
    * Finds the program. Refuses with `agent_missing`, `agent_too_old` or `agent_logged_out`.

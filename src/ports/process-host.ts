@@ -5,6 +5,7 @@
  */
 import type { Fence, TaskId } from '../domain/ids.ts'
 import type { Liveness, RunFacts } from '../domain/recovery.ts'
+import type { Exertion } from '../domain/stall.ts'
 import type { Enclosure } from './confinement.ts'
 import type { ProcessIdentity } from './process-table.ts'
 
@@ -143,6 +144,8 @@ export interface ProcessHost {
   lastOutputAt(runDirectory: string): number | null
   /** Every live process of the attempt, this process excepted. Scans the whole process table. */
   findProcesses(attempt: AttemptProcesses): readonly FoundProcess[]
+  /** What the processes of the attempt have used; null: it cannot be measured here. */
+  measure(attempt: AttemptProcesses): Exertion | null
   /** Every live process that bears the mark of an attempt, whosever store that is in. */
   findMarked(): readonly MarkedProcess[]
   /** Whether a mark is the one that the attempt of a run directory was launched with. */

@@ -93,6 +93,13 @@ export interface ProcessTable {
   makeChase(variable: string, since: number): Chase
   /** All live processes of this user but this one that have a variable: one look, for no more. */
   forBearers(variable: string, onBearer: OnBearer): void
+  /**
+   * What processes have used so far, their children that are gone included: CPU time in
+   * milliseconds; bytes read and written, 0 where the system does not say. Undefined: it is gone.
+   */
+  exertionOf(
+    process: LocalIdentity,
+  ): { readonly cpuMs: number; readonly ioBytes: number } | undefined
   /** What processes were started as, for people: pid → one line, cut; its name in brackets where one does not say. */
   commandsOf(processes: readonly ProcessEntry[]): ReadonlyMap<number, string>
   /** The bytes of this process's command line, zero bytes between; undefined: not to be had. */

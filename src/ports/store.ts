@@ -7,7 +7,7 @@
 import type { Activity } from '../domain/activity.ts'
 import type { AgentEvent, TaskEvent } from '../domain/agent-events.ts'
 import type { Fence, TaskId, WorktreeId } from '../domain/ids.ts'
-import type { Failure } from '../domain/outcome.ts'
+import type { Failure, Usage } from '../domain/outcome.ts'
 import type { RowRemains } from '../domain/restored.ts'
 import type {
   Attempt,
@@ -41,6 +41,9 @@ export interface Progress {
   readonly lines: number
   readonly translation: Translation
   readonly activity: Activity
+  /** What this attempt has used, and the task with all that came before. */
+  readonly spent: Usage | null
+  readonly usage: Usage | null
 }
 
 export interface TaskFilter {
@@ -92,7 +95,14 @@ export interface Store {
   claimActive(): Promise<readonly { task: Task; attempt: ClaimedAttempt }[]>
   /** When the next wait ends (milliseconds since 1970), if any task waits. */
   nextWake(): Promise<number | undefined>
-  /** How many interrupted tasks go on before a time, or could already. */
+  /**
+   * The task has shown that the limit of its account is over, if it is the one that tries: false if
+   * not. All others of the account that wait for it go on, each after a `pause` of its own (ms).
+   */
+  liftLimit(probe: TaskId, now: number, pause: () => number): Promise<boolean>
+  /** Whether it is the one that tries if its account's limit is over. */
+  isProbe(task: TaskId): Promise<boolean>
+  /** How many interrupted tasks, but those that wait for a reset, go on before a time, or could already. */
   countWaking(before: number): Promise<number>
 
   /**
@@ -131,6 +141,20 @@ export interface Store {
   listEvents(task: TaskId, after: number, limit: number): Promise<readonly TaskEvent[]>
   lastEvents(task: TaskId, count: number): Promise<readonly TaskEvent[]>
   listAttempts(task: TaskId): Promise<readonly AttemptRecord[]>
+  /** What each attempt that began at or after a time has used, oldest first. */
+  listUsage(since: number): Promise<readonly UsageRecord[]>
+  /**
+   * What somebody answers to the question that a task's agent asks now; durable when this returns.
+   * False: it does not ask that (any more), or has been answered.
+   */
+  recordAnswer(
+    task: TaskId,
+    question: string,
+    answer: { readonly text: string; readonly note: string },
+    now: number,
+  ): Promise<boolean>
+  /** All answers to questions of an attempt, by the question's id. */
+  listAnswers(task: TaskId, fence: Fence): Promise<ReadonlyMap<string, string>>
 
   /** Records a worktree before it is made, leased to the task; it counts once `git` is told. */
   leaseWorktree(attempt: ClaimedAttempt, worktree: WorktreePlan): Promise<boolean>
@@ -232,4 +256,19 @@ export interface AttemptRecord {
   readonly ending: string | null
   /** How long it was at work (`Activity`). */
   readonly activeMs: number
+  /** Who did it; null: an older Holdfast did not write it down. */
+  readonly agent: string | null
+  /** What it used. */
+  readonly usage: Usage | null
+  /** What its agent said of usage last: of the whole session, where it counts so. */
+  readonly sessionUsage: Usage | null
+}
+
+export interface UsageRecord {
+  readonly task: TaskId
+  readonly agent: string
+  /** The common git directory. */
+  readonly repository: string
+  readonly startedAt: number
+  readonly usage: Usage | null
 }

@@ -86,6 +86,16 @@ export function makeProcessHost(processes: ProcessTable, options: HostOptions = 
       const found = openSource(attempt, processes).find([], () => undefined)
       return found.map(({ pid, command, because }) => ({ pid, command, because }))
     },
+    measure(attempt) {
+      if (judgeAttempt(attempt, processes) !== 'here') return null
+      const members = openSource(attempt, processes).find([], () => undefined)
+      const used = members.flatMap(member => processes.exertionOf(member) ?? [])
+      return {
+        cpuMs: used.reduce((sum, { cpuMs }) => sum + cpuMs, 0),
+        ioBytes: used.reduce((sum, { ioBytes }) => sum + ioBytes, 0),
+        processes: used.length,
+      }
+    },
     findMarked() {
       const marked: { bearer: ProcessEntry; mark: string }[] = []
       processes.forBearers(MARK_VARIABLE, (bearer, mark) => marked.push({ bearer, mark }))

@@ -6,6 +6,7 @@ import { asFence, type TaskId } from '../domain/ids.ts'
 import type { Failure } from '../domain/outcome.ts'
 import { type Attempt, activeStates, type Task } from '../domain/task.ts'
 import type { ClaimedAttempt, ClaimScope } from '../ports/store.ts'
+import { isFree, wakeTime } from './limits.ts'
 import { moveTask } from './moves.ts'
 import type { Database, Db } from './schema.ts'
 import { type OnUnreadable, readTaskOr, selectTasks } from './tasks.ts'
@@ -41,6 +42,7 @@ export async function claimNext(
         started_at: now,
         stdout_offset: 0,
         stdout_lines: 0,
+        agent: before.agent,
       })
       .execute()
     const task = await moveTask(
@@ -51,7 +53,7 @@ export async function claimNext(
     )
     reach('claim.written')
     const wait = before.state.name === 'waiting' ? before.state.wait : null
-    const interruptedBy = wait?.reason === 'backoff' ? wait.failure : null
+    const interruptedBy = wait !== null && 'failure' in wait ? wait.failure : null
     return task === undefined ? undefined : { task, attempt, interruptedBy }
   })
 }
@@ -67,7 +69,7 @@ async function findNext(
   for (;;) {
     const row =
       (await findInterrupted(db, now, which, passedOver)) ??
-      (which === 'interrupted' ? undefined : await findQueued(db, which, passedOver))
+      (which === 'interrupted' ? undefined : await findQueued(db, now, which, passedOver))
     if (row === undefined) return undefined
     const task = readTaskOr(row, onUnreadable)
     if (task !== undefined) return task
@@ -76,8 +78,14 @@ async function findNext(
 }
 
 /** `begun`: of those that were interrupted; else of those that were never begun. */
-function selectScope(db: Db, which: ClaimScope, begun: boolean, passedOver: readonly string[]) {
-  const all = selectTasks(db)
+function selectScope(
+  db: Db,
+  now: number,
+  which: ClaimScope,
+  begun: boolean,
+  passedOver: readonly string[],
+) {
+  const all = selectTasks(db).where(isFree(now))
   const tasks = passedOver.length === 0 ? all : all.where('tasks.id', 'not in', passedOver)
   if (which !== 'delegated') return tasks
   return tasks
@@ -105,7 +113,7 @@ function selectScope(db: Db, which: ClaimScope, begun: boolean, passedOver: read
 
 /** What was begun goes on before anything new is begun. */
 function findInterrupted(db: Db, now: number, which: ClaimScope, passedOver: readonly string[]) {
-  return selectScope(db, which, true, passedOver)
+  return selectScope(db, now, which, true, passedOver)
     .where('tasks.state', '=', 'waiting')
     .where(eb =>
       // As `waitIsOver` says; a wait for something else has no time.
@@ -123,8 +131,8 @@ function findInterrupted(db: Db, now: number, which: ClaimScope, passedOver: rea
     .executeTakeFirst()
 }
 
-function findQueued(db: Db, which: ClaimScope, passedOver: readonly string[]) {
-  return selectScope(db, which, false, passedOver)
+function findQueued(db: Db, now: number, which: ClaimScope, passedOver: readonly string[]) {
+  return selectScope(db, now, which, false, passedOver)
     .where('tasks.state', '=', 'queued')
     .orderBy('tasks.priority', 'desc')
     .orderBy('tasks.number')
@@ -158,15 +166,27 @@ export async function claimActive(
 
 /** Without those that cannot be read: nobody can claim them, however long their time has come. */
 function selectWaiting(db: Db, unreadable: readonly string[]) {
-  const waiting = db.selectFrom('tasks').where('state', '=', 'waiting')
-  return unreadable.length === 0 ? waiting : waiting.where('id', 'not in', unreadable)
+  const waiting = db
+    .selectFrom('tasks')
+    .leftJoin('limits', 'limits.account', 'tasks.account')
+    .where('tasks.state', '=', 'waiting')
+  return unreadable.length === 0 ? waiting : waiting.where('tasks.id', 'not in', unreadable)
 }
 
 export async function nextWake(db: Db, unreadable: readonly string[]): Promise<number | undefined> {
   const row = await selectWaiting(db, unreadable)
-    .select(eb => eb.fn.min('wait_until').as('at'))
+    .select(eb => eb.fn.min(wakeTime).as('at'))
     .executeTakeFirst()
-  return row?.at === null || row?.at === undefined ? undefined : Number(row.at)
+  // Those that have not begun wait for their account alone.
+  const held = await db
+    .selectFrom('limits')
+    .innerJoin('tasks', 'tasks.account', 'limits.account')
+    .select(eb => eb.fn.min('limits.ends_at').as('at'))
+    .where('tasks.state', '=', 'queued')
+    .where('limits.probe', 'is', null)
+    .executeTakeFirst()
+  const times = [row?.at, held?.at].flatMap(at => (at == null ? [] : [Number(at)]))
+  return times.length === 0 ? undefined : Math.min(...times)
 }
 
 export async function countWaking(
@@ -176,7 +196,9 @@ export async function countWaking(
 ): Promise<number> {
   const row = await selectWaiting(db, unreadable)
     .select(eb => eb.fn.countAll().as('count'))
-    .where('wait_until', '<=', before)
+    // Whoever waits for a reset holds no slot: it may be told to wait again.
+    .where('limits.account', 'is', null)
+    .where('tasks.wait_until', '<=', before)
     .executeTakeFirstOrThrow()
   return Number(row.count)
 }

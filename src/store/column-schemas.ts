@@ -67,6 +67,11 @@ const setUp = z.object({
   ),
 })
 
+const budget = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('usd'), usd: z.number() }),
+  z.object({ kind: z.literal('tokens'), tokens: z.number() }),
+])
+
 const mode = z.enum(['read-only', 'workspace', 'full'])
 
 const base = z.object({
@@ -119,6 +124,12 @@ const request = z.object({
   priority: z.optional(z.number()),
   after: z.optional(z.array(z.string())),
   timeoutMs: z.optional(z.nullable(z.number())),
+  stallMs: z.optional(z.number()),
+  maxFailures: z.optional(z.number()),
+  budget: z.optional(z.nullable(budget)),
+  fallback: z.optional(z.array(z.string())),
+  account: z.optional(z.nullable(z.string())),
+  asks: z.optional(z.boolean()),
   idempotency: z.optional(z.nullable(z.object({ key: z.string(), fingerprint: z.string() }))),
   follows: z.optional(z.nullable(z.string())),
   session: z.optional(z.nullable(z.string())),
@@ -132,11 +143,26 @@ const state = z.discriminatedUnion('name', [
   z.object({ name: z.literal('queued') }),
   z.object({ name: z.literal('starting'), fence }),
   z.object({ name: z.literal('running'), fence }),
-  z.object({ name: z.literal('needs_input'), fence, question: z.string() }),
+  z.object({
+    name: z.literal('needs_input'),
+    fence,
+    question: z.object({
+      id: z.string(),
+      text: z.string(),
+      options: z.array(z.object({ id: z.string(), label: z.string() })),
+    }),
+  }),
   z.object({
     name: z.literal('waiting'),
     wait: z.discriminatedUnion('reason', [
       z.object({ reason: z.literal('backoff'), until: z.number(), failure }),
+      z.object({
+        reason: z.literal('usage_limit'),
+        until: z.number(),
+        failure,
+        account: z.string(),
+      }),
+      z.object({ reason: z.literal('budget'), failure }),
       z.object({ reason: z.literal('dependency'), on: z.array(branded<TaskId>()) }),
     ]),
   }),
@@ -185,8 +211,9 @@ export const columnSchemas = {
     state_json: state,
     usage_json: z.nullable(usage),
     taken_json: z.nullable(taken),
+    budget_json: z.nullable(budget),
   },
-  attempts: { translation_json: z.nullable(translation) },
+  attempts: { translation_json: z.nullable(translation), usage_json: z.nullable(usage) },
   worktrees: { record_json: z.nullable(worktreeRecord) },
   events: { body_json: eventBody },
 } as const

@@ -3,6 +3,7 @@
  * the right shape is checked by `checkIntegrity` (`column-schemas.ts`).
  */
 import type { TaskEventBody } from '../domain/agent-events.ts'
+import type { Budget } from '../domain/budget.ts'
 import { AppError } from '../domain/errors.ts'
 import type { Usage } from '../domain/outcome.ts'
 import { plainRequest, type Taken, type TaskRequest, type TaskState } from '../domain/task.ts'
@@ -57,6 +58,9 @@ export function readWorktreeRecord(id: string, json: string): WorktreeRecord {
 
 /** Null: not known; then it counts as not taken, and nothing is given up for it. */
 export const readTaken = (json: string) => parse<Taken>(json) ?? null
+
+/** Null: not known; then it holds nothing up. */
+export const readBudget = (json: string) => parse<Budget>(json) ?? null
 
 /** Null: not known. */
 export const readUsage = (json: string) => parse<Usage>(json) ?? null

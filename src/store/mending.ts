@@ -4,6 +4,7 @@ import { asFence, type TaskId, type WorktreeId } from '../domain/ids.ts'
 import type { RowRemains } from '../domain/restored.ts'
 import {
   endedStates,
+  endOfWait,
   hasEnded,
   type Task,
   type TaskState,
@@ -99,8 +100,7 @@ export async function restoreTask(
         request_json: JSON.stringify(request),
         state: state.name,
         state_json: JSON.stringify(state),
-        wait_until:
-          state.name === 'waiting' && state.wait.reason === 'backoff' ? state.wait.until : null,
+        wait_until: state.name === 'waiting' ? endOfWait(state.wait) : null,
         ended_at: hasEnded(state) ? state.endedAt : null,
         ...(worktree === null ? {} : { worktree: worktree.id }),
       })

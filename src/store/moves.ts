@@ -2,10 +2,11 @@
 import type { Kysely } from 'kysely'
 import { reach } from '../domain/crash-points.ts'
 import type { Fence, TaskId } from '../domain/ids.ts'
-import { hasEnded, type Task, type TaskState } from '../domain/task.ts'
-import { nextState, owesDelivery, type Transition } from '../domain/transitions.ts'
+import { endOfWait, hasEnded, type Task, type TaskState } from '../domain/task.ts'
+import { deliveryFor, nextState, type Transition } from '../domain/transitions.ts'
 import { tellDependents } from './dependencies.ts'
 import { insertNote } from './events.ts'
+import { noteLimit } from './limits.ts'
 import type { Database, Db } from './schema.ts'
 import { describeWait, fenceOf, findTask } from './tasks.ts'
 
@@ -46,16 +47,26 @@ export async function moveTask(
   const failuresInRow =
     event.kind === 'attempt_interrupted' ? event.failuresInRow : task.failuresInRow
   // A session that the agent no longer knows cannot be continued: the prompt is given again.
-  const wait = state.name === 'waiting' && state.wait.reason === 'backoff' ? state.wait : null
-  const sessionIsLost = wait?.failure.code === 'session_lost'
+  const wait = state.name === 'waiting' ? state.wait : null
+  const isLost = wait !== null && wait.reason === 'backoff' && wait.failure.code === 'session_lost'
+  // Nor can anybody else's.
+  const successor = event.kind === 'attempt_interrupted' ? event.successor : undefined
+  const dropsSession = isLost || successor !== undefined
+  const { agent, account, fallbacks } = successor ?? task
+  const budget =
+    event.kind === 'wait_ended' && event.budget !== undefined ? event.budget : task.budget
   await db
     .updateTable('tasks')
     .set({
-      ...(sessionIsLost ? { session: null } : {}),
+      ...(dropsSession ? { session: null } : {}),
+      agent,
+      account,
+      fallbacks,
+      budget_json: budget === null ? null : JSON.stringify(budget),
       state: state.name,
       state_since: now,
       state_json: JSON.stringify(state),
-      wait_until: wait?.until ?? null,
+      wait_until: wait === null ? null : endOfWait(wait),
       ended_at: hasEnded(state) ? state.endedAt : null,
       started_at: startedAt,
       failures_in_row: failuresInRow,
@@ -78,31 +89,40 @@ export async function moveTask(
     }
   }
   await insertNote(db, id, fence, 'task_changed', describe(state), now)
+  if (successor !== undefined) {
+    await insertNote(db, id, fence, 'task_changed', `${agent} goes on`, now)
+  }
+  await noteLimit(db, { ...task, account }, event, state, now)
   if (hasEnded(state)) {
     await db.deleteFrom('leases').where('task', '=', id).execute()
     await tellDependents(db, id, state, now, moveTask)
   }
-  if (owesDelivery(task.state, state)) {
+  const owed = deliveryFor(task.state, state)
+  if (owed !== undefined) {
     await db
       .insertInto('deliveries')
       .values({
-        id: `${id}.${state.name}`,
+        id: `${id}.${owed}`,
         task: id,
         event: state.name,
         subscriber_json: JSON.stringify(task.request.caller),
         state: 'owed',
         created_at: now,
       })
+      .onConflict(conflict => conflict.column('id').doNothing())
       .execute()
   }
-  const session = sessionIsLost ? null : task.session
-  return { ...task, state, stateSince: now, startedAt, failuresInRow, runs, session }
+  const session = dropsSession ? null : task.session
+  const moved = { state, stateSince: now, startedAt, failuresInRow, runs, session }
+  return { ...task, ...moved, agent, account, fallbacks, budget }
 }
 
 function describe(state: TaskState): string {
   switch (state.name) {
     case 'waiting':
       return describeWait(state.wait)
+    case 'needs_input':
+      return `asks: ${state.question.text}`
     case 'failed':
       return `failed (${state.failure.code}): ${state.failure.message}`
     default:

@@ -3,8 +3,9 @@ import { type Kysely, sql } from 'kysely'
 import type { AgentEvent } from '../domain/agent-events.ts'
 import { reach } from '../domain/crash-points.ts'
 import { asFence, type Fence, type TaskId } from '../domain/ids.ts'
-import type { AttemptRecord, ClaimedAttempt, Progress } from '../ports/store.ts'
-import { readTranslation } from './columns.ts'
+import type { Usage } from '../domain/outcome.ts'
+import type { AttemptRecord, ClaimedAttempt, Progress, UsageRecord } from '../ports/store.ts'
+import { readTranslation, readUsage } from './columns.ts'
 import { insertEvents } from './events.ts'
 import type { Database, Db } from './schema.ts'
 
@@ -32,14 +33,13 @@ export async function recordSteps(
 /** In plain SQL: these two run a hundred times a second, and building them would cost the most. */
 async function recordStep(db: Db, { attempt, progress, events, now }: Step): Promise<boolean> {
   const { task, fence } = attempt
-  const { session, usage } = progress.translation
+  const { session } = progress.translation
   const { activity } = progress
-  const usageJson = usage === null ? null : JSON.stringify(usage)
   const { rows } = await sql<{ last_seq: number }>`
     UPDATE tasks SET
       last_seq = last_seq + ${events.length},
       session = coalesce(${session}, session),
-      usage_json = coalesce(${usageJson}, usage_json),
+      usage_json = coalesce(${json(progress.usage)}, usage_json),
       fruitless_ms = ${Math.round(activity.fruitlessMs)}
     WHERE id = ${task} AND attempts = ${fence}
     RETURNING last_seq`.execute(db)
@@ -50,12 +50,15 @@ async function recordStep(db: Db, { attempt, progress, events, now }: Step): Pro
       stdout_offset = ${progress.offset},
       stdout_lines = ${progress.lines},
       active_ms = ${Math.round(activity.activeMs)},
+      usage_json = ${json(progress.spent)},
       translation_json = ${JSON.stringify(progress.translation)}
     WHERE task = ${task} AND fence = ${fence}`.execute(db)
   const first = current.last_seq - events.length + 1
   await insertEvents(db, task, fence, events, first, now)
   return true
 }
+
+const json = (usage: Usage | null) => (usage === null ? null : JSON.stringify(usage))
 
 export async function findProgress(
   db: Db,
@@ -69,6 +72,8 @@ export async function findProgress(
       'stdout_offset',
       'stdout_lines',
       'translation_json',
+      'attempts.usage_json as spent_json',
+      'tasks.usage_json',
       'attempts.active_ms',
       'tasks.fruitless_ms',
     ])
@@ -82,6 +87,8 @@ export async function findProgress(
     offset: Number(row.stdout_offset),
     lines: Number(row.stdout_lines),
     translation,
+    spent: row.spent_json === null ? null : readUsage(row.spent_json),
+    usage: row.usage_json === null ? null : readUsage(row.usage_json),
     activity: { activeMs: Number(row.active_ms), fruitlessMs: Number(row.fruitless_ms) },
   }
 }
@@ -103,5 +110,34 @@ export async function listAttempts(db: Db, task: TaskId): Promise<readonly Attem
     endedAt: row.ended_at === null ? null : Number(row.ended_at),
     ending: row.ending,
     activeMs: Number(row.active_ms),
+    agent: row.agent,
+    usage: row.usage_json === null ? null : readUsage(row.usage_json),
+    sessionUsage:
+      row.translation_json === null ? null : (readTranslation(row.translation_json)?.usage ?? null),
+  }))
+}
+
+/** See `Store.listUsage`. */
+export async function listUsage(db: Db, since: number): Promise<readonly UsageRecord[]> {
+  const rows = await db
+    .selectFrom('attempts')
+    .innerJoin('tasks', 'tasks.id', 'attempts.task')
+    .select([
+      'attempts.task',
+      'attempts.agent',
+      'tasks.agent as task_agent',
+      'tasks.repository',
+      'attempts.started_at',
+      'attempts.usage_json',
+    ])
+    .where('attempts.started_at', '>=', since)
+    .orderBy('attempts.started_at')
+    .execute()
+  return rows.map(row => ({
+    task: row.task as TaskId,
+    agent: row.agent ?? row.task_agent,
+    repository: row.repository,
+    startedAt: Number(row.started_at),
+    usage: row.usage_json === null ? null : readUsage(row.usage_json),
   }))
 }

@@ -27,7 +27,17 @@ import { openFile } from './open.ts'
 import { copyTable, openDamaged, type TableCopy } from './read-damaged.ts'
 
 /** In the order in which they refer to each other. */
-const TABLES = ['tasks', 'dependencies', 'attempts', 'events', 'worktrees', 'leases', 'deliveries']
+const TABLES = [
+  'tasks',
+  'dependencies',
+  'attempts',
+  'events',
+  'worktrees',
+  'leases',
+  'deliveries',
+  'limits',
+  'answers',
+]
 
 /** The new store, whole, before it takes the old one's place. */
 const READY = `${STORE_FILE}.salvaged`

@@ -35,6 +35,26 @@ export interface Database {
     parent: string | null
     root: string | null
     taken_json: string | null
+    /** Whose limits it meets now. */
+    account: string | null
+    /** As it may have been raised since it was handed in. */
+    budget_json: string | null
+    /** How many of the agents to fall back to have been turned to. */
+    fallbacks: Generated<number>
+  }
+  /** Accounts that are used up. */
+  limits: {
+    account: string
+    ends_at: number
+    /** The task that tries whether it is over. */
+    probe: string | null
+  }
+  answers: {
+    task: string
+    fence: number
+    question: string
+    answer: string
+    answered_at: number
   }
   /** What has yet to succeed before a task may start. */
   dependencies: {
@@ -52,6 +72,10 @@ export interface Database {
     stdout_lines: number
     active_ms: Generated<number>
     translation_json: string | null
+    /** Null: of an older Holdfast, or not begun. */
+    agent: string | null
+    /** Of this attempt alone. */
+    usage_json: string | null
   }
   events: {
     task: string

@@ -7,12 +7,14 @@ import type { TaskId } from '../domain/ids.ts'
 import { hasEnded } from '../domain/task.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Store, UnreadableTask } from '../ports/store.ts'
+import { listAnswers, recordAnswer } from './answers.ts'
 import { claimActive, claimNext, countWaking, nextWake } from './claims.ts'
 import { keepEnd, keepRequest } from './copies.ts'
 import { endStore } from './end.ts'
 import { insertNote, listEvents } from './events.ts'
 import { gather } from './gather.ts'
 import { STORE_FILE } from './home.ts'
+import { isProbe, liftLimit } from './limits.ts'
 import {
   findLease,
   findRemains,
@@ -23,7 +25,7 @@ import {
 } from './mending.ts'
 import { transition } from './moves.ts'
 import { openDatabase } from './open.ts'
-import { findProgress, listAttempts, recordSteps, type Step } from './progress.ts'
+import { findProgress, listAttempts, listUsage, recordSteps, type Step } from './progress.ts'
 import type { Database } from './schema.ts'
 import { storeError } from './store-error.ts'
 import { findTwin, submitTask, unlessKnown } from './submissions.ts'
@@ -107,6 +109,11 @@ export async function openSqliteStore(directory: string, clock: Clock): Promise<
       return row === undefined ? [] : await listEvents(db, task, row.last_seq - count, count)
     },
     listAttempts: task => listAttempts(db, task),
+    listUsage: since => listUsage(db, since),
+    liftLimit: (probe, now, pause) => liftLimit(db, probe, now, pause),
+    isProbe: task => isProbe(db, task),
+    recordAnswer: (task, question, answer, now) => recordAnswer(db, task, question, answer, now),
+    listAnswers: (task, fence) => listAnswers(db, task, fence),
     leaseWorktree: (attempt, worktree) => leaseWorktree(db, attempt, worktree, clock.now()),
     recordWorktree: (attempt, record) => recordWorktree(db, attempt, record),
     newestTaskIn: worktree => newestTaskIn(db, worktree),

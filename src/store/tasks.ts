@@ -4,7 +4,7 @@ import { messageOf } from '../domain/errors.ts'
 import { asFence, type Fence, type SessionId, type TaskId, type WorktreeId } from '../domain/ids.ts'
 import type { Taken, Task, TaskRequest, TaskState, TaskStateName, Wait } from '../domain/task.ts'
 import type { TaskFilter, UnreadableTask } from '../ports/store.ts'
-import { readRequest, readState, readTaken, readUsage } from './columns.ts'
+import { readBudget, readRequest, readState, readTaken, readUsage } from './columns.ts'
 import { insertNote } from './events.ts'
 import type { Database, Db } from './schema.ts'
 
@@ -12,17 +12,20 @@ type TaskRow = Selectable<Database['tasks']> & {
   worktree_path: string | null
   worktree_kind: Database['worktrees']['kind'] | null
   worktree_pinned: number | null
+  limited_until: number | null
 }
 
 export function selectTasks(db: Db) {
   return db
     .selectFrom('tasks')
     .leftJoin('worktrees', 'worktrees.id', 'tasks.worktree')
+    .leftJoin('limits', 'limits.account', 'tasks.account')
     .selectAll('tasks')
     .select([
       'worktrees.path as worktree_path',
       'worktrees.kind as worktree_kind',
       'worktrees.pinned as worktree_pinned',
+      'limits.ends_at as limited_until',
     ])
 }
 
@@ -30,6 +33,11 @@ export function selectTasks(db: Db) {
 export function readTask(row: TaskRow): Task {
   return {
     request: readRequest(row),
+    agent: row.agent,
+    fallbacks: row.fallbacks,
+    account: row.account,
+    limitedUntil: row.limited_until === null ? null : Number(row.limited_until),
+    budget: row.budget_json === null ? null : readBudget(row.budget_json),
     state: readState(row),
     stateSince: Number(row.state_since),
     attempts: row.attempts,
@@ -104,6 +112,8 @@ export async function insertTask(
       idempotency_key: request.idempotency?.key ?? null,
       parent: request.delegation?.parent ?? null,
       root: request.delegation?.root ?? null,
+      account: request.account,
+      budget_json: request.budget === null ? null : JSON.stringify(request.budget),
       ...known,
     })
     .execute()
@@ -125,9 +135,9 @@ export async function findTask(db: Db, id: TaskId): Promise<Task | undefined> {
 
 /** Why a task waits, in words. */
 export function describeWait(wait: Wait): string {
-  return wait.reason === 'dependency'
-    ? `waiting for ${wait.on.join(', ')}`
-    : `waiting (${wait.reason}) after ${wait.failure.code}: ${wait.failure.message}`
+  if (wait.reason === 'dependency') return `waiting for ${wait.on.join(', ')}`
+  const until = wait.reason === 'usage_limit' ? ` until ${new Date(wait.until).toISOString()}` : ''
+  return `waiting (${wait.reason})${until} after ${wait.failure.code}: ${wait.failure.message}`
 }
 
 /** An id says exactly one; then a name, the newest that bears it; then the prefix of an id. */

@@ -1,7 +1,8 @@
 /** Fills the documents of `view.ts` from what we know. */
 import type { TaskEvent } from '../domain/agent-events.ts'
+import type { Question } from '../domain/question.ts'
 import type { SetUp } from '../domain/set-up.ts'
-import { hasEnded, type Task } from '../domain/task.ts'
+import { endOfWait, hasEnded, type Task } from '../domain/task.ts'
 import type { JudgedState } from '../engine/judge-now.ts'
 import type { UnreadableTask } from '../ports/store.ts'
 import type { WorkerInfo } from '../ports/worker-presence.ts'
@@ -18,10 +19,15 @@ export function viewTask(task: Task, judged: JudgedState): TaskView {
   return {
     id: request.id,
     name: request.name,
-    agent: request.agent,
+    agent: task.agent,
+    fallback: [...request.fallback],
     state: judged.name,
     stateAsOf: iso(judged.asOf),
     reason: judged.remark ?? reasonOf(task),
+    question:
+      judged.name === 'needs_input' && state.name === 'needs_input'
+        ? viewQuestion(state.question)
+        : null,
     attempt: task.attempts,
     session: task.session,
     caller: { ...request.caller },
@@ -46,6 +52,7 @@ export function viewTask(task: Task, judged: JudgedState): TaskView {
     priority: request.priority,
     after: [...request.after],
     timeoutMs: request.timeoutMs,
+    budget: task.budget,
     delegation: request.delegation,
     follows: request.follows,
     group: null,
@@ -56,8 +63,7 @@ export function viewTask(task: Task, judged: JudgedState): TaskView {
     createdAt: iso(request.createdAt),
     startedAt: isoOrNull(task.startedAt),
     endedAt: hasEnded(state) ? iso(state.endedAt) : null,
-    waitingUntil:
-      state.name === 'waiting' && state.wait.reason === 'backoff' ? iso(state.wait.until) : null,
+    waitingUntil: isoOrNull(waitsUntil(task)),
     usage: task.usage,
     result:
       result === null
@@ -75,6 +81,16 @@ export function viewTask(task: Task, judged: JudgedState): TaskView {
   }
 }
 
+function viewQuestion({ id, text, options }: Question): TaskView['question'] {
+  return { id, text, options: options.map(option => ({ ...option })) }
+}
+
+/** Null: nobody can tell, or it does not wait. */
+function waitsUntil({ state, limitedUntil }: Task): number | null {
+  if (state.name === 'queued') return limitedUntil
+  return state.name === 'waiting' ? endOfWait(state.wait) : null
+}
+
 function viewSetUp(setUp: SetUp | null): TaskView['setUp'] {
   if (setUp === null) return null
   const { included, command } = setUp
@@ -89,20 +105,22 @@ function viewSetUp(setUp: SetUp | null): TaskView['setUp'] {
 }
 
 /** Why a task is where it is, in one line; null where the state says it. */
-function reasonOf({ state, request }: Task): string | null {
+function reasonOf({ state, request, account, limitedUntil }: Task): string | null {
   switch (state.name) {
     case 'starting': {
       const command = request.setUp?.command
       return command?.trusted === true ? `set-up: ${command.argv.join(' ')}` : null
     }
     case 'queued':
-      return 'waits for a free slot'
+      return limitedUntil === null
+        ? 'waits for a free slot'
+        : `waits for ${account}, whose usage limit was met`
     case 'waiting':
       return state.wait.reason === 'dependency'
         ? `waits for ${state.wait.on.join(', ')}`
         : `${state.wait.reason} after ${state.wait.failure.code}: ${state.wait.failure.message}`
     case 'needs_input':
-      return state.question
+      return state.question.text
     case 'failed':
       return `${state.failure.code}: ${state.failure.message}`
     default:

@@ -49,10 +49,21 @@ export const repositoryResultView = z.object({
 export const taskView = z.object({
   id: z.string(),
   name: z.string(),
+  /** Who does it now; with `fallback`, it may be another than it was handed to. */
   agent: z.string(),
+  /** Who goes on, one after the other, where an account is used up. */
+  fallback: z.array(z.string()),
   state: stateView,
   stateAsOf: z.string(),
   reason: z.nullable(z.string()),
+  /** What its agent asks; null unless it is `needs_input`. */
+  question: z.nullable(
+    z.object({
+      id: z.string(),
+      text: z.string(),
+      options: z.array(z.object({ id: z.string(), label: z.string() })),
+    }),
+  ),
   attempt: z.number(),
   session: z.nullable(z.string()),
   caller: z.object({
@@ -88,6 +99,13 @@ export const taskView = z.object({
   /** The task that delegated it, and the one at the top of these; null: no task did. */
   /** How long its agents may be at work in all, in milliseconds; null: no limit. */
   timeoutMs: z.nullable(z.number()),
+  /** What it may use in all; null: whatever it takes. */
+  budget: z.nullable(
+    z.discriminatedUnion('kind', [
+      z.object({ kind: z.literal('usd'), usd: z.number() }),
+      z.object({ kind: z.literal('tokens'), tokens: z.number() }),
+    ]),
+  ),
   delegation: z.nullable(z.object({ parent: z.string(), root: z.string(), depth: z.number() })),
   follows: z.nullable(z.string()),
   group: z.nullable(z.string()),
@@ -170,6 +188,8 @@ export const resultView = z.object({
   deletions: z.number(),
   leftOut: z.array(z.string()),
   commands: z.array(z.object({ command: z.string(), exitCode: z.nullable(z.number()) })),
+  /** What its agent wanted to do and was not let. */
+  refused: z.array(z.object({ action: z.string(), why: z.string() })),
   usage: z.nullable(usageView),
   timeline: z.array(z.object({ at: z.string(), text: z.string() })),
   ended: z.nullable(z.string()),
@@ -231,6 +251,8 @@ export const agentsView = z.object({
       default: z.boolean(),
       program: z.nullable(z.string()),
       version: z.nullable(z.string()),
+      /** The version that Holdfast was tested with; others are used too. */
+      testedVersion: z.nullable(z.string()),
       login: z.enum(['present', 'missing', 'unknown', 'not needed']),
       /** What a task gets that asks for nothing else; null where such a task would be refused. */
       permissions: z.nullable(
@@ -297,6 +319,23 @@ export const uninstallView = z.object({
   objections: z.array(z.string()),
 })
 
+export const usageSumsView = z.object({
+  /** When the time that is looked at begins. */
+  since: z.string(),
+  by: z.enum(['agent', 'repository', 'day']),
+  sums: z.array(
+    z.object({
+      /** An agent, the common git directory of a repository, or a day of the reader's calendar. */
+      key: z.string(),
+      tasks: z.number(),
+      attempts: z.number(),
+      /** Attempts that did not say what they used. */
+      unknown: z.number(),
+      usage: z.nullable(usageView),
+    }),
+  ),
+})
+
 export const completionView = z.object({
   shell: z.enum(['bash', 'zsh', 'fish']),
   script: z.string(),
@@ -331,6 +370,7 @@ export const views = {
   trust: trustView,
   trustList: trustListView,
   trustRevoked: trustRevokedView,
+  usage: usageSumsView,
   completion: completionView,
   demo: demoView,
   error: errorView,

@@ -24,7 +24,7 @@ import { type ScriptedModel, startScriptedModel } from '../../src/demo/scripted-
 import type { SessionId } from '../../src/domain/ids.ts'
 import type { PermissionMode } from '../../src/domain/permissions.ts'
 import type { AgentInstallation, LaunchRequest } from '../../src/ports/agent.ts'
-import { type CodexEnd, type CodexRun, startCodex } from './run-codex.ts'
+import { type AgentEnd, type AgentRun, startAgent } from './run-agent.ts'
 
 const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'holdfast')
 
@@ -34,7 +34,7 @@ let workspace: string
 let model: ScriptedModel
 let environment: Record<string, string>
 let installation: AgentInstallation
-const runs: CodexRun[] = []
+const runs: AgentRun[] = []
 
 beforeAll(async () => {
   bin = (await ensureAgent('codex')).bin
@@ -96,7 +96,7 @@ interface Ask {
   readonly effort?: string
 }
 
-function start(turns: readonly Turn[], ask: Ask = {}): CodexRun {
+function start(turns: readonly Turn[], ask: Ask = {}): AgentRun {
   model.setTurns(turns)
   const effective = ask.permissions ?? 'workspace'
   const workingDirectory = ask.directory ?? workspace
@@ -111,16 +111,17 @@ function start(turns: readonly Turn[], ask: Ask = {}): CodexRun {
     effort: ask.effort ?? null,
     permissions: { asked: effective, effective, enforcedBy: 'agent' },
     asks: false,
+    handOver: null,
     worktree: workspace,
     workingDirectory,
     environment,
   }
-  const run = startCodex(codex.planLaunch(request), workingDirectory)
+  const run = startAgent(codex, codex.planLaunch(request), workingDirectory)
   runs.push(run)
   return run
 }
 
-const run = (turns: readonly Turn[], ask?: Ask): Promise<CodexEnd> => start(turns, ask).ended
+const run = (turns: readonly Turn[], ask?: Ask): Promise<AgentEnd> => start(turns, ask).ended
 
 const newest = () => model.requests.at(-1)
 const userTexts = () => newest()?.conversation?.userTexts ?? []

@@ -73,6 +73,7 @@ for (const [name, load] of Object.entries(agents)) {
       effort: null,
       permissions: { asked: 'full', effective: 'full', enforcedBy: 'none' },
       asks: false,
+      handOver: null,
       worktree: '/some trees/a',
       workingDirectory: '/some trees/a/sub',
       environment: { PATH: '/usr/bin', KEPT: 'yes', SHARED: 'caller' },
@@ -84,6 +85,13 @@ for (const [name, load] of Object.entries(agents)) {
 
     it('bears the name that it is listed under', () => {
       expect(agent.name).toBe(name)
+    })
+
+    it('tells whom it takes over from another agent what that one did', () => {
+      if (!agent.capabilities.takesPrompt) return
+      const { stdin, brief = '' } = agent.planLaunch({ ...request, handOver: '\n\nIt did this.' })
+      const said = Buffer.from(stdin).toString() + brief
+      expect(said).toContain('It did this.')
     })
 
     it('says nothing that contradicts itself about what it can do', () => {
@@ -165,7 +173,8 @@ for (const [name, load] of Object.entries(agents)) {
       await expect(finding).rejects.toMatchObject({ code: 'agent_missing' })
     })
 
-    it.runIf(agent.capabilities.takesPrompt)('gets the prompt byte for byte, by stdin', () => {
+    const takesAtOnce = agent.capabilities.takesPrompt && agent.dialogue === undefined
+    it.runIf(takesAtOnce)('gets the prompt byte for byte, by stdin', () => {
       const { argv, stdin } = agent.planLaunch(request)
       expect(Buffer.from(stdin).subarray(-prompt.length)).toEqual(prompt)
       expect(argv.join(' ')).not.toContain('Fix')
@@ -177,7 +186,8 @@ for (const [name, load] of Object.entries(agents)) {
       expect(stdin).toHaveLength(0)
     })
 
-    it.runIf(agent.capabilities.continues === 'session')('is told to go on in its session', () => {
+    const goesOn = agent.capabilities.continues === 'session' && agent.dialogue === undefined
+    it.runIf(goesOn)('is told to go on in its session', () => {
       const { argv, stdin } = agent.planLaunch(resume)
       expect(argv).toContain('session-1')
       const words = Buffer.from(stdin).toString()
@@ -185,5 +195,30 @@ for (const [name, load] of Object.entries(agents)) {
       expect(words).not.toContain('Fix')
       expect(agent.planLaunch(request).argv).not.toContain('session-1')
     })
+
+    const { dialogue } = agent
+    it.runIf(dialogue !== undefined)(
+      'is told everything in the dialogue, and nothing before',
+      () => {
+        for (const one of [request, resume]) {
+          const { argv, stdin, brief } = agent.planLaunch(one)
+          expect(stdin).toHaveLength(0)
+          expect(argv.join(' ')).not.toContain('Fix')
+          expect(brief).toContain(JSON.stringify(prompt.toString()).slice(1, -1))
+          const wishes = { answers: new Map(), interrupt: false }
+          const [first, ...more] =
+            dialogue?.speak(agent.translator.initial, brief ?? '', new Set(), wishes) ?? []
+          expect(more).toEqual([])
+          expect(first?.line).not.toContain('\n')
+          expect(dialogue?.keyOf(first?.line ?? '')).toBe(first?.key)
+          expect(dialogue?.keyOf((first?.line ?? '').slice(0, -5))).toBeUndefined()
+          const said = new Set([first?.key ?? ''])
+          expect(dialogue?.speak(agent.translator.initial, brief ?? '', said, wishes)).toEqual([])
+        }
+        expect(agent.planLaunch(resume).brief).toContain('killed by signal 9')
+        expect(agent.planLaunch(resume).brief).toContain('session-1')
+        expect(agent.planLaunch(request).brief).not.toContain('session-1')
+      },
+    )
   })
 }

@@ -269,6 +269,7 @@ describe('the arguments', () => {
     effort: 'high',
     permissions: { asked: 'workspace', effective: 'workspace', enforcedBy: 'agent' },
     asks: false,
+    handOver: null,
     worktree: '/w "quoted"/a',
     workingDirectory: '/w "quoted"/a/sub',
     environment: {},

@@ -51,6 +51,7 @@ describe('the program of a command', () => {
       effort: null,
       permissions: { asked: 'full', effective: 'full', enforcedBy: 'none' },
       asks: false,
+      handOver: null,
       worktree: '/w',
       workingDirectory: '/w/sub',
       environment: {},

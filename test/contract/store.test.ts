@@ -61,6 +61,8 @@ const result = {
 const failure = { code: 'agent_crashed', message: 'killed' } as const
 const translation = { session: asSessionId('s-1'), answer: null, usage: null, turn: null }
 const activity = { activeMs: 10, fruitlessMs: 20 }
+const usage = { inputTokens: 7, cachedInputTokens: 1, outputTokens: 3, costUsd: 0.5 }
+const used = { spent: usage, usage }
 const message: AgentEvent = { kind: 'message_ended', text: 'hello' }
 const fresh = () => 'fresh' as const
 const place = (id: WorktreeId) =>
@@ -256,7 +258,7 @@ describe.each(Object.entries(stores))('the %s store', (_, openStore) => {
     expect(
       await store.recordProgress(
         stale,
-        { offset: 1, lines: 1, translation, activity },
+        { offset: 1, lines: 1, translation, activity, ...used },
         [message],
         0,
       ),
@@ -272,7 +274,12 @@ describe.each(Object.entries(stores))('the %s store', (_, openStore) => {
     const { attempt } = await claim(store)
     const many = Array.from({ length: 1_200 }, () => message)
     expect(
-      await store.recordProgress(attempt, { offset: 77, lines: 9, translation, activity }, many, 9),
+      await store.recordProgress(
+        attempt,
+        { offset: 77, lines: 9, translation, activity, ...used },
+        many,
+        9,
+      ),
     ).toBe(true)
     await store.recordNote(id, attempt.fence, 'task_changed', 'over', 10)
     const events = await store.listEvents(id, 0, 5_000)
@@ -284,8 +291,160 @@ describe.each(Object.entries(stores))('the %s store', (_, openStore) => {
       lines: 9,
       translation,
       activity,
+      ...used,
     })
     expect(await store.findTask(id)).toMatchObject({ session: 's-1', fruitlessMs: 20 })
+  })
+
+  const limited = (until: number, account = 'acme') =>
+    ({
+      kind: 'attempt_interrupted',
+      wait: { reason: 'usage_limit', until, failure, account },
+      failuresInRow: 0,
+    }) as const
+  const on = (account: string) => request({ account })
+
+  test('a limit holds the tasks of its account, begun or not, and no others', async () => {
+    const store = await make()
+    const [a, b, c, other] = [on('acme'), on('acme'), on('acme'), on('else')]
+    for (const one of [a, b, c, other]) await store.submitTask(one)
+    const first = await claim(store)
+    const second = await claim(store)
+    expect([first.task.request.id, second.task.request.id]).toEqual([a.id, b.id])
+    await store.transition(a.id, first.attempt.fence, limited(9_000), 3_000)
+    await store.transition(b.id, second.attempt.fence, limited(9_000), 3_001)
+    expect(await store.findTask(c.id)).toMatchObject({ limitedUntil: 9_000 })
+    expect((await claim(store, 4_000)).task.request.id).toBe(other.id)
+    expect(await store.claimNext(8_999, fresh)).toBeUndefined()
+    expect(await store.nextWake()).toBe(9_000)
+  })
+
+  test('after a reset one task tries, and the others follow once it has got something done', async () => {
+    const store = await make()
+    const [a, b, c] = [on('acme'), on('acme'), on('acme')]
+    for (const one of [a, b, c]) await store.submitTask(one)
+    const claims = [await claim(store), await claim(store)]
+    for (const { attempt } of claims) {
+      await store.transition(attempt.task, attempt.fence, limited(9_000), 3_000)
+    }
+    const probe = await claim(store, 9_000)
+    expect(probe).toMatchObject({ task: { request: { id: a.id } }, interruptedBy: failure })
+    expect(await store.claimNext(99_000, fresh)).toBeUndefined()
+    // Whoever looks meanwhile has no time to wait for.
+    expect(await store.nextWake()).toBeUndefined()
+    expect(await store.countWaking(99_000)).toBe(0)
+    expect([await store.isProbe(a.id), await store.isProbe(b.id)]).toEqual([true, false])
+    expect(await store.liftLimit(b.id, 10_000, () => 0)).toBe(false)
+    expect(await store.liftLimit(a.id, 10_000, () => 700)).toBe(true)
+    expect(await store.nextWake()).toBe(10_700)
+    expect((await claim(store, 10_000)).task.request.id).toBe(c.id)
+    expect((await claim(store, 10_700)).task.request.id).toBe(b.id)
+  })
+
+  test('a probe that meets the limit again waits again, and one that dies lets another try', async () => {
+    const store = await make()
+    const [a, b] = [on('acme'), on('acme')]
+    await store.submitTask(a)
+    await store.submitTask(b)
+    for (const { attempt } of [await claim(store), await claim(store)]) {
+      await store.transition(attempt.task, attempt.fence, limited(9_000), 3_000)
+    }
+    const again = await claim(store, 9_000)
+    await store.transition(a.id, again.attempt.fence, limited(20_000), 9_500)
+    expect(await store.claimNext(19_999, fresh)).toBeUndefined()
+    expect(await store.nextWake()).toBe(20_000)
+    const probe = await claim(store, 20_000)
+    expect(probe.task.request.id).toBe(b.id)
+    const wait = { reason: 'backoff', until: 30_000, failure } as const
+    const crash = { kind: 'attempt_interrupted', wait, failuresInRow: 1 } as const
+    await store.transition(b.id, probe.attempt.fence, crash, 21_000)
+    expect((await claim(store, 21_000)).task.request.id).toBe(a.id)
+  })
+
+  test('a person may end the wait for a reset: that task tries at once', async () => {
+    const store = await make()
+    const [a, b] = [on('acme'), on('acme')]
+    await store.submitTask(a)
+    await store.submitTask(b)
+    const { attempt } = await claim(store)
+    await store.transition(a.id, attempt.fence, limited(9_000_000), 3_000)
+    expect(await store.claimNext(4_000, fresh)).toBeUndefined()
+    await store.transition(a.id, null, { kind: 'wait_ended' }, 5_000)
+    expect((await claim(store, 5_000)).task.request.id).toBe(a.id)
+    expect(await store.claimNext(5_000, fresh)).toBeUndefined()
+  })
+
+  test('a task that another agent goes on with has that one’s name and account, and no session', async () => {
+    const store = await make()
+    const { id } = (await store.submitTask(request({ account: 'acme', fallback: ['other'] })))
+      .request
+    const { attempt } = await claim(store)
+    await store.recordProgress(
+      attempt,
+      { offset: 1, lines: 1, translation, activity, ...used },
+      [],
+      0,
+    )
+    const wait = { reason: 'backoff', until: 3_000, failure } as const
+    const successor = { agent: 'other', account: 'else', fallbacks: 1 }
+    const event = { kind: 'attempt_interrupted', wait, failuresInRow: 0, successor } as const
+    await store.transition(id, attempt.fence, event, 3_000)
+    expect(await store.findTask(id)).toMatchObject({
+      agent: 'other',
+      account: 'else',
+      fallbacks: 1,
+      session: null,
+      usage,
+    })
+    await claim(store, 3_000)
+    const attempts = await store.listAttempts(id)
+    expect(attempts.map(one => [one.agent, one.usage])).toEqual([
+      ['codex', usage],
+      ['other', null],
+    ])
+    expect(await store.listUsage(0)).toMatchObject([
+      { task: id, agent: 'codex', usage },
+      { task: id, agent: 'other', usage: null },
+    ])
+    expect(await store.listUsage(2_500)).toHaveLength(1)
+  })
+
+  test('a budget that is raised is kept', async () => {
+    const store = await make()
+    const budget = { kind: 'tokens', tokens: 5 } as const
+    const { id } = (await store.submitTask(request({ budget }))).request
+    const { attempt } = await claim(store)
+    const wait = { reason: 'budget', failure } as const
+    await store.transition(
+      id,
+      attempt.fence,
+      { kind: 'attempt_interrupted', wait, failuresInRow: 0 },
+      3_000,
+    )
+    expect(await store.nextWake()).toBeUndefined()
+    expect(await store.claimNext(1e12, fresh)).toBeUndefined()
+    const larger = { kind: 'tokens', tokens: 50 } as const
+    await store.transition(id, null, { kind: 'wait_ended', budget: larger }, 4_000)
+    expect((await claim(store, 4_000)).task).toMatchObject({ budget: larger })
+  })
+
+  test('a question is answered once, and only while it is asked', async () => {
+    const directory = scratchDirectory()
+    const store = await make(directory)
+    const { id } = (await store.submitTask(request())).request
+    const { attempt } = await claim(store)
+    const answer = { text: 'yes', note: 'answered: Yes' }
+    expect(await store.recordAnswer(id, 'q1', answer, 1)).toBe(false)
+    const question = { id: 'q1', text: 'May I?', options: [{ id: 'yes', label: 'Yes' }] }
+    const asked = { kind: 'input_requested', question } as const
+    expect(await store.transition(id, attempt.fence, asked, 3_000)).toMatchObject({
+      state: { name: 'needs_input', question },
+    })
+    const other = await make(directory)
+    expect(await other.recordAnswer(id, 'q2', answer, 1)).toBe(false)
+    expect(await other.recordAnswer(id, 'q1', answer, 1)).toBe(true)
+    expect(await other.recordAnswer(id, 'q1', { ...answer, text: 'no' }, 1)).toBe(false)
+    expect([...(await store.listAnswers(id, attempt.fence))]).toEqual([['q1', 'yes']])
   })
 
   test('an end releases the lease, closes the attempt, and owes one delivery', async () => {
@@ -362,7 +521,7 @@ describe.each(Object.entries(stores))('the %s store', (_, openStore) => {
     expect(
       await store.recordProgress(
         forged,
-        { offset: 1, lines: 1, translation, activity },
+        { offset: 1, lines: 1, translation, activity, ...used },
         [message],
         0,
       ),
@@ -373,7 +532,12 @@ describe.each(Object.entries(stores))('the %s store', (_, openStore) => {
     const store = await make()
     const { id } = (await store.submitTask(request())).request
     const { attempt } = await claim(store)
-    await store.recordProgress(attempt, { offset: 1, lines: 1, translation, activity }, [], 0)
+    await store.recordProgress(
+      attempt,
+      { offset: 1, lines: 1, translation, activity, ...used },
+      [],
+      0,
+    )
     const lost = { code: 'session_lost', message: 'no rollout found' } as const
     const wait = { reason: 'backoff', until: 0, failure: lost } as const
     const event = { kind: 'attempt_interrupted', wait, failuresInRow: 1 } as const

@@ -19,7 +19,8 @@ const HOUR = 3_600_000
 const session = asSessionId('s')
 
 function task(facts: Partial<Task>): Task {
-  return { session: null, attempts: 1, runs: 1, failuresInRow: 0, ...facts } as Task
+  const request = { maxFailures: MAX_FAILURES_IN_ROW }
+  return { request, session: null, attempts: 1, runs: 1, failuresInRow: 0, ...facts } as Task
 }
 
 const active = (activeMs: number, fruitlessMs = activeMs): Activity => ({ activeMs, fruitlessMs })

@@ -30,6 +30,21 @@ test.each([
   expect(makeTaskName(prompt, 'codex-task')).toBe(name)
 })
 
+const claudeChoices = {
+  ANTHROPIC_API_KEY: 'k',
+  ANTHROPIC_BASE_URL: 'http://proxy',
+  CLAUDE_CODE_API_KEY_HELPER_TTL_MS: '1000',
+  CLAUDE_CODE_CLIENT_CERT: '/cert',
+  CLAUDE_CODE_EFFORT_LEVEL: 'high',
+  CLAUDE_CODE_MAX_RETRIES: '2',
+  CLAUDE_CODE_OAUTH_REFRESH_TOKEN: 'mine',
+  CLAUDE_CODE_OAUTH_TOKEN: 'mine',
+  CLAUDE_CODE_SUBAGENT_MODEL: 'haiku',
+  CLAUDE_CODE_USE_BEDROCK: '1',
+  CLAUDE_CONFIG_DIR: '/c',
+  CLAUDE_SECURESTORAGE_CONFIG_DIR: '/s',
+}
+
 test('an agent gets the caller’s variables, less those that say where the caller is', () => {
   const caller = {
     PATH: '/bin',
@@ -37,8 +52,15 @@ test('an agent gets the caller’s variables, less those that say where the call
     CLAUDECODE: '1',
     CLAUDE_CODE_SESSION_ID: 's',
     CLAUDE_CODE_MESSAGING_TOKEN: 't',
-    CLAUDE_CODE_OAUTH_TOKEN: 'mine',
-    CLAUDE_CONFIG_DIR: '/c',
+    CLAUDE_CODE_MESSAGING_SOCKET: '/tmp/cc-socks/2.sock',
+    CLAUDE_CODE_ENTRYPOINT: 'sdk-cli',
+    CLAUDE_CODE_CHILD_SESSION: '1',
+    CLAUDE_CODE_CHILD_NOTES_DIR: '/tmp/n',
+    CLAUDE_CODE_EXECPATH: '/claude',
+    CLAUDE_CODE_OAUTH_TOKEN_FILE_DESCRIPTOR: '7',
+    CLAUDE_PID: '2',
+    CLAUDE_EFFORT: 'high',
+    ...claudeChoices,
     GIT_DIR: '/x',
     GIT_CONFIG_COUNT: '1',
     GIT_CONFIG_KEY_0: 'core.worktree',
@@ -54,8 +76,7 @@ test('an agent gets the caller’s variables, less those that say where the call
   expect(agentEnvironment(caller)).toEqual({
     PATH: '/bin',
     OPENAI_API_KEY: 'k',
-    CLAUDE_CODE_OAUTH_TOKEN: 'mine',
-    CLAUDE_CONFIG_DIR: '/c',
+    ...claudeChoices,
     GIT_CONFIG_GLOBAL: '/mine',
     GIT_AUTHOR_NAME: 'me',
     HOLDFAST_HOME: '/h',

@@ -3,8 +3,8 @@ import { asFence } from '../../src/domain/ids.ts'
 import type { Result } from '../../src/domain/outcome.ts'
 import type { TaskState, TaskStateName } from '../../src/domain/task.ts'
 import {
+  deliveryFor,
   nextState,
-  owesDelivery,
   type Transition,
   type TransitionKind,
   transitions,
@@ -27,7 +27,7 @@ const states: Record<TaskStateName, TaskState> = {
   queued: { name: 'queued' },
   starting: { name: 'starting', fence },
   running: { name: 'running', fence },
-  needs_input: { name: 'needs_input', fence, question: 'which?' },
+  needs_input: { name: 'needs_input', fence, question: { id: 'q1', text: 'which?', options: [] } },
   waiting: { name: 'waiting', wait },
   cancelling: { name: 'cancelling', fence },
   succeeded: { name: 'succeeded', endedAt: 1, result },
@@ -38,7 +38,7 @@ const states: Record<TaskStateName, TaskState> = {
 const events: Record<TransitionKind, Transition> = {
   attempt_claimed: { kind: 'attempt_claimed', fence: asFence(4) },
   agent_started: { kind: 'agent_started' },
-  input_requested: { kind: 'input_requested', question: 'what?' },
+  input_requested: { kind: 'input_requested', question: { id: 'q2', text: 'what?', options: [] } },
   input_answered: { kind: 'input_answered' },
   attempt_interrupted: { kind: 'attempt_interrupted', wait, failuresInRow: 1 },
   wait_ended: { kind: 'wait_ended' },
@@ -110,13 +110,23 @@ test('a claim carries the new fence, and no other event changes it', () => {
   })
 })
 
-test('each end owes one delivery, and nothing else does', () => {
+test('each end owes one delivery, each question too, and nothing else does', () => {
   for (const from of names) {
     for (const kind of kinds) {
       const next = nextState(states[from], events[kind], fence, 0)
-      if (next === 'refused') continue
-      const owed = ['succeeded', 'failed', 'cancelled'].includes(next.name)
-      expect(owesDelivery(states[from], next)).toBe(owed)
+      if (next === 'refused' || next === states[from]) continue
+      const owed = deliveryFor(states[from], next)
+      if (['succeeded', 'failed', 'cancelled'].includes(next.name)) expect(owed).toBe(next.name)
+      else expect(owed).toBe(kind === 'input_requested' ? 'needs_input.3.q2' : undefined)
     }
   }
+})
+
+test('a pause for a larger budget is over at once, and keeps what interrupted it', () => {
+  const before: TaskState = { name: 'waiting', wait: { reason: 'budget', failure } }
+  const budget = { kind: 'usd', usd: 5 } as const
+  expect(nextState(before, { kind: 'wait_ended', budget }, fence, 5)).toEqual({
+    name: 'waiting',
+    wait: { reason: 'backoff', until: 5, failure },
+  })
 })

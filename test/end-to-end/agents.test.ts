@@ -27,7 +27,8 @@ test('the default is the configured agent, else the first that is ready', async 
   const environment = codexSays(house, '0.169.0')
   const look = async () =>
     views.agents.parse(JSON.parse(await house.ok(['agents', '--json'], { environment }))).agents
-  const [codex, command] = await look()
+  const found = await look()
+  const [codex, command] = ['codex', 'command'].map(name => found.find(one => one.name === name))
   expect(codex).toMatchObject({ name: 'codex', ready: true, default: true, version: '0.169.0' })
   expect(codex).toMatchObject({ login: 'unknown', permissions: { effective: 'workspace' } })
   expect(command).toMatchObject({ name: 'command', default: false, program: null })
@@ -38,6 +39,14 @@ test('the default is the configured agent, else the first that is ready', async 
   expect((await look())[0]).toMatchObject({ ready: false, default: false })
   house.write('holdfast.json', '{ "agent": "codex" }')
   expect((await look())[0]).toMatchObject({ default: true, trouble: { code: 'agent_too_old' } })
+})
+
+test('a version that was not tested is used, with a note', async () => {
+  const house = new House()
+  const environment = codexSays(house, '0.170.0')
+  expect(await house.ok(['agents'], { environment })).toContain('0.170.0 (tested with 0.169.0)')
+  codexSays(house, '0.169.0')
+  expect(await house.ok(['agents'], { environment })).not.toContain('tested with')
 })
 
 test('a mistake in a file is told, and keeps nobody from looking', async () => {

@@ -228,6 +228,11 @@ export const cases: readonly Case[] = [
   ...strikes('failure', END, WITHOUT_AGENT),
   ...strikes('failure', [...STOP_OF_NOBODY, ...COLLECT, ...SETTLE], SELF),
 
+  ...strikes(
+    'parked',
+    ['settle.judged', 'transition.written', 'settle.committed', 'claim.written', 'claim.committed'],
+    [...SELF, ...AND_WATCHDOG],
+  ),
   ...strikes('program', ['agent.mid-tool'], EACH),
   ...strikes('no agent', all('Retiring'), SELF),
   ...strikes(

@@ -55,6 +55,13 @@ reach agent.turn-ended
 exit 1
 `
 
+const LIMITED = `if [ ! -e "$KEEPER/limited" ]; then
+  : >"$KEEPER/limited"
+  say '{"type":"turn.failed","error":{"message":"You have hit your usage limit. Try again in 1 second."}}'
+  exit 1
+fi
+`
+
 const UNFINISHED: Files = {
   'made.txt': 'made by the agent\n',
   'kept.txt': 'one\nTWO by the agent\nthree\n',
@@ -321,6 +328,13 @@ ${DONE}`,
     steps: WORK + FAILED,
     tell: tellOne,
     end: () => ({ state: 'failed', code: ['model_error'], files: FINISHED, worktrees: 1 }),
+  },
+  parked: {
+    about: 'a task whose account is used up, and that goes on after the reset',
+    repository: 'clean',
+    steps: WORK + LIMITED + DONE,
+    tell: tellOne,
+    end: succeeded(FINISHED),
   },
   program: {
     about: 'a program, which is not run again after a crash',

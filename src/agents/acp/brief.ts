@@ -12,6 +12,8 @@ const brief = z.object({
   asks: z.boolean(),
   /** The way to log in that it wants to be told, if it offers that. */
   login: z.nullable(z.string()),
+  /** It is the agent that confines what it runs, by the mode of its session. */
+  isConfined: z.boolean(),
   /** The session's mode, if it offers that. */
   mode: z.nullable(z.string()),
   model: z.nullable(z.string()),

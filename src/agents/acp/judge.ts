@@ -8,7 +8,7 @@ import {
 } from '../../domain/outcome.ts'
 import type { AgentEnding, Translation } from '../../ports/agent.ts'
 import { findLastWords } from '../last-words.ts'
-import { CANCELLED, ownOf } from './state.ts'
+import { ownOf } from './state.ts'
 
 /** The protocol's own: who is asked has to log in first; what is asked for is not there. */
 const AUTH_REQUIRED = -32_000
@@ -80,6 +80,9 @@ function classify(translation: Translation, message: string, loginHint: string):
   const code = codeOf(message) ?? 'model_error'
   return code === 'auth' ? { code, message, hint: loginHint } : { code, message }
 }
+
+/** As `translate.ts` says it. */
+const CANCELLED = 'the turn was cancelled'
 
 function codeOf(words: string): FailureCode | undefined {
   return WORDS.find(([pattern]) => pattern.test(words))?.[1]

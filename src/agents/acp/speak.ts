@@ -132,9 +132,10 @@ function settle(
 ): readonly Request[] {
   const requests: Request[] = []
   const setOption = (configId: string, value: string) => ({ sessionId, configId, value })
-  const { mode, model, effort, asks } = brief
+  const { mode, model, effort, asks, isConfined } = brief
   if (mode !== null && modes.includes(mode)) {
-    requests.push([asks ? 'askingMode' : 'mode', 'session/set_mode', { sessionId, modeId: mode }])
+    const name = asks || isConfined ? 'askingMode' : 'mode'
+    requests.push([name, 'session/set_mode', { sessionId, modeId: mode }])
   }
   if (model !== null) {
     requests.push(

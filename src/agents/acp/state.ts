@@ -21,9 +21,6 @@ export const REQUESTS = {
 
 export type RequestName = keyof typeof REQUESTS
 
-/** The message of a turn that ended because somebody cancelled it. */
-export const CANCELLED = 'the turn was cancelled'
-
 /** What an agent asks of us. */
 export type OpenRequest = {
   readonly id: RequestId

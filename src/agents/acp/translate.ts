@@ -8,7 +8,7 @@ import { asSessionId } from '../../domain/ids.ts'
 import type { Usage } from '../../domain/outcome.ts'
 import type { Translation, Translator } from '../../ports/agent.ts'
 import { openRequest, questionOf } from './requests.ts'
-import { CANCELLED, type Own, ownOf, REQUESTS, type RequestName } from './state.ts'
+import { type Own, ownOf, REQUESTS, type RequestName } from './state.ts'
 import { beginCall, endCall, mergeCall } from './tools.ts'
 import {
   parseCancelled,
@@ -121,7 +121,7 @@ function translateResult(
         options: Object.fromEntries(about.toReversed()),
       }
       const begun = withOwn(
-        { ...state, session: id === null ? null : asSessionId(id) },
+        { ...state, session: id ? asSessionId(id) : null },
         { ...own, speech: null, opened },
       )
       const events: AgentEvent[] =
@@ -179,7 +179,7 @@ const STOPPED: Readonly<Record<string, string>> = {
   max_turn_requests:
     'the agent stopped in the middle: it had asked the model as often as it may in a turn',
   refusal: 'the model refused to go on',
-  cancelled: CANCELLED,
+  cancelled: 'the turn was cancelled',
 }
 
 function endTurn(before: Translation, own: Own, result: WirePromptResult): Translated {

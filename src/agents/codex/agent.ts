@@ -3,9 +3,16 @@ import { AppError } from '../../domain/errors.ts'
 import { stricterMode } from '../../domain/permissions.ts'
 import type { Agent, LaunchRequest } from '../../ports/agent.ts'
 import { INSTRUCTIONS_ROOM, promptFor } from '../instructions.ts'
-import { findConfiguredMode, lookAtLogin, readConfiguration } from './configuration.ts'
+import {
+  codexHome,
+  findCodexAccount,
+  findConfiguredMode,
+  lookAtLogin,
+  readConfiguration,
+} from './configuration.ts'
 import { askLogin, findCodex, lookForCodex } from './installation.ts'
 import { judge } from './judge.ts'
+import { readSessionUsage } from './session-usage.ts'
 import { codexTranslator } from './translate.ts'
 
 /** Short names that people use for models. */
@@ -25,7 +32,9 @@ export const codex: Agent = {
     takesPrompt: true,
     promptLimit: INPUT_LIMIT - INSTRUCTIONS_ROOM,
     usageCounts: 'session',
+    saysCost: false,
   },
+  testedVersion: '0.169.0',
   translator: codexTranslator,
 
   async findInstallation(environment) {
@@ -53,6 +62,14 @@ export const codex: Agent = {
     const configured = findConfiguredMode(await readConfiguration(environment))
     const effective = stricterMode(asked, configured ?? asked)
     return { asked, effective, enforcedBy: effective === 'full' ? 'none' : 'agent' }
+  },
+
+  async findAccount(environment) {
+    return await findCodexAccount(await readConfiguration(environment), environment)
+  },
+
+  async readUsage(session, environment) {
+    return readSessionUsage(session, codexHome(environment))
   },
 
   planLaunch(request) {

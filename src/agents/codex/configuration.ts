@@ -1,4 +1,5 @@
 /** What can be learnt of the user's Codex without starting it: its home, login and configuration. */
+import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
@@ -32,7 +33,7 @@ export type CodexConfiguration = z.infer<typeof configuration>
 
 const authFile = z.looseObject({
   OPENAI_API_KEY: z.optional(z.nullable(z.string())),
-  tokens: z.optional(z.nullable(z.looseObject({}))),
+  tokens: z.optional(z.nullable(z.looseObject({ account_id: z.optional(z.nullable(z.string())) }))),
 })
 
 const modes: Readonly<Record<string, PermissionMode>> = {
@@ -91,7 +92,32 @@ export async function lookAtLogin(
   }
 }
 
-function codexHome(environment: Environment): string {
+/**
+ * Who pays: the key or the login that Codex would use. Keys and tokens go into a hash alone, and
+ * what changes when a token is renewed does not go in at all.
+ */
+export async function findCodexAccount(
+  config: CodexConfiguration,
+  environment: Environment,
+): Promise<string> {
+  const name = config.model_provider ?? 'openai'
+  const key = config.model_providers?.[name]?.env_key
+  const shared = (key === undefined ? undefined : environment[key]) ?? environment.CODEX_API_KEY
+  const who = shared ?? (await findLoginName(environment)) ?? codexHome(environment)
+  return `codex:${createHash('sha256').update(`${name}\0${who}`).digest('hex').slice(0, 10)}`
+}
+
+async function findLoginName(environment: Environment): Promise<string | undefined> {
+  const text = await readIfThere(join(codexHome(environment), 'auth.json'))
+  try {
+    const { OPENAI_API_KEY, tokens } = authFile.parse(JSON.parse(text ?? '{}'))
+    return tokens?.account_id ?? OPENAI_API_KEY ?? undefined
+  } catch {
+    return undefined // No login that we understand: then its home says whose it is.
+  }
+}
+
+export function codexHome(environment: Environment): string {
   return environment.CODEX_HOME || join(environment.HOME || homedir(), '.codex')
 }
 

@@ -116,11 +116,12 @@ function convertCompleted(item: WireItem): readonly AgentEvent[] | undefined {
     }
     case 'file_change': {
       const paths = item.changes.map(change => change.path)
+      const action = `change ${paths.join(', ')}`
       if (item.status === 'declined') {
-        return [{ kind: 'action_refused', action: `change ${paths.join(', ')}`, why: DECLINED }]
+        return [{ kind: 'action_refused', action, why: DECLINED }]
       }
       return item.status === 'failed'
-        ? [{ kind: 'warning_given', message: `Codex could not change ${paths.join(', ')}` }]
+        ? [{ kind: 'warning_given', message: `Codex could not ${action}` }]
         : [{ kind: 'files_changed', paths }]
     }
     case 'mcp_tool_call': {
@@ -133,7 +134,7 @@ function convertCompleted(item: WireItem): readonly AgentEvent[] | undefined {
   }
 }
 
-function convertUsage(usage: WireUsage): Usage {
+export function convertUsage(usage: WireUsage): Usage {
   return {
     inputTokens: usage.input_tokens ?? null,
     cachedInputTokens: usage.cached_input_tokens ?? null,

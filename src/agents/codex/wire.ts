@@ -11,7 +11,7 @@ const maybe = <Schema extends z.core.SomeType>(schema: Schema) =>
   z.catch(z.optional(schema), undefined)
 
 /** Cumulative over the thread: a resumed run counts the turns before it too. */
-const wireUsage = z.looseObject({
+export const wireUsage = z.looseObject({
   input_tokens: maybe(z.number()),
   cached_input_tokens: maybe(z.number()),
   output_tokens: maybe(z.number()),

@@ -17,7 +17,9 @@ export const command: Agent = {
     takesPrompt: false,
     promptLimit: null,
     usageCounts: 'attempt',
+    saysCost: false,
   },
+  testedVersion: null,
   translator: commandTranslator,
 
   /** A name with a slash is looked up from `directory`, any other on the PATH. */

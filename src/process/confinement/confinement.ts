@@ -31,13 +31,41 @@ export async function loadConfinement(
   return { requireWorking: none, enclose: none }
 }
 
-/** An agent's own places by real path; those that are to be made are there then. */
-export function resolveOwn({ readable, writable, made = [] }: OwnPlaces): OwnPlaces {
-  for (const path of made) mkdirSync(path, { recursive: true, mode: 0o700 })
+/** An agent's own places by real path; those that are to be made are there then, if they can be. */
+export function resolveOwn({
+  readable,
+  writable,
+  made = [],
+  loose = [],
+}: OwnPlaces): Required<OwnPlaces> {
   return {
     readable: readable.flatMap(findReal),
-    writable: [...writable, ...made].flatMap(findReal),
+    writable: [...writable.flatMap(findReal), ...made.flatMap(ensureReal)],
+    made: [],
+    loose: loose.flatMap(({ path, locks }) =>
+      ensureReal(path).map(real => ({ path: real, locks })),
+    ),
   }
+}
+
+function ensureReal(path: string): readonly string[] {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 })
+  } catch {
+    // In a home that cannot be written: then the agent will say what it lacks.
+  }
+  return findReal(path)
+}
+
+/** What is readable or writable, outermost first: rules and mounts that come later hold. */
+export function layOut({
+  readable,
+  writable,
+}: OwnPlaces): readonly { readonly path: string; readonly isWritable: boolean }[] {
+  return [
+    ...readable.map(path => ({ path, isWritable: false })),
+    ...writable.map(path => ({ path, isWritable: true })),
+  ].sort((a, b) => a.path.length - b.path.length)
 }
 
 /** Caches that a tool fails without, if it may not write where it usually has them. */

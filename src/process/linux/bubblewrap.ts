@@ -8,8 +8,9 @@
  * - No `--new-session`: the wrapper has made one, without a terminal.
  * - The network is shared: an agent needs its model, and tests their registry and databases.
  */
+import type { OwnPlaces } from '../../ports/agent.ts'
 import type { Confines } from '../../ports/confinement.ts'
-import { leadTemporary } from '../confinement/confinement.ts'
+import { layOut, leadTemporary } from '../confinement/confinement.ts'
 import { type Hidden, hiddenWithin, isWithin } from '../confinement/hidden.ts'
 
 /** bubblewrap's two processes around the agent: the one that waits, and the first of the namespace. */
@@ -26,6 +27,13 @@ export function namespaceArguments(forbidsNamespaces: boolean): readonly string[
   ]
 }
 
+/** A loose directory, and what was there before. */
+export interface Loosened {
+  readonly path: string
+  /** What is in it, and where that really is. */
+  readonly entries: readonly { readonly path: string; readonly source: string }[]
+}
+
 /** What there is on this machine, by real path. */
 export interface Surroundings {
   /** `/tmp` and the like: they become the task's own. */
@@ -35,6 +43,7 @@ export interface Surroundings {
   /** … but for this: by it, names and programs are found. */
   readonly runKept: readonly string[]
   readonly hidden: Hidden
+  readonly loose: readonly Loosened[]
   /** The worktree's `.git`, a file or a directory. */
   readonly dotGit: string
   /** An empty plain file. */
@@ -44,7 +53,7 @@ export interface Surroundings {
 /** Worktree, common git directory and scratch directory are given by real path. */
 export function bubblewrapArguments(
   confines: Confines,
-  { temporary, run, runKept, hidden, dotGit, nothing }: Surroundings,
+  { temporary, run, runKept, hidden, loose, dotGit, nothing }: Surroundings,
   forbidsNamespaces: boolean,
 ): readonly string[] {
   const { mode, worktree, commonDir, program, scratch, workingDirectory, own } = confines
@@ -61,9 +70,7 @@ export function bubblewrapArguments(
     ...run.flatMap(path => ['--tmpfs', path]),
     ...mask(hidden),
     ...[...runKept, ...restored].flatMap(path => ['--ro-bind', path, path]),
-    // The writable last: they may lie within those that are only read.
-    ...own.readable.flatMap(path => ['--ro-bind', path, path]),
-    ...own.writable.flatMap(path => ['--bind', path, path]),
+    ...ownArguments(own, loose, hidden),
     ...[mode === 'workspace' ? '--bind' : '--ro-bind', worktree, worktree],
     ...['--ro-bind', dotGit, dotGit],
     // A checkout that is lent in place may hold a home directory.
@@ -74,5 +81,33 @@ export function bubblewrapArguments(
       value === null ? ['--unsetenv', name] : ['--setenv', name, value],
     ),
     ...['--chdir', workingDirectory, '--'],
+  ]
+}
+
+/** Outermost first, so that none covers what lies in it. */
+function ownArguments(
+  own: OwnPlaces,
+  loose: readonly Loosened[],
+  hidden: Hidden,
+): readonly string[] {
+  const mounts = [
+    ...loose.map(one => ({ path: one.path, args: looseArguments(one, hidden) })),
+    ...layOut(own).map(({ path, isWritable }) => ({
+      path,
+      args: [isWritable ? '--bind' : '--ro-bind', path, path],
+    })),
+  ]
+  return mounts.sort((a, b) => a.path.length - b.path.length).flatMap(({ args }) => args)
+}
+
+/** An empty directory, and in it what was there, still only readable, but for what is hidden. */
+function looseArguments({ path, entries }: Loosened, hidden: Hidden): readonly string[] {
+  const isHidden = (place: string) =>
+    [...hidden.directories, ...hidden.files].some(one => isWithin(place, one))
+  return [
+    ...['--tmpfs', path],
+    ...entries
+      .filter(({ source }) => !isHidden(source))
+      .flatMap(entry => ['--ro-bind', entry.source, entry.path]),
   ]
 }

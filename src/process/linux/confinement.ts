@@ -1,6 +1,6 @@
 /** The confinement of Linux: bubblewrap. */
 import { execFile } from 'node:child_process'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, isAbsolute, join } from 'node:path'
 import { AppError } from '../../domain/errors.ts'
 import type { Confinement, Confines } from '../../ports/confinement.ts'
@@ -10,6 +10,7 @@ import { isExecutable } from '../own-session.ts'
 import {
   bubblewrapArguments,
   GENERATIONS,
+  type Loosened,
   namespaceArguments,
   type Surroundings,
 } from './bubblewrap.ts'
@@ -69,7 +70,7 @@ function resolveConfines(confines: Confines): Confines {
   }
 }
 
-function lookAround({ environment, worktree }: Confines, home: string): Surroundings {
+function lookAround({ environment, worktree, own }: Confines, home: string): Surroundings {
   const each = (paths: readonly string[]) => [...new Set(paths.flatMap(findReal))]
   const temporary = each(['/tmp', '/var/tmp'])
   const run = each(['/run', '/var/run'])
@@ -83,9 +84,18 @@ function lookAround({ environment, worktree }: Confines, home: string): Surround
     run,
     runKept,
     hidden: findHidden(userHomes(environment), environment, { always: [home], replaced }),
+    loose: (own.loose ?? []).map(({ path }) => listEntries(path)),
     dotGit: join(worktree, '.git'),
     nothing,
   }
+}
+
+function listEntries(directory: string): Loosened {
+  const entries = readdirSync(directory).flatMap(name => {
+    const path = join(directory, name)
+    return findReal(path).map(source => ({ source, path }))
+  })
+  return { path: directory, entries }
 }
 
 async function tryBubblewrap({ toolPath }: ConfinementOptions): Promise<Bubblewrap> {

@@ -7,6 +7,8 @@ import { isGone } from '../is-gone.ts'
 export interface ProcessStat extends ProcessEntry {
   /** One letter; `Z` and `X` are dead ones that nobody has collected yet. */
   readonly state: string
+  /** Clock ticks of CPU time, also of its children that are gone. */
+  readonly ticks: number
 }
 
 /** A stopped one lives; one that awaits its parent does not. */
@@ -50,5 +52,6 @@ export function parseStat(line: string): ProcessStat | undefined {
     session: Number(fields[3]),
     terminal: fields[4] !== '0',
     startTime: Number(fields[19]),
+    ticks: Number(fields[11]) + Number(fields[12]) + Number(fields[13]) + Number(fields[14]),
   }
 }

@@ -18,6 +18,16 @@ const SHELL_IDENTIFY = `identify() {
   echo "$$ \${20}"
 }`
 
+/** Linux shows times in hundredths of a second, whatever the kernel counts in (man 7 time). */
+const MS_PER_TICK = 10
+
+/** 0 where it may not be seen, or is gone. */
+function readIoBytes(pid: number): number {
+  const text = readIfAllowed(() => readFileSync(`/proc/${pid}/io`, 'latin1')) ?? ''
+  const counts = [...text.matchAll(/^[rw]char: (\d+)$/gm)]
+  return counts.reduce((sum, [, count]) => sum + Number(count), 0)
+}
+
 export function makeLinuxTable(): ProcessTable {
   let here: Place | undefined
   const place = () => {
@@ -47,6 +57,11 @@ export function makeLinuxTable(): ProcessTable {
     scan: scanProcesses,
     makeChase,
     forBearers,
+    exertionOf({ pid, startTime }) {
+      const stat = readStat(pid)
+      if (stat?.startTime !== startTime) return undefined
+      return { cpuMs: stat.ticks * MS_PER_TICK, ioBytes: readIoBytes(pid) }
+    },
     commandsOf: readCommands,
     ownCommandLine: () => readIfAllowed(() => readFileSync('/proc/self/cmdline')),
     shellIdentify: SHELL_IDENTIFY,

@@ -100,3 +100,19 @@ export function findVariable(line: string, variable: string): string | null {
 export function isUnreadable(line: string | undefined, { name }: PsRow): boolean {
   return line === undefined || line === `(${name})` || line === '<defunct>'
 }
+
+/** The CPU time of one process. */
+export function cpuTimeOf(pid: number): readonly string[] {
+  return ['-o', 'time=', ...pidList([pid])]
+}
+
+/** From `12:34.56`, or `1:02:03.45`, in milliseconds; 0 for anything else. */
+export function parseCpuTime(text: string): number {
+  if (!/^ *(?:\d+:)*\d+(?:\.\d+)? *$/m.test(text)) return 0
+  return (
+    text
+      .trim()
+      .split(':')
+      .reduce((sum, part) => sum * 60 + Number(part), 0) * 1_000
+  )
+}

@@ -5,8 +5,10 @@
  * There are no mounts here: a hidden file is one that cannot be opened, `/tmp` is the one of
  * everybody and cannot be written, and the agent is led to a directory of its own by `TMPDIR`.
  */
+import type { LooseDirectory } from '../../ports/agent.ts'
 import type { Confines } from '../../ports/confinement.ts'
-import { type Hidden, hiddenWithin } from '../confinement/hidden.ts'
+import { layOut } from '../confinement/confinement.ts'
+import { type Hidden, hiddenWithin, isWithin } from '../confinement/hidden.ts'
 
 /** Devices that every program writes to. */
 const DEVICES = ['null', 'zero', 'random', 'urandom', 'stdout', 'stderr', 'tty', 'dtracehelper']
@@ -36,8 +38,8 @@ export function seatbeltProfile(
     ...[worktree, commonDir, scratch].map(path => `(allow file-read* (subpath ${quoted(path)}))`),
     `(allow file-read* (literal ${quoted(program)}))`,
     // A plain file is a subpath of itself.
-    ...own.readable.map(path => `(allow file-read* (subpath ${quoted(path)}))`),
-    ...own.writable.map(path => `(allow file-read* file-write* (subpath ${quoted(path)}))`),
+    ...(own.loose ?? []).flatMap(looseRules),
+    ...layOut(own).flatMap(place => placeRules(place, own.writable)),
     ...(mode === 'workspace' ? [`(allow file-write* (subpath ${quoted(worktree)}))`] : []),
     // A checkout that is lent in place may hold a home directory.
     ...denials(hiddenWithin(worktree, hidden)),
@@ -45,6 +47,21 @@ export function seatbeltProfile(
     `(deny file-write* (subpath ${quoted(commonDir)}))`,
     '',
   ].join('\n')
+}
+
+function placeRules(
+  { path, isWritable }: { readonly path: string; readonly isWritable: boolean },
+  writable: readonly string[],
+): readonly string[] {
+  const read = `(allow file-read* (subpath ${quoted(path)}))`
+  if (isWritable) return [read, `(allow file-write* (subpath ${quoted(path)}))`]
+  return writable.some(one => isWithin(path, one))
+    ? [read, `(deny file-write* (subpath ${quoted(path)}))`]
+    : [read]
+}
+
+function looseRules({ path, locks }: LooseDirectory): readonly string[] {
+  return locks.map(name => `(allow file-write* (subpath ${quoted(`${path}/${name}`)}))`)
 }
 
 function denials({ directories, files }: Hidden): readonly string[] {

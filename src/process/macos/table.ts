@@ -8,7 +8,7 @@ import { describeCommand } from '../command.ts'
 import { findOwnSession } from '../own-session.ts'
 import { readPlace } from './place.ts'
 import { makePrograms, type Programs, SHELL_ENVIRONMENT } from './programs.ts'
-import { commandsOf, parseCommands } from './ps.ts'
+import { commandsOf, cpuTimeOf, parseCommands, parseCpuTime } from './ps.ts'
 import { makeScanner } from './scan.ts'
 import { readSessions } from './sessions.ts'
 import { makeSnapshots } from './snapshot.ts'
@@ -47,6 +47,11 @@ export function makeMacosTable(directory?: string): ProcessTable {
       return new Map(
         processes.map(({ pid, name }) => [pid, describeCommand(lines.get(pid) ?? '', name)]),
       )
+    },
+    exertionOf({ pid, startTime }) {
+      if (snapshots.find(pid)?.startTime !== startTime) return undefined
+      const { stdout } = programs.run('ps', cpuTimeOf(pid))
+      return { cpuMs: parseCpuTime(stdout), ioBytes: 0 }
     },
     // `ps` shows it with everything escaped that is not ASCII: the bytes are not to be had.
     ownCommandLine: () => undefined,

@@ -3,6 +3,7 @@ import { up as first } from './001-first.ts'
 import { up as orders } from './002-orders.ts'
 import { up as activity } from './003-activity.ts'
 import { up as taken } from './004-taken.ts'
+import { up as limits } from './005-limits.ts'
 
 /** In order; the version of a store is how many of them it has seen. Never edit one that shipped. */
 export const migrations: readonly ((db: Kysely<unknown>) => Promise<void>)[] = [
@@ -10,4 +11,5 @@ export const migrations: readonly ((db: Kysely<unknown>) => Promise<void>)[] = [
   orders,
   activity,
   taken,
+  limits,
 ]

@@ -4,8 +4,10 @@ import { reach } from '../../domain/crash-points.ts'
 import { messageOf } from '../../domain/errors.ts'
 import type { Task } from '../../domain/task.ts'
 import { isUntaken } from '../../domain/untaken.ts'
+import { describeOptions } from '../../engine/answer.ts'
 import { type HandInPlan, handIn } from '../../engine/hand-in.ts'
 import { viewTask } from '../make-view.ts'
+import { askHere } from './ask-here.ts'
 import type { CommandContext } from './command.ts'
 import { exitCodeOfState, exitCodes, signalExitCode } from './exit-codes.ts'
 import { handInPorts } from './hand-in-ports.ts'
@@ -95,19 +97,7 @@ export async function stay(task: Task, asked: Asked, context: CommandContext): P
   const { output } = context
   const { id } = task.request
   output.tell(`${id} ${describeRequest(task)}`)
-  const { tasks, end } = await waitForTasks(
-    [id],
-    {
-      async onEvents(events) {
-        for (const event of events) {
-          const line = renderEvent(event, output)
-          if (line !== null) output.tell(line)
-        }
-      },
-    },
-    context,
-  )
-  const ended = tasks[0] ?? task
+  const { ended, end } = await waitAndAnswer(task, context)
   if (typeof end === 'object') {
     output.tell(`detached; the task goes on. Come back with: holdfast wait ${id}`)
     return signalExitCode(end.interrupted)
@@ -133,6 +123,41 @@ export async function stay(task: Task, asked: Asked, context: CommandContext): P
     if (result.commit !== null) tellLeftOut(result, output)
   }
   return exitCodeOfState(state.name)
+}
+
+/** What it asks meanwhile is asked here, where somebody sits at a terminal. */
+async function waitAndAnswer(task: Task, context: CommandContext) {
+  const { output } = context
+  const { id } = task.request
+  const answered = new Set<string>()
+  let after = 0
+  for (;;) {
+    const { tasks, end } = await waitForTasks(
+      [id],
+      {
+        answered,
+        after,
+        async onEvents(events) {
+          for (const event of events) {
+            const line = renderEvent(event, output)
+            if (line !== null) output.tell(line)
+            after = event.seq
+          }
+        },
+      },
+      context,
+    )
+    const ended = tasks[0] ?? task
+    const { state } = ended
+    if (typeof end === 'object' || state.name !== 'needs_input') return { ended, end }
+    if (!(await askHere(ended, context))) {
+      output.tell(`it asks: ${state.question.text}`)
+      output.tell(`  ${describeOptions(state.question.options)}`)
+      output.tell(`next: holdfast answer ${id} …`)
+      return { ended, end }
+    }
+    answered.add(state.question.id)
+  }
 }
 
 /** What was handed in: its name, what it starts from, and how much it may do. */

@@ -58,5 +58,6 @@ export function askerOf({ timeout }: { timeout?: string }, context: CommandConte
     caller: detectCaller(context.environment, context.directory),
     environment: callerEnvironment(context),
     timeoutMs: timeout === undefined ? null : parseTimeout(timeout),
+    budget: null,
   }
 }

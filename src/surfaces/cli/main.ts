@@ -10,11 +10,13 @@ import { makeOutput, type Output, ReaderGone } from './output.ts'
 export const commands: Readonly<Record<string, () => Promise<Command>>> = {
   run: async () => (await import('./commands/run.ts')).run as Command,
   cancel: async () => (await import('./commands/cancel.ts')).cancel as Command,
+  answer: async () => (await import('./commands/answer.ts')).answer as Command,
   resume: async () => (await import('./commands/resume.ts')).resume as Command,
   retry: async () => (await import('./commands/retry.ts')).retry as Command,
   status: async () => (await import('./commands/status.ts')).status as Command,
   wait: async () => (await import('./commands/wait.ts')).wait as Command,
   logs: async () => (await import('./commands/logs.ts')).logs as Command,
+  usage: async () => (await import('./commands/usage.ts')).usage as Command,
   result: async () => (await import('./commands/result.ts')).result as Command,
   diff: async () => (await import('./commands/diff.ts')).diff as Command,
   apply: async () => (await import('./commands/apply.ts')).apply as Command,

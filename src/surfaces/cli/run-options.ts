@@ -1,12 +1,17 @@
 /** The flags of `run` that say where, when and under which name: read and checked. */
+import { MAX_FAILURES_IN_ROW } from '../../domain/backoff.ts'
+import { type Budget, parseBudget } from '../../domain/budget.ts'
+import { type Configuration, configuredStallMs } from '../../domain/configuration.ts'
 import { AppError } from '../../domain/errors.ts'
 import { findNameProblem, type TaskId } from '../../domain/ids.ts'
+import { STALL_MS } from '../../domain/stall.ts'
 import type { Place } from '../../engine/choose-workplace.ts'
 import type { Submission } from '../../engine/submit.ts'
+import type { Agent } from '../../ports/agent.ts'
 import { changeScopes } from '../../ports/worktrees.ts'
 import type { CommandContext, FlagValues } from './command.ts'
 import { requireTask } from './find-task.ts'
-import { parseChoice, parseTimeout } from './flags.ts'
+import { parseChoice, parseCount, parseDuration, parseTimeout } from './flags.ts'
 
 export const runOptions = {
   name: { about: 'what to call it (default: the first words of the prompt)', value: 'NAME' },
@@ -20,17 +25,41 @@ export const runOptions = {
   after: { about: 'start once these tasks have succeeded (separated by commas)', value: 'TASK' },
   priority: { about: 'of queued tasks, larger goes first (-100 to 100, default 0)', value: 'N' },
   timeout: { about: 'end it after so much working time, for example 90m', value: 'DURATION' },
+  maxFailures: { about: 'give up after so many failures in a row (default 8)', value: 'N' },
+  stall: {
+    about: 'how long it may be silent and idle until it is interrupted (default 10m)',
+    value: 'DURATION',
+  },
+  budget: { about: 'stop when it has used so much: 5usd, 2Mtok', value: 'AMOUNT' },
+  fallback: {
+    about: 'agents that go on, one after the other, where an account is used up',
+    value: 'AGENTS',
+  },
+  ask: { about: 'let the agent ask before it edits or runs anything (ACP)' },
   idempotencyKey: { about: 'handed in twice under one key, it is one task', value: 'KEY' },
 } as const
 
 type Options = Pick<
   Submission,
-  'name' | 'place' | 'changes' | 'revision' | 'priority' | 'after' | 'timeoutMs' | 'idempotencyKey'
+  | 'name'
+  | 'place'
+  | 'changes'
+  | 'revision'
+  | 'priority'
+  | 'after'
+  | 'timeoutMs'
+  | 'idempotencyKey'
+  | 'asks'
+  | 'stallMs'
+  | 'maxFailures'
+  | 'budget'
+  | 'fallback'
 >
 
 /** Refuses what contradicts itself, and tasks that are not there. */
 export async function readOptions(
   flags: FlagValues<typeof runOptions>,
+  configuration: Configuration,
   context: CommandContext,
 ): Promise<Options> {
   if (flags.name !== undefined) requireName(flags.name, 'name')
@@ -44,6 +73,17 @@ export async function readOptions(
     after: await findTasks(flags.after, context),
     timeoutMs: flags.timeout === undefined ? null : parseTimeout(flags.timeout),
     idempotencyKey: flags.idempotencyKey ?? null,
+    asks: flags.ask === true,
+    stallMs:
+      flags.stall === undefined
+        ? (configuredStallMs(configuration) ?? STALL_MS)
+        : parseStall(flags.stall),
+    maxFailures:
+      flags.maxFailures === undefined
+        ? MAX_FAILURES_IN_ROW
+        : requirePositive(parseCount(flags.maxFailures, 'max-failures'), 'max-failures'),
+    budget: flags.budget === undefined ? null : requireBudget(flags.budget),
+    fallback: await findAgents(flags.fallback, context),
   }
 }
 
@@ -77,6 +117,32 @@ function parsePriority(text: string): number {
   const priority = /^-?\d{1,3}$/.test(text) ? Number(text) : Number.NaN
   if (Math.abs(priority) <= 100) return priority
   throw new AppError('bad_usage', `--priority ${text} is no whole number from -100 to 100`)
+}
+
+function parseStall(text: string): number {
+  return requirePositive(parseDuration(text, 'stall'), 'stall')
+}
+
+function requirePositive(number: number, flag: string): number {
+  if (number > 0) return number
+  throw new AppError('bad_usage', `--${flag} 0 would end it before it begins`)
+}
+
+/** The value of `--budget`. */
+export function requireBudget(text: string): Budget {
+  const budget = parseBudget(text)
+  if (budget !== undefined) return budget
+  throw new AppError('bad_usage', `--budget ${text} is no amount`, {
+    hint: 'for example 5usd, 500ktok or 2Mtok',
+  })
+}
+
+async function findAgents(
+  list: string | undefined,
+  { holdfast }: CommandContext,
+): Promise<readonly Agent[]> {
+  const names = new Set(list?.split(',').map(name => name.trim()))
+  return await Promise.all([...names].map(name => holdfast.agent(name)))
 }
 
 async function findTasks(

@@ -2,13 +2,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { TaskEvent } from '../../domain/agent-events.ts'
 import type { TaskId } from '../../domain/ids.ts'
-import { hasEnded, type Task } from '../../domain/task.ts'
+import { hasEnded, type Task, type TaskState } from '../../domain/task.ts'
 import type { CommandContext } from './command.ts'
 import { eventPages } from './event-pages.ts'
 import { ringOrTell } from './look.ts'
 
 /** How often the store is asked whether anything was written; the question costs microseconds. */
-const POLL_MS = 50
+const POLL_MS = 20
 /** How often it is made sure that a worker is up. */
 const RING_EVERY_MS = 2_000
 
@@ -22,10 +22,16 @@ export interface WaitOptions {
   readonly any?: boolean
   /** Called with each task's new log lines as they come. */
   readonly onEvents?: (events: readonly TaskEvent[]) => Promise<void>
+  /** Questions that were answered, and may not have been passed on yet: no end of the wait. */
+  readonly answered?: ReadonlySet<string>
   /** The sequence number after which log lines are new; by default all are. */
   readonly after?: number
   /** Called at every look, at least every `POLL_MS`, and after the end. */
   readonly onLook?: () => Promise<void>
+}
+
+function asksNew(state: TaskState, answered: ReadonlySet<string> | undefined): boolean {
+  return state.name === 'needs_input' && answered?.has(state.question.id) !== true
 }
 
 /** The tasks as they stand in the end, in the order of `ids`. */
@@ -55,7 +61,7 @@ export async function waitForTasks(
       }
     }
     // A task that asks something will not go on by itself.
-    const done = tasks.map(({ state }) => hasEnded(state) || state.name === 'needs_input')
+    const done = tasks.map(({ state }) => hasEnded(state) || asksNew(state, options.answered))
     if (options.any === true ? done.includes(true) : !done.includes(false)) {
       await options.onLook?.()
       return { tasks, end: 'ended' }

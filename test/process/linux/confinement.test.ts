@@ -1,5 +1,13 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { makeBubblewrap } from '../../../src/process/linux/confinement.ts'
@@ -85,5 +93,56 @@ confinedTest(
     execFileSync(program, [...args, '/bin/sh', '-c', script], { stdio: 'ignore' })
     expect(existsSync(join(root, 'inside'))).toBe(true)
     expect(existsSync(join(root, '../outside'))).toBe(false)
+  },
+)
+
+confinedTest(
+  'files can be made beside those that are only readable, and are gone with it',
+  async () => {
+    const root = visibleScratch()
+    const place = (name: string) => join(root, name)
+    for (const name of ['worktree', 'common', 'agent/extensions', 'agent/sessions/old']) {
+      mkdirSync(place(name), { recursive: true })
+    }
+    writeFileSync(place('worktree/.git'), 'gitdir: ../common\n')
+    writeFileSync(place('agent/auth.json'), 'login')
+    writeFileSync(place('agent/settings.json'), 'settings')
+    writeFileSync(place('agent/sessions/old/kept'), 'kept')
+    symlinkSync('settings.json', place('agent/link.json'))
+    const { argv } = await confinementOf(process.env.PATH ?? '').enclose({
+      mode: 'workspace',
+      worktree: place('worktree'),
+      commonDir: place('common'),
+      workingDirectory: place('worktree'),
+      program: '/bin/sh',
+      environment: {},
+      scratch: place('scratch'),
+      own: {
+        readable: [place('agent/missing.json'), place('agent/sessions/old/kept')],
+        writable: [place('agent/auth.json'), place('agent/sessions/old')],
+        made: [place('agent/sessions/deep')],
+        loose: [{ path: place('agent'), locks: [] }],
+      },
+    })
+    const script = `cd ${root}/agent
+    mkdir auth.json.lock && echo locked; rmdir auth.json.lock
+    cat settings.json link.json; echo
+    for file in settings.json extensions/new.ts link.json sessions/new sessions/old/kept; do
+      { echo x >$file; } 2>/dev/null && echo wrote $file
+    done
+    echo renewed >auth.json; echo said >sessions/deep/new; mkdir planted`
+    const [program = '', ...args] = argv
+    const output = execFileSync(program, [...args, '/bin/sh', '-c', script], { encoding: 'utf8' })
+    expect(output).toBe('locked\nsettingssettings\n')
+    expect(readFileSync(place('agent/auth.json'), 'utf8')).toBe('renewed\n')
+    expect(readFileSync(place('agent/sessions/deep/new'), 'utf8')).toBe('said\n')
+    expect(statSync(place('agent/sessions/deep')).mode & 0o777).toBe(0o700)
+    expect(readdirSync(place('agent')).sort()).toEqual([
+      'auth.json',
+      'extensions',
+      'link.json',
+      'sessions',
+      'settings.json',
+    ])
   },
 )

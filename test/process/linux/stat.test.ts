@@ -15,6 +15,7 @@ test.each([
     session: 7,
     terminal: false,
     startTime: 4711,
+    ticks: 26,
   })
 })
 

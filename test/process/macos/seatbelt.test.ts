@@ -54,6 +54,21 @@ test('what is hidden is neither read nor connected to, but for what the task nee
   )
 })
 
+test('of an agent’s own places the inner ones count, and in a loose one only locks are made', () => {
+  const agent = '/Users/u/.agent'
+  const own = {
+    readable: [agent, `${agent}/data/auth.json`],
+    writable: [`${agent}/data`],
+    loose: [{ path: agent, locks: ['x.lock'] }],
+  }
+  const lines = seatbeltProfile({ ...confines, own }, hidden).split('\n')
+  const written = '(allow file-write* (subpath "/Users/u/.agent/data"))'
+  isAfter(lines, '(deny file-write* (subpath "/Users/u/.agent/data/auth.json"))', written)
+  isAfter(lines, '(allow file-write* (subpath "/Users/u/.agent/x.lock"))', '(deny file-write*)')
+  expect(lines).toContain('(allow file-read* (subpath "/Users/u/.agent"))')
+  expect(lines).not.toContain('(deny file-write* (subpath "/Users/u/.agent"))')
+})
+
 test('no process outside is signalled', () => {
   isAfter(linesOf('workspace'), '(allow signal (target same-sandbox))', '(deny signal)')
 })

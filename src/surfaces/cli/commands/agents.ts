@@ -75,6 +75,7 @@ async function lookAt(
     default: false,
     program: installation?.program ?? null,
     version: installation?.version ?? null,
+    testedVersion: agent.testedVersion,
     login,
     permissions:
       permissions instanceof AppError
@@ -111,15 +112,22 @@ const logins: Readonly<Record<AgentView['login'], string | null>> = {
 
 const confiners = { agent: 'itself', system: 'the system', none: 'nobody' } as const
 
+function describeVersion({ version, testedVersion }: AgentView): string {
+  const seen = version ?? 'version unknown'
+  return testedVersion === null || version === testedVersion
+    ? seen
+    : `${seen} (tested with ${testedVersion})`
+}
+
 function render(view: AgentView, { output }: CommandContext): string {
-  const { name, program, version, permissions, trouble } = view
+  const { name, program, permissions, trouble } = view
   const label = output.style(view.ready ? 'green' : 'yellow', name.padEnd(10))
   const remedy = trouble?.hint ? `: ${trouble.hint}` : ''
   const problem = trouble === null ? '' : `\n          ${trouble.message}${remedy}`
   if (trouble?.code === 'agent_missing') return `${label}not installed${problem}`
   const facts = [
     view.default ? 'default' : null,
-    program === null ? 'any program' : (version ?? 'version unknown'),
+    program === null ? 'any program' : describeVersion(view),
     logins[view.login],
     permissions && `${permissions.effective}, confined by ${confiners[permissions.enforcedBy]}`,
     program,

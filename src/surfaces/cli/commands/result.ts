@@ -49,11 +49,14 @@ async function gatherEvidence(task: Task, context: CommandContext): Promise<Resu
   const store = await context.holdfast.store()
   const view = await lookAtTask(task, context)
   const commands: ResultView['commands'] = []
+  const refused: ResultView['refused'] = []
   const timeline: ResultView['timeline'] = []
   for await (const page of eventPages(store, task.request.id, 0)) {
     for (const { at, body } of page) {
       if (body.kind === 'command_ended') {
         commands.push({ command: body.command, exitCode: body.exitCode })
+      } else if (body.kind === 'action_refused') {
+        refused.push({ action: body.action, why: body.why })
       } else if ('text' in body && /^(?:task|attempt)_/.test(body.kind)) {
         timeline.push({ at: new Date(at).toISOString(), text: body.text })
       }
@@ -69,6 +72,7 @@ async function gatherEvidence(task: Task, context: CommandContext): Promise<Resu
     deletions: delta?.deletions ?? 0,
     leftOut: delta?.leftOut ?? [],
     commands,
+    refused,
     usage: view.usage,
     timeline,
     ended: view.endedAt === null ? null : (view.reason ?? view.state),

@@ -1,3 +1,4 @@
+import { type Budget, describeBudget, isUsedUp, spentOf } from '../../../domain/budget.ts'
 import { AppError } from '../../../domain/errors.ts'
 import type { Task } from '../../../domain/task.ts'
 import { planResume } from '../../../engine/resubmit.ts'
@@ -7,6 +8,7 @@ import { requireTask } from '../find-task.ts'
 import { type Asked, handInAndTell, stay, waitFlag } from '../hand-in-and-tell.ts'
 import { askerOf, resubmitPorts, timeoutFlag } from '../hand-in-ports.ts'
 import { lookAtTask, ringOrTell } from '../look.ts'
+import { requireBudget } from '../run-options.ts'
 
 const usage = 'resume TASK'
 
@@ -15,7 +17,12 @@ export const resume = defineCommand({
   group: 'Do',
   summary: 'End a task’s wait; or go on with one that stopped, in its session and worktree',
   usage,
-  flags: { ...waitFlag, ...timeoutFlag, ...jsonFlag },
+  flags: {
+    ...waitFlag,
+    ...timeoutFlag,
+    budget: { about: 'let it use so much in all: 5usd, 2Mtok', value: 'AMOUNT' },
+    ...jsonFlag,
+  },
   examples: ['holdfast resume fix-the-login', 'holdfast resume k3v9 --timeout 2h --wait'],
   async run({ flags, words }, context) {
     const { holdfast } = context
@@ -27,18 +34,29 @@ export const resume = defineCommand({
         hint: `holdfast resume ${id}`,
       })
     }
-    const roused = await store.transition(id, null, { kind: 'wait_ended' }, context.now())
+    const budget = flags.budget === undefined ? task.budget : requireBudget(flags.budget)
+    if (isUsedUp(budget, task.usage)) refuseBudget(task, budget)
+    const ended = { kind: 'wait_ended', ...(budget === null ? {} : { budget }) } as const
+    const roused = await store.transition(id, null, ended, context.now())
     if (roused !== undefined) return await tell(roused, flags, context)
-    const agent = await holdfast.agent(task.request.agent)
+    const agent = await holdfast.agent(task.agent)
     const plan = await planResume(
       task,
       agent,
-      askerOf(flags, context),
+      { ...askerOf(flags, context), budget },
       await resubmitPorts(context),
     )
     return await handInAndTell(plan, flags, context)
   },
 })
+
+function refuseBudget({ request, usage }: Task, budget: Budget | null): never {
+  const { id } = request
+  const spent = budget === null ? '' : describeBudget(budget, spentOf(budget, usage) ?? 0)
+  throw new AppError('refused_in_state', `${id} has used ${spent}: its budget is used up`, {
+    hint: `holdfast resume ${id} --budget, with more than that`,
+  })
+}
 
 /** It waits for nothing any more. */
 async function tell(task: Task, asked: Asked, context: CommandContext): Promise<number> {

@@ -61,7 +61,7 @@ export const run = defineCommand({
       input.flags.permissions === undefined
         ? (configuredPermissions(configuration) ?? null)
         : parseChoice(input.flags.permissions, 'permissions', permissionModes)
-    const options = await readOptions(input.flags, context)
+    const options = await readOptions(input.flags, configuration, context)
     const agent = await holdfast.agent(agentName)
     const choice = (key: 'model' | 'effort') =>
       agent.capabilities.takesPrompt ? configuredChoice(configuration, key, agentName) : undefined

@@ -78,7 +78,7 @@ async function selectTasks(
   flags: { all?: true; active?: true; agent?: string },
   context: CommandContext,
 ): Promise<readonly Task[]> {
-  const isWanted = ({ request }: Task) => flags.agent === undefined || request.agent === flags.agent
+  const isWanted = ({ agent }: Task) => flags.agent === undefined || agent === flags.agent
   if (flags.all === true) return (await store.listTasks({})).filter(isWanted)
   const open = await store.listTasks({ states: [...activeStates, 'queued', 'waiting'] })
   const ended =

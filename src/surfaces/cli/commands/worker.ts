@@ -151,6 +151,7 @@ async function runWorker(
         confinement: await holdfast.confinement(),
         clock: systemClock,
         ticker,
+        findAgent: holdfast.agent,
       }
       await work(order, ports)
     } finally {

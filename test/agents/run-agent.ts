@@ -1,19 +1,20 @@
-/** Runs the real Codex as Holdfast would, but as a plain child: only the adapter is under test. */
+/** Runs a real agent as Holdfast would, but as a plain child: only the adapter is under test. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { codex } from '../../src/agents/codex/agent.ts'
 import type { AgentEvent } from '../../src/domain/agent-events.ts'
 import type { AgentExit, AttemptOutcome } from '../../src/domain/outcome.ts'
-import type { AgentLaunch, Translation } from '../../src/ports/agent.ts'
+import type { Agent, AgentLaunch, Translation } from '../../src/ports/agent.ts'
 
-export interface CodexRun {
+export interface AgentRun {
   readonly child: ChildProcess
-  /** What was understood so far; grows while Codex runs. */
+  /** What was understood so far; grows while it runs. */
   readonly events: readonly AgentEvent[]
-  readonly ended: Promise<CodexEnd>
+  /** What it has written there so far. */
+  stderr(): string
+  readonly ended: Promise<AgentEnd>
 }
 
-export interface CodexEnd {
+export interface AgentEnd {
   readonly exit: AgentExit
   readonly outcome: AttemptOutcome
   readonly translation: Translation
@@ -23,18 +24,24 @@ export interface CodexEnd {
 
 const SIGNALS: Readonly<Record<string, number>> = { SIGINT: 2, SIGKILL: 9, SIGTERM: 15 }
 
-export function startCodex(launch: AgentLaunch, directory: string): CodexRun {
-  const [program, ...args] = launch.argv
+/** `enclosure`: what stands in front of its argv. */
+export function startAgent(
+  { translator, judge }: Agent,
+  launch: AgentLaunch,
+  directory: string,
+  enclosure: readonly string[] = [],
+): AgentRun {
+  const [program = '', ...args] = [...enclosure, ...launch.argv]
   const child = spawn(program, args, { cwd: directory, env: launch.environment })
   const events: AgentEvent[] = []
-  let translation = codex.translator.initial
+  let translation = translator.initial
   let rest = ''
   let stderr = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     const lines = (rest + text).split('\n')
     rest = lines.pop() ?? ''
     for (const line of lines) {
-      const translated = codex.translator.translate(translation, line)
+      const translated = translator.translate(translation, line)
       translation = translated.state
       events.push(...translated.events)
     }
@@ -42,6 +49,7 @@ export function startCodex(launch: AgentLaunch, directory: string): CodexRun {
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     stderr += text
   })
+  child.stdin.on('error', () => undefined) // It may end without reading.
   child.stdin.end(launch.stdin)
 
   const exited = once(child, 'exit')
@@ -55,11 +63,11 @@ export function startCodex(launch: AgentLaunch, directory: string): CodexRun {
         : { kind: 'signalled', signal: SIGNALS[String(signal)] ?? 0 }
     return {
       exit,
-      outcome: codex.judge(translation, { exit, stderr, saidAt: Date.now(), timeZone: 'UTC' }),
+      outcome: judge(translation, { exit, stderr, saidAt: Date.now(), timeZone: 'UTC' }),
       translation,
       events,
       stderr,
     }
   })
-  return { child, events, ended }
+  return { child, events, stderr: () => stderr, ended }
 }

@@ -1,0 +1,159 @@
+/** Claude Code, one-shot and headless: `claude -p --output-format stream-json`, the prompt on stdin. */
+import { join } from 'node:path'
+import { AppError } from '../../domain/errors.ts'
+import { asSessionId, type SessionId } from '../../domain/ids.ts'
+import type { Agent, LaunchRequest, OwnPlaces } from '../../ports/agent.ts'
+import { INSTRUCTIONS_ROOM, promptFor } from '../instructions.ts'
+import {
+  configDirectory,
+  findConfiguredMode,
+  globalFilePath,
+  loginDirectory,
+  loginEndsAt,
+  lookAtLogin,
+  nameAccount,
+  readConfiguration,
+} from './configuration.ts'
+import { askLogin, lookForClaude } from './installation.ts'
+import { judge } from './judge.ts'
+import { claudeTranslator } from './translate.ts'
+
+/** Claude Code knows short names of models itself. Of efforts it knows none below `low`. */
+const EFFORTS: Readonly<Record<string, string>> = { none: 'low', minimal: 'low' }
+
+/** Claude Code reads at most 10 MB from stdin; in UTF-8 a character is at most 3 bytes of a string. */
+const PROMPT_LIMIT = 3_000_000
+
+/** A login that runs out so soon is renewed before a launch: Claude Code does no more by itself. */
+const RENEWAL_MS = 5 * 60_000
+
+/** They make a worktree of their own, and what is done there is no part of the task's. */
+const WORKTREE_TOOLS = ['EnterWorktree', 'ExitWorktree']
+const EDITING_TOOLS = ['Edit', 'MultiEdit', 'NotebookEdit', 'Write']
+
+export const claude: Agent = {
+  name: 'claude',
+  capabilities: {
+    continues: 'session',
+    // On SIGINT it says how its turn ended; what its tools started lives on either way.
+    gracefulSignal: 'SIGINT',
+    takesPrompt: true,
+    promptLimit: PROMPT_LIMIT - INSTRUCTIONS_ROOM,
+    usageCounts: 'attempt',
+    saysCost: true,
+  },
+  testedVersion: '2.1.329',
+  translator: claudeTranslator,
+
+  async findInstallation(environment) {
+    const { installation, trouble } = await lookForClaude(environment)
+    if (trouble !== null) throw trouble
+    const configuration = await readConfiguration(environment)
+    const login = lookAtLogin(configuration)
+    const endsAt = loginEndsAt(configuration)
+    const isOver = endsAt !== null && endsAt < Date.now() + RENEWAL_MS
+    if (login === 'present' && !isOver) return installation
+    const asked = await askLogin(installation, environment)
+    // No answer is no proof that it is logged out: then the attempt itself will tell.
+    if (asked === undefined || asked.ok) return installation
+    throw loggedOut(asked.words)
+  },
+
+  async look(environment) {
+    const { installation, trouble } = await lookForClaude(environment)
+    const login = lookAtLogin(await readConfiguration(environment))
+    // Elsewhere than on macOS there is no other place for it.
+    if (login === 'present' || process.platform === 'darwin') {
+      return { installation, login, trouble }
+    }
+    return { installation, login: 'missing', trouble: trouble ?? loggedOut('no login was found') }
+  },
+
+  configuredMode: findConfiguredMode,
+  findAccount: nameAccount,
+
+  planLaunch(request) {
+    const { installation, mode, model, effort } = request
+    const session = mode.kind === 'resume' ? mode.session : asSessionId(mode.sessionToBe)
+    return {
+      argv: [
+        installation.program,
+        ...installation.leadingArguments,
+        ...['-p', '--output-format', 'stream-json', '--verbose'],
+        ...[mode.kind === 'resume' ? '--resume' : '--session-id', session],
+        ...permissionArguments(request),
+        ...(model === null ? [] : ['--model', model]),
+        ...(effort === null ? [] : ['--effort', EFFORTS[effort] ?? effort]),
+      ],
+      environment: environmentFor(request),
+      stdin: promptFor(request),
+      session,
+      own: ownPlaces(request, session),
+    }
+  },
+
+  judge,
+}
+
+function loggedOut(words: string): AppError {
+  return new AppError('agent_logged_out', `claude is not logged in: ${words}`, {
+    hint: 'claude auth login, or export ANTHROPIC_API_KEY=…',
+  })
+}
+
+/**
+ * Whoever holds it to its permissions is outside of it: within them nobody is asked for anything.
+ * What the user's settings deny, Claude Code refuses all the same (tried: 2.1.329).
+ */
+function permissionArguments({ permissions }: LaunchRequest): readonly string[] {
+  const without =
+    permissions.effective === 'read-only' ? [...WORKTREE_TOOLS, ...EDITING_TOOLS] : WORKTREE_TOOLS
+  return ['--permission-mode', 'bypassPermissions', '--disallowedTools', without.join(',')]
+}
+
+function environmentFor({ environment, installation, permissions, effort }: LaunchRequest) {
+  const { CLAUDE_CODE_EFFORT_LEVEL: level, ...rest } = environment
+  return {
+    ...rest,
+    // It would win over what was asked for.
+    ...(level !== undefined && effort === null && { CLAUDE_CODE_EFFORT_LEVEL: level }),
+    // A version is not to change between an attempt and the next by itself.
+    DISABLE_AUTOUPDATER: '1',
+    // Without it, Claude Code does nothing for root unasked; it means what it says, or `full`.
+    ...((permissions.effective !== 'full' || process.getuid?.() === 0) && { IS_SANDBOX: '1' }),
+    ...installation.environment,
+  }
+}
+
+/**
+ * It needs to write nothing but its transcripts and its list of things to do (tried: 2.1.329): those
+ * of this directory and this session, since others' could be made to say what another would do.
+ * Settings, hooks, plugins, memory and shell snapshots, which its other sessions obey, are only read;
+ * so is the login, which is renewed before a launch: a lock for that would lie among the settings.
+ */
+function ownPlaces(
+  { environment, workingDirectory }: LaunchRequest,
+  session: SessionId,
+): OwnPlaces {
+  const directory = configDirectory(environment)
+  const places = [directory, globalFilePath(environment), loginDirectory(environment)]
+  return {
+    readable: [...new Set(places)],
+    writable: [],
+    made: [
+      join(directory, 'projects', nameProject(workingDirectory)),
+      join(directory, 'tasks', session),
+    ],
+  }
+}
+
+const PROJECT_NAME_LIMIT = 200
+
+/** How Claude Code names the directory for the sessions of a working directory. */
+export function nameProject(path: string): string {
+  const name = path.replace(/[^a-zA-Z0-9]/g, '-')
+  if (name.length <= PROJECT_NAME_LIMIT) return name
+  let hash = 0
+  for (let i = 0; i < path.length; i++) hash = ((hash << 5) - hash + path.charCodeAt(i)) | 0
+  return `${name.slice(0, PROJECT_NAME_LIMIT)}-${Math.abs(hash).toString(36)}`
+}

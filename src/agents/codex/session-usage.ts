@@ -1,0 +1,73 @@
+/**
+ * What a Codex session has used so far, from its own record (`sessions/YYYY/MM/DD/rollout-…-ID.jsonl`
+ * in its home): `codex exec --json` says it at the end of a turn alone. Seen with 0.169.0.
+ */
+import { closeSync, fstatSync, openSync, readdirSync, readSync } from 'node:fs'
+import { join } from 'node:path'
+import * as z from 'zod/mini'
+import type { SessionId } from '../../domain/ids.ts'
+import type { Usage } from '../../domain/outcome.ts'
+import { convertUsage } from './translate.ts'
+import { wireUsage } from './wire.ts'
+
+/** A count follows every answer of the model; between two lie at most a few long outputs. */
+const TAIL_BYTES = 1024 * 1024
+
+const tokenCount = z.looseObject({
+  payload: z.looseObject({
+    type: z.literal('token_count'),
+    info: z.looseObject({ total_token_usage: wireUsage }),
+  }),
+})
+
+/** Null: there is no record, or it does not say. */
+export function readSessionUsage(session: SessionId, home: string): Usage | null {
+  const file = findRecord(session, join(home, 'sessions'))
+  if (file === undefined) return null
+  const lines = readEnd(file).split('\n')
+  for (const line of lines.reverse()) {
+    if (!line.includes('"token_count"')) continue
+    const parsed = tokenCount.safeParse(parseJson(line))
+    if (parsed.success) return convertUsage(parsed.data.payload.info.total_token_usage)
+  }
+  return null
+}
+
+/** It lies under the day on which it began, of the user's calendar: the newest days are looked at first. */
+function findRecord(session: SessionId, directory: string, depth = 3): string | undefined {
+  for (const name of namesIn(directory).sort().reverse()) {
+    if (depth > 0) {
+      const found = findRecord(session, join(directory, name), depth - 1)
+      if (found !== undefined) return found
+    } else if (name.endsWith(`${session}.jsonl`)) return join(directory, name)
+  }
+  return undefined
+}
+
+function namesIn(directory: string): string[] {
+  try {
+    return readdirSync(directory)
+  } catch {
+    return [] // Not there, or no directory.
+  }
+}
+
+function readEnd(path: string): string {
+  const file = openSync(path, 'r')
+  try {
+    const { size } = fstatSync(file)
+    const bytes = Buffer.alloc(Math.min(size, TAIL_BYTES))
+    const length = readSync(file, bytes, 0, bytes.length, size - bytes.length)
+    return bytes.toString('utf8', 0, length)
+  } finally {
+    closeSync(file)
+  }
+}
+
+function parseJson(line: string): unknown {
+  try {
+    return JSON.parse(line)
+  } catch {
+    return undefined // Half a line: the first that was read, or the one that is being written.
+  }
+}

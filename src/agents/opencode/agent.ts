@@ -1,0 +1,63 @@
+/** OpenCode, one-shot and headless: `opencode run --format json`, the prompt on stdin. */
+import type { Agent } from '../../ports/agent.ts'
+import { promptFor } from '../instructions.ts'
+import { findAccount, findOwnPlaces, lookAtLogin } from './configuration.ts'
+import { findOpenCode, lookForOpenCode } from './installation.ts'
+import { judge } from './judge.ts'
+import { openCodeTranslator } from './translate.ts'
+
+export const opencode: Agent = {
+  name: 'opencode',
+  capabilities: {
+    continues: 'session',
+    // SIGINT and SIGTERM both leave its tools alive (tried with 1.18.33).
+    gracefulSignal: null,
+    takesPrompt: true,
+    promptLimit: null,
+    usageCounts: 'attempt',
+    saysCost: true,
+  },
+  testedVersion: '1.18.33',
+  translator: openCodeTranslator,
+
+  findInstallation: findOpenCode,
+
+  async look(environment) {
+    const { installation, trouble } = await lookForOpenCode(environment)
+    return { installation, login: lookAtLogin(environment), trouble }
+  },
+
+  async findAccount(environment) {
+    return findAccount(environment)
+  },
+
+  planLaunch(request) {
+    const { installation, mode, model, effort, workingDirectory } = request
+    return {
+      argv: [
+        installation.program,
+        ...installation.leadingArguments,
+        ...['run', '--format', 'json', '--thinking'],
+        // Nobody is there to be asked. What the user's configuration denies stays denied.
+        '--auto',
+        // The only word of a model that refuses: it is tried again in silence.
+        ...['--print-logs', '--log-level', 'ERROR'],
+        ...(model === null ? [] : ['--model', model]),
+        ...(effort === null ? [] : ['--variant', effort]),
+        // A session that is taken up from another directory than its own hangs.
+        ...['--dir', workingDirectory],
+        ...(mode.kind === 'resume' ? ['--session', mode.session] : []),
+      ],
+      environment: {
+        // It would replace the program of other tasks while they run.
+        OPENCODE_DISABLE_AUTOUPDATE: '1',
+        ...request.environment,
+        ...installation.environment,
+      },
+      stdin: promptFor(request),
+      own: findOwnPlaces(request.environment),
+    }
+  },
+
+  judge,
+}

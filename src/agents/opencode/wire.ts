@@ -1,0 +1,100 @@
+/**
+ * What `opencode run --format json` writes to stdout: one JSON object a line, of the kinds and
+ * fields seen from OpenCode 1.18.33. Objects are loose, because every release adds fields; and what
+ * only decorates an event may be missing, so that no change of a detail costs the proof that a
+ * step ended.
+ */
+import * as z from 'zod/mini'
+
+/** A detail that may be missing or of another shape: then it is not known. */
+const maybe = <Schema extends z.core.SomeType>(schema: Schema) =>
+  z.catch(z.optional(schema), undefined)
+
+/** Of one step; `input` is without what came from the cache, `output` without the reasoning. */
+const wireTokens = z.looseObject({
+  input: maybe(z.number()),
+  output: maybe(z.number()),
+  reasoning: maybe(z.number()),
+  cache: maybe(z.looseObject({ read: maybe(z.number()), write: maybe(z.number()) })),
+})
+
+const said = { sessionID: z.string().check(z.minLength(1)), timestamp: maybe(z.number()) }
+
+const wireEvent = z.discriminatedUnion('type', [
+  z.looseObject({ type: z.literal('step_start'), ...said }),
+  z.looseObject({
+    type: z.literal('text'),
+    ...said,
+    part: z.looseObject({ text: z.string(), messageID: maybe(z.string()) }),
+  }),
+  z.looseObject({
+    type: z.literal('reasoning'),
+    ...said,
+    part: z.looseObject({ text: z.string() }),
+  }),
+  // Told once, when it has ended.
+  z.looseObject({
+    type: z.literal('tool_use'),
+    ...said,
+    part: z.looseObject({
+      tool: z.string(),
+      state: maybe(
+        z.looseObject({
+          /** `completed` or `error`. */
+          status: maybe(z.string()),
+          input: maybe(z.looseObject({ command: maybe(z.string()), filePath: maybe(z.string()) })),
+          output: maybe(z.string()),
+          error: maybe(z.string()),
+          metadata: maybe(z.looseObject({ exit: maybe(z.nullable(z.number())) })),
+        }),
+      ),
+    }),
+  }),
+  z.looseObject({
+    type: z.literal('step_finish'),
+    ...said,
+    part: z.looseObject({
+      /** `stop`, `tool-calls`, `length`, `content-filter`, … */
+      reason: maybe(z.string()),
+      tokens: maybe(wireTokens),
+      cost: maybe(z.number()),
+    }),
+  }),
+  z.looseObject({
+    type: z.literal('error'),
+    ...said,
+    error: maybe(
+      z.looseObject({
+        name: maybe(z.string()),
+        data: maybe(
+          z.looseObject({
+            message: maybe(z.string()),
+            statusCode: maybe(z.number()),
+            responseHeaders: maybe(z.record(z.string(), z.string())),
+          }),
+        ),
+      }),
+    ),
+  }),
+])
+
+export type WireTokens = z.infer<typeof wireTokens>
+export type WireEvent = z.infer<typeof wireEvent>
+
+export type WireLine =
+  | { readonly known: true; readonly event: WireEvent }
+  | { readonly known: false; readonly type: string }
+
+/** An event of a known kind and shape, or the `type` that a line bears (`malformed`: no JSON). */
+export function parseLine(line: string): WireLine {
+  let value: unknown
+  try {
+    value = JSON.parse(line)
+  } catch {
+    return { known: false, type: 'malformed' }
+  }
+  const parsed = wireEvent.safeParse(value)
+  if (parsed.success) return { known: true, event: parsed.data }
+  const typed = z.looseObject({ type: z.string() }).safeParse(value)
+  return { known: false, type: typed.success ? typed.data.type : 'malformed' }
+}

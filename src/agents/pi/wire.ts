@@ -1,0 +1,117 @@
+/**
+ * What `pi --mode json` writes to stdout: one JSON object a line, of the kinds and fields seen from
+ * Pi 0.73.1. Objects are loose, because every release adds fields; and what only decorates an event
+ * may be missing, so that no change of a detail costs the proof that a turn ended.
+ */
+import * as z from 'zod/mini'
+
+/** A detail that may be missing or of another shape: then it is not known. */
+const maybe = <Schema extends z.core.SomeType>(schema: Schema) =>
+  z.catch(z.optional(schema), undefined)
+
+/** Of one request to the model; `input` is without what came from the cache. */
+const wireUsage = z.looseObject({
+  input: maybe(z.number()),
+  output: maybe(z.number()),
+  cacheRead: maybe(z.number()),
+  cacheWrite: maybe(z.number()),
+  cost: maybe(z.looseObject({ total: maybe(z.number()) })),
+})
+
+const wireContent = z.looseObject({
+  type: z.string(),
+  text: maybe(z.string()),
+  thinking: maybe(z.string()),
+})
+
+const wireMessage = z.looseObject({
+  role: z.string(),
+  content: maybe(z.array(wireContent)),
+  usage: maybe(wireUsage),
+  /** `stop`, `toolUse`, `length`, `error` or `aborted`; only the model's messages have one. */
+  stopReason: maybe(z.string()),
+  errorMessage: maybe(z.string()),
+})
+
+const wireEvent = z.discriminatedUnion('type', [
+  z.looseObject({ type: z.literal('session'), id: z.string().check(z.minLength(1)) }),
+  z.looseObject({ type: z.literal('agent_start') }),
+  // There may be several: where Pi tries again after an error, another `agent_start` follows.
+  z.looseObject({ type: z.literal('agent_end') }),
+  z.looseObject({ type: z.literal('message_end'), message: wireMessage }),
+  z.looseObject({
+    type: z.literal('tool_execution_start'),
+    toolCallId: z.string(),
+    toolName: z.string(),
+    args: maybe(z.looseObject({ command: maybe(z.string()), path: maybe(z.string()) })),
+  }),
+  z.looseObject({
+    type: z.literal('tool_execution_end'),
+    toolCallId: z.string(),
+    toolName: z.string(),
+    result: maybe(z.looseObject({ content: maybe(z.array(wireContent)) })),
+    isError: maybe(z.boolean()),
+  }),
+  z.looseObject({
+    type: z.literal('auto_retry_start'),
+    delayMs: maybe(z.number()),
+    errorMessage: maybe(z.string()),
+  }),
+  z.looseObject({
+    type: z.literal('auto_retry_end'),
+    success: maybe(z.boolean()),
+    finalError: maybe(z.string()),
+  }),
+  z.looseObject({
+    type: z.literal('compaction_end'),
+    willRetry: maybe(z.boolean()),
+    errorMessage: maybe(z.string()),
+  }),
+  // Nothing that is not said by another event too.
+  z.looseObject({
+    type: z.enum([
+      'turn_start',
+      'turn_end',
+      'message_start',
+      'message_update',
+      'tool_execution_update',
+      'compaction_start',
+      'agent_settled',
+    ]),
+  }),
+])
+
+export type WireUsage = z.infer<typeof wireUsage>
+export type WireContent = z.infer<typeof wireContent>
+export type WireMessage = z.infer<typeof wireMessage>
+export type WireEvent = z.infer<typeof wireEvent>
+
+export type WireLine =
+  | { readonly known: true; readonly event: WireEvent }
+  | { readonly known: false; readonly type: string }
+
+/**
+ * Each update repeats all that its message, or its command's output, has come to so far: a long
+ * answer is megabytes of them. So they are told by their first bytes. With another order of keys
+ * they are parsed, and passed over after that.
+ */
+export function isUpdate(line: string): boolean {
+  return (
+    line.startsWith('{"type":"message_update"') ||
+    line.startsWith('{"type":"tool_execution_update"')
+  )
+}
+
+/** An event of a known kind and shape, or the `type` that a line bears (`malformed`: no JSON). */
+export function parseLine(line: string): WireLine {
+  let value: unknown
+  try {
+    value = JSON.parse(line)
+  } catch {
+    return { known: false, type: 'malformed' }
+  }
+  const parsed = wireEvent.safeParse(value)
+  if (parsed.success) return { known: true, event: parsed.data }
+  const typed = z.looseObject({ type: z.string() }).safeParse(value)
+  return { known: false, type: typed.success ? typed.data.type : 'malformed' }
+}

@@ -1,0 +1,49 @@
+/** When a silent agent counts as stalled, and when no more is tried. Pure. */
+import type { Failure } from './outcome.ts'
+
+/** So long without a word and without work, unless the user set another time. */
+export const STALL_MS = 10 * 60_000
+/** After so many stalls in a row, with nothing done in between, it is given up. */
+const MOST_STALLS = 3
+
+/** What the processes of an attempt have used so far, those together that live. */
+export interface Exertion {
+  readonly cpuMs: number
+  /** Read and written, from and to anything. */
+  readonly ioBytes: number
+  readonly processes: number
+}
+
+/** Agents wait in event loops that wake up now and then: less than this is no work. */
+const IDLE_SHARE = 0.02
+/** In as much time as `IDLE_SHARE` is of: a log line or a keep-alive, not work. */
+const IDLE_BYTES_PER_MINUTE = 64 * 1024
+
+/** Whether anything was done between two looks. Whoever ended or came meanwhile did something. */
+export function wasBusy(before: Exertion, after: Exertion, elapsedMs: number): boolean {
+  if (after.processes !== before.processes) return true
+  const cpuMs = after.cpuMs - before.cpuMs
+  const ioBytes = after.ioBytes - before.ioBytes
+  if (cpuMs < 0 || ioBytes < 0) return true
+  return cpuMs > elapsedMs * IDLE_SHARE || ioBytes > (elapsedMs / 60_000) * IDLE_BYTES_PER_MINUTE
+}
+
+/** How often the processes of a silent attempt are measured: several times until it is a stall. */
+export function measureEveryMs(stallMs: number): number {
+  return Math.min(60_000, stallMs / 4)
+}
+
+/** `fruitlessMs`: of the task, over its attempts (`Activity`). */
+export function isHopeless(fruitlessMs: number, stallMs: number): boolean {
+  // Looks are half a second apart, so each stall may fall short of its time by as much.
+  return fruitlessMs >= (MOST_STALLS - 0.1) * stallMs
+}
+
+export function stallFailure(silentMs: number, last: Exertion | null): Failure {
+  const processes = last === null ? '' : `, ${last.processes} of its processes idle`
+  return {
+    code: 'stalled',
+    message: `the agent said nothing for ${Math.round(silentMs / 1000)} s${processes}`,
+    hint: 'holdfast logs --raw shows its last words; --stall sets another time',
+  }
+}

@@ -1,0 +1,157 @@
+/** Takes what an attempt's agent has written: whole lines, each once, with what they come to. */
+import { addEvents } from '../domain/activity.ts'
+import type { AgentEvent } from '../domain/agent-events.ts'
+import { reach } from '../domain/crash-points.ts'
+import type { Usage } from '../domain/outcome.ts'
+import type { Task } from '../domain/task.ts'
+import { addUsage, usageSince } from '../domain/usage.ts'
+import type { Agent, Translation } from '../ports/agent.ts'
+import type { Clock } from '../ports/clock.ts'
+import type { ProcessHost } from '../ports/process-host.ts'
+import type { ClaimedAttempt, Progress, Store } from '../ports/store.ts'
+import type { TaskFiles } from '../ports/task-files.ts'
+
+/** Whose output it is. */
+export interface Speaker {
+  readonly task: Task
+  readonly attempt: ClaimedAttempt
+  readonly agent: Agent
+}
+
+export interface ReadPorts {
+  readonly store: Store
+  readonly files: TaskFiles
+  readonly host: ProcessHost
+  readonly clock: Clock
+}
+
+/** What had been used when this attempt began: by its session, where the agent counts so, and by the task. */
+export interface UsedBefore {
+  readonly session: Usage | null
+  readonly task: Usage | null
+}
+
+/** Where the reading of an attempt's output stands. */
+export interface Reading {
+  readonly progress: Progress
+  readonly before: UsedBefore
+}
+
+/** A new attempt begins at the beginning. */
+export async function loadReading(
+  { task, attempt, agent }: Speaker,
+  store: Store,
+): Promise<Reading> {
+  const before = await findUsedBefore({ task, attempt, agent }, store)
+  const progress = (await store.findProgress(attempt.task, attempt.fence)) ?? {
+    offset: 0,
+    lines: 0,
+    translation: agent.translator.initial,
+    activity: { activeMs: 0, fruitlessMs: task.fruitlessMs },
+    spent: null,
+    usage: before.task,
+  }
+  return { progress, before }
+}
+
+async function findUsedBefore(
+  { task, attempt, agent }: Speaker,
+  store: Store,
+): Promise<UsedBefore> {
+  const attempts = await store.listAttempts(attempt.task)
+  const earlier = attempts.filter(one => one.attempt.fence < attempt.fence)
+  const used = earlier.reduce<Usage | null>((sum, one) => addUsage(sum, one.usage), null)
+  if (agent.capabilities.usageCounts === 'attempt' || attempt.mode === 'fresh') {
+    return { session: null, task: used }
+  }
+  const { follows } = task.request
+  const followed = follows === null ? [] : await store.listAttempts(follows)
+  const first = followed.findLast(one => one.sessionUsage !== null)?.sessionUsage ?? null
+  return { session: addUsage(first, used), task: used }
+}
+
+/** What the attempt has used, and the task with it, when its agent says so much. */
+export function countUsage(
+  said: Usage | null,
+  before: UsedBefore,
+): Pick<Progress, 'spent' | 'usage'> {
+  const spent = usageSince(said, before.session)
+  return { spent, usage: addUsage(before.task, spent) }
+}
+
+/**
+ * Of a program that only prints, so many lines go into the log; the rest is in the raw output. (An
+ * agent's own events are always kept.)
+ */
+const OUTPUT_LINES_KEPT = 20_000
+
+/** Reads to the end of what is there, also a last line without an end: nobody writes any more. */
+export async function takeRest(
+  speaker: Speaker,
+  from: Reading,
+  ports: ReadPorts,
+): Promise<Progress | 'superseded'> {
+  for (let reading = from; ; ) {
+    const step = await takeStep(speaker, reading, true, ports)
+    if (step === 'superseded') return step
+    reading = { ...reading, progress: step.progress }
+    if (!step.more) return step.progress
+  }
+}
+
+export interface ReadStep {
+  readonly progress: Progress
+  readonly events: readonly AgentEvent[]
+  /** There are further lines already. */
+  readonly more: boolean
+}
+
+/** Takes the next lines, if there are any. `ended`: nobody writes any more. */
+export async function takeStep(
+  { attempt, agent }: Speaker,
+  { progress: from, before }: Reading,
+  ended: boolean,
+  { store, files, host, clock }: ReadPorts,
+): Promise<ReadStep | 'superseded'> {
+  const runDirectory = files.runDirectory(attempt.task, attempt.fence)
+  const { lines, offset, atEnd } = host.readLines(runDirectory, from.offset, ended)
+  if (offset === from.offset) return { progress: from, events: [], more: false }
+  const { translation, events } = translateLines(agent, from, lines)
+  const progress = {
+    offset,
+    lines: from.lines + lines.length,
+    translation,
+    activity: addEvents(from.activity, events),
+    // What was read elsewhere stands until the agent itself says more.
+    ...(translation.usage === from.translation.usage
+      ? { spent: from.spent, usage: from.usage }
+      : countUsage(translation.usage, before)),
+  }
+  reach('follow.lines-read')
+  const isCurrent = await store.recordProgress(attempt, progress, events, clock.now())
+  reach('follow.step-recorded')
+  return isCurrent ? { progress, events, more: !atEnd } : 'superseded'
+}
+
+function translateLines(
+  { translator }: Agent,
+  from: Progress,
+  lines: readonly string[],
+): { translation: Translation; events: readonly AgentEvent[] } {
+  let { translation, lines: count } = from
+  const events: AgentEvent[] = []
+  for (const line of lines) {
+    const step = translator.translate(translation, line)
+    translation = step.state
+    count++
+    events.push(...step.events.filter(({ kind }) => isKept(kind, count)))
+    if (count === OUTPUT_LINES_KEPT + 1 && step.events.some(({ kind }) => !isKept(kind, count))) {
+      events.push({ kind: 'warning_given', message: 'further output is in `logs --raw` only' })
+    }
+  }
+  return { translation, events }
+}
+
+function isKept(kind: AgentEvent['kind'], line: number): boolean {
+  return kind !== 'output_given' || line <= OUTPUT_LINES_KEPT
+}

@@ -1,0 +1,56 @@
+/** Notices an agent that says nothing and does nothing: by its output, CPU time and input/output. */
+import { type Exertion, measureEveryMs, wasBusy } from '../domain/stall.ts'
+import type { AttemptProcesses, ProcessHost } from '../ports/process-host.ts'
+
+export interface Stall {
+  readonly silentMs: number
+  /** What its processes came to at the last look; null: they could not be measured. */
+  readonly exertion: Exertion | null
+}
+
+export interface StallWatch {
+  /** To be asked at every look at a live agent; `now` is measured, not of the clock on the wall. */
+  look(now: number): Stall | null
+  /** It waits for a person: that is no silence of its own. */
+  excuse(now: number): void
+}
+
+export function watchStall(
+  attempt: AttemptProcesses,
+  stallMs: number,
+  began: number,
+  host: ProcessHost,
+): StallWatch {
+  let quietSince = began
+  let saidAt = host.lastOutputAt(attempt.runDirectory)
+  let measured: { readonly at: number; readonly exertion: Exertion | null } | undefined
+  const excuse = (now: number) => {
+    quietSince = now
+    measured = undefined
+  }
+  return {
+    excuse,
+    look(now) {
+      const said = host.lastOutputAt(attempt.runDirectory)
+      if (said !== saidAt) {
+        saidAt = said
+        excuse(now)
+        return null
+      }
+      const every = measureEveryMs(stallMs)
+      // Most agents are never silent for so long: their processes are never measured.
+      if (now - (measured?.at ?? quietSince) >= every) {
+        const before = measured
+        measured = { at: now, exertion: host.measure(attempt) }
+        const isBusy =
+          before?.exertion != null &&
+          measured.exertion !== null &&
+          wasBusy(before.exertion, measured.exertion, now - before.at)
+        if (isBusy) quietSince = now
+      }
+      return now - quietSince >= stallMs && measured !== undefined
+        ? { silentMs: now - quietSince, exertion: measured.exertion }
+        : null
+    },
+  }
+}

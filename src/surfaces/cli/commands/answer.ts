@@ -1,0 +1,59 @@
+import { AppError } from '../../../domain/errors.ts'
+import type { Task } from '../../../domain/task.ts'
+import { answerQuestion, describeOptions, requireQuestion } from '../../../engine/answer.ts'
+import { defineCommand, jsonFlag, refuseWords, requireWord } from '../command.ts'
+import { exitCodes } from '../exit-codes.ts'
+import { requireTask } from '../find-task.ts'
+import { lookAtTask, ringOrTell } from '../look.ts'
+import { requireWritableStore } from '../writable-store.ts'
+
+const usage = 'answer TASK [ANSWER]'
+
+export const answer = defineCommand({
+  name: 'answer',
+  group: 'Do',
+  summary: 'Answer what a task’s agent asks; without an answer, show the question',
+  usage,
+  flags: {
+    question: {
+      about: 'only if it is this one that is asked (`question.id` of status --json)',
+      value: 'ID',
+    },
+    ...jsonFlag,
+  },
+  examples: ['holdfast answer fix-the-login', 'holdfast answer fix-the-login 1'],
+  async run({ flags, words }, context) {
+    const { holdfast, output } = context
+    const reference = requireWord(words.slice(0, 1), 'TASK', usage)
+    const [said, ...more] = words.slice(1)
+    refuseWords(more, usage)
+    const task = await requireTask(await holdfast.store(), reference)
+    const { id, name } = task.request
+    if (flags.question !== undefined) requireSame(task, flags.question)
+    if (said === undefined) {
+      const { text, options } = requireQuestion(task)
+      if (flags.json === true) output.writeJson(await lookAtTask(task, context))
+      else output.write(`${text}\n`)
+      if (options.length > 0) output.tell(describeOptions(options))
+      output.tell(`next: holdfast answer ${id} ${options.length > 0 ? '1' : '"…"'}`)
+      return exitCodes.done
+    }
+    const store = await requireWritableStore(context)
+    await answerQuestion(task, said, store, context.now())
+    await ringOrTell(context)
+    if (flags.json === true) {
+      output.writeJson(await lookAtTask((await store.findTask(id)) ?? task, context))
+    }
+    output.tell(`${name}: answered · next: holdfast logs -f ${id}`)
+    return exitCodes.done
+  },
+})
+
+/** Between looking and answering, it may have come to ask something else. */
+function requireSame(task: Task, question: string): void {
+  if (requireQuestion(task).id === question) return
+  const { id } = task.request
+  throw new AppError('refused_in_state', `${id} asks something else by now`, {
+    hint: `holdfast answer ${id} shows what`,
+  })
+}

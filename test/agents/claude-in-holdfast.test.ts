@@ -1,0 +1,86 @@
+/** The whole, with the real Claude Code in the system's confinement, against the scripted model. */
+import { existsSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { afterEach, expect } from 'vitest'
+import { ensureAgent } from '../../src/demo/ensure-agent.ts'
+import { writeClaudeHome } from '../../src/demo/scripted-model/claude-home.ts'
+import { say, shell, type Turn } from '../../src/demo/scripted-model/script.ts'
+import { type ScriptedModel, startScriptedModel } from '../../src/demo/scripted-model/server.ts'
+import { confinedTest, visibleParent } from '../confined.ts'
+import { House } from '../end-to-end/house.ts'
+import { eventually } from '../eventually.ts'
+import { heard } from './house-with-model.ts'
+
+const { bin } = await ensureAgent('claude')
+const models: ScriptedModel[] = []
+afterEach(async () => {
+  for (const model of models.splice(0)) await model.close()
+})
+
+async function claudeHouse(
+  turns: readonly Turn[],
+): Promise<{ house: House; model: ScriptedModel }> {
+  const model = await startScriptedModel({ turns })
+  models.push(model)
+  const house = new House({}, visibleParent())
+  const directory = join(house.scratch, 'claude')
+  Object.assign(house.environment, await writeClaudeHome(directory, model.origin), {
+    PATH: `${dirname(bin)}:${house.environment.PATH}`,
+  })
+  return { house, model }
+}
+
+confinedTest(
+  'kill -9 in mid-tool: one resumed attempt of the session, and the work of both',
+  async () => {
+    const { house, model } = await claudeHouse([
+      shell('echo first >> kept.txt; touch under-way; tail -f /dev/null', 'I begin.'),
+      shell('unlink under-way; echo second >> kept.txt; echo x > ../outside.txt'),
+      say('All done.'),
+    ])
+    const before = house.fingerprint()
+    const id = await house.submit(['claude', 'REMEMBER-THIS please'])
+    await eventually('it is under way', () => existsSync(join(house.worktree(id), 'under-way')))
+    const { session } = await eventually('the session is known', async () => {
+      const task = await house.task(id)
+      return task.session !== null && task
+    })
+    process.kill(house.pid(id), 'SIGKILL')
+    expect(await house.wait(id)).toMatchObject({
+      state: 'succeeded',
+      attempt: 2,
+      session,
+      permissions: { asked: 'workspace', effective: 'workspace', enforcedBy: 'system' },
+    })
+    const resumed = heard(model).at(-1) ?? ''
+    for (const history of ['REMEMBER-THIS', 'I begin.', 'You were interrupted']) {
+      expect([history, resumed.includes(history)]).toEqual([history, true])
+    }
+    expect(await house.ok(['result', id])).toBe('All done.')
+    expect((await house.ok(['diff', id])).match(/^\+\w.*$/gm)).toEqual(['+first', '+second'])
+    expect(existsSync(join(house.home, 'worktrees', 'outside.txt'))).toBe(false)
+    expect(house.fingerprint()).toBe(before)
+  },
+)
+
+confinedTest(
+  'a stricter mode in the user’s settings wins, and what was refused is in the log',
+  async () => {
+    const { house } = await claudeHouse([
+      shell('cat kept.txt; echo x > new.txt'),
+      shell('touch refused.txt'),
+      say('Read.'),
+    ])
+    const settings = { permissions: { defaultMode: 'plan', deny: ['Bash(touch *)'] } }
+    house.write('settings.json', JSON.stringify(settings), join(house.scratch, 'claude'))
+    const id = await house.submit(['claude', 'look around'])
+    expect(await house.wait(id)).toMatchObject({
+      state: 'succeeded',
+      permissions: { asked: 'workspace', effective: 'read-only', enforcedBy: 'system' },
+    })
+    const log = await house.ok(['logs', id])
+    expect(log).toContain('Read-only file system')
+    expect(log).toContain('refused: Bash: touch refused.txt (')
+    expect(await house.ok(['diff', id])).toBe('')
+  },
+)

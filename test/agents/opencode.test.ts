@@ -1,0 +1,208 @@
+/** The adapter against the real OpenCode, pinned, with the scripted model behind it; offline. */
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { opencode } from '../../src/agents/opencode/agent.ts'
+import { writeOpenCodeHome } from '../../src/demo/scripted-model/opencode-home.ts'
+import { say, shell, type Turn, usageLimit } from '../../src/demo/scripted-model/script.ts'
+import type { SessionId } from '../../src/domain/ids.ts'
+import { confinedTest } from '../confined.ts'
+import { useAgentHouse } from './agent-house.ts'
+
+const house = useAgentHouse(opencode, 'opencode', writeOpenCodeHome)
+const { run, start, there } = house
+
+const turnsAsked = () => house.model.requests.filter(({ answer }) => typeof answer === 'object')
+const newest = () => turnsAsked().at(-1)
+const history = () => JSON.stringify(newest()?.body)
+const httpError = (status: number, message: string, headers = {}): Turn => ({
+  kind: 'http_error',
+  status,
+  headers,
+  body: { error: { message } },
+})
+
+describe('a turn', () => {
+  it('is finished, and its work, answer and usage are understood', async () => {
+    const prompt = 'Make ünïcode.txt\n\twith “quotes” \\ and $HOME --format\n\n'
+    const end = await run([shell('echo hi > made.txt', 'Making it.'), say('It is made.')], {
+      prompt,
+      model: 'scripted/scripted',
+      effort: 'high',
+    })
+    expect(end.outcome).toEqual({ kind: 'succeeded' })
+    expect(end.translation).toMatchObject({
+      answer: 'It is made.',
+      usage: { inputTokens: 200, cachedInputTokens: 80, outputTokens: 40, costUsd: null },
+    })
+    expect(end.events.map(event => event.kind)).toEqual([
+      'session_started',
+      'turn_started',
+      'message_ended',
+      'command_started',
+      'command_ended',
+      'usage_reported',
+      'message_ended',
+      'usage_reported',
+      'turn_ended',
+    ])
+    expect(end.stderr).toBe('')
+    expect(there('made.txt')).toBe(true)
+    expect(newest()?.conversation?.userTexts.at(-1)?.endsWith(`\n\n${prompt}`)).toBe(true)
+    expect(newest()?.body).toMatchObject({ reasoning_effort: 'high' })
+  })
+
+  it.each<[string, Turn, string, RegExp]>([
+    ['a model error', httpError(400, 'bad shape'), 'model_error', /^400 bad shape/],
+    ['a refused key', httpError(401, 'bad key'), 'auth', /^401/],
+    ['too many requests', httpError(429, 'slow', { 'retry-after': '0' }), 'rate_limited', /^429/],
+  ])('fails by %s', async (_name, turn, code, words) => {
+    const end = await run(Array.from({ length: 7 }, () => turn))
+    expect(end.exit).toEqual({ kind: 'exited', code: 1 })
+    expect(end.outcome).toMatchObject({
+      failure: { code, message: expect.stringMatching(words) },
+    })
+  })
+
+  it('cannot begin with a model that is not there', async () => {
+    const end = await run([], { model: 'scripted/missing' })
+    expect(end.outcome).toMatchObject({
+      kind: 'failed',
+      failure: { code: 'model_error', message: expect.stringContaining('Model not found') },
+    })
+  })
+
+  it('goes on after one dropped stream', async () => {
+    const end = await run([{ kind: 'drop', when: 'mid' }, say('Here again.')])
+    expect(end.outcome.kind).toBe('succeeded')
+    expect(end.translation.answer).toContain('Here again.')
+  })
+
+  it('sleeps through a usage limit; whoever ends that is told of the limit', async () => {
+    const sleeping = await start([usageLimit(Date.now() + 3_600_000)])
+    await expect.poll(() => turnsAsked().length, { timeout: 40_000 }).toBe(1)
+    await expect.poll(() => sleeping.stderr(), { timeout: 40_000 }).toContain('Rate limit reached')
+    sleeping.child.kill('SIGKILL')
+    const end = await sleeping.ended
+    expect(end.events).toEqual([])
+    expect(end.outcome).toMatchObject({
+      failure: { message: expect.stringContaining('Rate limit reached') },
+    })
+    // Its provider's words say when; OpenCode does not.
+    expect(end.outcome).toMatchObject({ kind: 'limited', resetsAt: expect.any(Number) })
+  })
+
+  it('that hangs is silent, and may be ended and taken up again', async () => {
+    const hanging = await start([shell('echo 1 > one.txt'), { kind: 'hang' }])
+    await expect.poll(() => turnsAsked().length, { timeout: 40_000 }).toBe(2)
+    hanging.child.kill('SIGTERM')
+    const end = await hanging.ended
+    expect(end.outcome).toMatchObject({ kind: 'interrupted', failure: { code: 'agent_crashed' } })
+    const second = await run([say('Back.')], { resume: end.translation.session })
+    expect(second.outcome.kind).toBe('succeeded')
+  })
+})
+
+describe('a session', () => {
+  it('is resumed after OpenCode was killed in the middle of a command, with its history', async () => {
+    // The command outlives OpenCode (its shell is a process session of its own): it ends by itself.
+    const waiting = 'touch started; until [ -e ended ]; do sleep 0.01; done; touch over'
+    const killed = await start([shell(waiting)], { prompt: 'the word is BLUEBERRY' })
+    await expect.poll(() => there('started'), { timeout: 40_000 }).toBe(true)
+    await expect.poll(() => killed.events.length, { timeout: 40_000 }).toBeGreaterThan(0)
+    killed.child.kill('SIGKILL')
+    const first = await killed.ended
+    writeFileSync(join(house.workspace, 'ended'), '')
+    expect(first.outcome).toMatchObject({
+      kind: 'interrupted',
+      failure: { code: 'agent_crashed', message: expect.stringContaining('killed by signal 9') },
+    })
+    const { session } = first.translation
+    const second = await run([say('Back.')], { resume: session })
+    expect(second.outcome.kind).toBe('succeeded')
+    expect(second.translation).toMatchObject({ session, answer: 'Back.' })
+    expect(history()).toContain('BLUEBERRY')
+    expect(newest()?.conversation?.userTexts.at(-1)).toMatch(/^You were interrupted \(a test\)/)
+  })
+
+  it('that is unknown is lost, and not waited for', async () => {
+    const end = await run([say('never')], { resume: 'ses_00000000000000000000000000' as SessionId })
+    expect(end.outcome).toMatchObject({ kind: 'interrupted', failure: { code: 'session_lost' } })
+    expect(turnsAsked()).toEqual([])
+  })
+
+  it('goes on below the top of its worktree', async () => {
+    const directory = join(house.workspace, 'a sub')
+    mkdirSync(directory)
+    const first = await run([shell('touch here.txt'), say('One.')], { directory })
+    const end = await run([shell('touch again.txt'), say('Two.')], {
+      directory,
+      resume: first.translation.session,
+    })
+    expect(end.outcome.kind).toBe('succeeded')
+    expect([there('a sub/here.txt'), there('a sub/again.txt')]).toEqual([true, true])
+  })
+})
+
+describe('permissions', () => {
+  it('that its user denies stay denied, and are told', async () => {
+    await house.furnish({ permission: { bash: { '*': 'allow', 'touch *': 'deny' } } })
+    const end = await run([shell('touch made.txt'), say('It was refused.')])
+    expect(end.outcome.kind).toBe('succeeded')
+    expect(there('made.txt')).toBe(false)
+    expect(end.events).toContainEqual({
+      kind: 'action_refused',
+      action: 'touch made.txt',
+      why: expect.stringContaining('a rule which prevents'),
+    })
+  })
+
+  it('that would be asked for are given', async () => {
+    await house.furnish({ permission: { bash: 'ask' } })
+    const end = await run([shell('touch made.txt'), say('Made.')])
+    expect(end.outcome.kind).toBe('succeeded')
+    expect(there('made.txt')).toBe(true)
+  })
+})
+
+describe('within the system’s confinement', () => {
+  const TRY = [
+    'echo x > inside.txt; echo x > ../outside.txt; touch .git/new',
+    'echo x > ../agent-home/config/opencode/opencode.json',
+    'mkdir -p ../agent-home/config/opencode/plugin && echo x > ../agent-home/config/opencode/plugin/planted.ts',
+    'echo x > ../agent-home/data/opencode/auth.json',
+    'node --version && git status --short',
+  ].join('\n')
+
+  confinedTest('OpenCode works, logged in, and changes nothing that is obeyed later', async () => {
+    const home = join(house.root, 'agent-home')
+    const auth = join(home, 'data/opencode/auth.json')
+    mkdirSync(join(home, 'data/opencode'), { recursive: true })
+    writeFileSync(auth, '{"own":{"type":"api","key":"sk"}}')
+    const end = await run([shell(TRY), say('Tried.')], { confined: true })
+    expect(end.outcome.kind).toBe('succeeded')
+    expect(end.events).toContainEqual(
+      expect.objectContaining({ kind: 'command_ended', exitCode: 0 }),
+    )
+    expect(there('inside.txt')).toBe(true)
+    for (const path of [
+      '../outside.txt',
+      '.git/new',
+      '../agent-home/config/opencode/opencode.json',
+      '../agent-home/config/opencode/plugin',
+    ]) {
+      expect([path, there(path)]).toEqual([path, false])
+    }
+    expect(readFileSync(auth, 'utf8')).toContain('"sk"')
+
+    const again = await run([say('Again.')], { confined: true, resume: end.translation.session })
+    expect(again.outcome.kind).toBe('succeeded')
+    expect(history()).toContain('Tried.')
+  })
+
+  confinedTest('OpenCode works read-only', async () => {
+    const end = await run([shell(TRY), say('Tried.')], { confined: true, permissions: 'read-only' })
+    expect(end.outcome.kind).toBe('succeeded')
+    expect(there('inside.txt')).toBe(false)
+  })
+})

@@ -1,0 +1,41 @@
+/** Agents that say nothing and do nothing are noticed, interrupted and continued, and given up in the end. */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { houseWithCodex } from './fake-codex.ts'
+
+test('a silent agent is interrupted, and its session continued', async () => {
+  const house = houseWithCodex(`
+begin
+if [ $resumed = yes ]; then finish "told: $prompt"; fi
+words 'thinking'
+exec sleep 300
+`)
+  const id = await house.submit(['codex', 'x', '--stall', '2s'])
+  const task = await house.wait(id)
+  expect(task).toMatchObject({ state: 'succeeded', attempt: 2 })
+  expect(task.result?.answer).toContain('the agent said nothing for')
+  expect(await house.ok(['logs', id])).toContain('stood still for')
+})
+
+test('one that is silent again and again is given up, with what speaks for it', async () => {
+  const house = houseWithCodex('begin\\nexec sleep 300'.replaceAll('\\n', '\n'))
+  const id = await house.submit(['codex', 'x', '--stall', '1s'])
+  const task = await house.wait(id)
+  expect(task).toMatchObject({ state: 'failed', attempt: 3, error: { code: 'stalled' } })
+  expect(task.error?.message).toMatch(/said nothing for \d+ s, \d+ of its processes idle/)
+})
+
+test('a tool that works, or reads and writes, is no stall, however silent its agent is', async () => {
+  const house = houseWithCodex(`
+begin
+words 'testing'
+end=$(($(date +%s) + 6))
+while [ "$(date +%s)" -lt $end ]; do :; done
+finish tested
+`)
+  const id = await house.submit(['codex', 'x', '--stall', '2s'])
+  expect(await house.wait(id)).toMatchObject({ state: 'succeeded', attempt: 1 })
+  const log = readFileSync(join(house.runDirectory(id), 'stdout'), 'utf8')
+  expect(log).toContain('tested')
+})
