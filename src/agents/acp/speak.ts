@@ -133,8 +133,10 @@ function settle(
   const requests: Request[] = []
   const setOption = (configId: string, value: string) => ({ sessionId, configId, value })
   const { mode, model, effort, asks, isConfined } = brief
-  if (mode !== null && modes.includes(mode)) {
-    const name = asks || isConfined ? 'askingMode' : 'mode'
+  // Where all depends on it, it is for the agent to say that it has no such mode.
+  const isNeeded = asks || isConfined
+  if (mode !== null && (isNeeded || modes.includes(mode))) {
+    const name = isNeeded ? 'neededMode' : 'mode'
     requests.push([name, 'session/set_mode', { sessionId, modeId: mode }])
   }
   if (model !== null) {

@@ -13,7 +13,7 @@ export const REQUESTS = {
   /** The session's mode, where it only spares questions. */
   mode: 4,
   /** The same, where the task must not go on without it. */
-  askingMode: 5,
+  neededMode: 5,
   model: 6,
   effort: 7,
   prompt: 8,
