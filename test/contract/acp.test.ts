@@ -214,7 +214,8 @@ describe('the order', () => {
     })
     const [prompt, ...more] = talk.speak()
     expect(more).toEqual([])
-    const { prompt: parts } = prompt?.params as { prompt: { text: string }[] }
+    if (prompt === undefined) throw new Error('there is no prompt')
+    const { prompt: parts } = prompt.params as { prompt: { text: string }[] }
     const text = parts.map(part => part.text).join('')
     expect(Buffer.from(text).subarray(-Buffer.byteLength(PROMPT))).toEqual(Buffer.from(PROMPT))
     expect(talk.events.map(({ kind }) => kind)).toEqual(['session_started', 'turn_started'])
@@ -251,6 +252,17 @@ describe('the order', () => {
     expect(talk.outcome()).toMatchObject({ kind: 'failed', failure: { code: 'model_error' } })
   })
 
+  it('takes what is said before the prompt for no part of the turn', () => {
+    const talk = new Talk()
+    talk.answer(GREETING)
+    talk.answer(SESSION)
+    const [mode] = talk.speak()
+    talk.hear(chunk('[MODE_UPDATE] yolo'), { id: mode?.id, result: {} })
+    talk.speak()
+    talk.hear(chunk('Done.'), { id: 8, result: { stopReason: 'end_turn' } })
+    expect(talk.state.answer).toBe('Done.')
+  })
+
   it('logs in where a preset says how, and the agent offers it', () => {
     const agent = makeAcpAgent({ ...presets.cursor, login: 'cursor_login' })
     const talk = Object.assign(new Talk({ preset: 'cursor' }), { agent })
@@ -285,6 +297,19 @@ describe('a session that goes on', () => {
     talk.speak()
     expect(textOf(talk)).toMatch(NOTE)
     expect(textOf(talk)).not.toContain('Fix')
+  })
+
+  it('is loaded, and its history may go on until its mode is set', () => {
+    const talk = new Talk({ resume: 's-1' })
+    talk.answer(GREETING)
+    talk.answer(SESSION)
+    const call = { toolCallId: 't', kind: 'execute', title: 'ls', status: 'completed' }
+    talk.hear(chunk('said before'), update({ sessionUpdate: 'tool_call', ...call }))
+    talk.answer({})
+    expect(talk.events).toEqual([{ kind: 'session_started', session: 's-1' }])
+    talk.speak()
+    talk.hear({ id: 8, result: { stopReason: 'end_turn' } })
+    expect(talk.state.answer).toBeNull()
   })
 
   it('is loaded under its name also where the agent names it nowhere', () => {

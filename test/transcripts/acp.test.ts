@@ -1,7 +1,7 @@
 /**
  * The agents' side of recorded dialogues: Gemini CLI 0.61.0, claude-agent-acp 0.49.0, codex-acp
- * 2.6.0, OpenCode 1.18.33. They were recorded with another client; the ids of its requests have
- * been changed into ours.
+ * 2.6.0, OpenCode 1.18.33. They were recorded with another client: the ids of its requests have been
+ * changed into ours, and the answer to the session's mode, which it did not set, was put in.
  */
 import { join } from 'node:path'
 import { describe } from 'vitest'

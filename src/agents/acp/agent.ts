@@ -12,7 +12,7 @@ import { writeBrief } from './brief.ts'
 import { judge } from './judge.ts'
 import { type Preset, placesOf } from './presets.ts'
 import { acpDialogue } from './speak.ts'
-import { acpTranslator } from './translate.ts'
+import { makeAcpTranslator } from './translate.ts'
 
 export function makeAcpAgent(preset: Preset): Agent {
   const { name, confines, configuredMode } = preset
@@ -28,7 +28,7 @@ export function makeAcpAgent(preset: Preset): Agent {
       saysCost: false,
     },
     testedVersion: preset.testedVersion,
-    translator: acpTranslator,
+    translator: makeAcpTranslator(modesOf(preset)),
     dialogue: acpDialogue,
 
     async findInstallation(environment) {
@@ -97,6 +97,12 @@ function briefOf(preset: Preset, request: LaunchRequest): string {
     model,
     effort,
   })
+}
+
+/** Whatever the task may do, its session is put into one of these. Empty: it may be left as it is. */
+function modesOf({ confines, modeAsking, modeUnasked }: Preset): readonly string[] {
+  const modes = [modeAsking, ...(confines ? Object.values(confines) : [modeUnasked])]
+  return modes.every(mode => mode !== null) ? modes : []
 }
 
 function chooseMode(preset: Preset, mode: PermissionMode, asks: boolean): string | null {

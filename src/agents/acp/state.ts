@@ -77,6 +77,8 @@ export interface Own {
     /** Its configuration options: by what they are about, their ids. */
     readonly options: Readonly<Record<string, string>>
   } | null
+  /** What it says is of the turn, and no history any more. */
+  readonly isBegun: boolean
   /** Those of our requests that were answered. */
   readonly answered: readonly RequestName[]
   readonly requests: readonly OpenRequest[]
@@ -97,6 +99,7 @@ export interface Own {
 export const INITIAL: Own = {
   greeting: null,
   opened: null,
+  isBegun: false,
   answered: [],
   requests: [],
   calls: {},
