@@ -2,7 +2,7 @@
 import { existsSync, realpathSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { AppError } from '../../domain/errors.ts'
-import type { PermissionMode } from '../../domain/permissions.ts'
+import { type PermissionMode, stricterMode } from '../../domain/permissions.ts'
 import type { Agent, AgentInstallation, Environment, LaunchRequest } from '../../ports/agent.ts'
 import { findProgram } from '../find-program.ts'
 import { promptFor } from '../instructions.ts'
@@ -12,10 +12,10 @@ import { writeBrief } from './brief.ts'
 import { judge } from './judge.ts'
 import { type Preset, placesOf } from './presets.ts'
 import { acpDialogue } from './speak.ts'
-import { acpTranslator } from './translate.ts'
+import { makeAcpTranslator } from './translate.ts'
 
 export function makeAcpAgent(preset: Preset): Agent {
-  const { name, confines } = preset
+  const { name, confines, configuredMode } = preset
   return {
     name,
     capabilities: {
@@ -28,7 +28,7 @@ export function makeAcpAgent(preset: Preset): Agent {
       saysCost: false,
     },
     testedVersion: preset.testedVersion,
-    translator: acpTranslator,
+    translator: makeAcpTranslator(modesOf(preset)),
     dialogue: acpDialogue,
 
     async findInstallation(environment) {
@@ -47,12 +47,13 @@ export function makeAcpAgent(preset: Preset): Agent {
     },
 
     ...(confines !== undefined && {
-      settlePermissions: async (asked: PermissionMode) => ({
-        asked,
-        effective: asked,
-        enforcedBy: asked === 'full' ? ('none' as const) : ('agent' as const),
-      }),
+      async settlePermissions(asked: PermissionMode, environment: Environment) {
+        const configured = (await configuredMode?.(environment)) ?? asked
+        const effective = stricterMode(asked, configured)
+        return { asked, effective, enforcedBy: effective === 'full' ? 'none' : 'agent' } as const
+      },
     }),
+    ...(confines === undefined && configuredMode !== undefined && { configuredMode }),
 
     async findAccount(environment) {
       const keys = preset.keys.map(key => environment[key] ?? '')
@@ -66,7 +67,7 @@ export function makeAcpAgent(preset: Preset): Agent {
         argv: [installation.program, ...installation.leadingArguments, ...preset.arguments],
         environment: {
           ...request.environment,
-          ...preset.environment(mode),
+          ...preset.environment(mode, request.asks),
           ...installation.environment,
         },
         stdin: new Uint8Array(),
@@ -98,10 +99,16 @@ function briefOf(preset: Preset, request: LaunchRequest): string {
   })
 }
 
-/** An agent that confines itself says its mode in its environment too. */
+/** Whatever the task may do, its session is put into one of these. Empty: it may be left as it is. */
+function modesOf({ confines, modeAsking, modeUnasked }: Preset): readonly string[] {
+  const modes = [modeAsking, ...(confines ? Object.values(confines) : [modeUnasked])]
+  return modes.every(mode => mode !== null) ? modes : []
+}
+
 function chooseMode(preset: Preset, mode: PermissionMode, asks: boolean): string | null {
+  if (asks) return preset.modeAsking
   if (preset.confines !== undefined) return preset.confines[mode]
-  return asks || mode === 'read-only' ? preset.modeAsking : preset.modeUnasked
+  return mode === 'read-only' ? preset.modeAsking : preset.modeUnasked
 }
 
 function find(preset: Preset, environment: Environment): AgentInstallation | undefined {

@@ -20,10 +20,15 @@ export interface Preset {
   readonly keys: readonly string[]
   /** Files that hold a login, below the user's home. */
   readonly logins: readonly string[]
-  /** Added to the environment, by what the task may do. */
-  readonly environment: (mode: PermissionMode) => Environment
-  /** It confines what it runs by itself, in these modes of its sessions. Absent: the system does. */
+  /** Added to the environment, by what the task may do, and whether it is to ask. */
+  readonly environment: (mode: PermissionMode, asks: boolean) => Environment
+  /**
+   * It confines what it runs by itself, in these modes of its sessions; what it asks for then lies
+   * beyond them. Absent: the system does.
+   */
   readonly confines?: Readonly<Record<PermissionMode, string>>
+  /** The strictest mode that the user's own configuration of it names. Absent: that is not read. */
+  readonly configuredMode?: (environment: Environment) => Promise<PermissionMode | null>
   /** The mode of a session that asks nothing, within a confinement. */
   readonly modeUnasked: string | null
   /** The mode of a session that asks. */
@@ -58,6 +63,12 @@ export function placesOf(environment: Environment): Places {
 
 const unchanged = () => ({})
 const NOTHING = { environment: unchanged, modeUnasked: null, modeAsking: null, login: null }
+
+const CODEX_MODES = {
+  'read-only': 'read-only',
+  workspace: 'workspace-write',
+  full: 'agent-full-access',
+} as const
 
 export const presets = {
   gemini: {
@@ -158,6 +169,10 @@ export const presets = {
     logins: ['.claude/.credentials.json'],
     // Without it, Claude Code has no mode that asks nothing where it runs as root.
     environment: mode => (mode === 'full' ? {} : { IS_SANDBOX: '1' }),
+    configuredMode: async environment => {
+      const { readConfiguration } = await import('../claude-configuration.ts')
+      return (await readConfiguration(environment)).mode
+    },
     modeUnasked: 'bypassPermissions',
     modeAsking: 'default',
     own: ({ home, environment }, directory) => {
@@ -184,11 +199,15 @@ export const presets = {
     keys: ['CODEX_API_KEY', 'OPENAI_API_KEY'],
     logins: ['.codex/auth.json', '.codex/config.toml'],
     // From its first moment on, not only once a session was told.
-    environment: mode => ({ INITIAL_AGENT_MODE: CODEX_MODES[mode] }),
-    confines: {
-      'read-only': 'read-only',
-      workspace: 'workspace-write',
-      full: 'agent-full-access',
+    environment: (mode, asks) => ({
+      INITIAL_AGENT_MODE: CODEX_MODES[asks ? 'read-only' : mode],
+    }),
+    confines: CODEX_MODES,
+    // The only one in which it asks before it edits.
+    modeAsking: CODEX_MODES['read-only'],
+    configuredMode: async environment => {
+      const { findConfiguredMode, readConfiguration } = await import('../codex-configuration.ts')
+      return findConfiguredMode(await readConfiguration(environment)) ?? null
     },
     own: () => ({ readable: [], writable: [] }),
   },
@@ -213,12 +232,6 @@ export const presets = {
     }),
   },
 } as const satisfies Readonly<Record<string, Preset>>
-
-const CODEX_MODES: Readonly<Record<PermissionMode, string>> = {
-  'read-only': 'read-only',
-  workspace: 'workspace-write',
-  full: 'agent-full-access',
-}
 
 /** A directory with settings in it, of which some parts are for sessions. */
 function ownOf(directory: string, sessions: readonly string[]): OwnPlaces {

@@ -12,6 +12,14 @@ import { parseForm, parsePermission, type RequestId } from './wire.ts'
 type Permission = Extract<OpenRequest, { kind: 'permission' }>
 type Form = Extract<OpenRequest, { kind: 'form' }>
 
+/** What the task may do. */
+export interface Policy {
+  readonly asks: boolean
+  readonly permissions: PermissionMode
+  /** It is the agent that holds itself to that: it asks for nothing but what lies beyond. */
+  readonly isConfined: boolean
+}
+
 /** What is said in return: a JSON-RPC result, or an error. */
 export interface Reply {
   readonly body: { readonly result: unknown } | { readonly error: unknown }
@@ -66,6 +74,7 @@ export function questionOf(request: OpenRequest): Question | undefined {
   switch (request.kind) {
     case 'permission': {
       const { name: id, tool, action, options } = request
+      if (options.length === 0) return undefined
       const text = tool === null || tool === 'other' ? action : `${tool}: ${action}`
       return { id, text, options: options.map(({ id, name }) => ({ id, label: name })) }
     }
@@ -101,13 +110,15 @@ export function cancelReply(request: OpenRequest): Reply {
 export function replyTo(
   request: OpenRequest,
   answer: string | undefined,
-  policy: { readonly asks: boolean; readonly permissions: PermissionMode },
+  policy: Policy,
 ): Reply | undefined {
   if (request.kind === 'unsupported') return unsupportedReply(request.method)
+  // Nobody could answer it.
+  if (request.kind === 'permission' && request.options.length === 0) return cancelReply(request)
   if (answer !== undefined) {
     return request.kind === 'permission' ? choose(request, answer) : fillIn(request, answer)
   }
-  return request.kind === 'form' || policy.asks ? undefined : decide(request, policy.permissions)
+  return request.kind === 'form' || policy.asks ? undefined : decide(request, policy)
 }
 
 function unsupportedReply(method: string): Reply {
@@ -121,23 +132,22 @@ function unsupportedReply(method: string): Reply {
 const READING: readonly string[] = ['read', 'search', 'fetch', 'think']
 
 /**
- * Whether a task may do it, by the kind of tool that the agent says it is. Whatever that is worth:
- * the confinement around the agent holds in any case.
+ * Whether a task may do it. By the kind of tool that the agent says it is, for what that is worth:
+ * the system's confinement around the agent holds in any case. Within an agent's own confinement
+ * whatever is allowed would hold no more.
  */
-function decide(request: Permission, permissions: PermissionMode): Reply | undefined {
+function decide(request: Permission, { permissions, isConfined }: Policy): Reply | undefined {
   // What the mode of the session is to be is no step of the work.
   if (request.tool === 'switch_mode') return undefined
-  const allowed = permissions !== 'read-only' || READING.includes(request.tool ?? '')
+  const isReading = READING.includes(request.tool ?? '')
+  const allowed =
+    permissions === 'full' || (!isConfined && (permissions === 'workspace' || isReading))
   // Never for always, if it can be helped: some agents write that into the user's settings.
   const kinds = allowed ? ['allow_once', 'allow_always'] : ['reject_once', 'reject_always']
   const option = kinds.flatMap(kind => request.options.filter(one => one.kind === kind))[0]
   if (option === undefined) return undefined
-  const refused: AgentEvent = {
-    kind: 'action_refused',
-    action: request.action,
-    why: 'the task may only read',
-  }
-  return select(option, allowed ? [] : [refused])
+  const why = `the task has ${permissions} permissions`
+  return select(option, allowed ? [] : [{ kind: 'action_refused', action: request.action, why }])
 }
 
 function choose({ action, options }: Permission, answer: string): Reply | undefined {

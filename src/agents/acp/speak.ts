@@ -133,8 +133,11 @@ function settle(
   const requests: Request[] = []
   const setOption = (configId: string, value: string) => ({ sessionId, configId, value })
   const { mode, model, effort, asks, isConfined } = brief
-  if (mode !== null && modes.includes(mode)) {
-    const name = asks || isConfined ? 'askingMode' : 'mode'
+  // Where it depends on that who holds it to its permissions, or whether it asks, it is for the
+  // agent to say that it has no such mode; one that knows no modes at all may ask nevertheless.
+  const isNeeded = isConfined || (asks && modes.length > 0)
+  if (mode !== null && (isNeeded || modes.includes(mode))) {
+    const name = isNeeded ? 'neededMode' : 'mode'
     requests.push([name, 'session/set_mode', { sessionId, modeId: mode }])
   }
   if (model !== null) {

@@ -13,7 +13,7 @@ export const REQUESTS = {
   /** The session's mode, where it only spares questions. */
   mode: 4,
   /** The same, where the task must not go on without it. */
-  askingMode: 5,
+  neededMode: 5,
   model: 6,
   effort: 7,
   prompt: 8,
@@ -77,6 +77,8 @@ export interface Own {
     /** Its configuration options: by what they are about, their ids. */
     readonly options: Readonly<Record<string, string>>
   } | null
+  /** What it says is of the turn, and no history any more. */
+  readonly isBegun: boolean
   /** Those of our requests that were answered. */
   readonly answered: readonly RequestName[]
   readonly requests: readonly OpenRequest[]
@@ -97,6 +99,7 @@ export interface Own {
 export const INITIAL: Own = {
   greeting: null,
   opened: null,
+  isBegun: false,
   answered: [],
   requests: [],
   calls: {},

@@ -36,36 +36,44 @@ const PROTOCOL = 1
 
 type Translated = ReturnType<Translator['translate']>
 
-export const acpTranslator: Translator = {
-  initial: { session: null, answer: null, usage: null, turn: null },
-  translate(state, line) {
-    if (line.trim() === '') return { state, events: [] }
-    const message = parseMessage(line)
-    switch (message.kind) {
-      case 'result':
-      case 'error': {
-        const name = requestNamed(message.id)
-        if (name === undefined || state.turn !== null)
-          return { state, events: [other('response', line)] }
-        const own = { ...ownOf(state), answered: [...new Set([...ownOf(state).answered, name])] }
-        const answered = { ...state, own }
-        return message.kind === 'result'
-          ? translateResult(answered, own, name, message.result)
-          : translateError(answered, name, message.error)
-      }
-      case 'request': {
-        const own = ownOf(state)
-        const request = openRequest(message)
-        const requests = [...own.requests.filter(({ name }) => name !== request.name), request]
-        const events = request.kind === 'unsupported' ? [other(message.method, line)] : []
-        return { state: withOwn(state, { ...own, requests: requests.slice(-MOST_OPEN) }), events }
-      }
-      case 'notification':
-        return translateNotification(state, message, line)
-      case 'malformed':
-        return { state, events: [other('malformed', line)] }
+/**
+ * `ownModes`: the modes of which a session is put into one before its prompt, if it has them all.
+ * Then the turn begins with that: Gemini CLI tells the history of a session after it was loaded.
+ */
+export function makeAcpTranslator(ownModes: readonly string[]): Translator {
+  return {
+    initial: { session: null, answer: null, usage: null, turn: null },
+    translate: (state, line) => translateLine(state, line, ownModes),
+  }
+}
+
+function translateLine(state: Translation, line: string, ownModes: readonly string[]): Translated {
+  if (line.trim() === '') return { state, events: [] }
+  const message = parseMessage(line)
+  switch (message.kind) {
+    case 'result':
+    case 'error': {
+      const name = requestNamed(message.id)
+      if (name === undefined || state.turn !== null)
+        return { state, events: [other('response', line)] }
+      const own = { ...ownOf(state), answered: [...new Set([...ownOf(state).answered, name])] }
+      const answered = { ...state, own }
+      return message.kind === 'result'
+        ? translateResult(answered, own, name, message.result, ownModes)
+        : translateError(answered, name, message.error)
     }
-  },
+    case 'request': {
+      const own = ownOf(state)
+      const request = openRequest(message)
+      const requests = [...own.requests.filter(({ name }) => name !== request.name), request]
+      const events = request.kind === 'unsupported' ? [other(message.method, line)] : []
+      return { state: withOwn(state, { ...own, requests: requests.slice(-MOST_OPEN) }), events }
+    }
+    case 'notification':
+      return translateNotification(state, message, line)
+    case 'malformed':
+      return { state, events: [other('malformed', line)] }
+  }
 }
 
 function requestNamed(id: RequestId): RequestName | undefined {
@@ -85,6 +93,7 @@ function translateResult(
   own: Own,
   name: RequestName,
   result: unknown,
+  ownModes: readonly string[],
 ): Translated {
   switch (name) {
     case 'initialize': {
@@ -122,7 +131,7 @@ function translateResult(
       }
       const begun = withOwn(
         { ...state, session: id ? asSessionId(id) : null },
-        { ...own, speech: null, opened },
+        { ...own, speech: null, opened, isBegun: !isPutInto(ownModes, opened.modes) },
       )
       const events: AgentEvent[] =
         begun.session === null ? [] : [{ kind: 'session_started', session: begun.session }]
@@ -134,16 +143,25 @@ function translateResult(
         ? fail(state, name, null, 'the agent ended its turn without saying how')
         : endTurn(state, own, ended)
     }
-    default:
+    case 'mode':
+    case 'neededMode':
+      return { state: withOwn(state, { ...own, isBegun: true }), events: [] }
+    case 'authenticate':
+    case 'model':
+    case 'effort':
       return { state, events: [] }
   }
+}
+
+function isPutInto(ownModes: readonly string[], modes: readonly string[]): boolean {
+  return ownModes.length > 0 && ownModes.every(mode => modes.includes(mode))
 }
 
 function translateError(state: Translation, name: RequestName, error: WireError): Translated {
   const message = wordsOf(error)
   if (name === 'mode') {
     return {
-      state,
+      state: withOwn(state, { ...ownOf(state), isBegun: true }),
       events: [{ kind: 'warning_given', message: `no session mode was set: ${message}` }],
     }
   }
@@ -238,7 +256,7 @@ function translateNotification(
     return { state, events: [] }
   }
   if (update === undefined) return { state, events: [other(`session/update:${kind}`, line)] }
-  if (own.opened === null) {
+  if (!own.isBegun) {
     // History. It may be the only place where the session is named.
     const known = state.session ?? (session === undefined ? null : asSessionId(session))
     return { state: known === state.session ? state : { ...state, session: known }, events: [] }

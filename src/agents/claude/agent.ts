@@ -3,7 +3,6 @@ import { join } from 'node:path'
 import { AppError } from '../../domain/errors.ts'
 import { asSessionId, type SessionId } from '../../domain/ids.ts'
 import type { Agent, LaunchRequest, OwnPlaces } from '../../ports/agent.ts'
-import { INSTRUCTIONS_ROOM, promptFor } from '../instructions.ts'
 import {
   configDirectory,
   findConfiguredMode,
@@ -13,7 +12,8 @@ import {
   lookAtLogin,
   nameAccount,
   readConfiguration,
-} from './configuration.ts'
+} from '../claude-configuration.ts'
+import { INSTRUCTIONS_ROOM, promptFor } from '../instructions.ts'
 import { askLogin, lookForClaude } from './installation.ts'
 import { judge } from './judge.ts'
 import { claudeTranslator } from './translate.ts'

@@ -2,14 +2,14 @@
 import { AppError } from '../../domain/errors.ts'
 import { stricterMode } from '../../domain/permissions.ts'
 import type { Agent, LaunchRequest } from '../../ports/agent.ts'
-import { INSTRUCTIONS_ROOM, promptFor } from '../instructions.ts'
 import {
   codexHome,
   findCodexAccount,
   findConfiguredMode,
   lookAtLogin,
   readConfiguration,
-} from './configuration.ts'
+} from '../codex-configuration.ts'
+import { INSTRUCTIONS_ROOM, promptFor } from '../instructions.ts'
 import { askLogin, findCodex, lookForCodex } from './installation.ts'
 import { judge } from './judge.ts'
 import { readSessionUsage } from './session-usage.ts'

@@ -4,9 +4,9 @@ import { readFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import * as z from 'zod/mini'
-import { AppError } from '../../domain/errors.ts'
-import type { PermissionMode } from '../../domain/permissions.ts'
-import type { Environment } from '../../ports/agent.ts'
+import { AppError } from '../domain/errors.ts'
+import type { PermissionMode } from '../domain/permissions.ts'
+import type { Environment } from '../ports/agent.ts'
 
 const maybe = <Schema extends z.core.SomeType>(schema: Schema) =>
   z.catch(z.optional(schema), undefined)

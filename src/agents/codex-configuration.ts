@@ -4,8 +4,8 @@ import { readFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import * as z from 'zod/mini'
-import type { PermissionMode } from '../../domain/permissions.ts'
-import type { Environment } from '../../ports/agent.ts'
+import type { PermissionMode } from '../domain/permissions.ts'
+import type { Environment } from '../ports/agent.ts'
 
 const settings = {
   model_provider: z.optional(z.string()),

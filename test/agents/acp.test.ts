@@ -1,0 +1,255 @@
+/**
+ * The adapter for the Agent Client Protocol against real agents, with the scripted model behind
+ * them. They run as plain children, unconfined: only the adapter is under test.
+ */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { dirname } from 'node:path'
+import { afterEach, describe, expect, it } from 'vitest'
+import { makeAcpAgent } from '../../src/agents/acp/agent.ts'
+import { presets } from '../../src/agents/acp/presets.ts'
+import { say, shell, type Turn } from '../../src/demo/scripted-model/script.ts'
+import type { AgentEvent } from '../../src/domain/agent-events.ts'
+import type { SessionId } from '../../src/domain/ids.ts'
+import type { PermissionMode } from '../../src/domain/permissions.ts'
+import { findOpen } from '../../src/domain/question.ts'
+import type { Translation } from '../../src/ports/agent.ts'
+import { eventually } from '../eventually.ts'
+import { type Command, commands } from './acp-commands.ts'
+import { made, type Scene, setScene } from './alone.ts'
+
+interface Wish {
+  readonly prompt?: string
+  readonly permissions?: PermissionMode
+  readonly asks?: boolean
+  readonly resume?: SessionId
+}
+
+interface Talk {
+  readonly events: readonly AgentEvent[]
+  state(): Translation
+  /** What waits for an answer. */
+  questions(): ReturnType<typeof findOpen>
+  answer(question: string, words: string): void
+  interrupt(): void
+  kill(): Promise<unknown>
+  /** Waits for the end of the turn, and ends the agent as the engine does. */
+  ended(): Promise<{ readonly outcome: ReturnType<ReturnType<typeof makeAcpAgent>['judge']> }>
+}
+
+const children: ReturnType<typeof spawn>[] = []
+afterEach(() => {
+  for (const child of children.splice(0)) child.kill('SIGKILL')
+})
+
+async function talkTo(
+  name: keyof typeof presets,
+  scene: Scene,
+  command: Command,
+  { prompt = 'Make made.txt', permissions = 'workspace', asks = false, resume }: Wish = {},
+): Promise<Talk> {
+  const agent = makeAcpAgent(presets[name])
+  const { dialogue, translator } = agent
+  if (dialogue === undefined) throw new Error('it is not talked to')
+  const environment = {
+    ...scene.environment,
+    ...command.environment,
+    PATH: `${dirname(command.argv[0] ?? '')}:${scene.environment.PATH}`,
+  }
+  const launch = agent.planLaunch({
+    installation: await agent.findInstallation(environment, [], scene.workspace),
+    mode: resume
+      ? { kind: 'resume', session: resume, why: 'killed' }
+      : { kind: 'fresh', sessionToBe: '' },
+    prompt: Buffer.from(prompt),
+    handOver: null,
+    argv: [],
+    model: null,
+    effort: null,
+    permissions: { asked: permissions, effective: permissions, enforcedBy: 'none' },
+    asks,
+    worktree: scene.workspace,
+    workingDirectory: scene.workspace,
+    environment,
+  })
+  const [program, ...args] = launch.argv
+  const child = spawn(program, args, { cwd: scene.workspace, env: launch.environment })
+  children.push(child)
+  const exited = once(child, 'exit')
+  const events: AgentEvent[] = []
+  const said = new Set<string>()
+  const answers = new Map<string, string>()
+  let interrupt = false
+  let state = translator.initial
+  let rest = ''
+  let stderr = ''
+  const speak = () => {
+    for (const one of dialogue.speak(state, launch.brief ?? '', said, { answers, interrupt })) {
+      said.add(one.key)
+      events.push(...(one.events ?? []))
+      child.stdin.write(`${one.line}\n`)
+    }
+  }
+  child.stdin.on('error', () => undefined)
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text
+  })
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    const lines = (rest + text).split('\n')
+    rest = lines.pop() ?? ''
+    for (const line of lines) {
+      const translated = translator.translate(state, line)
+      state = translated.state
+      events.push(...translated.events)
+    }
+    speak()
+  })
+  speak()
+  return {
+    events,
+    state: () => state,
+    questions: () => findOpen(state.questions ?? [], said),
+    answer(question, words) {
+      answers.set(question, words)
+      speak()
+    },
+    interrupt() {
+      interrupt = true
+      speak()
+    },
+    kill() {
+      child.kill('SIGKILL')
+      return exited
+    },
+    async ended() {
+      await eventually(
+        'its turn ends',
+        () => state.turn !== null || child.exitCode !== null,
+        45_000,
+      )
+      child.kill('SIGTERM')
+      const killing = setTimeout(() => child.kill('SIGKILL'), 5_000)
+      const [code] = await exited
+      clearTimeout(killing)
+      const exit =
+        code === null
+          ? ({ kind: 'signalled', signal: 15 } as const)
+          : ({ kind: 'exited', code } as const)
+      const ending = { exit, stderr, saidAt: Date.now(), timeZone: 'UTC' }
+      return { outcome: agent.judge(state, ending) }
+    },
+  }
+}
+
+const SLOW: Turn = { kind: 'reply', text: 'slow '.repeat(200), chunks: 200, chunkMs: 100 }
+const TWO = [shell('echo hello > made.txt', 'Making it.'), say('It is made.')]
+
+describe.each([
+  ['claude-acp', 'claude-agent-acp'],
+  ['codex-acp', 'codex-acp'],
+  ['opencode-acp', 'opencode'],
+  ['gemini', 'gemini'],
+] as const)('%s', (name, program) => {
+  const prepare = commands[program]
+  if (prepare === undefined) throw new Error(program)
+  const asksByItself = name !== 'codex-acp'
+
+  it('does its work, and says so', async () => {
+    const scene = await setScene(TWO)
+    // Where the adapter may not say it, the test is of full permissions: no confinement is around it.
+    const talk = await talkTo(name, scene, await prepare(scene), { permissions: 'full' })
+    const { outcome } = await talk.ended()
+    expect(outcome).toEqual({ kind: 'succeeded' })
+    expect(made(scene)).toBe('hello\n')
+    expect(talk.state()).toMatchObject({
+      answer: 'It is made.',
+      usage: { inputTokens: expect.any(Number) },
+    })
+    expect(talk.events).toEqual(
+      expect.arrayContaining([
+        { kind: 'session_started', session: talk.state().session },
+        { kind: 'turn_started' },
+        { kind: 'message_ended', text: 'Making it.' },
+        expect.objectContaining({ kind: 'command_ended', command: 'echo hello > made.txt' }),
+        { kind: 'message_ended', text: 'It is made.' },
+        { kind: 'turn_ended', ok: true },
+      ]),
+    )
+    expect(JSON.stringify(scene.model.requests.at(-1)?.body)).toContain('Make made.txt')
+  })
+
+  it.runIf(asksByItself).each(['allow', 'reject'])(
+    'asks, and does as it is told: %s',
+    async words => {
+      const scene = await setScene(TWO)
+      const talk = await talkTo(name, scene, await prepare(scene), { asks: true })
+      const [question] = await eventually(
+        'it asks',
+        () => {
+          const open = talk.questions()
+          return open.length > 0 && open
+        },
+        45_000,
+      )
+      expect(question?.text).toContain('echo hello > made.txt')
+      expect(made(scene)).toBeUndefined()
+      const option = question?.options.find(({ id, label }) =>
+        words === 'allow'
+          ? /once|^allow$/i.test(`${label}`)
+          : /reject|deny|cancel|^no/i.test(`${id} ${label}`),
+      )
+      talk.answer(question?.id ?? '', 'what?')
+      expect(talk.questions()).toHaveLength(1)
+      talk.answer(question?.id ?? '', option?.label ?? `none of ${JSON.stringify(question)}`)
+      expect(talk.questions()).toEqual([])
+      const { outcome } = await talk.ended()
+      expect(outcome.kind).toBe('succeeded')
+      expect(made(scene)).toBe(words === 'allow' ? 'hello\n' : undefined)
+      expect(talk.events.some(({ kind }) => kind === 'action_refused')).toBe(words === 'reject')
+    },
+  )
+
+  it('reads only, where it may do no more', async () => {
+    const scene = await setScene(TWO)
+    const talk = await talkTo(name, scene, await prepare(scene), { permissions: 'read-only' })
+    await talk.ended()
+    expect(made(scene)).toBeUndefined()
+  })
+
+  it('stops its turn when it is told to', async () => {
+    const scene = await setScene([SLOW])
+    const talk = await talkTo(name, scene, await prepare(scene), { permissions: 'full' })
+    await eventually(
+      'it speaks',
+      () => JSON.stringify(talk.state().own ?? '').includes('slow'),
+      45_000,
+    )
+    talk.interrupt()
+    const { outcome } = await talk.ended()
+    expect(talk.state().turn).toEqual({ ok: false, message: 'the turn was cancelled' })
+    expect(outcome.kind).toBe('interrupted')
+  })
+
+  it('killed with -9, goes on in its session, with what it knew', async () => {
+    const scene = await setScene([shell('echo hello > made.txt'), SLOW, say('It was made before.')])
+    const command = await prepare(scene)
+    const first = await talkTo(name, scene, command, { permissions: 'full' })
+    await eventually(
+      'it speaks',
+      () => JSON.stringify(first.state().own ?? '').includes('slow'),
+      45_000,
+    )
+    await first.kill()
+    await command.beforeLoad?.()
+    const session = first.state().session
+    if (session === null) throw new Error('it has no session')
+    const second = await talkTo(name, scene, command, { permissions: 'full', resume: session })
+    const { outcome } = await second.ended()
+    expect(outcome).toEqual({ kind: 'succeeded' })
+    expect(second.state()).toMatchObject({ session, answer: 'It was made before.' })
+    const body = JSON.stringify(scene.model.requests.at(-1)?.body)
+    expect(body).toContain('Make made.txt')
+    expect(body).toContain('You were interrupted')
+    expect(second.events.filter(({ kind }) => kind === 'command_ended')).toEqual([])
+  })
+})
