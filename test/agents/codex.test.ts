@@ -22,6 +22,7 @@ import { writeCodexHome } from '../../src/demo/scripted-model/codex-home.ts'
 import { say, shell, type Turn } from '../../src/demo/scripted-model/script.ts'
 import { type ScriptedModel, startScriptedModel } from '../../src/demo/scripted-model/server.ts'
 import type { SessionId } from '../../src/domain/ids.ts'
+import type { AttemptOutcome, FailureCode } from '../../src/domain/outcome.ts'
 import type { PermissionMode } from '../../src/domain/permissions.ts'
 import type { AgentInstallation, LaunchRequest } from '../../src/ports/agent.ts'
 import { type AgentEnd, type AgentRun, startAgent } from './run-agent.ts'
@@ -169,22 +170,25 @@ describe('a turn', () => {
     })
   })
 
-  it.each<[string, Turn, string, RegExp]>([
+  it.each<[string, Turn, AttemptOutcome['kind'], FailureCode, RegExp]>([
     [
       'a model error',
       { kind: 'http_error', status: 400, body: { error: { message: 'bad shape' } } },
+      'failed',
       'model_error',
       /bad shape/,
     ],
     [
       'a refused key',
       { kind: 'http_error', status: 401, body: { error: { message: 'bad key' } } },
+      'failed',
       'auth',
       /401/,
     ],
     [
       'too many requests',
       { kind: 'http_error', status: 429, headers: { 'retry-after': '0' } },
+      'interrupted',
       'rate_limited',
       /429/,
     ],
@@ -195,21 +199,38 @@ describe('a turn', () => {
         status: 429,
         body: { error: { type: 'usage_limit_reached', plan_type: 'plus', resets_at: 4e9 } },
       },
+      'limited',
       'usage_limit',
       /usage limit/,
     ],
     [
+      'a broken server',
+      { kind: 'http_error', status: 500 },
+      'interrupted',
+      'model_unavailable',
+      /high demand/,
+    ],
+    [
       'a failure within the stream',
       { kind: 'failed', code: 'server_error', message: 'boom' },
-      'model_error',
+      'interrupted',
+      'model_unavailable',
       /boom/,
     ],
-    ['a dropped stream', { kind: 'drop', when: 'mid' }, 'model_error', /disconnected/],
-  ])('fails by %s', async (_name, turn, code, words) => {
+    [
+      'a dropped stream',
+      { kind: 'drop', when: 'mid' },
+      'interrupted',
+      'model_unavailable',
+      /disconnected/,
+    ],
+  ])('ends by %s', async (_name, turn, kind, code, words) => {
     const end = await run([turn, turn, turn, turn])
     expect(end.exit).toEqual({ kind: 'exited', code: 1 })
-    expect(end.outcome).toMatchObject({ kind: 'failed', failure: { code } })
-    expect('failure' in end.outcome && end.outcome.failure.message).toMatch(words)
+    expect(end.outcome).toMatchObject({
+      kind,
+      failure: { code, message: expect.stringMatching(words) },
+    })
   })
 
   it('goes on after one dropped stream', async () => {
