@@ -3,16 +3,7 @@
  * sandbox lets Codex write to the temporary directories, so everything here lies in the cache.
  */
 import { execFileSync } from 'node:child_process'
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  readlinkSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
@@ -26,6 +17,7 @@ import type { AttemptOutcome, FailureCode } from '../../src/domain/outcome.ts'
 import type { PermissionMode } from '../../src/domain/permissions.ts'
 import type { AgentInstallation, LaunchRequest } from '../../src/ports/agent.ts'
 import { type AgentEnd, type AgentRun, startAgent } from './run-agent.ts'
+import { standingIn } from './standing.ts'
 
 const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'holdfast')
 
@@ -66,19 +58,6 @@ afterEach(async () => {
   rmSync(root, { recursive: true, force: true })
   expect(left).toEqual([])
 })
-
-/** The processes that stand in a directory or below it; none where there is no `/proc`. */
-function standingIn(directory: string): readonly number[] {
-  if (!existsSync('/proc/self/cwd')) return []
-  const pids = readdirSync('/proc').filter(entry => /^\d+$/.test(entry))
-  return pids.map(Number).filter(pid => {
-    try {
-      return `${readlinkSync(`/proc/${pid}/cwd`)}/`.startsWith(`${directory}/`)
-    } catch {
-      return false // It is gone, or a zombie, or not ours.
-    }
-  })
-}
 
 /** Those that are still there after a while: long, for a loaded machine. */
 async function waitUntilGone(directory: string): Promise<readonly number[]> {

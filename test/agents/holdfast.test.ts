@@ -1,6 +1,6 @@
 /** The whole, with the real Codex against the scripted model: what usually ends a task, does not. */
 import { once } from 'node:events'
-import { chmodSync, existsSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
+import { chmodSync, existsSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import {
@@ -13,6 +13,7 @@ import {
 import type { House } from '../end-to-end/house.ts'
 import { eventually } from '../eventually.ts'
 import { heard, houseWithModel } from './house-with-model.ts'
+import { killAllIn } from './standing.ts'
 
 const exists = (house: House, id: string, name: string) =>
   eventually(`${name} is there`, () => existsSync(join(house.worktree(id), name)))
@@ -56,22 +57,6 @@ test('run from a linked worktree that is removed, the caller’s process group k
   expect(house.fingerprint()).toBe(before)
   expect(heard(model)[0]?.includes('change something')).toBe(true)
 })
-
-/** Kills everything that stands in a task's worktree, as an outside tool would find it. */
-function killAllIn(worktree: string): number {
-  let killed = 0
-  for (const entry of readdirSync('/proc').filter(name => /^\d+$/.test(name))) {
-    try {
-      const place = readlinkSync(`/proc/${entry}/cwd`)
-      if (place !== worktree && !place.startsWith(`${worktree}/`)) continue
-      process.kill(Number(entry), 'SIGKILL')
-      killed++
-    } catch {
-      // It went by itself, or cannot be looked at: not one of ours.
-    }
-  }
-  return killed
-}
 
 test('kill -9 of all that stands in the worktree, in mid-tool: one resumed attempt of the session', async () => {
   const { house, model } = await houseWithModel([
