@@ -98,6 +98,21 @@ export async function bring(
   }
 }
 
+/** The same for several that are to work side by side. */
+export async function bringAll(
+  names: readonly string[],
+  scratch: string,
+  path: string,
+  model: ScriptedModel,
+): Promise<Variables> {
+  let all: Variables = { PATH: path }
+  for (const name of names) {
+    const place = join(scratch, `home-of-${name}`)
+    all = { ...all, ...(await bring(name, place, all.PATH ?? '', model)) }
+  }
+  return all
+}
+
 export function requireMember(name: string): Member {
   const member = cast[name]
   if (member === undefined) throw new Error(`${name} takes no part in the matrix`)
