@@ -1,4 +1,5 @@
 /** Who takes part in the matrix: each agent as it is installed and told of the scripted model. */
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { ensureAgent, type PinnedAgent } from '../../../src/demo/ensure-agent.ts'
 import { writeClaudeHome } from '../../../src/demo/scripted-model/claude-home.ts'
@@ -15,6 +16,12 @@ export interface Member {
   /** What is installed for it. */
   readonly needs: readonly PinnedAgent[]
   readonly home: (directory: string, model: ScriptedModel) => Promise<Variables>
+  /** How long its account is used up, if it is waited for. */
+  readonly limitMs?: number
+  /** It holds its commands by itself, and needs no confinement of the system's around it. */
+  readonly confinesItself?: true
+  /** Has the user's own settings of it, below the directory of `home`, forbid `touch`. Absent: it has no rules. */
+  readonly forbidTouch?: (directory: string) => void
   /** How each case ends, in a few words. */
   readonly expected: Readonly<Record<CaseName, string>>
 }
@@ -23,44 +30,82 @@ export interface Member {
 const SOUND = {
   success: 'succeeded',
   'model error': 'failed: model_error',
+  'server error': 'resumed in its session',
   'usage limit': 'parked, resumed at the reset',
   'kill -9': 'resumed in its session',
   cancel: 'cancelled, work kept',
   'deleted worktree': 'failed: worktree_lost',
   'denied permission': 'not done',
+  'denied by a rule': 'not done, and told',
   'silent hang': 'interrupted and resumed',
 } as const satisfies Record<CaseName, string>
+
+const writeJson = (file: string, content: object) => writeFileSync(file, JSON.stringify(content))
+
+const denyInClaude = (directory: string) =>
+  writeJson(join(directory, 'settings.json'), { permissions: { deny: ['Bash(touch *)'] } })
+
+const denyInOpenCode = (directory: string) =>
+  changeJson(join(directory, 'opencode.json'), {
+    permission: { bash: { '*': 'allow', 'touch *': 'deny' } },
+  })
+
+const denyInGemini = (directory: string) =>
+  changeJson(join(directory, '.gemini', 'settings.json'), {
+    tools: { exclude: ['run_shell_command(touch)'] },
+  })
+
+const denyInCodex = (directory: string) => {
+  mkdirSync(join(directory, 'rules'))
+  writeFileSync(
+    join(directory, 'rules', 'default.rules'),
+    'prefix_rule(pattern = ["touch"], decision = "forbidden")\n',
+  )
+}
+
+function changeJson(file: string, change: object): void {
+  writeJson(file, { ...JSON.parse(readFileSync(file, 'utf8')), ...change })
+}
 
 export const cast: Readonly<Record<string, Member>> = {
   codex: {
     needs: ['codex'],
+    confinesItself: true,
+    forbidTouch: denyInCodex,
     home: (directory, { url }) => writeCodexHome(directory, url),
     // It says the minute of the reset alone.
     expected: { ...SOUND, 'usage limit': 'parked to the minute, resumed by hand' },
   },
   claude: {
     needs: ['claude'],
+    forbidTouch: denyInClaude,
     home: (directory, { origin }) =>
       writeClaudeHome(directory, origin, { credential: 'subscription', retries: 1 }),
+    limitMs: 12_000,
     expected: SOUND,
   },
   opencode: {
     needs: ['opencode'],
+    forbidTouch: denyInOpenCode,
     home: (directory, { url }) => writeOpenCodeHome(directory, url),
     expected: SOUND,
   },
   pi: {
     needs: ['pi'],
     home: (directory, { url }) => writePiHome(directory, url),
-    expected: SOUND,
+    // What is shorter, Pi waits for by itself.
+    limitMs: 70_000,
+    expected: { ...SOUND, 'denied by a rule': 'has no rules' },
   },
   gemini: {
     needs: ['gemini'],
+    forbidTouch: denyInGemini,
     home: (directory, { origin }) => writeGeminiHome(directory, origin),
     expected: SOUND,
   },
   'claude-acp': {
     needs: ['claude-acp', 'claude'],
+    forbidTouch: denyInClaude,
     home: async (directory, { origin }) => ({
       ...(await writeClaudeHome(directory, origin, { credential: 'subscription', retries: 1 })),
       CLAUDE_CODE_EXECUTABLE: (await ensureAgent('claude')).bin,
@@ -69,6 +114,8 @@ export const cast: Readonly<Record<string, Member>> = {
   },
   'codex-acp': {
     needs: ['codex-acp', 'codex'],
+    confinesItself: true,
+    forbidTouch: denyInCodex,
     home: async (directory, { url }) => ({
       ...(await writeCodexHome(directory, url)),
       CODEX_PATH: (await ensureAgent('codex')).bin,
@@ -77,6 +124,7 @@ export const cast: Readonly<Record<string, Member>> = {
   },
   'opencode-acp': {
     needs: ['opencode'],
+    forbidTouch: denyInOpenCode,
     home: (directory, { url }) => writeOpenCodeHome(directory, url),
     expected: SOUND,
   },
