@@ -15,6 +15,8 @@ export interface Member {
   /** What is installed for it. */
   readonly needs: readonly PinnedAgent[]
   readonly home: (directory: string, model: ScriptedModel) => Promise<Variables>
+  /** How long its account is used up, if it is waited for. */
+  readonly limitMs?: number
   /** How each case ends, in a few words. */
   readonly expected: Readonly<Record<CaseName, string>>
 }
@@ -42,6 +44,7 @@ export const cast: Readonly<Record<string, Member>> = {
     needs: ['claude'],
     home: (directory, { origin }) =>
       writeClaudeHome(directory, origin, { credential: 'subscription', retries: 1 }),
+    limitMs: 12_000,
     expected: SOUND,
   },
   opencode: {
@@ -52,6 +55,8 @@ export const cast: Readonly<Record<string, Member>> = {
   pi: {
     needs: ['pi'],
     home: (directory, { url }) => writePiHome(directory, url),
+    // What is shorter, Pi waits for by itself.
+    limitMs: 70_000,
     expected: SOUND,
   },
   gemini: {

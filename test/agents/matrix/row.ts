@@ -9,7 +9,7 @@ import { caseNames } from './case-names.ts'
 import { caseOf } from './cases.ts'
 import { bring, requireMember } from './cast.ts'
 
-const LIMIT_MS = 150_000
+const LIMIT_MS = 200_000
 
 /** For whoever has to find out why. */
 async function whatIsSeen(house: House): Promise<string> {
