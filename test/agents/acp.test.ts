@@ -138,7 +138,7 @@ async function talkTo(
       await eventually(
         'its turn ends',
         () => state.turn !== null || child.exitCode !== null,
-        45_000,
+        100_000,
       )
       child.kill('SIGTERM')
       const killing = setTimeout(() => child.kill('SIGKILL'), 5_000)
@@ -185,7 +185,7 @@ describe.each([
   ['codex-acp', 'codex-acp'],
   ['opencode-acp', 'opencode'],
   ['gemini', 'gemini'],
-] as const)('%s', (name, program) => {
+] as const)('%s', { timeout: 180_000 }, (name, program) => {
   const prepare = commands[program]
   if (prepare === undefined) throw new Error(program)
   const asksByItself = name !== 'codex-acp'
@@ -228,7 +228,7 @@ describe.each([
           const open = talk.questions()
           return open.length > 0 && open
         },
-        45_000,
+        100_000,
       )
       expect(question?.text).toContain('echo hello > made.txt')
       expect(made(scene)).toBeUndefined()
@@ -261,7 +261,7 @@ describe.each([
     await eventually(
       'it speaks',
       () => JSON.stringify(talk.state().own ?? '').includes('slow'),
-      45_000,
+      100_000,
     )
     talk.interrupt()
     const { outcome } = await talk.ended()
@@ -297,7 +297,7 @@ describe.each([
     await eventually(
       'it speaks',
       () => JSON.stringify(first.state().own ?? '').includes('slow'),
-      45_000,
+      100_000,
     )
     await first.kill()
     await command.beforeLoad?.()
