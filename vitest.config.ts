@@ -21,7 +21,12 @@ export default defineConfig({
         },
       },
       {
-        test: { ...shared, name: 'agents', include: ['test/agents/**/*.test.ts'] },
+        test: {
+          ...shared,
+          name: 'agents',
+          include: ['test/agents/**/*.test.ts'],
+          globalSetup: ['test/agents/matrix/table.ts'],
+        },
       },
     ],
   },

@@ -2,6 +2,7 @@
 import type { Activity } from './activity.ts'
 import { backoffDelay, countFailures, MAX_FRUITLESS_MS } from './backoff.ts'
 import type { Failure } from './outcome.ts'
+import { countStalls, MOST_STALLS } from './stall.ts'
 import type { Backoff, Task } from './task.ts'
 
 export type Continuation =
@@ -13,8 +14,8 @@ export type Continues = 'session' | 'rerun' | 'no'
 
 /**
  * An agent that never started is tried again at once; one that died before it named a session is
- * given the original prompt once more. `notBefore`: somebody asked for so much patience. Launches of which nothing ever ran use that up as little as
- * they had side effects.
+ * given the original prompt once more. Launches of which nothing ever ran use that up as little as
+ * they had side effects. `notBefore`: somebody asked for so much patience.
  */
 export function continueAfter(
   task: Task,
@@ -27,7 +28,10 @@ export function continueAfter(
 ): Continuation {
   const neverStarted = failure.code === 'launch_failed'
   if (continues === 'no' && !neverStarted) return { kind: 'give_up', failure }
-  const failuresInRow = countFailures(task.failuresInRow, activity)
+  const isStall = failure.code === 'stalled'
+  const count = isStall ? countStalls : countFailures
+  const failuresInRow = count(task.failuresInRow, activity)
+  if (isStall && failuresInRow >= MOST_STALLS) return { kind: 'give_up', failure }
   const rerunTwice = continues === 'session' && task.session === null && task.runs >= 2
   const why =
     failuresInRow >= task.request.maxFailures || (rerunTwice && !neverStarted)

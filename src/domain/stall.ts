@@ -1,10 +1,11 @@
 /** When a silent agent counts as stalled, and when no more is tried. Pure. */
+import type { Activity } from './activity.ts'
 import type { Failure } from './outcome.ts'
 
 /** So long without a word and without work, unless the user set another time. */
 export const STALL_MS = 10 * 60_000
 /** After so many stalls in a row, with nothing done in between, it is given up. */
-const MOST_STALLS = 3
+export const MOST_STALLS = 3
 
 /** What the processes of an attempt have used so far, those together that live. */
 export interface Exertion {
@@ -33,10 +34,9 @@ export function measureEveryMs(stallMs: number): number {
   return Math.min(60_000, stallMs / 4)
 }
 
-/** `fruitlessMs`: of the task, over its attempts (`Activity`). */
-export function isHopeless(fruitlessMs: number, stallMs: number): boolean {
-  // Looks are half a second apart, so each stall may fall short of its time by as much.
-  return fruitlessMs >= (MOST_STALLS - 0.1) * stallMs
+/** The failures in a row, with one more stall: of an attempt that got something done it is the first. */
+export function countStalls(before: number, { activeMs, fruitlessMs }: Activity): number {
+  return fruitlessMs < activeMs ? 1 : before + 1
 }
 
 export function stallFailure(silentMs: number, last: Exertion | null): Failure {

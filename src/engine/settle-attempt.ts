@@ -15,7 +15,7 @@ import {
   outcomeOf,
   type Usage,
 } from '../domain/outcome.ts'
-import { isHopeless, stallFailure } from '../domain/stall.ts'
+import { stallFailure } from '../domain/stall.ts'
 import type { Interruption, Task } from '../domain/task.ts'
 import type { Transition } from '../domain/transitions.ts'
 import type { Translation } from '../ports/agent.ts'
@@ -197,9 +197,6 @@ async function judgeEnd(
         })
       }
       const { failure, notBefore } = outcome
-      if (failure.code === 'stalled' && isHopeless(activity.fruitlessMs, task.request.stallMs)) {
-        return await failed(failure)
-      }
       const next = continuation({ ...underway, task }, failure, activity, ports, notBefore)
       return next.kind === 'wait'
         ? { kind: 'attempt_interrupted', wait: next.wait, failuresInRow: next.failuresInRow }

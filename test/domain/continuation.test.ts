@@ -180,3 +180,29 @@ const waits: [string, number, boolean][] = [
 test.each(waits)('a wait of 12 min: %s', (_, now, isOver) => {
   expect(waitIsOver({ until: T + 720_000 }, T, now)).toBe(isOver)
 })
+
+const stalled = { code: 'stalled', message: 'silent' } as const
+
+test.each<[string, Partial<Task>, Activity, 'wait' | 'give_up', number?]>([
+  ['the first is the first', {}, active(600_000), 'wait', 1],
+  [
+    'of an attempt that got something done too',
+    { failuresInRow: 2 },
+    active(600_000, 5_000),
+    'wait',
+    1,
+  ],
+  ['a second one with nothing done', { failuresInRow: 1 }, active(600_000, 1_200_000), 'wait', 2],
+  ['the third in a row is the last', { failuresInRow: 2 }, active(600_000, 1_800_000), 'give_up'],
+])('of stalls, %s', (_name, facts, activity, kind, failuresInRow) => {
+  const next = continueAfter(task({ session, ...facts }), stalled, 'session', activity, 0, 0.5)
+  expect(next).toMatchObject(
+    kind === 'wait' ? { kind, failuresInRow } : { kind, failure: { code: 'stalled' } },
+  )
+})
+
+test('who was asked for patience waits for as long', () => {
+  const limited = { code: 'rate_limited', message: '429' } as const
+  const next = continueAfter(task({ session }), limited, 'session', active(1_000), 0, 0.5, 60_000)
+  expect(next).toMatchObject({ wait: { until: 60_000 } })
+})

@@ -49,7 +49,7 @@ test.skipIf(bash === undefined)('bash completes commands, flags and their values
   expect(offered(house, 'run', '--permissions', '')).toEqual(modes)
   expect(offered(house, 'run', '--permissions', '=', 'w')).toEqual(['workspace'])
   expect(offered(house, 'run', '--permissions', '=')).toEqual(modes)
-  expect(offered(house, 'run', '-a', 'co')).toEqual(['codex', 'codex-acp', 'command', 'copilot'])
+  expect(offered(house, 'run', '-a', 'co')).toEqual(['codex', 'copilot', 'codex-acp', 'command'])
   expect(offered(house, 'worker', 'st')).toEqual(['start', 'stop', 'status'])
   expect(offered(house, 'run', '--prompt-file', 'ke')).toEqual(['kept.txt'])
   expect(offered(house, 'run', 'command', '--', 'ke')).toEqual(['kept.txt'])

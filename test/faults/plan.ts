@@ -233,6 +233,8 @@ export const cases: readonly Case[] = [
     ['settle.judged', 'transition.written', 'settle.committed', 'claim.written', 'claim.committed'],
     [...SELF, ...AND_WATCHDOG],
   ),
+  ...strikes('questions', pointsOf('Talking with an agent'), [...SELF, ...TWICE, ...AND_WATCHDOG]),
+  ...strikes('questions', ['follow.lines-read', 'follow.step-recorded', 'settle.stopped'], SELF),
   ...strikes('program', ['agent.mid-tool'], EACH),
   ...strikes('no agent', all('Retiring'), SELF),
   ...strikes(

@@ -9,10 +9,12 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { Actor } from './cast.ts'
 import type { CodexScript } from './codex.ts'
 import type { RepositoryKind } from './ground.ts'
+import { readTasks } from './rows.ts'
 import type { Scene } from './scene.ts'
 import type { Expected } from './verify.ts'
 
@@ -74,6 +76,18 @@ const FINISHED: Files = { ...UNFINISHED, 'tool.txt': 'begun by a tool\nended by 
 const succeeded = (files: Files | null) => () =>
   ({ state: 'succeeded', files, worktrees: 1 }) as const
 const TASK = ['run', 'codex', 'do as you are told']
+
+const ASKING_AGENT = fileURLToPath(new URL('../fixtures/acp-agent.mjs', import.meta.url))
+const ANSWER_EVERY_MS = 100
+
+/** Somebody who says yes to whatever is asked. */
+async function answerAll({ stage }: Scene, id: string, over: AbortSignal): Promise<void> {
+  while (!over.aborted) {
+    const task = readTasks(stage.home).find(one => one.id === id)
+    if (task?.state === 'needs_input') await stage.run(['answer', id, '1'], '/')
+    await sleep(ANSWER_EVERY_MS)
+  }
+}
 
 /** Hands a task in, and sees it to its end. */
 async function tellOne(scene: Scene, words = TASK): Promise<readonly string[]> {
@@ -355,6 +369,29 @@ ${DONE}`,
         ? { state: 'succeeded', files, worktrees: 1 }
         : { state: 'failed', code, files, worktrees: 1 }
     },
+  },
+  questions: {
+    about: 'a task whose agent is talked to while it works: it asks twice, and is answered',
+    repository: 'clean',
+    steps: '',
+    async tell(scene) {
+      const { stage } = scene
+      const bin = join(stage.scratch, 'bin')
+      mkdirSync(bin)
+      symlinkSync(ASKING_AGENT, join(bin, 'gemini'))
+      stage.environment.PATH = `${bin}:${stage.environment.PATH}`
+      scene.strike.arm()
+      const words = 'do this: [ask, write made.txt, ask again]'
+      const id = await scene.submit(['run', 'gemini', words, '--ask', '--permissions', 'full'])
+      if (id === undefined) return []
+      const answering = new AbortController()
+      await Promise.all([
+        scene.untilEnded(id).finally(() => answering.abort()),
+        answerAll(scene, id, answering.signal),
+      ])
+      return [id]
+    },
+    end: succeeded({ 'made.txt': 'by the agent\n' }),
   },
   'no agent': {
     about: 'a task whose agent is gone when it is to start: its worktree is retired',

@@ -69,7 +69,8 @@ function endedWrong(
     ({ kind, text }) => kind === 'task_changed' && ENDED.includes((text ?? '').split(' ')[0] ?? ''),
   )
   if (ends.length !== 1) found.push(`it ended ${ends.length} times`)
-  const told = deliveries.filter(({ task }) => task === row.id)
+  // What its agent asks is owed too.
+  const told = deliveries.filter(({ task, event }) => task === row.id && event !== 'needs_input')
   if (told.length !== 1) found.push(`${told.length} deliveries are owed`)
   const tries = attempts.filter(({ task }) => task === row.id)
   for (const { fence, ended_at } of tries) {

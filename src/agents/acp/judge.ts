@@ -20,7 +20,7 @@ const NOT_FOUND = -32_002
  */
 const WORDS: readonly (readonly [RegExp, FailureCode])[] = [
   [
-    /usage.?limit|out of credits|hit your\b.*\blimit|limit reached|quota exceeded|exceeded your current quota|insufficient_quota/i,
+    /usage.?limit|out of credits|hit your\b.*\blimit|limit reached|quota exceeded|exceeded your current quota|exhausted your .{0,20}quota|insufficient_quota/i,
     'usage_limit',
   ],
   [

@@ -182,6 +182,8 @@ export const presets = {
       return {
         readable: [config, join(CLAUDE_CONFIG_DIR || home, '.claude.json')],
         writable: [],
+        // Files in it are obeyed by the session that they are for: those of others stay as they are.
+        loose: [{ path: join(config, 'session-env'), locks: [] }],
         made: [join(config, 'projects', nameProject(directory))],
       }
     },

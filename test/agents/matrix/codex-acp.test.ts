@@ -1,0 +1,3 @@
+import { testRow } from './row.ts'
+
+testRow('codex-acp')
