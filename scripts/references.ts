@@ -6,6 +6,7 @@ import { exitCodeMeanings, exitCodes } from '../src/surfaces/cli/exit-codes.ts'
 import { commandHelp, overallHelp } from '../src/surfaces/cli/help.ts'
 import { commands } from '../src/surfaces/cli/main.ts'
 import { views } from '../src/surfaces/view.ts'
+import { matrixPage } from '../test/agents/matrix/page.ts'
 import { cases } from '../test/faults/plan.ts'
 import { allSurvived, reliabilityPage } from '../test/faults/report.ts'
 
@@ -19,6 +20,7 @@ export async function references(): Promise<Record<string, string>> {
     'docs/reference/config.schema.json': publishedSchema('user'),
     'docs/reference/exit-codes.md': exitCodeReference(),
     'docs/reference/json.md': jsonReference(),
+    'docs/agents/matrix.md': `${notice}\n${await matrixPage()}`,
     'docs/reliability.md': reliabilityPage(allSurvived(cases)),
   }
 }

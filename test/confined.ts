@@ -19,12 +19,13 @@ const reason = await (
     (error: unknown) => messageOf(error),
   )
 
-/** Whether this machine can confine a program. */
+/** Why this machine cannot confine a program; null: it can. */
+export const whyUnconfined = reason
 export const canConfine = reason === null
 
 /** A test that needs a confinement that works. */
-export function confinedTest(name: string, run: () => Promise<void>): void {
-  if (reason === null) test(name, run)
+export function confinedTest(name: string, run: () => Promise<void>, limitMs?: number): void {
+  if (reason === null) test(name, run, limitMs)
   else test.skip(`${name} (skipped: ${reason})`, run)
 }
 

@@ -9,6 +9,8 @@ import type { Agent, Environment } from '../ports/agent.ts'
 const UNKNOWN_RESET_MS = 15 * 60_000
 /** By a clock that is a little ahead of theirs, it would be refused once more. */
 const RESET_SLACK_MS = 2_000
+/** A reset that has passed when its refusal is told lies in a clock that is wrong: never at once. */
+const PASSED_RESET_MS = 30_000
 
 export interface LimitContext {
   readonly findAgent: (name: string) => Promise<Agent>
@@ -29,7 +31,8 @@ export async function afterLimit(
     const wait = { reason: 'backoff', until: now, failure } as const
     return { kind: 'attempt_interrupted', wait, failuresInRow, successor }
   }
-  const until = Math.max(now, (resetsAt ?? now + UNKNOWN_RESET_MS) + RESET_SLACK_MS)
+  const toldUntil = (resetsAt ?? now + UNKNOWN_RESET_MS) + RESET_SLACK_MS
+  const until = toldUntil > now ? toldUntil : now + PASSED_RESET_MS
   const account = task.account ?? task.agent
   const wait = { reason: 'usage_limit', until, failure, account } as const
   return { kind: 'attempt_interrupted', wait, failuresInRow }

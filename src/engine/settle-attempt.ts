@@ -291,8 +291,10 @@ async function judgeOutcome(
   if (end.kind === 'refused') return { kind: 'failed', failure: end.failure }
   const outcome = await askAgent({ attempt, agent }, translation, exit, { files, host, clock })
   if (end.kind !== 'stalled') return outcome
-  // It may have slept through a limit; or it had done all, and did not come to its end.
-  const isTold = outcome.kind === 'succeeded' || outcome.kind === 'limited'
+  // It may have slept through a limit, or for as long as it was asked to; or it had done all, and
+  // did not come to its end.
+  const isTold =
+    outcome.kind === 'interrupted' ? outcome.notBefore !== undefined : outcome.kind !== 'failed'
   return isTold ? outcome : outcomeOf(stallFailure(end.silentMs, end.exertion))
 }
 

@@ -4,15 +4,7 @@
  * adapter is under test. Nothing lies in `/tmp`, of which a confined agent sees nothing.
  */
 import { execFileSync } from 'node:child_process'
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readlinkSync,
-  realpathSync,
-  rmSync,
-} from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync } from 'node:fs'
 import { delimiter, dirname, join } from 'node:path'
 import { afterEach, beforeAll, beforeEach, expect } from 'vitest'
 import { ensureAgent, type PinnedAgent } from '../../src/demo/ensure-agent.ts'
@@ -24,6 +16,7 @@ import type { Agent, AgentInstallation, AgentLaunch, Environment } from '../../s
 import { loadConfinement } from '../../src/process/confinement/confinement.ts'
 import { visibleParent } from '../confined.ts'
 import { type AgentEnd, type AgentRun, startAgent } from './run-agent.ts'
+import { standingIn } from './standing.ts'
 
 export interface Ask {
   readonly prompt?: string
@@ -160,17 +153,4 @@ export function useAgentHouse(
     },
   })
   return house
-}
-
-/** The processes that stand in a directory or below it; none where there is no `/proc`. */
-function standingIn(directory: string): readonly number[] {
-  if (!existsSync('/proc/self/cwd')) return []
-  const pids = readdirSync('/proc').filter(entry => /^\d+$/.test(entry))
-  return pids.map(Number).filter(pid => {
-    try {
-      return `${readlinkSync(`/proc/${pid}/cwd`)}/`.startsWith(`${directory}/`)
-    } catch {
-      return false // It is gone, or a zombie, or not ours.
-    }
-  })
 }

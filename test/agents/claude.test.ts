@@ -6,7 +6,6 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
-  readlinkSync,
   rmSync,
   writeFileSync,
 } from 'node:fs'
@@ -26,6 +25,7 @@ import type { AgentInstallation, AgentLaunch, LaunchRequest } from '../../src/po
 import { loadConfinement } from '../../src/process/confinement/confinement.ts'
 import { confinedTest, visibleParent } from '../confined.ts'
 import { type AgentEnd, type AgentRun, startAgent } from './run-agent.ts'
+import { standingIn } from './standing.ts'
 
 let bin: string
 let root: string
@@ -71,19 +71,6 @@ async function useLogin(options: ClaudeHomeOptions): Promise<void> {
     ...(await writeClaudeHome(join(root, 'config'), model.origin, options)),
   }
   mkdirSync(environment.HOME ?? '', { recursive: true })
-}
-
-/** The processes that stand in a directory or below it; none where there is no `/proc`. */
-function standingIn(directory: string): readonly number[] {
-  if (!existsSync('/proc/self/cwd')) return []
-  const pids = readdirSync('/proc').filter(entry => /^\d+$/.test(entry))
-  return pids.map(Number).filter(pid => {
-    try {
-      return `${readlinkSync(`/proc/${pid}/cwd`)}/`.startsWith(`${directory}/`)
-    } catch {
-      return false // It is gone, or a zombie, or not ours.
-    }
-  })
 }
 
 interface Ask {

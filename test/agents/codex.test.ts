@@ -3,16 +3,7 @@
  * sandbox lets Codex write to the temporary directories, so everything here lies in the cache.
  */
 import { execFileSync } from 'node:child_process'
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  readlinkSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
@@ -22,9 +13,11 @@ import { writeCodexHome } from '../../src/demo/scripted-model/codex-home.ts'
 import { say, shell, type Turn } from '../../src/demo/scripted-model/script.ts'
 import { type ScriptedModel, startScriptedModel } from '../../src/demo/scripted-model/server.ts'
 import type { SessionId } from '../../src/domain/ids.ts'
+import type { AttemptOutcome, FailureCode } from '../../src/domain/outcome.ts'
 import type { PermissionMode } from '../../src/domain/permissions.ts'
 import type { AgentInstallation, LaunchRequest } from '../../src/ports/agent.ts'
 import { type AgentEnd, type AgentRun, startAgent } from './run-agent.ts'
+import { standingIn } from './standing.ts'
 
 const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'holdfast')
 
@@ -65,19 +58,6 @@ afterEach(async () => {
   rmSync(root, { recursive: true, force: true })
   expect(left).toEqual([])
 })
-
-/** The processes that stand in a directory or below it; none where there is no `/proc`. */
-function standingIn(directory: string): readonly number[] {
-  if (!existsSync('/proc/self/cwd')) return []
-  const pids = readdirSync('/proc').filter(entry => /^\d+$/.test(entry))
-  return pids.map(Number).filter(pid => {
-    try {
-      return `${readlinkSync(`/proc/${pid}/cwd`)}/`.startsWith(`${directory}/`)
-    } catch {
-      return false // It is gone, or a zombie, or not ours.
-    }
-  })
-}
 
 /** Those that are still there after a while: long, for a loaded machine. */
 async function waitUntilGone(directory: string): Promise<readonly number[]> {
@@ -169,22 +149,25 @@ describe('a turn', () => {
     })
   })
 
-  it.each<[string, Turn, string, RegExp]>([
+  it.each<[string, Turn, AttemptOutcome['kind'], FailureCode, RegExp]>([
     [
       'a model error',
       { kind: 'http_error', status: 400, body: { error: { message: 'bad shape' } } },
+      'failed',
       'model_error',
       /bad shape/,
     ],
     [
       'a refused key',
       { kind: 'http_error', status: 401, body: { error: { message: 'bad key' } } },
+      'failed',
       'auth',
       /401/,
     ],
     [
       'too many requests',
       { kind: 'http_error', status: 429, headers: { 'retry-after': '0' } },
+      'interrupted',
       'rate_limited',
       /429/,
     ],
@@ -195,21 +178,38 @@ describe('a turn', () => {
         status: 429,
         body: { error: { type: 'usage_limit_reached', plan_type: 'plus', resets_at: 4e9 } },
       },
+      'limited',
       'usage_limit',
       /usage limit/,
     ],
     [
+      'a broken server',
+      { kind: 'http_error', status: 500 },
+      'interrupted',
+      'model_unavailable',
+      /high demand/,
+    ],
+    [
       'a failure within the stream',
       { kind: 'failed', code: 'server_error', message: 'boom' },
-      'model_error',
+      'interrupted',
+      'model_unavailable',
       /boom/,
     ],
-    ['a dropped stream', { kind: 'drop', when: 'mid' }, 'model_error', /disconnected/],
-  ])('fails by %s', async (_name, turn, code, words) => {
+    [
+      'a dropped stream',
+      { kind: 'drop', when: 'mid' },
+      'interrupted',
+      'model_unavailable',
+      /disconnected/,
+    ],
+  ])('ends by %s', async (_name, turn, kind, code, words) => {
     const end = await run([turn, turn, turn, turn])
     expect(end.exit).toEqual({ kind: 'exited', code: 1 })
-    expect(end.outcome).toMatchObject({ kind: 'failed', failure: { code } })
-    expect('failure' in end.outcome && end.outcome.failure.message).toMatch(words)
+    expect(end.outcome).toMatchObject({
+      kind,
+      failure: { code, message: expect.stringMatching(words) },
+    })
   })
 
   it('goes on after one dropped stream', async () => {

@@ -1,12 +1,19 @@
 /** The whole, with the real Codex against the scripted model: what usually ends a task, does not. */
 import { once } from 'node:events'
-import { chmodSync, existsSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
+import { chmodSync, existsSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
-import { say, shell, type Turn } from '../../src/demo/scripted-model/script.ts'
+import { describe, expect, test } from 'vitest'
+import {
+  say,
+  shell,
+  type Turn,
+  type TurnRequest,
+  usageLimit,
+} from '../../src/demo/scripted-model/script.ts'
 import type { House } from '../end-to-end/house.ts'
 import { eventually } from '../eventually.ts'
 import { heard, houseWithModel } from './house-with-model.ts'
+import { killAllIn } from './standing.ts'
 
 const exists = (house: House, id: string, name: string) =>
   eventually(`${name} is there`, () => existsSync(join(house.worktree(id), name)))
@@ -50,22 +57,6 @@ test('run from a linked worktree that is removed, the caller’s process group k
   expect(house.fingerprint()).toBe(before)
   expect(heard(model)[0]?.includes('change something')).toBe(true)
 })
-
-/** Kills everything that stands in a task's worktree, as an outside tool would find it. */
-function killAllIn(worktree: string): number {
-  let killed = 0
-  for (const entry of readdirSync('/proc').filter(name => /^\d+$/.test(name))) {
-    try {
-      const place = readlinkSync(`/proc/${entry}/cwd`)
-      if (place !== worktree && !place.startsWith(`${worktree}/`)) continue
-      process.kill(Number(entry), 'SIGKILL')
-      killed++
-    } catch {
-      // It went by itself, or cannot be looked at: not one of ours.
-    }
-  }
-  return killed
-}
 
 test('kill -9 of all that stands in the worktree, in mid-tool: one resumed attempt of the session', async () => {
   const { house, model } = await houseWithModel([
@@ -161,29 +152,74 @@ test('the repository is deleted in mid-turn: repository_lost, and the words stay
   expect(await house.ok(['logs', id], options)).toContain('Some words.')
 })
 
-const failures: [string, readonly Turn[], string][] = [
-  ['HTTP 500', Array(9).fill({ kind: 'http_error', status: 500 }), 'model_error'],
-  ['HTTP 401', Array(9).fill({ kind: 'http_error', status: 401 }), 'auth'],
-  ['a stream that breaks', Array(9).fill({ kind: 'drop', when: 'mid' }), 'model_error'],
-  [
-    'a usage limit',
-    [
-      {
-        kind: 'http_error',
-        status: 429,
-        body: { error: { type: 'usage_limit_reached', plan_type: 'plus', resets_at: 1e10 } },
-      },
-    ],
-    'usage_limit',
-  ],
-]
+const httpError = (status: number): Turn => ({ kind: 'http_error', status })
+const DROP: Turn = { kind: 'drop', when: 'mid' }
 
-test.each(failures)('%s is a failed task, whatever the exit code says', async (_, turns, code) => {
-  const { house } = await houseWithModel(turns)
+test.each([
+  [400, 'model_error'],
+  [401, 'auth'],
+])('HTTP %i is a failed task at once, whatever the exit code says', async (status, code) => {
+  const { house } = await houseWithModel(Array<Turn>(9).fill(httpError(status)))
   const id = await house.submit(['codex', 'x'])
-  const task = await house.wait(id)
-  expect(task).toMatchObject({ state: 'failed', attempt: 1, error: { code } })
+  expect(await house.wait(id)).toMatchObject({ state: 'failed', attempt: 1, error: { code } })
   expect((await house.run(['wait', id])).code).toBe(1)
+})
+
+describe.each<[string, Turn]>([
+  ['HTTP 500', httpError(500)],
+  ['a stream that breaks', DROP],
+])('%s', (_, turn) => {
+  // Codex asks again by itself, so an attempt takes several turns.
+  const isUp = ({ conversation }: TurnRequest) =>
+    conversation.userTexts.some(text => text.includes('You were interrupted'))
+
+  test('passes: the task is resumed in its session', async () => {
+    const { house, model } = await houseWithModel([], {
+      choose: asked => (isUp(asked) ? say('Up again.') : turn),
+    })
+    const id = await house.submit(['codex', 'REMEMBER-THIS'])
+    expect(await house.wait(id)).toMatchObject({
+      state: 'succeeded',
+      attempt: 2,
+      result: { answer: 'Up again.' },
+    })
+    const { timeline } = await house.evidence(id)
+    expect(timeline.map(({ text }) => text).join('\n')).toContain('model_unavailable')
+    expect(heard(model).at(-1)).toContain('REMEMBER-THIS')
+  })
+
+  test('stays, and no more failures are allowed: the task has failed', async () => {
+    const { house } = await houseWithModel([], { choose: () => turn })
+    const id = await house.submit(['codex', 'x', '--max-failures', '1'])
+    expect(await house.wait(id)).toMatchObject({
+      state: 'failed',
+      attempt: 1,
+      error: { code: 'max_failures' },
+    })
+    expect((await house.run(['wait', id])).code).toBe(1)
+  })
+})
+
+test('a usage limit parks the task until the minute that Codex names, or for somebody', async () => {
+  const limit = { resetsAt: Date.now() + 3 * 3_600_000, isLifted: false }
+  const { house, model } = await houseWithModel([], {
+    choose: () => (limit.isLifted ? say('Free again.') : usageLimit(limit.resetsAt)),
+  })
+  const id = await house.submit(['codex', 'REMEMBER-THIS'])
+  const parked = await house.untilState(id, 'waiting')
+  expect(parked).toMatchObject({ attempt: 1, reason: expect.stringMatching(/^usage_limit after /) })
+  const late = Date.parse(parked.waitingUntil ?? '') - limit.resetsAt
+  expect(late).toBeGreaterThanOrEqual(0)
+  expect(late).toBeLessThan(65_000)
+  expect(heard(model)).toHaveLength(1)
+  limit.isLifted = true
+  await house.ok(['resume', id])
+  expect(await house.wait(id)).toMatchObject({
+    state: 'succeeded',
+    attempt: 2,
+    session: parked.session,
+    result: { answer: 'Free again.' },
+  })
 })
 
 const liars: [string, string][] = [

@@ -39,3 +39,16 @@ finish tested
   const log = readFileSync(join(house.runDirectory(id), 'stdout'), 'utf8')
   expect(log).toContain('tested')
 })
+
+test('one that was asked to come back later, and sleeps until then, is left in peace for as long', async () => {
+  const house = houseWithCodex(`
+begin
+echo '{"type":"turn.failed","error":{"message":"last status: 429 Too Many Requests, try again in 90 s"}}'
+exec sleep 300
+`)
+  const id = await house.submit(['codex', 'x', '--stall', '1s'])
+  const task = await house.untilState(id, 'waiting')
+  expect(task.reason).toMatch(/^backoff after rate_limited: /)
+  expect(Date.parse(task.waitingUntil ?? '') - Date.now()).toBeGreaterThan(60_000)
+  await house.ok(['cancel', id])
+})

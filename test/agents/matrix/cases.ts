@@ -1,6 +1,7 @@
 /** What happens to each agent of the matrix; each case gives in a few words how it ended. */
 import { existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { expect } from 'vitest'
 import {
   type Choose,
@@ -14,6 +15,7 @@ import type { TaskView } from '../../../src/surfaces/view.ts'
 import type { House } from '../../end-to-end/house.ts'
 import { eventually } from '../../eventually.ts'
 import { heard } from '../house-with-model.ts'
+import { killAllIn, standingIn } from '../standing.ts'
 import type { CaseName } from './case-names.ts'
 import { requireMember } from './cast.ts'
 
@@ -62,11 +64,43 @@ const underWay = ({ house }: Play, id: string) =>
     PATIENCE_MS,
   )
 
+/** Whatever its end: nothing of it runs any more by then, and the exit code of `wait` says the same. */
 async function ended({ house }: Play, id: string): Promise<TaskView> {
-  const { stdout } = await house.run(['wait', id, '--timeout', '100s', '--json'], {
+  const { stdout, code } = await house.run(['wait', id, '--timeout', '100s', '--json'], {
     directory: '/',
   })
-  return JSON.parse(stdout).tasks[0]
+  const task: TaskView = JSON.parse(stdout).tasks[0]
+  expect(standingIn(house.worktree(id))).toEqual([])
+  expect([task.state, code === 0]).toEqual([task.state, task.state === 'succeeded'])
+  return task
+}
+
+/** Its session, once it is known. */
+async function sessionOf({ house }: Play, id: string): Promise<string> {
+  return eventually(
+    'its session is known',
+    async () => {
+      const { session } = await house.task(id)
+      // Each look starts a program: the agents need the processors.
+      await sleep(200)
+      return session
+    },
+    PATIENCE_MS,
+  )
+}
+
+/** It goes on where it was: the same session, with what was said in it. */
+function expectResumed({ model }: Play, ...history: string[]): void {
+  const resumed = heard(model).at(-1) ?? ''
+  for (const words of [MARK, ...history, 'You were interrupted']) {
+    expect([words, resumed.includes(words)]).toEqual([words, true])
+  }
+}
+
+/** What the log says of how its attempts went. */
+async function toldOf({ house }: Play, id: string): Promise<string> {
+  const { timeline } = await house.evidence(id)
+  return timeline.map(({ text }) => text).join('\n')
 }
 
 const AT_WORK = shell('echo first >> kept.txt; touch under-way; tail -f /dev/null', 'I begin.')
@@ -76,6 +110,11 @@ const limit = { resetsAt: 0, isLifted: false }
 const choices = {
   success: inTurn(shell('echo agent >> kept.txt'), say('All done.\nWith “quotes” and $(things).')),
   'model error': () => ({ kind: 'http_error', status: 400 }) as const,
+  // Some keep a session only once the model has said something in it.
+  'server error': beforeAndAfter(
+    [shell('true', 'I begin.'), { kind: 'http_error', status: 500 }],
+    say('Up again.'),
+  ),
   'usage limit': () =>
     limit.isLifted || Date.now() >= limit.resetsAt
       ? say('Back again.')
@@ -87,7 +126,7 @@ const choices = {
     shell('echo no > ../outside.txt; echo no > "$HOME/outside.txt"; echo yes > inside.txt'),
     say('I tried.'),
   ),
-  // Some keep a session only once the model has said something in it.
+  'denied by a rule': inTurn(shell('touch denied.txt'), say('It was refused.')),
   'silent hang': beforeAndAfter([shell('true', 'I begin.'), { kind: 'hang' }], say('Awake.')),
 } satisfies Record<CaseName, Choose>
 
@@ -101,13 +140,28 @@ const plays: Readonly<Record<CaseName, (play: Play) => Promise<string>>> = {
     expect(await house.ok(['result', id])).toBe('All done.\nWith “quotes” and $(things).')
     expect((await house.ok(['diff', id])).match(/^[+-][^+-].*$/gm)).toEqual(['+agent'])
     expect(task.session).not.toBeNull()
+    expect(task.usage?.outputTokens).toBeGreaterThan(0)
+    expect(heard(play.model)[0]).toContain(`${MARK}: change something`)
     expect(house.fingerprint()).toBe(before)
     return task.state
   },
 
   async 'model error'(play) {
     const task = await ended(play, await hand(play))
+    expect(task).toMatchObject({ attempt: 1, result: { answer: null, files: 0 } })
     return `${task.state}: ${task.error?.code}`
+  },
+
+  // Whoever tries again silently and without end is found by its silence.
+  async 'server error'(play) {
+    const id = await hand(play, '--stall', STALL)
+    const session = await sessionOf(play, id)
+    const task = await ended(play, id)
+    expect(task).toMatchObject({ state: 'succeeded', attempt: 2, session })
+    expect(task.result?.answer).toBe('Up again.')
+    expect(await toldOf(play, id)).toMatch(/model_unavailable|stalled|stood still/)
+    expectResumed(play, 'I begin.')
+    return 'resumed in its session'
   },
 
   async 'usage limit'(play) {
@@ -119,6 +173,7 @@ const plays: Readonly<Record<CaseName, (play: Play) => Promise<string>>> = {
       'it is parked',
       async () => {
         const task = await house.task(id)
+        await sleep(200)
         return (task.state === 'waiting' || task.state === 'failed') && task
       },
       PATIENCE_MS,
@@ -141,20 +196,16 @@ const plays: Readonly<Record<CaseName, (play: Play) => Promise<string>>> = {
   },
 
   async 'kill -9'(play) {
-    const { house, model } = play
+    const { house } = play
     const id = await hand(play)
     await underWay(play, id)
-    const { session } = await eventually('its session is known', async () => {
-      const task = await house.task(id)
-      return task.session !== null && task
-    })
+    const session = await sessionOf(play, id)
+    // The agent, and whatever stands in its worktree.
     process.kill(house.pid(id), 'SIGKILL')
+    killAllIn(house.worktree(id))
     const task = await ended(play, id)
     expect(task).toMatchObject({ state: 'succeeded', attempt: 2, session })
-    const resumed = heard(model).at(-1) ?? ''
-    for (const history of [MARK, 'You were interrupted']) {
-      expect([history, resumed.includes(history)]).toEqual([history, true])
-    }
+    expectResumed(play, 'I begin.')
     expect((await house.ok(['diff', id])).match(/^\+\w.*$/gm)).toEqual(['+first'])
     return 'resumed in its session'
   },
@@ -165,7 +216,7 @@ const plays: Readonly<Record<CaseName, (play: Play) => Promise<string>>> = {
     await underWay(play, id)
     await house.ok(['cancel', id])
     const task = await ended(play, id)
-    expect(task).toMatchObject({ state: 'cancelled', attempt: 1 })
+    expect(task).toMatchObject({ state: 'cancelled', attempt: 1, error: null })
     expect(await house.ok(['diff', id])).toContain('+first')
     return 'cancelled, work kept'
   },
@@ -176,6 +227,7 @@ const plays: Readonly<Record<CaseName, (play: Play) => Promise<string>>> = {
     await underWay(play, id)
     rmSync(house.worktree(id), { recursive: true, force: true, maxRetries: 5 })
     const task = await ended(play, id)
+    expect(task.attempt).toBe(1)
     return `${task.state}: ${task.error?.code}`
   },
 
@@ -189,11 +241,29 @@ const plays: Readonly<Record<CaseName, (play: Play) => Promise<string>>> = {
     return outside.some(place => existsSync(join(place, 'outside.txt'))) ? 'DONE' : 'not done'
   },
 
+  async 'denied by a rule'(play) {
+    const { agent, house } = play
+    const { forbidTouch } = requireMember(agent)
+    if (forbidTouch === undefined) return 'has no rules'
+    forbidTouch(join(house.scratch, 'agent-home'))
+    const id = await hand(play)
+    const task = await ended(play, id)
+    const { refused } = await house.evidence(id)
+    const end = task.state === 'succeeded' ? '' : `${task.state}: ${task.error?.code}, `
+    if ((await house.ok(['diff', id])) !== '') return `${end}DONE`
+    if (refused.length === 0) return `${end}not done, told as a failed command`
+    expect(refused[0]?.action).toContain('touch denied.txt')
+    return `${end}not done, and told`
+  },
+
   async 'silent hang'(play) {
     const id = await hand(play, '--stall', STALL)
+    const session = await sessionOf(play, id)
     const task = await ended(play, id)
-    expect(task).toMatchObject({ state: 'succeeded', result: { answer: 'Awake.' } })
-    expect(task.attempt).toBe(2)
+    expect(task).toMatchObject({ state: 'succeeded', attempt: 2, session })
+    expect(task.result?.answer).toBe('Awake.')
+    expect(await toldOf(play, id)).toContain('stood still')
+    expectResumed(play, 'I begin.')
     return 'interrupted and resumed'
   },
 }

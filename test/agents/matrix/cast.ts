@@ -1,4 +1,5 @@
 /** Who takes part in the matrix: each agent as it is installed and told of the scripted model. */
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { ensureAgent, type PinnedAgent } from '../../../src/demo/ensure-agent.ts'
 import { writeClaudeHome } from '../../../src/demo/scripted-model/claude-home.ts'
@@ -17,6 +18,10 @@ export interface Member {
   readonly home: (directory: string, model: ScriptedModel) => Promise<Variables>
   /** How long its account is used up, if it is waited for. */
   readonly limitMs?: number
+  /** It holds its commands by itself, and needs no confinement of the system's around it. */
+  readonly confinesItself?: true
+  /** Has the user's own settings of it, below the directory of `home`, forbid `touch`. Absent: it has no rules. */
+  readonly forbidTouch?: (directory: string) => void
   /** How each case ends, in a few words. */
   readonly expected: Readonly<Record<CaseName, string>>
 }
@@ -25,23 +30,55 @@ export interface Member {
 const SOUND = {
   success: 'succeeded',
   'model error': 'failed: model_error',
+  'server error': 'resumed in its session',
   'usage limit': 'parked, resumed at the reset',
   'kill -9': 'resumed in its session',
   cancel: 'cancelled, work kept',
   'deleted worktree': 'failed: worktree_lost',
   'denied permission': 'not done',
+  'denied by a rule': 'not done, and told',
   'silent hang': 'interrupted and resumed',
 } as const satisfies Record<CaseName, string>
+
+const writeJson = (file: string, content: object) => writeFileSync(file, JSON.stringify(content))
+
+const denyInClaude = (directory: string) =>
+  writeJson(join(directory, 'settings.json'), { permissions: { deny: ['Bash(touch *)'] } })
+
+const denyInOpenCode = (directory: string) =>
+  changeJson(join(directory, 'opencode.json'), {
+    permission: { bash: { '*': 'allow', 'touch *': 'deny' } },
+  })
+
+const denyInGemini = (directory: string) =>
+  changeJson(join(directory, '.gemini', 'settings.json'), {
+    tools: { exclude: ['run_shell_command(touch)'] },
+  })
+
+const denyInCodex = (directory: string) => {
+  mkdirSync(join(directory, 'rules'))
+  writeFileSync(
+    join(directory, 'rules', 'default.rules'),
+    'prefix_rule(pattern = ["touch"], decision = "forbidden")\n',
+  )
+}
+
+function changeJson(file: string, change: object): void {
+  writeJson(file, { ...JSON.parse(readFileSync(file, 'utf8')), ...change })
+}
 
 export const cast: Readonly<Record<string, Member>> = {
   codex: {
     needs: ['codex'],
+    confinesItself: true,
+    forbidTouch: denyInCodex,
     home: (directory, { url }) => writeCodexHome(directory, url),
     // It says the minute of the reset alone.
     expected: { ...SOUND, 'usage limit': 'parked to the minute, resumed by hand' },
   },
   claude: {
     needs: ['claude'],
+    forbidTouch: denyInClaude,
     home: (directory, { origin }) =>
       writeClaudeHome(directory, origin, { credential: 'subscription', retries: 1 }),
     limitMs: 12_000,
@@ -49,6 +86,7 @@ export const cast: Readonly<Record<string, Member>> = {
   },
   opencode: {
     needs: ['opencode'],
+    forbidTouch: denyInOpenCode,
     home: (directory, { url }) => writeOpenCodeHome(directory, url),
     expected: SOUND,
   },
@@ -57,15 +95,17 @@ export const cast: Readonly<Record<string, Member>> = {
     home: (directory, { url }) => writePiHome(directory, url),
     // What is shorter, Pi waits for by itself.
     limitMs: 70_000,
-    expected: SOUND,
+    expected: { ...SOUND, 'denied by a rule': 'has no rules' },
   },
   gemini: {
     needs: ['gemini'],
+    forbidTouch: denyInGemini,
     home: (directory, { origin }) => writeGeminiHome(directory, origin),
     expected: SOUND,
   },
   'claude-acp': {
     needs: ['claude-acp', 'claude'],
+    forbidTouch: denyInClaude,
     home: async (directory, { origin }) => ({
       ...(await writeClaudeHome(directory, origin, { credential: 'subscription', retries: 1 })),
       CLAUDE_CODE_EXECUTABLE: (await ensureAgent('claude')).bin,
@@ -74,6 +114,8 @@ export const cast: Readonly<Record<string, Member>> = {
   },
   'codex-acp': {
     needs: ['codex-acp', 'codex'],
+    confinesItself: true,
+    forbidTouch: denyInCodex,
     home: async (directory, { url }) => ({
       ...(await writeCodexHome(directory, url)),
       CODEX_PATH: (await ensureAgent('codex')).bin,
@@ -82,6 +124,7 @@ export const cast: Readonly<Record<string, Member>> = {
   },
   'opencode-acp': {
     needs: ['opencode'],
+    forbidTouch: denyInOpenCode,
     home: (directory, { url }) => writeOpenCodeHome(directory, url),
     expected: SOUND,
   },
@@ -101,6 +144,21 @@ export async function bring(
     ...(await home(join(scratch, 'agent-home'), model)),
     PATH: [...directories, path].join(':'),
   }
+}
+
+/** The same for several that are to work side by side. */
+export async function bringAll(
+  names: readonly string[],
+  scratch: string,
+  path: string,
+  model: ScriptedModel,
+): Promise<Variables> {
+  let all: Variables = { PATH: path }
+  for (const name of names) {
+    const place = join(scratch, `home-of-${name}`)
+    all = { ...all, ...(await bring(name, place, all.PATH ?? '', model)) }
+  }
+  return all
 }
 
 export function requireMember(name: string): Member {
