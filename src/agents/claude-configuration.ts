@@ -173,3 +173,14 @@ async function readJson<Schema extends z.ZodMiniType>(
     return undefined // See `readConfiguration`.
   }
 }
+
+const PROJECT_NAME_LIMIT = 200
+
+/** How Claude Code names the directory for the sessions of a working directory. */
+export function nameProject(path: string): string {
+  const name = path.replace(/[^a-zA-Z0-9]/g, '-')
+  if (name.length <= PROJECT_NAME_LIMIT) return name
+  let hash = 0
+  for (let i = 0; i < path.length; i++) hash = ((hash << 5) - hash + path.charCodeAt(i)) | 0
+  return `${name.slice(0, PROJECT_NAME_LIMIT)}-${Math.abs(hash).toString(36)}`
+}

@@ -4,16 +4,20 @@
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { dirname } from 'node:path'
+import { mkdirSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { makeAcpAgent } from '../../src/agents/acp/agent.ts'
 import { presets } from '../../src/agents/acp/presets.ts'
+import { writeOpenCodeHome } from '../../src/demo/scripted-model/opencode-home.ts'
 import { say, shell, type Turn } from '../../src/demo/scripted-model/script.ts'
 import type { AgentEvent } from '../../src/domain/agent-events.ts'
 import type { SessionId } from '../../src/domain/ids.ts'
 import type { PermissionMode } from '../../src/domain/permissions.ts'
 import { findOpen } from '../../src/domain/question.ts'
-import type { Translation } from '../../src/ports/agent.ts'
+import type { AgentLaunch, Translation } from '../../src/ports/agent.ts'
+import { loadConfinement } from '../../src/process/confinement/confinement.ts'
+import { canConfine } from '../confined.ts'
 import { eventually } from '../eventually.ts'
 import { type Command, commands } from './acp-commands.ts'
 import { made, type Scene, setScene } from './alone.ts'
@@ -23,6 +27,8 @@ interface Wish {
   readonly permissions?: PermissionMode
   readonly asks?: boolean
   readonly resume?: SessionId
+  /** The system's confinement is put around it. */
+  readonly confined?: boolean
 }
 
 interface Talk {
@@ -46,7 +52,13 @@ async function talkTo(
   name: keyof typeof presets,
   scene: Scene,
   command: Command,
-  { prompt = 'Make made.txt', permissions = 'workspace', asks = false, resume }: Wish = {},
+  {
+    prompt = 'Make made.txt',
+    permissions = 'workspace',
+    asks = false,
+    resume,
+    confined = false,
+  }: Wish = {},
 ): Promise<Talk> {
   const agent = makeAcpAgent(presets[name])
   const { dialogue, translator } = agent
@@ -72,7 +84,8 @@ async function talkTo(
     workingDirectory: scene.workspace,
     environment,
   })
-  const [program, ...args] = launch.argv
+  const around = confined ? await enclose(scene, launch, permissions) : []
+  const [program = '', ...args] = [...around, ...launch.argv]
   const child = spawn(program, args, { cwd: scene.workspace, env: launch.environment })
   children.push(child)
   const exited = once(child, 'exit')
@@ -125,7 +138,7 @@ async function talkTo(
       await eventually(
         'its turn ends',
         () => state.turn !== null || child.exitCode !== null,
-        45_000,
+        100_000,
       )
       child.kill('SIGTERM')
       const killing = setTimeout(() => child.kill('SIGKILL'), 5_000)
@@ -141,6 +154,29 @@ async function talkTo(
   }
 }
 
+async function enclose(scene: Scene, launch: AgentLaunch, mode: PermissionMode) {
+  if (mode === 'full') throw new Error('nothing confines that')
+  const root = dirname(scene.workspace)
+  const isSandboxed = async () => false
+  mkdirSync(join(root, 'state'), { recursive: true })
+  const confinement = await loadConfinement({
+    home: join(root, 'state'),
+    toolPath: process.env.PATH ?? '',
+    isSandboxed,
+  })
+  const { argv } = await confinement.enclose({
+    mode,
+    worktree: scene.workspace,
+    commonDir: join(scene.workspace, '.git'),
+    workingDirectory: scene.workspace,
+    program: launch.argv[0],
+    environment: launch.environment,
+    scratch: join(root, 'scratch'),
+    own: launch.own ?? { readable: [], writable: [] },
+  })
+  return argv
+}
+
 const SLOW: Turn = { kind: 'reply', text: 'slow '.repeat(200), chunks: 200, chunkMs: 100 }
 const TWO = [shell('echo hello > made.txt', 'Making it.'), say('It is made.')]
 
@@ -149,7 +185,7 @@ describe.each([
   ['codex-acp', 'codex-acp'],
   ['opencode-acp', 'opencode'],
   ['gemini', 'gemini'],
-] as const)('%s', (name, program) => {
+] as const)('%s', { timeout: 180_000 }, (name, program) => {
   const prepare = commands[program]
   if (prepare === undefined) throw new Error(program)
   const asksByItself = name !== 'codex-acp'
@@ -182,14 +218,17 @@ describe.each([
     'asks, and does as it is told: %s',
     async words => {
       const scene = await setScene(TWO)
-      const talk = await talkTo(name, scene, await prepare(scene), { asks: true })
+      const command = await prepare(scene)
+      // Without the rule that asks, which its home has otherwise.
+      if (name === 'opencode-acp') await writeOpenCodeHome(scene.home, scene.model.url)
+      const talk = await talkTo(name, scene, command, { asks: true })
       const [question] = await eventually(
         'it asks',
         () => {
           const open = talk.questions()
           return open.length > 0 && open
         },
-        45_000,
+        100_000,
       )
       expect(question?.text).toContain('echo hello > made.txt')
       expect(made(scene)).toBeUndefined()
@@ -222,13 +261,34 @@ describe.each([
     await eventually(
       'it speaks',
       () => JSON.stringify(talk.state().own ?? '').includes('slow'),
-      45_000,
+      100_000,
     )
     talk.interrupt()
     const { outcome } = await talk.ended()
     expect(talk.state().turn).toEqual({ ok: false, message: 'the turn was cancelled' })
     expect(outcome.kind).toBe('interrupted')
   })
+
+  it.runIf(canConfine && name !== 'codex-acp')(
+    'within the system’s confinement does its work, and goes on in its session',
+    async () => {
+      const scene = await setScene([...TWO, say('It was made before.')])
+      const command = await prepare(scene)
+      const first = await talkTo(name, scene, command, { confined: true })
+      expect((await first.ended()).outcome).toEqual({ kind: 'succeeded' })
+      expect(made(scene)).toBe('hello\n')
+      await command.beforeLoad?.()
+      const resume = first.state().session ?? undefined
+      const second = await talkTo(name, scene, command, {
+        ...(resume && { resume }),
+        confined: true,
+        permissions: 'read-only',
+      })
+      expect((await second.ended()).outcome).toEqual({ kind: 'succeeded' })
+      expect(second.state()).toMatchObject({ session: resume, answer: 'It was made before.' })
+      expect(JSON.stringify(scene.model.requests.at(-1)?.body)).toContain('Make made.txt')
+    },
+  )
 
   it('killed with -9, goes on in its session, with what it knew', async () => {
     const scene = await setScene([shell('echo hello > made.txt'), SLOW, say('It was made before.')])
@@ -237,7 +297,7 @@ describe.each([
     await eventually(
       'it speaks',
       () => JSON.stringify(first.state().own ?? '').includes('slow'),
-      45_000,
+      100_000,
     )
     await first.kill()
     await command.beforeLoad?.()

@@ -77,8 +77,18 @@ function classify(translation: Translation, message: string, loginHint: string):
   }
   // Whoever asks for a cancel knows what follows; of itself a turn is cancelled by a shutdown.
   if (message === CANCELLED) return { code: 'agent_crashed', message }
-  const code = codeOf(message) ?? 'model_error'
+  const code = codeOfStatus(failure?.code ?? null, message) ?? codeOf(message) ?? 'model_error'
   return code === 'auth' ? { code, message, hint: loginHint } : { code, message }
+}
+
+/** Some pass on the HTTP status of the model's service as the code: it says more than words. */
+function codeOfStatus(status: number | null, words: string): FailureCode | undefined {
+  if (status === null || status < 400 || status > 599) return undefined
+  const said = codeOf(words)
+  if (status >= 500) return 'model_unavailable'
+  if (status === 401 || status === 403) return 'auth'
+  if (status === 429) return said === 'usage_limit' ? said : 'rate_limited'
+  return said === 'context_overflow' ? said : 'model_error'
 }
 
 /** As `translate.ts` says it. */

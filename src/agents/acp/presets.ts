@@ -7,6 +7,7 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import type { PermissionMode } from '../../domain/permissions.ts'
 import type { Environment, OwnPlaces } from '../../ports/agent.ts'
+import { nameProject } from '../claude-configuration.ts'
 
 export interface Preset {
   readonly name: string
@@ -183,8 +184,7 @@ export const presets = {
         writable: [],
         // Files in it are obeyed by the session that they are for: those of others stay as they are.
         loose: [{ path: join(config, 'session-env'), locks: [] }],
-        // As Claude Code names the directory for the sessions of a working directory.
-        made: [join(config, 'projects', directory.replace(/[^a-zA-Z0-9]/g, '-'))],
+        made: [join(config, 'projects', nameProject(directory))],
       }
     },
   },
@@ -221,7 +221,11 @@ export const presets = {
     logIn: 'opencode auth login',
     keys: ['ANTHROPIC_API_KEY', 'OPENAI_API_KEY', 'OPENROUTER_API_KEY'],
     logins: ['.local/share/opencode/auth.json', '.config/opencode/opencode.json'],
-    environment: () => ({ OPENCODE_DISABLE_AUTOUPDATE: '1' }),
+    environment: (_mode, asks) => ({
+      OPENCODE_DISABLE_AUTOUPDATE: '1',
+      // Of itself it asks nothing. This is laid over the user's own rules.
+      ...(asks && { OPENCODE_PERMISSION: JSON.stringify({ edit: 'ask', bash: 'ask' }) }),
+    }),
     own: ({ config, data, state, cache, environment }) => ({
       readable: [environment.OPENCODE_CONFIG ?? '', join(data, 'opencode', 'auth.json')].filter(
         path => path !== '',

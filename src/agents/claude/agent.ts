@@ -11,6 +11,7 @@ import {
   loginEndsAt,
   lookAtLogin,
   nameAccount,
+  nameProject,
   readConfiguration,
 } from '../claude-configuration.ts'
 import { INSTRUCTIONS_ROOM, promptFor } from '../instructions.ts'
@@ -145,15 +146,4 @@ function ownPlaces(
       join(directory, 'tasks', session),
     ],
   }
-}
-
-const PROJECT_NAME_LIMIT = 200
-
-/** How Claude Code names the directory for the sessions of a working directory. */
-export function nameProject(path: string): string {
-  const name = path.replace(/[^a-zA-Z0-9]/g, '-')
-  if (name.length <= PROJECT_NAME_LIMIT) return name
-  let hash = 0
-  for (let i = 0; i < path.length; i++) hash = ((hash << 5) - hash + path.charCodeAt(i)) | 0
-  return `${name.slice(0, PROJECT_NAME_LIMIT)}-${Math.abs(hash).toString(36)}`
 }
