@@ -31,7 +31,7 @@ const SOUND = {
   success: 'succeeded',
   'model error': 'failed: model_error',
   'server error': 'resumed in its session',
-  'usage limit': 'parked, resumed at the reset',
+  'usage limit': 'parked until the reset, resumed by hand',
   'kill -9': 'resumed in its session',
   cancel: 'cancelled, work kept',
   'deleted worktree': 'failed: worktree_lost',
@@ -74,7 +74,12 @@ export const cast: Readonly<Record<string, Member>> = {
     forbidTouch: denyInCodex,
     home: (directory, { url }) => writeCodexHome(directory, url),
     // It says the minute of the reset alone.
-    expected: { ...SOUND, 'usage limit': 'parked to the minute, resumed by hand' },
+    expected: {
+      ...SOUND,
+      'usage limit': 'parked until its minute, resumed by hand',
+      // It says so to the model and on stderr, and in no event.
+      'denied by a rule': 'not done, not told',
+    },
   },
   claude: {
     needs: ['claude'],
@@ -82,7 +87,7 @@ export const cast: Readonly<Record<string, Member>> = {
     home: (directory, { origin }) =>
       writeClaudeHome(directory, origin, { credential: 'subscription', retries: 1 }),
     limitMs: 12_000,
-    expected: SOUND,
+    expected: { ...SOUND, 'usage limit': 'parked until the reset, resumed by itself' },
   },
   opencode: {
     needs: ['opencode'],
@@ -93,8 +98,6 @@ export const cast: Readonly<Record<string, Member>> = {
   pi: {
     needs: ['pi'],
     home: (directory, { url }) => writePiHome(directory, url),
-    // What is shorter, Pi waits for by itself.
-    limitMs: 70_000,
     expected: { ...SOUND, 'denied by a rule': 'has no rules' },
   },
   gemini: {
