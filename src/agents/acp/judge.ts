@@ -32,8 +32,9 @@ const WORDS: readonly (readonly [RegExp, FailureCode])[] = [
     /context (?:window|length)|maximum context|prompt is too long|token count.{0,40}exceeds/i,
     'context_overflow',
   ],
+  [/\b(?:status|code):? 400\b|\b400 Bad Request\b/i, 'model_error'],
   [
-    /\b5\d\d\b|overloaded|server_error|unavailable|stream disconnected|connection|terminated|timed? ?out|fetch failed|socket|ECONN|ENOTFOUND/i,
+    /\b5\d\d\b|high demand|overloaded|server_error|unavailable|stream disconnected|connection|terminated|timed? ?out|fetch failed|socket|ECONN|ENOTFOUND/i,
     'model_unavailable',
   ],
 ]

@@ -31,7 +31,7 @@ interface Case {
 }
 
 /** Slow agents on a loaded machine: the heaviest takes 10 s until its first word. */
-const PATIENCE_MS = 90_000
+const PATIENCE_MS = 150_000
 const STALL = '6s'
 /** Nobody waits for it. */
 const LONG_LIMIT_MS = 20 * 60_000
@@ -66,7 +66,7 @@ const underWay = ({ house }: Play, id: string) =>
 
 /** Whatever its end: nothing of it runs any more by then, and the exit code of `wait` says the same. */
 async function ended({ house }: Play, id: string): Promise<TaskView> {
-  const { stdout, code } = await house.run(['wait', id, '--timeout', '100s', '--json'], {
+  const { stdout, code } = await house.run(['wait', id, '--timeout', '170s', '--json'], {
     directory: '/',
   })
   const task: TaskView = JSON.parse(stdout).tasks[0]

@@ -22,7 +22,7 @@ export interface Member {
   readonly confinesItself?: true
   /** Has the user's own settings of it, below the directory of `home`, forbid `touch`. Absent: it has no rules. */
   readonly forbidTouch?: (directory: string) => void
-  /** How each case ends, in a few words. */
+  /** How each case ends, in a few words; or, from `NOT_PLAYED` on, why it is not played. */
   readonly expected: Readonly<Record<CaseName, string>>
 }
 
@@ -39,6 +39,11 @@ const SOUND = {
   'denied by a rule': 'not done, and told',
   'silent hang': 'interrupted and resumed',
 } as const satisfies Record<CaseName, string>
+
+export const NOT_PLAYED = 'not played'
+
+/** See `docs/agents/acp.md`. */
+const LOSES_SESSIONS = `${NOT_PLAYED}: it loses a session that is loaded within its first minute`
 
 const writeJson = (file: string, content: object) => writeFileSync(file, JSON.stringify(content))
 
@@ -104,7 +109,13 @@ export const cast: Readonly<Record<string, Member>> = {
     needs: ['gemini'],
     forbidTouch: denyInGemini,
     home: (directory, { origin }) => writeGeminiHome(directory, origin),
-    expected: SOUND,
+    expected: {
+      ...SOUND,
+      'server error': LOSES_SESSIONS,
+      'usage limit': 'parked, reset unknown, resumed by hand',
+      'kill -9': LOSES_SESSIONS,
+      'denied by a rule': `${NOT_PLAYED}: its rule did not hold in the mode that asks nothing`,
+    },
   },
   'claude-acp': {
     needs: ['claude-acp', 'claude'],
@@ -113,7 +124,7 @@ export const cast: Readonly<Record<string, Member>> = {
       ...(await writeClaudeHome(directory, origin, { credential: 'subscription', retries: 1 })),
       CLAUDE_CODE_EXECUTABLE: (await ensureAgent('claude')).bin,
     }),
-    expected: SOUND,
+    expected: { ...SOUND, 'usage limit': 'parked until its minute, resumed by hand' },
   },
   'codex-acp': {
     needs: ['codex-acp', 'codex'],
@@ -123,13 +134,12 @@ export const cast: Readonly<Record<string, Member>> = {
       ...(await writeCodexHome(directory, url)),
       CODEX_PATH: (await ensureAgent('codex')).bin,
     }),
-    expected: SOUND,
-  },
-  'opencode-acp': {
-    needs: ['opencode'],
-    forbidTouch: denyInOpenCode,
-    home: (directory, { url }) => writeOpenCodeHome(directory, url),
-    expected: SOUND,
+    expected: {
+      ...SOUND,
+      'silent hang': `${NOT_PLAYED}: a stall of its is not noticed within minutes`,
+      'usage limit': 'parked until its minute, resumed by hand',
+      'denied by a rule': 'not done, not told',
+    },
   },
 }
 

@@ -15,8 +15,8 @@ export async function matrixPage(): Promise<string> {
   return `# What happens to each agent
 
 The real command-line agents, in the versions named, in the whole program: its worker, worktrees and
-confinement; behind them a model that answers by a script. \`npm run test:agents\` runs every cell and
-fails where one ends otherwise; it prints what it saw as this table.
+confinement; behind them a model that answers by a script. \`npm run test:agents\` runs every cell but
+those that say why not, and fails where one ends otherwise; it prints what it saw as this table.
 
 ${drawMarkdown(rows)}
 

@@ -1,3 +1,0 @@
-import { testRow } from './row.ts'
-
-testRow('opencode-acp')
