@@ -648,6 +648,7 @@ describe('the end of a turn', () => {
     ],
     [{ code: 429, message: 'Resource has been exhausted' }, 'rate_limited'],
     [{ code: 500, message: 'terminated' }, 'model_unavailable'],
+    [{ message: 'We’re currently experiencing high demand' }, 'model_unavailable'],
     [
       {
         message:

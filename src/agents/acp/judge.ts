@@ -33,7 +33,7 @@ const WORDS: readonly (readonly [RegExp, FailureCode])[] = [
     'context_overflow',
   ],
   [
-    /\b5\d\d\b|overloaded|server_error|unavailable|stream disconnected|connection|(?:cannot|unable to|failed to) connect|terminated|timed? ?out|fetch failed|socket|ECONN|ENOTFOUND/i,
+    /\b5\d\d\b|overloaded|high demand|server_error|unavailable|stream disconnected|connection|(?:cannot|unable to|failed to) connect|terminated|timed? ?out|fetch failed|socket|ECONN|ENOTFOUND/i,
     'model_unavailable',
   ],
 ]
