@@ -167,7 +167,11 @@ const plays: Readonly<Record<CaseName, (play: Play) => Promise<string>>> = {
   async 'usage limit'(play) {
     const { house } = play
     const { limitMs = LONG_LIMIT_MS } = requireMember(play.agent)
-    Object.assign(limit, { resetsAt: Date.now() + limitMs, isLifted: false })
+    // In mid-minute where it is far: who names the minute alone is told from who names the second.
+    const isFar = limitMs === LONG_LIMIT_MS
+    const resetsAt = Date.now() + limitMs
+    limit.resetsAt = isFar ? Math.floor(resetsAt / 60_000) * 60_000 + 20_000 : resetsAt
+    limit.isLifted = false
     const id = await hand(play, '--stall', STALL)
     const parked = await eventually(
       'it is parked',
@@ -186,7 +190,6 @@ const plays: Readonly<Record<CaseName, (play: Play) => Promise<string>>> = {
         : late < 5_000
           ? 'until the reset'
           : 'until its minute'
-    const isFar = limitMs === LONG_LIMIT_MS
     if (isFar) {
       limit.isLifted = true
       await house.ok(['resume', id])

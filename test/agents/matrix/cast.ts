@@ -113,7 +113,12 @@ export const cast: Readonly<Record<string, Member>> = {
       ...(await writeClaudeHome(directory, origin, { credential: 'subscription', retries: 1 })),
       CLAUDE_CODE_EXECUTABLE: (await ensureAgent('claude')).bin,
     }),
-    expected: SOUND,
+    // In ACP it is the model alone that is told of a rule, and the text that has the time.
+    expected: {
+      ...SOUND,
+      'usage limit': 'parked until its minute, resumed by hand',
+      'denied by a rule': 'not done, not told',
+    },
   },
   'codex-acp': {
     needs: ['codex-acp', 'codex'],
@@ -123,7 +128,11 @@ export const cast: Readonly<Record<string, Member>> = {
       ...(await writeCodexHome(directory, url)),
       CODEX_PATH: (await ensureAgent('codex')).bin,
     }),
-    expected: SOUND,
+    expected: {
+      ...SOUND,
+      'usage limit': 'parked until its minute, resumed by hand',
+      'denied by a rule': 'not done, not told',
+    },
   },
   'opencode-acp': {
     needs: ['opencode'],
