@@ -648,6 +648,14 @@ describe('the end of a turn', () => {
     ],
     [{ code: 429, message: 'Resource has been exhausted' }, 'rate_limited'],
     [{ code: 500, message: 'terminated' }, 'model_unavailable'],
+    [{ message: 'We’re currently experiencing high demand' }, 'model_unavailable'],
+    [
+      {
+        message:
+          'Cannot connect to API: Unable to connect. Is the computer able to access the url?',
+      },
+      'model_unavailable',
+    ],
     [{ code: -32603, message: 'prompt is too long: 300000 tokens' }, 'context_overflow'],
     [{ code: -32603, message: 'it is a mystery' }, 'model_error'],
     [{}, 'model_error'],

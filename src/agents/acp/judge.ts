@@ -34,7 +34,7 @@ const WORDS: readonly (readonly [RegExp, FailureCode])[] = [
   ],
   [/\b(?:status|code):? 400\b|\b400 Bad Request\b/i, 'model_error'],
   [
-    /\b5\d\d\b|high demand|overloaded|server_error|unavailable|stream disconnected|connection|terminated|timed? ?out|fetch failed|socket|ECONN|ENOTFOUND/i,
+    /\b5\d\d\b|overloaded|high demand|server_error|unavailable|stream disconnected|connection|(?:cannot|unable to|failed to) connect|terminated|timed? ?out|fetch failed|socket|ECONN|ENOTFOUND/i,
     'model_unavailable',
   ],
 ]

@@ -109,7 +109,12 @@ const limit = { resetsAt: 0, isLifted: false }
 
 const choices = {
   success: inTurn(shell('echo agent >> kept.txt'), say('All done.\nWith “quotes” and $(things).')),
-  'model error': () => ({ kind: 'http_error', status: 400 }) as const,
+  'model error': () => ({
+    kind: 'http_error',
+    status: 400,
+    // As services say it: of a refusal that calls itself an error of the server, agents make one.
+    body: { error: { type: 'invalid_request_error', message: 'bad shape' } },
+  }),
   // Some keep a session only once the model has said something in it.
   'server error': beforeAndAfter(
     [shell('true', 'I begin.'), { kind: 'http_error', status: 500 }],
@@ -167,7 +172,11 @@ const plays: Readonly<Record<CaseName, (play: Play) => Promise<string>>> = {
   async 'usage limit'(play) {
     const { house } = play
     const { limitMs = LONG_LIMIT_MS } = requireMember(play.agent)
-    Object.assign(limit, { resetsAt: Date.now() + limitMs, isLifted: false })
+    // In mid-minute where it is far: who names the minute alone is told from who names the second.
+    const isFar = limitMs === LONG_LIMIT_MS
+    const resetsAt = Date.now() + limitMs
+    limit.resetsAt = isFar ? Math.floor(resetsAt / 60_000) * 60_000 + 20_000 : resetsAt
+    limit.isLifted = false
     const id = await hand(play, '--stall', STALL)
     const parked = await eventually(
       'it is parked',
@@ -182,11 +191,10 @@ const plays: Readonly<Record<CaseName, (play: Play) => Promise<string>>> = {
     const late = Date.parse(parked.waitingUntil ?? '') - limit.resetsAt
     const precision =
       late < -1_000 || late >= 65_000
-        ? 'reset unknown'
+        ? ', reset unknown'
         : late < 5_000
-          ? 'until the reset'
-          : 'until its minute'
-    const isFar = limitMs === LONG_LIMIT_MS
+          ? ' until the reset'
+          : ' until its minute'
     if (isFar) {
       limit.isLifted = true
       await house.ok(['resume', id])
@@ -194,9 +202,9 @@ const plays: Readonly<Record<CaseName, (play: Play) => Promise<string>>> = {
     const task = await ended(play, id)
     expect(task).toMatchObject({ state: 'succeeded', result: { answer: 'Back again.' } })
     expect(task.attempt).toBeGreaterThan(1)
-    if (isFar) return `parked ${precision}, resumed by hand`
+    if (isFar) return `parked${precision}, resumed by hand`
     expect(Date.parse(task.endedAt ?? '')).toBeGreaterThan(limit.resetsAt)
-    return `parked ${precision}, resumed by itself`
+    return `parked${precision}, resumed by itself`
   },
 
   async 'kill -9'(play) {
@@ -248,7 +256,7 @@ const plays: Readonly<Record<CaseName, (play: Play) => Promise<string>>> = {
   async 'denied by a rule'(play) {
     const { agent, house } = play
     const { forbidTouch } = requireMember(agent)
-    if (forbidTouch === undefined) return 'has no rules'
+    if (typeof forbidTouch === 'string') return forbidTouch
     forbidTouch(join(house.scratch, 'agent-home'))
     const id = await hand(play)
     const task = await ended(play, id)

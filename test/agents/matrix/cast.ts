@@ -112,7 +112,7 @@ export const cast: Readonly<Record<string, Member>> = {
     expected: {
       ...SOUND,
       'server error': LOSES_SESSIONS,
-      'usage limit': 'parked, reset unknown, resumed by hand',
+      'usage limit': 'parked reset unknown, resumed by hand',
       'kill -9': LOSES_SESSIONS,
       'denied by a rule': `${NOT_PLAYED}: its rule did not hold in the mode that asks nothing`,
     },
@@ -124,7 +124,11 @@ export const cast: Readonly<Record<string, Member>> = {
       ...(await writeClaudeHome(directory, origin, { credential: 'subscription', retries: 1 })),
       CLAUDE_CODE_EXECUTABLE: (await ensureAgent('claude')).bin,
     }),
-    expected: { ...SOUND, 'usage limit': 'parked until its minute, resumed by hand' },
+    expected: {
+      ...SOUND,
+      'usage limit': 'parked until its minute, resumed by hand',
+      'denied by a rule': 'not done, not told',
+    },
   },
   'codex-acp': {
     needs: ['codex-acp', 'codex'],
