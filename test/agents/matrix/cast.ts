@@ -20,8 +20,8 @@ export interface Member {
   readonly limitMs?: number
   /** It holds its commands by itself, and needs no confinement of the system's around it. */
   readonly confinesItself?: true
-  /** Has the user's own settings of it, below the directory of `home`, forbid `touch`. Absent: it has no rules. */
-  readonly forbidTouch?: (directory: string) => void
+  /** Has the user's own settings of it, below the directory of `home`, forbid `touch`; or why not. */
+  readonly forbidTouch: ((directory: string) => void) | string
   /** How each case ends, in a few words; or, from `NOT_PLAYED` on, why it is not played. */
   readonly expected: Readonly<Record<CaseName, string>>
 }
@@ -102,6 +102,7 @@ export const cast: Readonly<Record<string, Member>> = {
   },
   pi: {
     needs: ['pi'],
+    forbidTouch: 'has no rules',
     home: (directory, { url }) => writePiHome(directory, url),
     expected: { ...SOUND, 'denied by a rule': 'has no rules' },
   },
@@ -112,7 +113,7 @@ export const cast: Readonly<Record<string, Member>> = {
     expected: {
       ...SOUND,
       'server error': LOSES_SESSIONS,
-      'usage limit': 'parked reset unknown, resumed by hand',
+      'usage limit': 'parked, reset unknown, resumed by hand',
       'kill -9': LOSES_SESSIONS,
       'denied by a rule': `${NOT_PLAYED}: its rule did not hold in the mode that asks nothing`,
     },
