@@ -4,6 +4,8 @@ import type { Usage } from './outcome.ts'
 const fields = ['inputTokens', 'cachedInputTokens', 'outputTokens', 'costUsd'] as const
 
 /** What two have used together; where only one is known, that. */
+export function addUsage(a: Usage | null, b: Usage): Usage
+export function addUsage(a: Usage | null, b: Usage | null): Usage | null
 export function addUsage(a: Usage | null, b: Usage | null): Usage | null {
   return combine(a, b, (one, other) => one + other)
 }

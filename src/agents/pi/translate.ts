@@ -2,8 +2,8 @@ import * as z from 'zod/mini'
 import type { AgentEvent } from '../../domain/agent-events.ts'
 import { asSessionId } from '../../domain/ids.ts'
 import type { Usage } from '../../domain/outcome.ts'
+import { addUsage } from '../../domain/usage.ts'
 import type { Translation, Translator } from '../../ports/agent.ts'
-import { addUsage } from '../add-usage.ts'
 import {
   isUpdate,
   parseLine,
