@@ -189,7 +189,10 @@ async function launchAgent(
       clock.now(),
     )
     reach('launch.noted')
-    if (launch.session !== undefined) await keepSession(underway, launch.session, ports)
+    if (launch.session !== undefined) await noteSession(underway, launch.session, ports)
+    if (attempt.mode === 'resume' && session !== null) {
+      await agent.keepSession?.(session, launch.environment, clock.now())
+    }
     await host.launch({
       task: attempt.task,
       fence: attempt.fence,
@@ -215,7 +218,7 @@ async function launchAgent(
 }
 
 /** A session that is named in advance is known also if its agent dies before it says it. */
-async function keepSession(
+async function noteSession(
   underway: Underway,
   session: SessionId,
   { store, clock }: FollowPorts,

@@ -229,6 +229,11 @@ export interface Agent {
    * agent says it on the way, or not before the turn's end.
    */
   readUsage?(session: SessionId, environment: Environment): Promise<Usage | null>
+  /**
+   * Keeps a session from what the agent itself would do to it when it takes it up; before every
+   * launch that resumes one. `now` in milliseconds since 1970. Absent: nothing has to be done.
+   */
+  keepSession?(session: SessionId, environment: Environment, now: number): Promise<void>
   planLaunch(request: LaunchRequest): AgentLaunch
   /** Absent: it cannot be talked to while it works. */
   readonly dialogue?: Dialogue

@@ -2,6 +2,7 @@
 import { existsSync, realpathSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { AppError } from '../../domain/errors.ts'
+import type { SessionId } from '../../domain/ids.ts'
 import { type PermissionMode, stricterMode } from '../../domain/permissions.ts'
 import type { Agent, AgentInstallation, Environment, LaunchRequest } from '../../ports/agent.ts'
 import { findProgram } from '../find-program.ts'
@@ -15,7 +16,7 @@ import { acpDialogue } from './speak.ts'
 import { makeAcpTranslator } from './translate.ts'
 
 export function makeAcpAgent(preset: Preset): Agent {
-  const { name, confines, configuredMode } = preset
+  const { name, confines, configuredMode, keepSession } = preset
   return {
     name,
     capabilities: {
@@ -59,6 +60,11 @@ export function makeAcpAgent(preset: Preset): Agent {
       const keys = preset.keys.map(key => environment[key] ?? '')
       return nameAccount(name, [...keys, placesOf(environment).home])
     },
+
+    ...(keepSession !== undefined && {
+      keepSession: (session: SessionId, environment: Environment, now: number) =>
+        keepSession(session, placesOf(environment), now),
+    }),
 
     planLaunch(request) {
       const { installation, permissions, workingDirectory } = request

@@ -5,9 +5,11 @@
  */
 import { homedir } from 'node:os'
 import { join } from 'node:path'
+import type { SessionId } from '../../domain/ids.ts'
 import type { PermissionMode } from '../../domain/permissions.ts'
 import type { Environment, OwnPlaces } from '../../ports/agent.ts'
 import { nameProject } from '../claude-configuration.ts'
+import { keepGeminiSession } from './gemini-sessions.ts'
 
 export interface Preset {
   readonly name: string
@@ -37,6 +39,8 @@ export interface Preset {
   /** The way to log in that it wants to be told. */
   readonly login: string | null
   readonly own: (places: Places, directory: string) => OwnPlaces
+  /** As the agent's of that name. */
+  readonly keepSession?: (session: SessionId, places: Places, now: number) => Promise<void>
 }
 
 /** Where agents keep what is theirs. */
@@ -65,6 +69,9 @@ export function placesOf(environment: Environment): Places {
 const unchanged = () => ({})
 const NOTHING = { environment: unchanged, modeUnasked: null, modeAsking: null, login: null }
 
+const geminiDirectory = ({ home, environment }: Places) =>
+  join(environment.GEMINI_CLI_HOME || home, '.gemini')
+
 const CODEX_MODES = {
   'read-only': 'read-only',
   workspace: 'workspace-write',
@@ -87,8 +94,9 @@ export const presets = {
     environment: () => ({ GEMINI_CLI_NO_RELAUNCH: 'true', GEMINI_CLI_TRUST_WORKSPACE: 'true' }),
     modeUnasked: 'yolo',
     modeAsking: 'default',
-    own: ({ home, environment }) => {
-      const directory = join(environment.GEMINI_CLI_HOME || home, '.gemini')
+    keepSession: (session, places, now) => keepGeminiSession(geminiDirectory(places), session, now),
+    own: places => {
+      const directory = geminiDirectory(places)
       return {
         readable: [],
         writable: [],

@@ -42,9 +42,6 @@ const SOUND = {
 
 export const NOT_PLAYED = 'not played'
 
-/** See `docs/agents/acp.md`. */
-const LOSES_SESSIONS = `${NOT_PLAYED}: it loses a session that is loaded within its first minute`
-
 const writeJson = (file: string, content: object) => writeFileSync(file, JSON.stringify(content))
 
 const denyInClaude = (directory: string) =>
@@ -112,9 +109,7 @@ export const cast: Readonly<Record<string, Member>> = {
     home: (directory, { origin }) => writeGeminiHome(directory, origin),
     expected: {
       ...SOUND,
-      'server error': LOSES_SESSIONS,
       'usage limit': 'parked, reset unknown, resumed by hand',
-      'kill -9': LOSES_SESSIONS,
       'denied by a rule': `${NOT_PLAYED}: its rule did not hold in the mode that asks nothing`,
     },
   },
