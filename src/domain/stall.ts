@@ -15,18 +15,30 @@ export interface Exertion {
   readonly processes: number
 }
 
-/** Agents wait in event loops that wake up now and then: less than this is no work. */
-const IDLE_SHARE = 0.02
-/** In as much time as `IDLE_SHARE` is of: a log line or a keep-alive, not work. */
-const IDLE_BYTES_PER_MINUTE = 64 * 1024
+/** What the processes of an agent that does nothing use all the same. */
+export interface Idling {
+  /** Of one core. */
+  readonly cpuShare: number
+  readonly ioBytesPerMinute: number
+}
+
+/** Most wait in event loops that wake up now and then: a log line or a keep-alive is no work. */
+export const IDLING: Idling = { cpuShare: 0.02, ioBytesPerMinute: 64 * 1024 }
 
 /** Whether anything was done between two looks. Whoever ended or came meanwhile did something. */
-export function wasBusy(before: Exertion, after: Exertion, elapsedMs: number): boolean {
+export function wasBusy(
+  before: Exertion,
+  after: Exertion,
+  elapsedMs: number,
+  idling: Idling,
+): boolean {
   if (after.processes !== before.processes) return true
   const cpuMs = after.cpuMs - before.cpuMs
   const ioBytes = after.ioBytes - before.ioBytes
   if (cpuMs < 0 || ioBytes < 0) return true
-  return cpuMs > elapsedMs * IDLE_SHARE || ioBytes > (elapsedMs / 60_000) * IDLE_BYTES_PER_MINUTE
+  return (
+    cpuMs > elapsedMs * idling.cpuShare || ioBytes > (elapsedMs / 60_000) * idling.ioBytesPerMinute
+  )
 }
 
 /** How often the processes of a silent attempt are measured: several times until it is a stall. */

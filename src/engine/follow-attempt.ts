@@ -7,6 +7,7 @@ import { isUsedUp } from '../domain/budget.ts'
 import { reach } from '../domain/crash-points.ts'
 import type { AgentExit, Failure } from '../domain/outcome.ts'
 import { recoveryVerdict } from '../domain/recovery.ts'
+import { IDLING } from '../domain/stall.ts'
 import type { Task } from '../domain/task.ts'
 import type { Agent } from '../ports/agent.ts'
 import type { Clock } from '../ports/clock.ts'
@@ -116,7 +117,14 @@ async function watchAttempt(
   const limit = await findTimeLimit(underway, store)
   const conversation = openConversation(underway, ports)
   const withUsage = watchUsage(underway, () => files.readEnvironment(attempt.task))
-  const stallWatch = watchStall(processesOf(underway, ports), task.request.stallMs, lookedAt, host)
+  const { idling = IDLING } = underway.agent.capabilities
+  const stallWatch = watchStall(
+    processesOf(underway, ports),
+    task.request.stallMs,
+    idling,
+    lookedAt,
+    host,
+  )
   for (;;) {
     // Looked at before reading: what an agent wrote before its end is then surely read below.
     const run = host.lookAtRun(runDirectory)

@@ -1,5 +1,5 @@
 /** Notices an agent that says nothing and does nothing: by its output, CPU time and input/output. */
-import { type Exertion, measureEveryMs, wasBusy } from '../domain/stall.ts'
+import { type Exertion, type Idling, measureEveryMs, wasBusy } from '../domain/stall.ts'
 import type { AttemptProcesses, ProcessHost } from '../ports/process-host.ts'
 
 export interface Stall {
@@ -18,6 +18,7 @@ export interface StallWatch {
 export function watchStall(
   attempt: AttemptProcesses,
   stallMs: number,
+  idling: Idling,
   began: number,
   host: ProcessHost,
 ): StallWatch {
@@ -45,7 +46,7 @@ export function watchStall(
         const isBusy =
           before?.exertion != null &&
           measured.exertion !== null &&
-          wasBusy(before.exertion, measured.exertion, now - before.at)
+          wasBusy(before.exertion, measured.exertion, now - before.at, idling)
         if (isBusy) quietSince = now
       }
       return now - quietSince >= stallMs && measured !== undefined

@@ -8,6 +8,7 @@ import type { SessionId } from '../domain/ids.ts'
 import type { AgentExit, AttemptOutcome, Usage } from '../domain/outcome.ts'
 import type { PermissionMode, Permissions } from '../domain/permissions.ts'
 import type { Question } from '../domain/question.ts'
+import type { Idling } from '../domain/stall.ts'
 
 export type Environment = Readonly<Record<string, string>>
 
@@ -25,6 +26,8 @@ export interface AgentCapabilities {
   readonly usageCounts: 'session' | 'attempt'
   /** It says what its work costs. */
   readonly saysCost: boolean
+  /** What its processes use while they only wait. Absent: next to nothing (`IDLING`). */
+  readonly idling?: Idling
 }
 
 /** An agent's program as found on a caller's PATH. */

@@ -22,7 +22,9 @@ beforeEach(() => {
 const keep = (now = NOW) => keepSession?.(SESSION, { HOME: home }, now)
 const put = (name: string) => writeFileSync(join(chats, name), name)
 const files = () =>
-  Object.fromEntries(readdirSync(chats).map(name => [name, readFileSync(join(chats, name), 'utf8')]))
+  Object.fromEntries(
+    readdirSync(chats).map(name => [name, readFileSync(join(chats, name), 'utf8')]),
+  )
 
 test('a session of this minute is given an earlier one, and no other is touched', async () => {
   const others = [

@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest'
-import { type Exertion, measureEveryMs, stallFailure, wasBusy } from '../../src/domain/stall.ts'
+import {
+  type Exertion,
+  IDLING,
+  measureEveryMs,
+  stallFailure,
+  wasBusy,
+} from '../../src/domain/stall.ts'
 
 const idle: Exertion = { cpuMs: 1_000, ioBytes: 50_000, processes: 3 }
 const MINUTE = 60_000
@@ -15,7 +21,16 @@ describe('whether anything was done between two looks', () => {
     ['one that has gone, with what it had used', { processes: 2, cpuMs: 500 }, true],
     ['one that has gone for another', { cpuMs: 200, ioBytes: 900 }, true],
   ])('%s', (_name, after, busy) => {
-    expect(wasBusy(idle, { ...idle, ...after }, MINUTE)).toBe(busy)
+    expect(wasBusy(idle, { ...idle, ...after }, MINUTE, IDLING)).toBe(busy)
+  })
+
+  it('an agent that is restless while it waits is allowed to be', () => {
+    const restless = { cpuShare: 0.1, ioBytesPerMinute: 6_000_000 }
+    const waits = { ...idle, cpuMs: 1_000 + 4_000, ioBytes: 50_000 + 3_600_000 }
+    expect(wasBusy(idle, waits, MINUTE, IDLING)).toBe(true)
+    expect(wasBusy(idle, waits, MINUTE, restless)).toBe(false)
+    const works = { ...idle, cpuMs: 1_000 + 30_000 }
+    expect(wasBusy(idle, works, MINUTE, restless)).toBe(true)
   })
 })
 

@@ -27,6 +27,7 @@ export function makeAcpAgent(preset: Preset): Agent {
       promptLimit: null,
       usageCounts: 'attempt',
       saysCost: false,
+      ...(preset.idling !== undefined && { idling: preset.idling }),
     },
     testedVersion: preset.testedVersion,
     translator: makeAcpTranslator(modesOf(preset)),

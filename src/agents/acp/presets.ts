@@ -7,6 +7,7 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import type { SessionId } from '../../domain/ids.ts'
 import type { PermissionMode } from '../../domain/permissions.ts'
+import type { Idling } from '../../domain/stall.ts'
 import type { Environment, OwnPlaces } from '../../ports/agent.ts'
 import { nameProject } from '../claude-configuration.ts'
 import { keepGeminiSession } from './gemini-sessions.ts'
@@ -39,6 +40,8 @@ export interface Preset {
   /** The way to log in that it wants to be told. */
   readonly login: string | null
   readonly own: (places: Places, directory: string) => OwnPlaces
+  /** As the agent's of that name. */
+  readonly idling?: Idling
   /** As the agent's of that name. */
   readonly keepSession?: (session: SessionId, places: Places, now: number) => Promise<void>
 }
@@ -218,6 +221,8 @@ export const presets = {
       return findConfiguredMode(await readConfiguration(environment)) ?? null
     },
     own: () => ({ readable: [], writable: [] }),
+    // Measured with 0.169.0 behind it: its app-server wakes up all the time, and writes its log.
+    idling: { cpuShare: 0.1, ioBytesPerMinute: 6_000_000 },
   },
   'opencode-acp': {
     ...NOTHING,

@@ -136,7 +136,6 @@ export const cast: Readonly<Record<string, Member>> = {
     }),
     expected: {
       ...SOUND,
-      'silent hang': `${NOT_PLAYED}: a stall of its is not noticed within minutes`,
       'usage limit': 'parked until its minute, resumed by hand',
       'denied by a rule': 'not done, not told',
     },
