@@ -108,6 +108,18 @@ test('a reader that goes away ends a command quietly', async () => {
   expect(said).toBe('')
 })
 
+test('a reader that leaves a socket with something unread in it is gone like any other', async () => {
+  const file = join(import.meta.dirname, '../../src/surfaces/cli/output.ts')
+  const script = `import { makeOutput } from ${JSON.stringify(file)}
+const output = makeOutput({})
+try { for (;;) output.write('x'.repeat(8192)) } catch (error) { output.tell(error.name) }`
+  const writer = spawn(process.execPath, ['--input-type=module', '-e', script])
+  await once(writer.stdout, 'readable')
+  writer.stdout.destroy()
+  const [said] = await once(writer.stderr, 'data')
+  expect(String(said)).toBe('ReaderGone\n')
+})
+
 test('a status without a worker is judged from what can be seen', async () => {
   const house = new House()
   const id = await house.submitScript('touch under-way; exec sleep 300')

@@ -69,7 +69,8 @@ export function makeOutput(environment: Readonly<Record<string, string | undefin
 
 function explainWrite(error: unknown): Error {
   const { code = '' } = error as { code?: string }
-  if (code === 'EPIPE') return new ReaderGone()
+  // A socket says the second where its reader had not read everything that had come.
+  if (code === 'EPIPE' || code === 'ECONNRESET') return new ReaderGone()
   const isFull = ['ENOSPC', 'EDQUOT', 'EFBIG'].includes(code)
   return new AppError(
     isFull ? 'no_space' : 'refused_in_state',

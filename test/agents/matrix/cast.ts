@@ -52,10 +52,13 @@ const denyInOpenCode = (directory: string) =>
     permission: { bash: { '*': 'allow', 'touch *': 'deny' } },
   })
 
-const denyInGemini = (directory: string) =>
-  changeJson(join(directory, '.gemini', 'settings.json'), {
-    tools: { exclude: ['run_shell_command(touch)'] },
-  })
+const denyInGemini = (directory: string) => {
+  mkdirSync(join(directory, '.gemini', 'policies'))
+  writeFileSync(
+    join(directory, '.gemini', 'policies', 'deny.toml'),
+    '[[rule]]\ntoolName = "run_shell_command"\ncommandPrefix = "touch"\ndecision = "deny"\npriority = 900\n',
+  )
+}
 
 const denyInCodex = (directory: string) => {
   mkdirSync(join(directory, 'rules'))
@@ -110,7 +113,7 @@ export const cast: Readonly<Record<string, Member>> = {
     expected: {
       ...SOUND,
       'usage limit': 'parked, reset unknown, resumed by hand',
-      'denied by a rule': `${NOT_PLAYED}: its rule did not hold in the mode that asks nothing`,
+      'denied by a rule': 'not done, not told',
     },
   },
   'claude-acp': {
