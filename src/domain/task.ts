@@ -30,6 +30,8 @@ export interface TaskRequest {
   readonly permissions: Permissions
   /** Its agent asks before it edits or runs anything. */
   readonly asks: boolean
+  /** The JSON Schema that its final answer is to fit, as JSON; null: it answers as it likes. */
+  readonly outputSchema: string | null
   /** For the agent `command`: the program and its arguments. Empty for all others. */
   readonly argv: readonly string[]
   /** For the agent `command`: run it again after a crash. */
@@ -84,6 +86,7 @@ export function plainRequest(id: TaskId) {
     fallback: [],
     account: null,
     asks: false,
+    outputSchema: null,
     idempotency: null,
     follows: null,
     session: null,

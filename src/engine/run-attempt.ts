@@ -148,6 +148,7 @@ async function launchAgent(
           confinement,
         )
       : request.permissions
+    const schema = request.outputSchema
     const launch = agent.planLaunch({
       installation,
       mode:
@@ -164,6 +165,9 @@ async function launchAgent(
       effort: isSuccessor ? null : request.effort,
       permissions,
       asks: request.asks,
+      ...(schema !== null && {
+        outputSchema: { json: schema, file: await files.keepOutputSchema(attempt.task, schema) },
+      }),
       worktree: worktree.path,
       workingDirectory,
       environment,

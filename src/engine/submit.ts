@@ -50,6 +50,8 @@ export interface Submission {
   readonly timeoutMs: number | null
   /** It asks before it edits or runs anything. */
   readonly asks: boolean
+  /** As JSON; null: it answers as it likes. */
+  readonly outputSchema: string | null
   readonly stallMs: number
   readonly maxFailures: number
   readonly budget: Budget | null
@@ -113,6 +115,7 @@ export async function planSubmission(
       fallback: submission.fallback.map(({ name }) => name),
       account,
       asks: submission.asks,
+      outputSchema: submission.outputSchema,
       model: submission.model,
       effort: submission.effort,
       permissions,
@@ -148,8 +151,14 @@ export async function planSubmission(
 }
 
 /** What an agent cannot do is said before it is asked to. */
-function refuseUnable({ agent, asks, budget, fallback }: Submission): void {
+function refuseUnable({ agent, asks, outputSchema, budget, fallback }: Submission): void {
   const { name, capabilities } = agent
+  const free = [agent, ...fallback].find(one => one.capabilities.answersBySchema !== true)
+  if (outputSchema !== null && free !== undefined) {
+    throw new AppError('bad_usage', `${free.name} cannot be held to an output schema`, {
+      hint: 'codex and claude can, for example: run -a codex --output-schema answer.json',
+    })
+  }
   if (asks && agent.dialogue === undefined) {
     throw new AppError('bad_usage', `${name} cannot ask while it works`, {
       hint: 'one that is talked to by ACP can, for example: run -a gemini --ask',

@@ -26,6 +26,8 @@ export interface AgentCapabilities {
   readonly usageCounts: 'session' | 'attempt'
   /** It says what its work costs. */
   readonly saysCost: boolean
+  /** Its final answer can be held to a JSON Schema. Absent: it cannot. */
+  readonly answersBySchema?: true
   /** What its processes use while they only wait. Absent: next to nothing (`IDLING`). */
   readonly idling?: Idling
 }
@@ -69,6 +71,8 @@ export interface LaunchRequest {
   readonly permissions: Permissions
   /** It is to ask before it edits or runs anything; only an agent with a dialogue can. */
   readonly asks: boolean
+  /** A JSON Schema for its final answer, and a file with that. Absent: it answers as it likes. */
+  readonly outputSchema?: { readonly json: string; readonly file: string }
   readonly worktree: string
   readonly workingDirectory: string
   readonly environment: Environment

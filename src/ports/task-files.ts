@@ -24,6 +24,8 @@ export interface TaskFiles {
   create(task: TaskId, repository: string): Promise<void>
   /** Writes prompt and environment; both and their directories are on disk when it returns. */
   writeRequest(task: TaskId, prompt: Uint8Array, environment: Environment): Promise<void>
+  /** Writes it into the task directory, and tells where. */
+  keepOutputSchema(task: TaskId, schema: string): Promise<string>
   readPrompt(task: TaskId): Promise<Uint8Array>
   readEnvironment(task: TaskId): Promise<Environment>
   /**

@@ -130,6 +130,7 @@ const request = z.object({
   fallback: z.optional(z.array(z.string())),
   account: z.optional(z.nullable(z.string())),
   asks: z.optional(z.boolean()),
+  outputSchema: z.optional(z.nullable(z.string())),
   idempotency: z.optional(z.nullable(z.object({ key: z.string(), fingerprint: z.string() }))),
   follows: z.optional(z.nullable(z.string())),
   session: z.optional(z.nullable(z.string())),

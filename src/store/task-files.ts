@@ -25,6 +25,7 @@ import { storeError } from './store-error.ts'
 
 const PROMPT = 'prompt'
 const ENVIRONMENT = 'environment.json'
+const OUTPUT_SCHEMA = 'output-schema.json'
 const PATCH = 'result.patch'
 const REPOSITORY = 'repository'
 /** As `src/worktree/included.ts` names them. */
@@ -72,6 +73,11 @@ export function makeTaskFiles(home: string): TaskFiles {
         await syncDirectory(tasks)
         reach('submission.request-synced')
       }),
+    async keepOutputSchema(task, schema) {
+      const file = join(directory(task), OUTPUT_SCHEMA)
+      await writeFile(file, schema, { mode: 0o600 })
+      return file
+    },
     readPrompt: task => readFile(join(directory(task), PROMPT)),
     async readEnvironment(task) {
       const text = await readFile(join(directory(task), ENVIRONMENT), 'utf8')

@@ -84,3 +84,11 @@ confinedTest(
     expect(await house.ok(['diff', id])).toBe('')
   },
 )
+
+confinedTest('a final answer is held to a schema', async () => {
+  const { house } = await claudeHouse([{ kind: 'reply', structured: { ok: true } }, say('There.')])
+  house.write('answer.json', '{"type":"object","properties":{"ok":{"type":"boolean"}}}')
+  const id = await house.submit(['claude', 'is it?', '--output-schema', 'answer.json'])
+  expect(await house.wait(id)).toMatchObject({ state: 'succeeded' })
+  expect(JSON.parse(await house.ok(['result', id]))).toEqual({ ok: true })
+})

@@ -294,3 +294,26 @@ test('without a login the task is refused with the way to one, and nothing is ma
   expect(house.git('for-each-ref')).toBe(before)
   expect(existsSync(join(house.home, 'tasks'))).toBe(false)
 })
+
+test('a final answer is held to a schema, also after a resume', async () => {
+  const answer = '{"ok":true}'
+  const { house, model } = await houseWithModel([
+    shell('touch under-way; exec tail -f /dev/null'),
+    say(answer),
+  ])
+  const schema = {
+    type: 'object',
+    properties: { ok: { type: 'boolean' } },
+    required: ['ok'],
+    additionalProperties: false,
+  }
+  house.write('answer.json', JSON.stringify(schema))
+  const id = await house.submit(['codex', 'is it?', '--output-schema', 'answer.json'])
+  await exists(house, id, 'under-way')
+  process.kill(house.pid(id), 'SIGKILL')
+  expect(await house.wait(id)).toMatchObject({ state: 'succeeded', attempt: 2, result: { answer } })
+  const formats = model.requests
+    .filter(({ conversation }) => conversation !== null)
+    .map(({ body }) => (body as { text?: { format?: { schema?: unknown } } }).text?.format?.schema)
+  expect(formats).toEqual([schema, schema])
+})

@@ -268,6 +268,11 @@ describe('a launch', () => {
     const fresh = claude.planLaunch(request)
     expect(fresh.argv).toEqual([...head, '--session-id', ID, ...options])
     expect(fresh.session).toBe(ID)
+    const outputSchema = { json: '{"type":"object"}', file: '/t/output-schema.json' }
+    expect(claude.planLaunch({ ...request, outputSchema }).argv).toEqual([
+      ...fresh.argv,
+      ...['--json-schema', '{"type":"object"}'],
+    ])
     const resumed = claude.planLaunch(resume)
     expect(resumed.argv).toEqual([...head, '--resume', 's1', ...options])
     expect(resumed.session).toBe('s1')

@@ -286,6 +286,11 @@ describe('the arguments', () => {
     expect(codex.planLaunch({ ...request, mode }).argv).toEqual([
       ...['/c/codex', 'exec', 'resume', '--json', ...options, 't1', '-'],
     ])
+    const outputSchema = { json: '{}', file: '/t/output-schema.json' }
+    expect(codex.planLaunch({ ...request, mode, outputSchema }).argv).toEqual([
+      ...['/c/codex', 'exec', 'resume', '--json', ...options],
+      ...['--output-schema', '/t/output-schema.json', 't1', '-'],
+    ])
   })
 
   it('quote every value as TOML', () => {

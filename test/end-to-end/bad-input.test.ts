@@ -110,6 +110,24 @@ test('prompts that are none', async () => {
   await expectRefused(house, ['run', 'codex', 'x', '--permissions', 'all'], 2, /none of/, options)
 })
 
+test('output schemas that are none', async () => {
+  const house = new House()
+  const options = withCodex(house)
+  const refused = (file: string, about: RegExp, agent = 'codex') =>
+    expectRefused(house, ['run', agent, 'x', '--output-schema', file], 2, about, options)
+  house.write('torn.json', '{"type": ')
+  house.write('list.json', '[]')
+  house.write('long.json', JSON.stringify({ description: 'x'.repeat(100_000) }))
+  house.write('sound.json', '{"type":"object"}')
+  await refused('no-such.json', /no-such\.json cannot be read/)
+  await refused('torn.json', /torn\.json is no JSON/)
+  await refused('list.json', /is no object/)
+  await refused('long.json', /is longer than 100000 bytes/)
+  await refused('sound.json', /pi cannot be held to an output schema/, 'pi')
+  const fallback = ['run', 'codex', 'x', '--output-schema', 'sound.json', '--fallback', 'pi']
+  await expectRefused(house, fallback, 2, /pi cannot be held/, options)
+})
+
 test('a program without its dashes', async () => {
   const house = new House()
   await expectRefused(house, ['run', 'command', 'true'], 2, /run command -- npm test/)

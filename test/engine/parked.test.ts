@@ -54,6 +54,7 @@ test('a task that is parked for 7 days, 12 hours of them with the machine off, t
       retryOnCrash: false,
       model: null,
       effort: null,
+      outputSchema: null,
       permissions: null,
       bounds: defaultBounds.capture,
       setUp: { command: undefined, bounds: defaultBounds.include },

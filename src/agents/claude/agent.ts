@@ -42,6 +42,7 @@ export const claude: Agent = {
     promptLimit: PROMPT_LIMIT - INSTRUCTIONS_ROOM,
     usageCounts: 'attempt',
     saysCost: true,
+    answersBySchema: true,
   },
   testedVersion: '2.1.329',
   translator: claudeTranslator,
@@ -74,7 +75,7 @@ export const claude: Agent = {
   findAccount: nameAccount,
 
   planLaunch(request) {
-    const { installation, mode, model, effort } = request
+    const { installation, mode, model, effort, outputSchema } = request
     const session = mode.kind === 'resume' ? mode.session : asSessionId(mode.sessionToBe)
     return {
       argv: [
@@ -85,6 +86,7 @@ export const claude: Agent = {
         ...permissionArguments(request),
         ...(model === null ? [] : ['--model', model]),
         ...(effort === null ? [] : ['--effort', EFFORTS[effort] ?? effort]),
+        ...(outputSchema === undefined ? [] : ['--json-schema', outputSchema.json]),
       ],
       environment: environmentFor(request),
       stdin: promptFor(request),

@@ -33,6 +33,7 @@ export const codex: Agent = {
     promptLimit: INPUT_LIMIT - INSTRUCTIONS_ROOM,
     usageCounts: 'session',
     saysCost: false,
+    answersBySchema: true,
   },
   testedVersion: '0.169.0',
   translator: codexTranslator,
@@ -73,7 +74,7 @@ export const codex: Agent = {
   },
 
   planLaunch(request) {
-    const { installation, mode, model, effort } = request
+    const { installation, mode, model, effort, outputSchema } = request
     return {
       argv: [
         installation.program,
@@ -82,6 +83,7 @@ export const codex: Agent = {
         ...permissionArguments(request),
         ...(model === null ? [] : ['-m', MODEL_ALIASES[model] ?? model]),
         ...(effort === null ? [] : setting('model_reasoning_effort', tomlString(effort))),
+        ...(outputSchema === undefined ? [] : ['--output-schema', outputSchema.file]),
         ...(mode.kind === 'resume' ? [mode.session] : []),
         '-', // The prompt comes from stdin.
       ],

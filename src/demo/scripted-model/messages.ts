@@ -80,8 +80,9 @@ function reply(answer: Reply, { tools }: Conversation, id: string): Frames {
     index++
   }
 
-  if (answer.shell !== undefined) {
-    const { input, ...call } = toolUse(answer.shell, tools, id)
+  const use = toolUse(answer, tools, id)
+  if (use !== undefined) {
+    const { input, ...call } = use
     const delta = { type: 'input_json_delta', partial_json: JSON.stringify(input) }
     ending += event('content_block_start', { index, content_block: { ...call, input: {} } })
     ending += event('content_block_delta', { index, delta })
@@ -104,7 +105,8 @@ function reply(answer: Reply, { tools }: Conversation, id: string): Frames {
 function replyInOnePiece(answer: Reply, { tools }: Conversation, id: string): unknown {
   const content: object[] = []
   if (answer.text !== undefined) content.push({ type: 'text', text: answer.text })
-  if (answer.shell !== undefined) content.push(toolUse(answer.shell, tools, id))
+  const use = toolUse(answer, tools, id)
+  if (use !== undefined) content.push(use)
   return makeMessage(id, content, stopReason(answer), OUTPUT_TOKENS)
 }
 
@@ -126,10 +128,13 @@ function makeMessage(
   }
 }
 
-function toolUse(command: string, tools: readonly string[], id: string) {
-  return { type: 'tool_use', id: `toolu_${id}`, ...shellCall(command, tools) }
+function toolUse({ shell, structured }: Reply, tools: readonly string[], id: string) {
+  const base = { type: 'tool_use', id: `toolu_${id}` }
+  if (shell !== undefined) return { ...base, ...shellCall(shell, tools) }
+  if (structured === undefined) return undefined
+  return { ...base, name: 'StructuredOutput', input: structured }
 }
 
-function stopReason(answer: Reply): string {
-  return answer.shell === undefined ? 'end_turn' : 'tool_use'
+function stopReason({ shell, structured }: Reply): string {
+  return shell === undefined && structured === undefined ? 'end_turn' : 'tool_use'
 }

@@ -15,6 +15,8 @@ export interface Reply {
   readonly text?: string
   /** A shell command, run by whichever tool of the request's list runs commands. */
   readonly shell?: string
+  /** What is answered by Claude Code's tool for an answer that is held to a schema. */
+  readonly structured?: unknown
   /** In how many parts the text comes; 1 where nothing is said. */
   readonly chunks?: number
   /** Milliseconds after each part. */

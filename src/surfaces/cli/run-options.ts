@@ -1,8 +1,10 @@
 /** The flags of `run` that say where, when and under which name: read and checked. */
+import { readFile } from 'node:fs/promises'
+import { resolve } from 'node:path'
 import { MAX_FAILURES_IN_ROW } from '../../domain/backoff.ts'
 import { type Budget, parseBudget } from '../../domain/budget.ts'
 import { type Configuration, configuredStallMs } from '../../domain/configuration.ts'
-import { AppError } from '../../domain/errors.ts'
+import { AppError, messageOf } from '../../domain/errors.ts'
 import { findNameProblem, type TaskId } from '../../domain/ids.ts'
 import { STALL_MS } from '../../domain/stall.ts'
 import type { Place } from '../../engine/choose-workplace.ts'
@@ -35,6 +37,10 @@ export const runOptions = {
     about: 'agents that go on, one after the other, where an account is used up',
     value: 'AGENTS',
   },
+  outputSchema: {
+    about: 'a file with the JSON Schema that the final answer is to fit',
+    value: 'FILE',
+  },
   ask: { about: 'let the agent ask before it edits or runs anything (ACP)' },
   idempotencyKey: { about: 'handed in twice under one key, it is one task', value: 'KEY' },
 } as const
@@ -50,6 +56,7 @@ type Options = Pick<
   | 'timeoutMs'
   | 'idempotencyKey'
   | 'asks'
+  | 'outputSchema'
   | 'stallMs'
   | 'maxFailures'
   | 'budget'
@@ -74,6 +81,10 @@ export async function readOptions(
     timeoutMs: flags.timeout === undefined ? null : parseTimeout(flags.timeout),
     idempotencyKey: flags.idempotencyKey ?? null,
     asks: flags.ask === true,
+    outputSchema:
+      flags.outputSchema === undefined
+        ? null
+        : await readOutputSchema(resolve(context.directory, flags.outputSchema)),
     stallMs:
       flags.stall === undefined
         ? (configuredStallMs(configuration) ?? STALL_MS)
@@ -155,4 +166,33 @@ async function findTasks(
     ids.add(task.request.id)
   }
   return [...ids]
+}
+
+/** One argument of a program may be no longer than 128 KiB. */
+const MOST_SCHEMA_BYTES = 100_000
+
+async function readOutputSchema(path: string): Promise<string> {
+  const refuse = (why: string, cause?: unknown) =>
+    new AppError('bad_usage', `the output schema ${path} ${why}`, {
+      hint: 'a JSON Schema, for example: {"type":"object","properties":{"ok":{"type":"boolean"}}}',
+      cause,
+    })
+  let text: string
+  try {
+    text = await readFile(path, 'utf8')
+  } catch (cause) {
+    throw refuse(`cannot be read: ${messageOf(cause)}`, cause)
+  }
+  let schema: unknown
+  try {
+    schema = JSON.parse(text)
+  } catch (cause) {
+    throw refuse(`is no JSON: ${messageOf(cause)}`, cause)
+  }
+  if (typeof schema !== 'object' || schema === null || Array.isArray(schema)) {
+    throw refuse('is no object')
+  }
+  const json = JSON.stringify(schema)
+  if (Buffer.byteLength(json) <= MOST_SCHEMA_BYTES) return json
+  throw refuse(`is longer than ${MOST_SCHEMA_BYTES} bytes`)
 }
