@@ -22,10 +22,11 @@ const VARIABLES = {
   permissions: 'HOLDFAST_PERMISSIONS',
   slots: 'HOLDFAST_SLOTS',
   stallSeconds: 'HOLDFAST_STALL_SECONDS',
+  keepWorktrees: 'HOLDFAST_KEEP_WORKTREES',
 } as const
 
 /** Those that are whole numbers. */
-const NUMBERS: readonly string[] = ['slots', 'stallSeconds']
+const NUMBERS: readonly string[] = ['slots', 'stallSeconds', 'keepWorktrees']
 
 export interface ConfigurationSources {
   /** The top of the caller's checkout; null: none is looked at. */

@@ -105,6 +105,14 @@ export const settings = (agents: readonly string[]) =>
       places: ['user', 'environment'],
       variable: 'HOLDFAST_STALL_SECONDS',
     },
+    keepWorktrees: {
+      about:
+        'how many managed worktrees stay, the newest; older ones are put away, and can be restored',
+      allowed: 'a whole number from 0',
+      otherwise: '15',
+      places: ['user', 'environment'],
+      variable: 'HOLDFAST_KEEP_WORKTREES',
+    },
   }) satisfies Record<string, SettingInfo>
 
 /** What may stand in each place. */
@@ -136,8 +144,11 @@ export function makeSchemas(agents: readonly string[]) {
       }),
     ),
   }
-  const slots = described('slots', z.int().check(z.gte(1)))
-  const stallSeconds = described('stallSeconds', z.int().check(z.gte(1)))
+  const own = {
+    slots: described('slots', z.int().check(z.gte(1))),
+    stallSeconds: described('stallSeconds', z.int().check(z.gte(1))),
+    keepWorktrees: described('keepWorktrees', count),
+  }
   return {
     repository: z.strictObject({
       ...inFiles,
@@ -150,9 +161,8 @@ export function makeSchemas(agents: readonly string[]) {
     user: z.strictObject({
       ...inFiles,
       permissions: described('permissions', z.enum(permissionModes)),
-      slots,
-      stallSeconds,
+      ...own,
     }),
-    environment: z.strictObject({ ...shared, permissions: narrow, slots, stallSeconds }),
+    environment: z.strictObject({ ...shared, permissions: narrow, ...own }),
   }
 }

@@ -3,6 +3,7 @@
  * over the repository's file over the user's own. Pure.
  */
 import { type PermissionMode, stricterMode } from './permissions.ts'
+import { DEFAULT_RETENTION, type RetentionPolicy } from './retention.ts'
 
 interface SomeBounds {
   readonly maxBytes?: number | undefined
@@ -31,6 +32,8 @@ export interface UserSettings extends Settings {
   readonly slots?: number | undefined
   /** How long an agent may be silent and idle, in seconds. */
   readonly stallSeconds?: number | undefined
+  /** How many managed worktrees stay, the newest. */
+  readonly keepWorktrees?: number | undefined
 }
 
 /** By place; what a place does not set is absent in it. */
@@ -105,6 +108,11 @@ export function configuredBounds(
 export function configuredStallMs({ environment, user }: Configuration): number | undefined {
   const seconds = environment.stallSeconds ?? user.stallSeconds
   return seconds === undefined ? undefined : seconds * 1_000
+}
+
+export function configuredRetention({ environment, user }: Configuration): RetentionPolicy {
+  const keep = environment.keepWorktrees ?? user.keepWorktrees ?? DEFAULT_RETENTION.keep
+  return { ...DEFAULT_RETENTION, keep }
 }
 
 export function configuredSlots({ environment, user }: Configuration): number | undefined {

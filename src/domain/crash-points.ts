@@ -143,12 +143,19 @@ const points = {
     'settle.environment-forgotten': 'a task that has ended has no environment any more',
   },
   Retiring: {
+    'snapshot.ignored-kept': 'ignored files are beside the snapshot that is to be',
+    'snapshot.taken': 'the state of the worktree is held by a ref',
+    'snapshot.recorded': 'and its row says so',
     'retire.proven': 'all that is in the worktree is in the result',
     'retire.renamed': 'it is in the trash',
     'retire.proven-again': 'nothing came into it meanwhile',
     'retire.unregistered': 'git has forgotten it',
     'retire.unlinked': 'its files are gone',
     'retire.forgotten': 'its row is gone',
+  },
+  Restoring: {
+    'restore.made': 'the worktree stands again',
+    'restore.recorded': 'and its row says so',
   },
   'Applying (the command `apply`)': {
     'apply.planned': 'what is to be written is known; there is nothing but a scratch directory',

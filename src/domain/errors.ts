@@ -23,6 +23,7 @@ export type RefusalCode =
   | 'idempotency_conflict'
   | 'work_left'
   | 'no_result'
+  | 'no_snapshot'
   | 'conflict'
   | 'in_the_way'
   | 'changed_since'

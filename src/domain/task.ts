@@ -284,6 +284,8 @@ export interface Task {
   /** Of all its attempts. */
   readonly usage: Usage | null
   readonly startedAt: number | null
+  /** Since when it is listed only with all others; milliseconds since 1970. Null: it is not. */
+  readonly archivedAt: number | null
   readonly taken: Taken | null
 }
 

@@ -55,7 +55,8 @@ export async function retireUnused({ request }: Task, ports: RetirePorts): Promi
   }
 }
 
-async function requireUnleased(
+/** Refuses with `no_such_task`, `leased`, or `refused_in_state` where it is of another kind. */
+export async function requireUnleased(
   id: WorktreeId,
   kinds: readonly WorktreeKind[],
   store: Store,

@@ -20,11 +20,16 @@ export interface WorkOrder {
   /** How long to stay with nothing to do, in milliseconds. */
   readonly idleMs: number
   readonly log: (line: string) => void
+  /** Puts the house in order while there is nothing else to do; gives what it did, a line each. */
+  readonly keepHouse: (leave: AbortSignal) => Promise<readonly string[]>
   /** Set from outside to make the worker leave; agents go on without it. */
   readonly leave: AbortSignal
 }
 
 const UNSEEN = -1
+/** The house is put in order when nothing was at work for so long, and in any case so often. */
+const QUIET_MS = 5_000
+const HOUSE_EVERY_MS = 3_600_000
 /** A slot may stand idle for this long, until the task that was interrupted in it goes on. */
 const SLOT_KEPT_MS = 30_000
 
@@ -107,7 +112,11 @@ export async function work(order: WorkOrder, ports: FollowPorts): Promise<void> 
     done => done.forEach(order.log),
     (error: unknown) => order.log(`not reconciled: ${messageOf(error)}`),
   )
+  const house = housekeeping(order)
   let idleSince = clock.elapsed()
+  let quietSince = clock.elapsed()
+  let keptAt = clock.elapsed()
+  let isKept = false
   let wakeAt: number | undefined
   let lookedAt = clock.now()
   /** Slots that were free when work was last looked for. */
@@ -132,14 +141,48 @@ export async function work(order: WorkOrder, ports: FollowPorts): Promise<void> 
       await claim()
       wakeAt = await store.nextWake()
     }
-    if (attended.size > 0 || wakeAt !== undefined) idleSince = clock.elapsed()
-    if (clock.elapsed() - idleSince >= order.idleMs) return
+    const elapsed = clock.elapsed()
+    if (attended.size > 0) {
+      quietSince = elapsed
+      isKept = false
+    }
+    if ((!isKept && elapsed - quietSince >= QUIET_MS) || elapsed - keptAt >= HOUSE_EVERY_MS) {
+      keptAt = elapsed
+      isKept = true
+      house.begin()
+    }
+    if (attended.size > 0 || wakeAt !== undefined || house.isBusy()) idleSince = clock.elapsed()
+    if (clock.elapsed() - idleSince >= order.idleMs) return await house.leave()
     await ticker.next(untilNextWake(wakeAt, freeSlots() > 0, clock.now()))
   }
+  await house.leave()
   if (trouble !== undefined) throw trouble.error
   for (const { wishes } of attended.values()) wishes.release = true
   ticker.wake()
   await Promise.all([...attended.values()].map(({ over }) => over))
+}
+
+/** Beside the work, at most once at a time. */
+function housekeeping({ keepHouse, log }: WorkOrder) {
+  const leaving = new AbortController()
+  let over: Promise<void> | undefined
+  return {
+    begin() {
+      over ??= keepHouse(leaving.signal)
+        .then(
+          done => done.forEach(log),
+          (error: unknown) => log(`the house was not put in order: ${messageOf(error)}`),
+        )
+        .finally(() => {
+          over = undefined
+        })
+    },
+    isBusy: () => over !== undefined,
+    async leave() {
+      leaving.abort()
+      await over
+    },
+  }
 }
 
 /** A wait that ends between two ticks is not kept waiting; without a free slot it has to be. */

@@ -9,6 +9,7 @@ import type { AgentEvent, TaskEvent } from '../domain/agent-events.ts'
 import type { Fence, TaskId, WorktreeId } from '../domain/ids.ts'
 import type { Failure, Usage } from '../domain/outcome.ts'
 import type { RowRemains } from '../domain/restored.ts'
+import type { Snapshot } from '../domain/snapshot.ts'
 import type {
   Attempt,
   Idempotency,
@@ -173,6 +174,24 @@ export interface Store {
   /** Forgets a worktree that is gone from the disk. Refuses (false) while it is leased. */
   forgetWorktree(id: WorktreeId): Promise<boolean>
 
+  /**
+   * From now on nobody may lease it, until it is forgotten or `giveUpRetirement` was called. False:
+   * somebody has, or there is no such worktree.
+   */
+  beginRetirement(id: WorktreeId): Promise<boolean>
+  giveUpRetirement(id: WorktreeId): Promise<void>
+  /** A pinned worktree is retired only by name. False: there is no such worktree. */
+  pinWorktree(id: WorktreeId, pinned: boolean): Promise<boolean>
+  /** From `at` on it is listed only with all others; null: like any other again. */
+  archiveTask(task: TaskId, at: number | null): Promise<void>
+  /** The same for all tasks that worked in a worktree. */
+  archiveTasksIn(worktree: WorktreeId, at: number | null): Promise<void>
+  /** Writes down what is left of a worktree, before anything of it is taken away. */
+  recordSnapshot(snapshot: Snapshot): Promise<void>
+  /** Of one worktree, or of all; the newest first. */
+  listSnapshots(worktree?: WorktreeId): Promise<readonly Snapshot[]>
+  forgetSnapshot(worktree: WorktreeId, number: number): Promise<void>
+
   /** The common git directories of all tasks. */
   listRepositories(): Promise<readonly string[]>
   /** Frees a worktree whose task has ended, or is not known; false: it is not so (any more). */
@@ -247,6 +266,10 @@ export interface StoredWorktree extends WorktreePlan {
   readonly record: WorktreeRecord | null
   /** The task that claims it; null: it may be retired. */
   readonly leasedTo: TaskId | null
+  /** It is retired only by name. */
+  readonly pinned: boolean
+  /** It is being taken away, or was when whoever did it died. */
+  readonly retiring: boolean
 }
 
 export interface AttemptRecord {

@@ -20,6 +20,10 @@ export interface TaskFiles {
   worktreesDirectory(): string
   /** Where retired worktrees are renamed to before they are unlinked; on their file system. */
   trash(): string
+  /** Where the ignored files of a snapshot lie: a private directory, made if it is missing. */
+  openSnapshotDirectory(worktree: WorktreeId, number: number): Promise<string>
+  /** Takes it away; none is no error. */
+  removeSnapshotDirectory(worktree: WorktreeId, number: number): Promise<void>
   /** Makes the task directory, with the repository's common git directory written down in it. Refuses with `store_unwritable`. */
   create(task: TaskId, repository: string): Promise<void>
   /** Writes prompt and environment; both and their directories are on disk when it returns. */

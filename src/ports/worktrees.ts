@@ -6,6 +6,7 @@ import type { Bounds } from '../domain/configuration.ts'
 import type { CommitId, TaskId, WorktreeId } from '../domain/ids.ts'
 import type { RepositoryResult } from '../domain/outcome.ts'
 import type { IncludedFiles } from '../domain/set-up.ts'
+import type { SnapshotContent } from '../domain/snapshot.ts'
 import type { Base, RepositoryPlace, WorktreeKind } from '../domain/task.ts'
 
 /** A checkout that a caller stands in, and the commit it is on. */
@@ -180,6 +181,46 @@ export interface Worktrees {
     setUpAt?: SetUpTime,
   ): Promise<void>
   /**
+   * Takes its whole state: commit, index, working files and untracked ones under
+   * `refs/holdfast/<id>/snapshot/<number>`, ignored files in `directory`, a private one that exists.
+   * All is read back and compared. The worktree is not touched. Refuses with `work_left`, naming what
+   * cannot be kept (a submodule, a repository inside, too much, a merge in progress), and as
+   * `captureBase` does.
+   */
+  takeSnapshot(
+    worktree: WorktreeRecord,
+    number: number,
+    directory: string,
+    bounds: Bounds,
+    setUpAt: SetUpTime,
+  ): Promise<SnapshotContent>
+  /**
+   * Removes a worktree as `removeWorktree` does, its content proven equal to the snapshot, ignored
+   * files too. Refuses with `work_left` where it is not.
+   */
+  retireWorktree(
+    worktree: UnleasedWorktree,
+    snapshot: SnapshotContent,
+    directory: string,
+    trash: string,
+  ): Promise<void>
+  /**
+   * Makes the worktree of a snapshot at `path`, which must not exist. `problems`: what could not be
+   * brought back as it was, in words; it is still in the snapshot.
+   */
+  restoreWorktree(
+    place: Omit<WorktreePlan, 'kind'>,
+    snapshot: SnapshotContent,
+    directory: string,
+  ): Promise<{ readonly worktree: WorktreeRecord; readonly problems: readonly string[] }>
+  /**
+   * Whether merging a commit into the HEAD of the repository's own checkout would change nothing
+   * there: it was merged, squashed or picked. Throws where that cannot be told.
+   */
+  isContained(commonDir: string, commit: CommitId): Promise<boolean>
+  /** Lets go of what `takeSnapshot` has put into the repository; none, or no repository, is no error. */
+  dropSnapshot(commonDir: string, id: WorktreeId, number: number): Promise<void>
+  /**
    * Takes a worktree of ours away without any proof: one that was never finished, or whose work the
    * user gives up. Does nothing to what is not registered and locked for this id.
    */
@@ -259,4 +300,6 @@ export interface RegisteredWorktree {
   /** Null: not locked. */
   readonly lockReason: string | null
   readonly prunable: boolean
+  /** The full ref; null: HEAD is detached. */
+  readonly branch: string | null
 }

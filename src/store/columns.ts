@@ -6,6 +6,7 @@ import type { TaskEventBody } from '../domain/agent-events.ts'
 import type { Budget } from '../domain/budget.ts'
 import { AppError } from '../domain/errors.ts'
 import type { Usage } from '../domain/outcome.ts'
+import type { SnapshotContent } from '../domain/snapshot.ts'
 import { plainRequest, type Taken, type TaskRequest, type TaskState } from '../domain/task.ts'
 import type { Translation } from '../ports/agent.ts'
 import type { WorktreeRecord } from '../ports/worktrees.ts'
@@ -54,6 +55,12 @@ export function readWorktreeRecord(id: string, json: string): WorktreeRecord {
   throw new AppError('task_unreadable', `the row of worktree ${id} is damaged: record_json`, {
     hint: 'holdfast doctor --fix makes it anew from the worktree itself',
   })
+}
+
+/** Undefined: damaged. What is known of work decides what may be done to it: never guessed. */
+export function readSnapshotContent(json: string): SnapshotContent | undefined {
+  const content = parse<Partial<SnapshotContent> | null>(json)
+  return content?.state?.commit === undefined ? undefined : (content as SnapshotContent)
 }
 
 /** Null: not known; then it counts as not taken, and nothing is given up for it. */

@@ -24,6 +24,7 @@ export const OUR_NAMES: readonly string[] = [
   'tasks',
   'worktrees',
   'trash',
+  'snapshots',
   'set-up',
   'locks',
   'cache',
@@ -54,6 +55,7 @@ const isOurs: Readonly<Record<string, (name: string, path: string) => boolean>> 
   worktrees: () => false,
   trash: name => /^index-[A-Za-z0-9]{6}$/.test(name),
   // Nothing is lost with an empty file.
+  snapshots: name => /^[a-z0-9-]+-\d+$/.test(name),
   'set-up': (_, path) => lstatSync(path).isFile() && lstatSync(path).size === 0,
   locks: name => /\.lock(?:-journal)?$/.test(name),
   cache: name => name === 'code',

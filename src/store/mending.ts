@@ -60,7 +60,7 @@ export async function registerWorktree(
   await db
     .insertInto('worktrees')
     .values({ id, kind, path, repository: commonDir, pinned: 0, created_at: now, record_json })
-    .onConflict(conflict => conflict.column('id').doUpdateSet({ record_json }))
+    .onConflict(conflict => conflict.column('id').doUpdateSet({ path, record_json }))
     .execute()
 }
 

@@ -41,6 +41,8 @@ export interface Database {
     budget_json: string | null
     /** How many of the agents to fall back to have been turned to. */
     fallbacks: Generated<number>
+    /** Null: it is shown like any other. */
+    archived_at: number | null
   }
   /** Accounts that are used up. */
   limits: {
@@ -94,6 +96,18 @@ export interface Database {
     created_at: number
     /** Null until the worktree stands. */
     record_json: string | null
+    /** 1: it is being taken away, and nobody may lease it. */
+    retiring: Generated<number>
+  }
+  /** Of worktrees; one that has a row there stands, and its snapshots are old. */
+  snapshots: {
+    worktree: string
+    number: number
+    kind: 'managed' | 'permanent' | 'borrowed'
+    path: string
+    repository: string
+    taken_at: number
+    content_json: string
   }
   leases: {
     worktree: string

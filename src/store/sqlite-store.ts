@@ -27,15 +27,26 @@ import { transition } from './moves.ts'
 import { openDatabase } from './open.ts'
 import { findProgress, listAttempts, listUsage, recordSteps, type Step } from './progress.ts'
 import type { Database } from './schema.ts'
+import { forgetSnapshot, listSnapshots, recordSnapshot } from './snapshots.ts'
 import { storeError } from './store-error.ts'
 import { findTwin, submitTask, unlessKnown } from './submissions.ts'
-import { countTasks, findTask, findTasksNamed, listTasks, recordTaken } from './tasks.ts'
 import {
+  archiveTask,
+  countTasks,
+  findTask,
+  findTasksNamed,
+  listTasks,
+  recordTaken,
+} from './tasks.ts'
+import {
+  beginRetirement,
   findWorktree,
   forgetWorktree,
+  giveUpRetirement,
   leaseWorktree,
   listWorktrees,
   newestTaskIn,
+  pinWorktree,
   recordWorktree,
 } from './worktrees.ts'
 
@@ -120,6 +131,14 @@ export async function openSqliteStore(directory: string, clock: Clock): Promise<
     findWorktree: id => findWorktree(db, id),
     listWorktrees: () => listWorktrees(db),
     forgetWorktree: id => forgetWorktree(db, id),
+    beginRetirement: id => beginRetirement(db, id),
+    giveUpRetirement: id => giveUpRetirement(db, id),
+    pinWorktree: (id, pinned) => pinWorktree(db, id, pinned),
+    archiveTask: (task, at) => archiveTask(db, 'id', task, at),
+    archiveTasksIn: (worktree, at) => archiveTask(db, 'worktree', worktree, at),
+    recordSnapshot: snapshot => recordSnapshot(db, snapshot),
+    listSnapshots: worktree => listSnapshots(db, worktree),
+    forgetSnapshot: (worktree, number) => forgetSnapshot(db, worktree, number),
     listRepositories: () => listRepositories(db),
     releaseLease: worktree => releaseLease(db, worktree),
     findLease: worktree => findLease(db, worktree),

@@ -154,6 +154,16 @@ async function leaseAtOnce(
       hint: `holdfast wait ${holder}, or hand it in without naming a worktree`,
     })
   }
+  const { retiring } = await db
+    .selectFrom('worktrees')
+    .select('retiring')
+    .where('id', '=', workplace.id)
+    .executeTakeFirstOrThrow()
+  if (retiring === 1) {
+    throw new AppError('leased', `${path ?? workplace.id} is being put away`, {
+      hint: 'hand it in again in a moment: the worktree is brought back then',
+    })
+  }
   const newest = await newestTaskIn(db, workplace.id)
   if (newest !== newestTask) {
     throw new AppError('leased', `task ${newest} has used ${path ?? workplace.id} meanwhile`, {

@@ -31,6 +31,7 @@ const REPOSITORY = 'repository'
 /** As `src/worktree/included.ts` names them. */
 const INCLUDED = ['included', 'included.json']
 const SCRATCH = 'scratch'
+const SNAPSHOTS = 'snapshots'
 
 const environmentFile = z.record(z.string(), z.string())
 
@@ -38,6 +39,8 @@ const environmentFile = z.record(z.string(), z.string())
 export function makeTaskFiles(home: string): TaskFiles {
   const tasks = join(home, 'tasks')
   const directory = (task: string) => join(tasks, task)
+  const snapshotDirectory = (worktree: string, number: number) =>
+    join(home, SNAPSHOTS, `${worktree}-${number}`)
   return {
     directory,
     runDirectory: (task, fence) => join(directory(task), 'runs', String(fence)),
@@ -45,6 +48,15 @@ export function makeTaskFiles(home: string): TaskFiles {
     worktreePath: task => join(home, 'worktrees', task),
     worktreesDirectory: () => join(home, 'worktrees'),
     trash: () => join(home, 'trash'),
+    async openSnapshotDirectory(worktree, number) {
+      const path = snapshotDirectory(worktree, number)
+      await mkdir(path, { recursive: true, mode: 0o700 })
+      await syncDirectory(join(home, SNAPSHOTS))
+      return path
+    },
+    async removeSnapshotDirectory(worktree, number) {
+      await rm(snapshotDirectory(worktree, number), { recursive: true, force: true })
+    },
     create: (task, repository) =>
       explained(tasks, async () => {
         await mkdir(tasks, { recursive: true, mode: 0o700 })

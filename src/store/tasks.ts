@@ -57,6 +57,7 @@ export function readTask(row: TaskRow): Task {
     usage: row.usage_json === null ? null : readUsage(row.usage_json),
     startedAt: row.started_at === null ? null : Number(row.started_at),
     taken: row.taken_json === null ? null : readTaken(row.taken_json),
+    archivedAt: row.archived_at === null ? null : Number(row.archived_at),
   }
 }
 
@@ -192,6 +193,16 @@ export async function listTasks(
   if (filter.limit !== undefined) query = query.limit(filter.limit)
   const rows = await query.execute()
   return rows.map(row => readTaskOr(row, onUnreadable)).filter(task => task !== undefined)
+}
+
+/** By the task itself, or by the worktree that tasks worked in. */
+export async function archiveTask(
+  db: Db,
+  by: 'id' | 'worktree',
+  value: string,
+  at: number | null,
+): Promise<void> {
+  await db.updateTable('tasks').set({ archived_at: at }).where(by, '=', value).execute()
 }
 
 export async function countTasks(db: Db, states: readonly TaskStateName[]): Promise<number> {

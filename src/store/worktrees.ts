@@ -1,5 +1,5 @@
 /** Worktrees and who claims them. */
-import type { Kysely } from 'kysely'
+import type { ExpressionBuilder, Kysely } from 'kysely'
 import type { TaskId, WorktreeId } from '../domain/ids.ts'
 import type { ClaimedAttempt, StoredWorktree } from '../ports/store.ts'
 import type { WorktreePlan, WorktreeRecord } from '../ports/worktrees.ts'
@@ -84,6 +84,8 @@ function readWorktree(row: WorktreeRow): StoredWorktree {
     commonDir: row.repository,
     record: row.record_json === null ? null : readWorktreeRecord(row.id, row.record_json),
     leasedTo: row.leased_to as TaskId | null,
+    pinned: row.pinned === 1,
+    retiring: row.retiring === 1,
   }
 }
 
@@ -115,14 +117,39 @@ export async function newestTaskIn(db: Db, id: WorktreeId): Promise<TaskId | nul
   return (row?.id as TaskId | undefined) ?? null
 }
 
+const isUnleased = (id: WorktreeId) => (eb: ExpressionBuilder<Database, 'worktrees'>) =>
+  eb.not(eb.exists(eb.selectFrom('leases').select('task').where('worktree', '=', id)))
+
+/** See `Store.beginRetirement`. */
+export async function beginRetirement(db: Db, id: WorktreeId): Promise<boolean> {
+  const updated = await db
+    .updateTable('worktrees')
+    .set({ retiring: 1 })
+    .where('id', '=', id)
+    .where(isUnleased(id))
+    .executeTakeFirst()
+  return updated.numUpdatedRows > 0n
+}
+
+export async function giveUpRetirement(db: Db, id: WorktreeId): Promise<void> {
+  await db.updateTable('worktrees').set({ retiring: 0 }).where('id', '=', id).execute()
+}
+
+export async function pinWorktree(db: Db, id: WorktreeId, pinned: boolean): Promise<boolean> {
+  const updated = await db
+    .updateTable('worktrees')
+    .set({ pinned: pinned ? 1 : 0 })
+    .where('id', '=', id)
+    .executeTakeFirst()
+  return updated.numUpdatedRows > 0n
+}
+
 /** One statement: a lease that is taken in between is not overlooked. */
 export async function forgetWorktree(db: Db, id: WorktreeId): Promise<boolean> {
   const deleted = await db
     .deleteFrom('worktrees')
     .where('id', '=', id)
-    .where(eb =>
-      eb.not(eb.exists(eb.selectFrom('leases').select('task').where('worktree', '=', id))),
-    )
+    .where(isUnleased(id))
     .executeTakeFirst()
   return deleted.numDeletedRows > 0n
 }

@@ -1,16 +1,17 @@
 /** The commits that hold a base: its traits, its index, and on top of both its working files. */
 import { reach } from '../domain/crash-points.ts'
-import type { CommitId, TaskId } from '../domain/ids.ts'
+import type { CommitId } from '../domain/ids.ts'
 import type { Delta } from './capture.ts'
 import type { ObjectFormat } from './contents.ts'
 import type { FastImport } from './fast-import.ts'
 import type { Git, GitPlace } from './git.ts'
 import { type Stored, verifyCommits } from './read-back.ts'
-import { refOf } from './refs.ts'
+import { refOf, type TakenAs } from './refs.ts'
 import { describeTraits, storeTraits, type Traits } from './traits.ts'
 
 export interface BaseContent {
-  readonly task: TaskId
+  readonly owner: string
+  readonly as: TakenAs
   readonly commit: CommitId
   readonly format: ObjectFormat
   /** Milliseconds since 1970. */
@@ -35,7 +36,7 @@ export async function commitBase(
   git: Git,
   place: GitPlace,
   importer: FastImport,
-  { task, commit, format, now, staged, working, traits }: BaseContent,
+  { owner, as, commit, format, now, staged, working, traits }: BaseContent,
 ): Promise<BaseCommits> {
   const orders: { what: keyof BaseCommits; parent: CommitId | null; delta: Delta }[] = []
   const files = describeTraits(traits)
@@ -48,8 +49,8 @@ export async function commitBase(
   orders.push({ what: 'snapshot', parent: commit, delta: working })
   for (const { what, parent, delta } of orders) {
     await importer.commit({
-      ref: refOf(task, 'base'),
-      message: `holdfast ${task}: the caller's ${names[what]}\n`,
+      ref: refOf(owner, as),
+      message: `holdfast ${owner}: the ${as === 'base' ? 'caller' : 'worktree'}'s ${names[what]}\n`,
       time: Math.floor(now / 1000),
       from: parent,
       merge: what === 'snapshot' ? beside : [],

@@ -29,7 +29,7 @@ export async function captureCommit(
   commit: CommitId,
   captureSubmodule: CaptureSubmodule,
 ): Promise<Base> {
-  const { checkout, task, now } = capture
+  const { checkout, owner, as, now } = capture
   const { commonDir } = checkout.place
   const place: GitPlace = { gitDir: commonDir }
   const found = await captureNamed(git, capture, commit, captureSubmodule)
@@ -37,13 +37,13 @@ export async function captureCommit(
   const counts = { modified: 0, untracked: 0, deleted: 0 }
   const changes = { ...counts, leftOut: found.leftOut }
   if (sparse === null) {
-    await git.run(['update-ref', refOf(task, 'base'), commit], { place })
+    await git.run(['update-ref', refOf(owner, as), commit], { place })
     const none = { snapshot: commit, staged: null, traits: null }
     return makeBase(commit, found.leftOut.length === 0 ? null : { ...none, ...changes }, found)
   }
   const { objectFormat: format } = checkout
   const traits = { ...NO_TRAITS, sparse }
-  const content = { task, commit, format, now, staged: NONE, working: NONE, traits }
+  const content = { owner, as, commit, format, now, staged: NONE, working: NONE, traits }
   const made = await commitBase(git, place, startFastImport(git, place), content)
   return makeBase(commit, { ...made, ...changes }, found)
 }

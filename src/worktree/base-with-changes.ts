@@ -32,7 +32,7 @@ export async function captureHead(
   capture: BaseCapture,
   captureSubmodule: CaptureSubmodule,
 ): Promise<Base> {
-  const { checkout, order, scratch, task } = capture
+  const { checkout, order, scratch, owner, as } = capture
   const { commonDir } = checkout.place
   // What every capture needs is started at the first change that git tells of.
   let started: StartedCapture | undefined
@@ -42,7 +42,7 @@ export async function captureHead(
   }
   const surveying = readSource(git, checkout, order, scratch, start)
   // Held at once, beside the look at the files: for a clean checkout this is all there is to do.
-  const holding = git.run(['update-ref', refOf(task, 'base'), checkout.head], {
+  const holding = git.run(['update-ref', refOf(owner, as), checkout.head], {
     place: { gitDir: commonDir },
   })
   await Promise.allSettled([surveying, holding])
@@ -63,7 +63,7 @@ async function captureChanges(
   report: SourceReport,
   start: () => StartedCapture,
 ): Promise<Base> {
-  const { checkout, scratch, order, task, now, freeBytes } = capture
+  const { checkout, scratch, order, owner, as, now, freeBytes } = capture
   const { place, head, objectFormat: format } = checkout
   const { status, hidden, flagged, sparse, gitlinks } = report
   if (status.head !== head) {
@@ -111,7 +111,7 @@ async function captureChanges(
       await importer.finish()
       return makeBase(head, null, inner)
     }
-    const content = { task, commit: head, format, now, staged, working, traits }
+    const content = { owner, as, commit: head, format, now, staged, working, traits }
     const made = await commitBase(git, target, importer, content)
     return makeBase(head, { ...made, ...counts, leftOut }, inner)
   })

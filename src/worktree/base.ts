@@ -2,13 +2,13 @@
 import { statfsSync } from 'node:fs'
 import { reach } from '../domain/crash-points.ts'
 import { AppError, messageOf } from '../domain/errors.ts'
-import { type CommitId, parseCommitId, type TaskId } from '../domain/ids.ts'
+import { type CommitId, parseCommitId, type TaskId, type WorktreeId } from '../domain/ids.ts'
 import type { Base } from '../domain/task.ts'
 import type { CaptureOrder, Checkout } from '../ports/worktrees.ts'
 import { captureCommit } from './base-of-commit.ts'
 import { captureHead } from './base-with-changes.ts'
 import { type Git, GitError } from './git.ts'
-import { dropBase } from './refs.ts'
+import { dropTaken, refOf, type TakenAs } from './refs.ts'
 import type { CaptureSubmodule } from './submodules.ts'
 
 const CLOSED_HINT =
@@ -16,7 +16,9 @@ const CLOSED_HINT =
 
 export interface BaseCapture {
   readonly checkout: Checkout
-  readonly task: TaskId
+  /** Whose it is: with `as`, the name of the ref that holds it. */
+  readonly owner: TaskId | WorktreeId
+  readonly as: TakenAs
   /** A private directory that exists. */
   readonly scratch: string
   readonly order: CaptureOrder
@@ -60,14 +62,14 @@ async function requireCommit(git: Git, gitDir: string, revision: string): Promis
 /** If it fails, no ref is left. */
 async function takingBack(
   git: Git,
-  { checkout, task }: BaseCapture,
+  { checkout, owner, as }: BaseCapture,
   work: () => Promise<Base>,
 ): Promise<Base> {
   try {
     return await work()
   } catch (error) {
     // A repository that cannot drop a ref could not make one: what failed first is what matters.
-    await dropBase(git, checkout.place.commonDir, task).catch(() => undefined)
+    await dropTaken(git, checkout.place.commonDir, refOf(owner, as)).catch(() => undefined)
     reach('refusal.ref-dropped')
     if (error instanceof AppError) throw error
     const why = `the working files were not taken: ${messageOf(error)}`

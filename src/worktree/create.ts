@@ -212,7 +212,7 @@ export async function discardWorktree(
   }
   // Also what somebody has left who was killed right here.
   const remains = discardedOf(path)
-  for (const name of remains) discardTree(join(dirname(path), name))
+  for (const name of remains) await discardTree(join(dirname(path), name))
   if (remains.length > 0) reach('discard.unlinked')
 }
 

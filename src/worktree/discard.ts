@@ -1,18 +1,19 @@
-import { chmodSync, lstatSync, readdirSync, rmSync } from 'node:fs'
+import { chmodSync, lstatSync, readdirSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 
 /**
  * Unlinks a tree for good, read-only directories too; nothing behind a link is touched. Only what
  * has been renamed out of its place, and proven or half made, comes here; and what the user gives up.
  */
-export function discardTree(path: string): void {
+export async function discardTree(path: string): Promise<void> {
   try {
-    rmSync(path, { recursive: true, force: true })
+    await rm(path, { recursive: true, force: true })
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     if (code !== 'EACCES' && code !== 'EPERM') throw error
     openDirectories(path)
-    rmSync(path, { recursive: true, force: true })
+    await rm(path, { recursive: true, force: true })
   }
 }
 

@@ -33,7 +33,13 @@ export const INCLUDED_LIST = 'included.json'
 
 /** One file or link, in the order of the bytes. Paths have one character per byte. */
 export type IncludedEntry =
-  | { readonly path: BytePath; readonly size: number; readonly mode: number }
+  | {
+      readonly path: BytePath
+      readonly size: number
+      readonly mode: number
+      /** Of the inode as it was read (`ctime`), in nanoseconds since 1970. */
+      readonly changedAt: string
+    }
   | { readonly path: BytePath; readonly link: string }
 
 const CHUNK_BYTES = 1024 * 1024
@@ -51,8 +57,7 @@ export async function takeIncluded(
     const found = await findIncluded(git, { gitDir, commonDir, workTree: root })
     const leftOut = found.nested.map(path => `${shownPath(path)}: a repository of its own`)
     const fitting = chooseFitting(root, found.groups, bounds, leftOut)
-    const entries = writeBytes(root, fitting, directory, leftOut)
-    if (entries.length > 0) writeList(directory, entries)
+    const entries = keepFiles(root, fitting, directory, leftOut, linkWithin)
     const bytes = entries.reduce((sum, entry) => sum + ('size' in entry ? entry.size : 0), 0)
     return { files: entries.length, bytes, leftOut }
   } catch (error) {
@@ -82,9 +87,9 @@ export async function listIgnored(
 }
 
 /** Of a directory that is ignored entirely, this names nothing but the directory. */
-const ALL_IGNORED = ['--exclude-standard', '--directory']
+export const ALL_IGNORED = ['--exclude-standard', '--directory']
 
-async function listOthers(git: Git, place: GitPlace, options: readonly string[]) {
+export async function listOthers(git: Git, place: GitPlace, options: readonly string[]) {
   const { stdout } = await git.run(['ls-files', '-z', '-o', '-i', ...options], { place })
   return splitAtNul(stdout).map(parsePath)
 }
@@ -156,11 +161,28 @@ function chooseFitting(
   return chosen
 }
 
+/** The target of a link, or in words why it is not taken. */
+export type TakeLink = (root: string, path: BytePath) => IncludedEntry | string
+
+/** Writes the files and what they are into a private directory, both synced. */
+export function keepFiles(
+  root: string,
+  paths: readonly BytePath[],
+  directory: string,
+  leftOut: string[],
+  takeLink: TakeLink,
+): IncludedEntry[] {
+  const entries = writeBytes(root, paths, directory, leftOut, takeLink)
+  if (entries.length > 0) writeList(directory, entries)
+  return entries
+}
+
 function writeBytes(
   root: string,
   paths: readonly BytePath[],
   directory: string,
   leftOut: string[],
+  takeLink: TakeLink,
 ): IncludedEntry[] {
   const entries: IncludedEntry[] = []
   const look = makeLook(root)
@@ -172,7 +194,7 @@ function writeBytes(
         found.kind === 'file'
           ? copyBytes(root, path, into)
           : found.kind === 'link'
-            ? linkWithin(root, path)
+            ? takeLink(root, path)
             : `it is ${found.kind}`
       if (typeof taken === 'string') leftOut.push(`${shownPath(path)}: not included: ${taken}`)
       else entries.push(taken)
@@ -194,7 +216,7 @@ function copyBytes(root: string, path: BytePath, into: number): IncludedEntry | 
     return messageOf(error)
   }
   try {
-    const stats = fstatSync(from)
+    const stats = fstatSync(from, { bigint: true })
     if (!stats.isFile()) return 'it is no plain file any more'
     const buffer = Buffer.allocUnsafe(CHUNK_BYTES)
     let size = 0
@@ -202,7 +224,8 @@ function copyBytes(root: string, path: BytePath, into: number): IncludedEntry | 
       read = readSync(from, buffer, 0, buffer.length, null)
       writeAll(into, buffer.subarray(0, read))
     }
-    return { path, size, mode: stats.mode & 0o777 }
+    const mode = Number(stats.mode) & 0o777
+    return { path, size, mode, changedAt: String(stats.ctimeNs) }
   } finally {
     closeSync(from)
   }
@@ -210,6 +233,12 @@ function copyBytes(root: string, path: BytePath, into: number): IncludedEntry | 
 
 function writeAll(file: number, bytes: Uint8Array): void {
   for (let left = bytes; left.length > 0; ) left = left.subarray(writeSync(file, left))
+}
+
+/** A link as it is, wherever it leads. */
+export function linkAsIs(root: string, path: BytePath): IncludedEntry | string {
+  const target = readLink(root, path)
+  return 'kind' in target ? 'it keeps being replaced' : { path, link: target.toString('latin1') }
 }
 
 /** A link is taken as such; one that leads out of the checkout would lead somewhere else later. */

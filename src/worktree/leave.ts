@@ -107,7 +107,7 @@ export async function discardStray(
   commonDir: string | null,
 ): Promise<void> {
   if (!path.startsWith(`${realpathSync(root)}/`)) throw new Error(`${path} is not below ${root}`)
-  discardTree(path)
+  await discardTree(path)
   if (commonDir === null) return
   await withRepositoryLock(locks, commonDir, async () => {
     if (findRegistration(commonDir, path) === undefined) return

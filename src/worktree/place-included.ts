@@ -47,7 +47,7 @@ export async function placeIncluded(
 }
 
 /** Only we write this file, after all that it lists; without it there is nothing to place. */
-function readList(directory: string): readonly IncludedEntry[] {
+export function readList(directory: string): readonly IncludedEntry[] {
   try {
     return JSON.parse(readFileSync(join(directory, INCLUDED_LIST), 'utf8'))
   } catch (error) {

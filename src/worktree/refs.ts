@@ -6,8 +6,11 @@ import { type Base, baseTreeCommit } from '../domain/task.ts'
 import { type Git, GitError } from './git.ts'
 import { findModules, modulesOf } from './submodules.ts'
 
+/** What a checkout is taken as: what a task starts from, or what a worktree was when it was retired. */
+export type TakenAs = 'base' | `snapshot/${number}`
+
 /** All that we write into a repository's refs lies below this. */
-export const refOf = (task: string, what: 'base' | 'result' | `undo/${number}`) =>
+export const refOf = (task: string, what: TakenAs | 'result' | `undo/${number}`) =>
   `refs/holdfast/${task}/${what}`
 
 /** See `Worktrees.holdBase`. One spawn, and one for each submodule. */
@@ -36,13 +39,13 @@ export async function holdBase(
   }
 }
 
-/** See `Worktrees.dropBase`. One spawn for each repository; no ref, or no repository, is no error. */
-export async function dropBase(git: Git, commonDir: string, task: TaskId): Promise<void> {
+/** One spawn for each repository; no ref, or no repository, is no error. */
+export async function dropTaken(git: Git, commonDir: string, ref: string): Promise<void> {
   if (!existsSync(commonDir)) return
-  const modules = findModules(commonDir).filter(gitDir => mayHaveRef(gitDir, refOf(task, 'base')))
+  const modules = findModules(commonDir).filter(gitDir => mayHaveRef(gitDir, ref))
   // In the order that they were made.
   for (const gitDir of [...modules, commonDir]) {
-    await git.run(['update-ref', '-d', refOf(task, 'base')], { place: { gitDir } })
+    await git.run(['update-ref', '-d', ref], { place: { gitDir } })
   }
 }
 

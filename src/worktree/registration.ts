@@ -257,7 +257,8 @@ export async function listRegistered(git: Git, commonDir: string): Promise<Regis
     const path = value('worktree')
     if (path !== undefined) {
       const prunable = value('prunable') !== undefined
-      worktrees.push({ path, lockReason: value('locked') ?? null, prunable })
+      const branch = value('branch') ?? null
+      worktrees.push({ path, lockReason: value('locked') ?? null, prunable, branch })
     }
     lines = []
   }

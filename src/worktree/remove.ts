@@ -1,6 +1,6 @@
 /**
- * Removes a worktree, once everything in it is proven to be in the collected result. Each step can
- * be done again after a crash, and until the last one all is still there.
+ * Removes a worktree, once everything in it is proven to be in a commit, or kept elsewhere. Each step
+ * can be done again after a crash, and until the last one all is still there.
  */
 import { lstatSync, mkdirSync, readdirSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
@@ -8,12 +8,11 @@ import { reach } from '../domain/crash-points.ts'
 import { AppError } from '../domain/errors.ts'
 import { type CommitId, parseCommitId } from '../domain/ids.ts'
 import type { Locks } from '../ports/lock.ts'
-import type { SetUpTime, UnleasedWorktree, WorktreeRecord } from '../ports/worktrees.ts'
-import { cameFromSetUp } from './came-from-set-up.ts'
+import type { UnleasedWorktree, WorktreeRecord } from '../ports/worktrees.ts'
 import { discardTree } from './discard.ts'
 import type { Git, GitPlace } from './git.ts'
 import { type BytePath, shownPath } from './paths.ts'
-import { emptyIndex, readIndexFacts } from './private-index.ts'
+import { copyIndex, emptyIndex, readIndexFacts } from './private-index.ts'
 import { refOf } from './refs.ts'
 import {
   findRegistration,
@@ -30,10 +29,13 @@ import { populatedSubmodules } from './survey.ts'
 const NAMED = 5
 
 /** What the content of a worktree is held against. */
-interface Proof {
+export interface Proof {
   /** Null: what it was made from. */
-  readonly collected: CommitId | null
-  readonly setUpAt: SetUpTime
+  readonly commit: CommitId | null
+  /** What the index holds; null: that is not asked, for the index is nobody's work. */
+  readonly index: CommitId | null
+  /** Of an ignored file at a tree: whether nothing is lost with it. */
+  readonly isKept: (tree: string) => (path: BytePath) => boolean
 }
 
 /** See `Worktrees.removeWorktree`. */
@@ -58,13 +60,13 @@ export async function removeWorktree(
     })
   }
   if (state === 'present') {
-    await requireCollected(git, worktree, path, proof, trash)
+    await requireProven(git, worktree, path, proof, trash)
     reach('retire.proven')
     moveAside(path, trashed)
     reach('retire.renamed')
     // Who had it open could write until the rename: the proof that counts is of what lies there now.
     try {
-      await requireCollected(git, worktree, trashed, proof, trash)
+      await requireProven(git, worktree, trashed, proof, trash)
     } catch (error) {
       renameSync(trashed, path)
       throw error
@@ -73,7 +75,7 @@ export async function removeWorktree(
   } else if (isSame(trashed, worktree)) {
     // A removal that was interrupted after the rename. What it had proven, it proves again.
     if (findRegistration(commonDir, path) === gitDir) {
-      await requireCollected(git, worktree, trashed, proof, trash)
+      await requireProven(git, worktree, trashed, proof, trash)
     }
   } else if (lstatSync(path, { throwIfNoEntry: false }) !== undefined) {
     throw new AppError('refused_in_state', `${path} is no longer the worktree that was made`, {
@@ -86,7 +88,7 @@ export async function removeWorktree(
     await withRepositoryLock(locks, commonDir, () => unregister(git, commonDir, path, id))
     reach('retire.unregistered')
   }
-  if (isSame(trashed, worktree)) discardTree(trashed)
+  if (isSame(trashed, worktree)) await discardTree(trashed)
   reach('retire.unlinked')
 }
 
@@ -112,15 +114,15 @@ function isSame(path: string, { device, inode }: WorktreeRecord): boolean {
 }
 
 /**
- * Refuses with `work_left` unless the files at `tree` are exactly those of the collected commit, with
- * no others but those from set-up, and HEAD's commits are in its history. Against a fresh index, so
+ * Refuses with `work_left` unless the files at `tree` are exactly those of the commit, with no others
+ * but those that are kept elsewhere, and HEAD's commits are in its history. Against a fresh index, so
  * that every file is hashed: what stat data say is no proof.
  */
-async function requireCollected(
+async function requireProven(
   git: Git,
   worktree: WorktreeRecord,
   tree: string,
-  { collected, setUpAt }: Proof,
+  { commit, index: indexCommit, isKept }: Proof,
   scratch: string,
 ): Promise<void> {
   const { id, path, gitDir, commonDir } = worktree
@@ -130,7 +132,7 @@ async function requireCollected(
     })
   using index = emptyIndex(scratch)
   const place: GitPlace = { gitDir, commonDir, workTree: tree, indexFile: index.file }
-  const proof = collected ?? (await originOf(git, worktree))
+  const proof = commit ?? (await originOf(git, worktree))
   if (proof === undefined) throw left('it is not known what it was made from')
 
   await git.run(['read-tree', '-m', proof], { place })
@@ -146,10 +148,11 @@ async function requireCollected(
     limit: Number.POSITIVE_INFINITY,
   })
   const unchecked = await readUnchecked(git, worktree, tree)
+  const isSafe = isKept(tree)
   const differing = entries.filter(entry =>
     entry.kind === 'tracked'
       ? entry.unstaged !== '.' && !(entry.unstaged === 'D' && unchecked.has(entry.path))
-      : entry.kind === 'unmerged' || !cameFromSetUp(tree, entry.path, setUpAt),
+      : entry.kind === 'unmerged' || !isSafe(entry.path),
   )
   if (differing.length > 0 || warnings.length > 0) {
     const names = differing.slice(0, NAMED).map(entry => shownPath(entry.path))
@@ -162,6 +165,30 @@ async function requireCollected(
     answers: [1],
   })
   if (status !== 0) throw left(`commit ${head}`)
+  if (indexCommit !== null && !(await isStaged(git, worktree, indexCommit, scratch))) {
+    throw left('what is staged')
+  }
+}
+
+/** Whether the worktree's own index holds the tree of a commit, and nothing else. */
+async function isStaged(
+  git: Git,
+  { gitDir, commonDir }: WorktreeRecord,
+  commit: CommitId,
+  scratch: string,
+): Promise<boolean> {
+  using index = copyIndex(gitDir, scratch)
+  const place = { gitDir, commonDir, indexFile: index.file }
+  const words = [
+    'diff-index',
+    '--cached',
+    '--quiet',
+    '--ita-invisible-in-index',
+    '--ignore-submodules',
+    commit,
+  ]
+  const { status } = await git.run(words, { place, answers: [1] })
+  return status === 0
 }
 
 /** What a sparse checkout has left out: it is not there, and not deleted. */

@@ -5,20 +5,24 @@ import type { ProcessTable } from '../ports/process-table.ts'
 import type { Worktrees } from '../ports/worktrees.ts'
 import { captureBase, freeBytesAt } from './base.ts'
 import { borrowCheckout } from './borrow.ts'
+import { cameFromSetUp } from './came-from-set-up.ts'
 import { openCheckout, refuseAgentsOwn } from './checkout.ts'
 import { collectResult, diffNow } from './collect.ts'
 import { createWorktree } from './create.ts'
 import { withOwnFilters } from './filters.ts'
 import { makeGit } from './git.ts'
+import { keptIn } from './ignored.ts'
 import { listIgnored, takeIncluded } from './included.ts'
 import { discardForGood, discardStray, dropRefs, findStrays, listStanding } from './leave.ts'
 import { forgetLost, isGone, isThere, recogniseWorktree } from './lost.ts'
 import { findAllOrphans, takeOver } from './orphans.ts'
 import { FETCH_LIMIT_MS, isPartialClone, withinLimit } from './partial-clone.ts'
+import type { BytePath } from './paths.ts'
 import { placeIncluded } from './place-included.ts'
-import { dropBase, holdBase } from './refs.ts'
+import { dropTaken, holdBase, refOf } from './refs.ts'
 import { listRegistered, locateWorktree, lookAtWorktree, openOwnDirectory } from './registration.ts'
 import { removeWorktree } from './remove.ts'
+import { isContained, returnToBranch, snapshotCommit, takeSnapshot } from './snapshot.ts'
 import { findStaleLocks, removeStaleLock } from './stale-locks.ts'
 import { unblocked } from './unblock.ts'
 import { gitVersion } from './version.ts'
@@ -66,7 +70,8 @@ export function makeWorktrees(needs: WorktreesNeeds): Worktrees {
       const reader = unblocked(own, checkout.place.root)
       return await captureBase(reader, {
         checkout,
-        task,
+        owner: task,
+        as: 'base',
         scratch,
         order,
         now: clock.now(),
@@ -79,7 +84,7 @@ export function makeWorktrees(needs: WorktreesNeeds): Worktrees {
       takeIncluded(unblocked(git, checkout.place.root), checkout, directory, bounds),
     listIgnored: checkout => listIgnored(unblocked(git, checkout.place.root), checkout),
     placeIncluded: (worktree, directory) => placeIncluded(git, worktree, directory),
-    dropBase: (commonDir, task) => dropBase(git, commonDir, task),
+    dropBase: (commonDir, task) => dropTaken(git, commonDir, refOf(task, 'base')),
     createWorktree: (id, path, base, commonDir) =>
       createWorktree(git, locks, clock, processes, { id, path, base, commonDir }, fetchLimitMs),
     locateWorktree,
@@ -112,7 +117,40 @@ export function makeWorktrees(needs: WorktreesNeeds): Worktrees {
       // It is moved to the trash meanwhile.
       const reader = unblocked(unblocked(taken, worktree.path), join(trash, worktree.id))
       const own = await withOwnFilters(reader, worktree.commonDir)
-      await removeWorktree(own, locks, worktree, { collected, setUpAt }, trash)
+      const isKept = (tree: string) => (path: BytePath) => cameFromSetUp(tree, path, setUpAt)
+      await removeWorktree(own, locks, worktree, { commit: collected, index: null, isKept }, trash)
+    },
+    takeSnapshot: async (record, number, directory, bounds, setUpAt) => {
+      openOwnDirectory(record)
+      const worktree = locateWorktree(record)
+      const taken = await takeOver(git, clock, processes, worktree.path)
+      const own = await withOwnFilters(unblocked(taken, worktree.path), worktree.commonDir)
+      const now = clock.now()
+      const order = { worktree, number, directory, bounds, setUpAt, now, freeBytes }
+      return await takeSnapshot(own, order)
+    },
+    retireWorktree: async (record, snapshot, directory, trash) => {
+      openOwnDirectory(record)
+      const worktree = { ...record, ...locateWorktree(record) }
+      const taken = await takeOver(git, clock, processes, worktree.path)
+      const reader = unblocked(unblocked(taken, worktree.path), join(trash, worktree.id))
+      const own = await withOwnFilters(reader, worktree.commonDir)
+      const { dropped } = snapshot.ignored
+      const isKept = (tree: string) => keptIn(tree, directory, dropped)
+      const index = snapshot.state.changes?.staged ?? snapshot.state.commit
+      const proof = { commit: snapshotCommit(snapshot), index, isKept }
+      await removeWorktree(own, locks, worktree, proof, trash)
+    },
+    restoreWorktree: async ({ id, path, commonDir }, snapshot, directory) => {
+      const order = { id, path, base: snapshot.state, commonDir }
+      const worktree = await createWorktree(git, locks, clock, processes, order, fetchLimitMs)
+      const problems = await placeIncluded(git, worktree, directory)
+      const stays = await returnToBranch(git, worktree, snapshot)
+      return { worktree, problems: stays === null ? problems : [...problems, stays] }
+    },
+    isContained: (commonDir, commit) => isContained(git, commonDir, commit),
+    dropSnapshot: async (commonDir, id, number) => {
+      await dropTaken(git, commonDir, refOf(id, `snapshot/${number}`))
     },
     discardWorktree: async (id, path, commonDir) => {
       const own = await takeOver(git, clock, processes, path)

@@ -86,7 +86,13 @@ test('a task that is parked for 7 days, 12 hours of them with the machine off, t
     const ticker = makeTicker()
     const host = await holdfast.host()
     const working = work(
-      { slots: 1, idleMs: HOUR, log: () => undefined, leave: leave.signal },
+      {
+        slots: 1,
+        idleMs: HOUR,
+        log: () => undefined,
+        keepHouse: async () => [],
+        leave: leave.signal,
+      },
       {
         ...ports,
         clock,

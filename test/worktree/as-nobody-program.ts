@@ -40,7 +40,7 @@ const acts: Record<string, () => Promise<unknown>> = {
     return await applications.apply({ ...applying, isStopped: () => false })
   },
   async discard() {
-    discardTree(place)
+    await discardTree(place)
     return 'discarded'
   },
   /** Files and directories that nobody may read, left behind by an agent. */

@@ -193,7 +193,7 @@ describe('a worktree', () => {
         watched,
         locks,
         unleased(made.record),
-        { collected: commit, setUpAt: null },
+        { commit, index: null, isKept: () => () => false },
         made.scene.trash,
       ),
     ).rejects.toMatchObject({ code: 'work_left' })

@@ -4,6 +4,7 @@ import { up as orders } from './002-orders.ts'
 import { up as activity } from './003-activity.ts'
 import { up as taken } from './004-taken.ts'
 import { up as limits } from './005-limits.ts'
+import { up as snapshots } from './006-snapshots.ts'
 
 /** In order; the version of a store is how many of them it has seen. Never edit one that shipped. */
 export const migrations: readonly ((db: Kysely<unknown>) => Promise<void>)[] = [
@@ -12,4 +13,5 @@ export const migrations: readonly ((db: Kysely<unknown>) => Promise<void>)[] = [
   activity,
   taken,
   limits,
+  snapshots,
 ]

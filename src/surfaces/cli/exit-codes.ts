@@ -54,6 +54,7 @@ const refusals: Record<RefusalCode, number> = {
   idempotency_conflict: exitCodes.refused,
   work_left: exitCodes.refused,
   no_result: exitCodes.refused,
+  no_snapshot: exitCodes.refused,
   conflict: exitCodes.refused,
   in_the_way: exitCodes.refused,
   changed_since: exitCodes.refused,

@@ -1,5 +1,6 @@
-/** What the commands that hand tasks in give to the engine. */
+/** What the commands give to the engine. */
 import type { HandInPorts } from '../../engine/hand-in.ts'
+import type { PutAwayPorts } from '../../engine/put-away.ts'
 import type { Asker, ResubmitPorts } from '../../engine/resubmit.ts'
 import type { PlanPorts } from '../../engine/submit.ts'
 import { systemClock } from '../../system-clock.ts'
@@ -39,6 +40,19 @@ export async function resubmitPorts(context: CommandContext): Promise<HandInPort
     ...(await handInPorts(context)),
     trust: await holdfast.trust(),
     confinement: await holdfast.confinement(),
+  }
+}
+
+/** What the commands that take worktrees away, or bring them back, give to the engine. */
+export async function putAwayPorts(context: CommandContext): Promise<PutAwayPorts> {
+  const { holdfast } = context
+  return {
+    store: await requireWritableStore(context),
+    files: await holdfast.files(),
+    worktrees: await holdfast.worktrees(),
+    locks: await holdfast.locks(),
+    processes: await holdfast.processes(),
+    clock: systemClock,
   }
 }
 

@@ -93,6 +93,7 @@ async function selectTasks(
   const rank = ({ state, request }: Task) =>
     (state.name === 'needs_input' ? 0 : hasEnded(state) ? 4 : 2) +
     (request.repo.commonDir === here ? 0 : 1)
-  const shown = [...open.filter(isWanted), ...ended.filter(isWanted).slice(0, ENDED_COUNT)]
+  const listed = ended.filter(task => isWanted(task) && task.archivedAt === null)
+  const shown = [...open.filter(isWanted), ...listed.slice(0, ENDED_COUNT)]
   return shown.sort((a, b) => rank(a) - rank(b))
 }

@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os'
-import { configuredSlots } from '../../../domain/configuration.ts'
+import { configuredRetention, configuredSlots } from '../../../domain/configuration.ts'
 import { AppError, messageOf } from '../../../domain/errors.ts'
 import { describeSandbox } from '../../../domain/sandbox.ts'
 import { activeStates } from '../../../domain/task.ts'
@@ -7,6 +7,7 @@ import { viewWorker } from '../../make-view.ts'
 import { type CommandContext, defineCommand, jsonFlag, requireWord } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { parseCount, parseDuration } from '../flags.ts'
+import { putAwayPorts } from '../hand-in-ports.ts'
 import { attemptsWithinLimit } from '../open-files.ts'
 import { stopWorker, untilWorker } from '../stop-worker.ts'
 import { requireWritableStore, unwritable } from '../writable-store.ts'
@@ -116,6 +117,7 @@ async function runWorker(
     idleMs: idle === undefined ? idleOf(context, log) : parseDuration(idle, 'idle'),
     findAgent: (name: string) => holdfast.agent(name),
     log,
+    keepHouse: (leave: AbortSignal) => keepHouse(leave, context),
     leave: context.interrupted,
   }
   const most = attemptsWithinLimit()
@@ -167,6 +169,15 @@ async function runWorker(
   }
   log('worker leaves')
   return exitCodes.done
+}
+
+/** Worktrees that are too many are put away. */
+async function keepHouse(leave: AbortSignal, context: CommandContext): Promise<readonly string[]> {
+  const { planRetention, retain } = await import('../../../engine/retention.ts')
+  const ports = await putAwayPorts(context)
+  const policy = configuredRetention(await context.holdfast.configuration(null))
+  const done = await retain(await planRetention(policy, ports), ports, leave)
+  return done.map(({ id, problem }) => `worktree ${id} ${problem ?? 'put away'}`)
 }
 
 function parseSlots(text: string): number {

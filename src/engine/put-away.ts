@@ -1,0 +1,196 @@
+/**
+ * Takes a worktree away in such a way that it can be brought back to the byte, and brings it back.
+ * Of what is on its way out, each step can be done again after a death.
+ */
+
+import { defaultBounds } from '../domain/configuration.ts'
+import { reach } from '../domain/crash-points.ts'
+import { AppError } from '../domain/errors.ts'
+import type { WorktreeId } from '../domain/ids.ts'
+import type { Snapshot } from '../domain/snapshot.ts'
+import type { WorktreeKind } from '../domain/task.ts'
+import type { Clock } from '../ports/clock.ts'
+import type { Locks } from '../ports/lock.ts'
+import type { ProcessTable } from '../ports/process-table.ts'
+import type { Store, StoredWorktree } from '../ports/store.ts'
+import type { TaskFiles } from '../ports/task-files.ts'
+import type { UnleasedWorktree, WorktreeRecord, Worktrees } from '../ports/worktrees.ts'
+import { requireUnleased } from './retire.ts'
+
+export interface PutAwayPorts {
+  readonly store: Store
+  readonly files: TaskFiles
+  readonly worktrees: Worktrees
+  readonly locks: Locks
+  readonly processes: ProcessTable
+  readonly clock: Clock
+}
+
+/** A worktree of 50,000 files is made or snapshotted in seconds. */
+const LOCK_LIMIT_MS = 10 * 60_000
+
+const alone = <T>(id: WorktreeId, { locks }: PutAwayPorts, work: () => Promise<T>) =>
+  locks.withLock(`worktree-${id}`, LOCK_LIMIT_MS, work)
+
+/**
+ * Snapshots a worktree, proves the snapshot, and takes the directory away. Refuses with `leased`
+ * while a task or a process uses it, with `work_left` where something in it cannot be kept, and with
+ * `refused_in_state` where it is not of these kinds, or is not what was made. Then it is as it was.
+ */
+export async function putAway(
+  id: WorktreeId,
+  ports: PutAwayPorts,
+  kinds: readonly WorktreeKind[] = ['managed'],
+): Promise<Snapshot> {
+  return await alone(id, ports, async () => {
+    const stored = await requireUnleased(id, kinds, ports.store)
+    const [snapshot] = stored.retiring ? await ports.store.listSnapshots(id) : []
+    const isHere = stored.record !== null && isPresent(stored.record, ports)
+    // It was renamed, and whoever did it died: what was proven then is proven again.
+    if (snapshot !== undefined && !isHere) return await takeAway(stored, snapshot, ports)
+    if (stored.record === null || !isHere) throw notThere(stored)
+    refuseInhabited(stored.path, ports)
+    if (!(await ports.store.beginRetirement(id))) throw inUse(stored.path)
+    try {
+      return await takeAway(stored, await snapshotOf(stored, stored.record, ports), ports)
+    } catch (error) {
+      if (isPresent(stored.record, ports)) await ports.store.giveUpRetirement(id)
+      throw error
+    }
+  })
+}
+
+async function snapshotOf(
+  { id, kind, path, commonDir }: StoredWorktree,
+  record: WorktreeRecord,
+  { store, files, worktrees, clock }: PutAwayPorts,
+): Promise<Snapshot> {
+  const [newest] = await store.listSnapshots(id)
+  const number = (newest?.number ?? 0) + 1
+  const directory = await files.openSnapshotDirectory(id, number)
+  try {
+    const setUpAt = files.setUpTime(id)
+    const bounds = defaultBounds.capture
+    const content = await worktrees.takeSnapshot(record, number, directory, bounds, setUpAt)
+    const snapshot = { ...content, worktree: id, number, kind, path, commonDir }
+    const taken = { ...snapshot, takenAt: clock.now() }
+    await store.recordSnapshot(taken)
+    reach('snapshot.recorded')
+    return taken
+  } catch (error) {
+    await files.removeSnapshotDirectory(id, number)
+    throw error
+  }
+}
+
+async function takeAway(
+  stored: StoredWorktree,
+  snapshot: Snapshot,
+  ports: PutAwayPorts,
+): Promise<Snapshot> {
+  const { store, files, worktrees } = ports
+  const { id } = stored
+  const directory = await files.openSnapshotDirectory(id, snapshot.number)
+  const record = stored.record as UnleasedWorktree
+  await worktrees.retireWorktree(record, snapshot, directory, files.trash())
+  if (!(await store.forgetWorktree(id))) throw inUse(stored.path)
+  reach('retire.forgotten')
+  await files.clearSetUpMark(id)
+  for (const old of await store.listSnapshots(id)) {
+    if (old.number < snapshot.number) await forget(old, ports)
+  }
+  return snapshot
+}
+
+async function forget(
+  { worktree, number, commonDir }: Snapshot,
+  { store, files, worktrees }: PutAwayPorts,
+): Promise<void> {
+  await worktrees.dropSnapshot(commonDir, worktree, number)
+  await files.removeSnapshotDirectory(worktree, number)
+  await store.forgetSnapshot(worktree, number)
+}
+
+/** Whoever stands in it is at work there, whatever the store knows of. */
+function refuseInhabited(path: string, { processes }: PutAwayPorts): void {
+  const standing = processes
+    .scan('HOLDFAST_TASK', 0, () => undefined)
+    .filter(({ directory }) => directory === path || directory?.startsWith(`${path}/`))
+  if (standing.length === 0) return
+  const who = standing.map(({ pid, name }) => `${name} (${pid})`).join(', ')
+  throw new AppError('leased', `${path} is in use by ${who}`, { hint: 'end it, or leave it alone' })
+}
+
+function isPresent(record: WorktreeRecord, { worktrees }: PutAwayPorts): boolean {
+  return worktrees.lookAtWorktree(record) === 'present'
+}
+
+function inUse(path: string): AppError {
+  return new AppError('leased', `${path} is in use by a task`, {
+    hint: 'wait for it, or cancel it',
+  })
+}
+
+function notThere({ id, path }: StoredWorktree): AppError {
+  return new AppError('refused_in_state', `${path} is not what was made for ${id}`, {
+    hint: 'holdfast doctor says what is there',
+  })
+}
+
+export interface BroughtBack {
+  readonly worktree: WorktreeRecord
+  readonly snapshot: Snapshot
+  /** What is not as it was, in words. */
+  readonly problems: readonly string[]
+}
+
+/**
+ * Makes a worktree anew as it was when it was put away; at `to`, which must not exist, or (null)
+ * where it stood, or, where that is taken, beside it. Refuses with `refused_in_state` where it
+ * stands, and with `no_snapshot` where there is nothing to make it of.
+ */
+export async function bringBack(
+  id: WorktreeId,
+  to: string | null,
+  ports: PutAwayPorts,
+): Promise<BroughtBack> {
+  const { store, files, worktrees } = ports
+  return await alone(id, ports, async () => {
+    const stored = await store.findWorktree(id)
+    if (stored?.record != null && isPresent(stored.record, ports)) {
+      throw new AppError('refused_in_state', `${stored.path} is there`, {
+        hint: `cd '${stored.path}'`,
+      })
+    }
+    const [snapshot] = await store.listSnapshots(id)
+    if (snapshot === undefined) {
+      throw new AppError('no_snapshot', `there is no snapshot of the worktree ${id}`, {
+        hint: 'what was collected of it is in the result: holdfast result, holdfast diff',
+      })
+    }
+    // Whoever was taking it away died in the middle.
+    if (stored?.retiring === true) await takeAway(stored, snapshot, ports)
+    const { commonDir, kind, number } = snapshot
+    const path = to ?? freePath(snapshot.path, worktrees)
+    if (worktrees.isThere(path)) {
+      throw new AppError('refused_in_state', `${path} is there already`, {
+        hint: 'name a place where nothing is: --to DIR',
+      })
+    }
+    const directory = await files.openSnapshotDirectory(id, number)
+    const made = await worktrees.restoreWorktree({ id, path, commonDir }, snapshot, directory)
+    reach('restore.made')
+    await store.registerWorktree(made.worktree, kind)
+    // Nobody expects what they have put somewhere themselves to be taken away.
+    if (to !== null) await store.pinWorktree(id, true)
+    reach('restore.recorded')
+    return { ...made, snapshot }
+  })
+}
+
+function freePath(path: string, worktrees: Worktrees): string {
+  for (let n = 1; ; n++) {
+    const tried = n === 1 ? path : `${path}-${n}`
+    if (!worktrees.isThere(tried)) return tried
+  }
+}

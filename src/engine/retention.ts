@@ -1,0 +1,122 @@
+/** Keeps the number of worktrees bounded: what may go is put away, and can be brought back. */
+import { messageOf } from '../domain/errors.ts'
+import type { WorktreeId } from '../domain/ids.ts'
+import {
+  type Candidate,
+  type Decision,
+  decideRetention,
+  type RetentionPolicy,
+} from '../domain/retention.ts'
+import { hasEnded, type Task } from '../domain/task.ts'
+import { isUntaken } from '../domain/untaken.ts'
+import type { StoredWorktree } from '../ports/store.ts'
+import { type PutAwayPorts, putAway } from './put-away.ts'
+import { isStoreTrouble } from './trouble.ts'
+
+/** What is to become of a worktree. */
+export interface Fate extends Decision {
+  readonly worktree: StoredWorktree
+  /** The newest task that worked in it; null: none is known. */
+  readonly task: Task | null
+}
+
+/** Looks only. The oldest first. */
+export async function planRetention(
+  policy: RetentionPolicy,
+  { store, worktrees, clock }: PutAwayPorts,
+): Promise<readonly Fate[]> {
+  const known = await store.listWorktrees()
+  const tasks = await tasksByWorktree(await store.listTasks({}))
+  const newestOf = (id: WorktreeId) => tasks.get(id)?.[0] ?? null
+  const candidates: Candidate[] = []
+  for (const worktree of known) {
+    candidates.push(await describe(worktree, tasks.get(worktree.id) ?? [], worktrees))
+  }
+  const byId = new Map(known.map(worktree => [worktree.id, worktree]))
+  return decideRetention(candidates, policy, clock.now()).flatMap(decision => {
+    const worktree = byId.get(decision.id)
+    return worktree === undefined ? [] : [{ ...decision, worktree, task: newestOf(decision.id) }]
+  })
+}
+
+/** The newest task first. */
+async function tasksByWorktree(tasks: readonly Task[]): Promise<Map<WorktreeId, Task[]>> {
+  const found = new Map<WorktreeId, Task[]>()
+  for (const task of tasks) {
+    const { id } = task.request.workplace
+    const members = found.get(id) ?? []
+    members.push(task)
+    found.set(id, members)
+  }
+  for (const members of found.values()) {
+    members.sort((a, b) => b.request.createdAt - a.request.createdAt)
+  }
+  return found
+}
+
+async function describe(
+  { id, kind, pinned, retiring, leasedTo, commonDir, record }: StoredWorktree,
+  tasks: readonly Task[],
+  worktrees: PutAwayPorts['worktrees'],
+): Promise<Candidate> {
+  const isInUse = leasedTo !== null || tasks.some(({ state }) => !hasEnded(state))
+  const times = tasks.map(({ stateSince, request }) => Math.max(stateSince, request.createdAt))
+  const newest = tasks[0]
+  return {
+    id,
+    kind,
+    pinned,
+    retiring,
+    // A worktree of which nothing is known is not ours to judge.
+    isInUse: isInUse || record === null,
+    idleSince: Math.max(0, ...times),
+    isUntaken:
+      newest !== undefined && !isInUse && kind === 'managed'
+        ? await isNowhereElse(newest, commonDir, worktrees)
+        : newest === undefined,
+  }
+}
+
+/** Nobody took its changes by our means, and the repository's checkout does not have them either. */
+async function isNowhereElse(
+  { request, state, taken }: Task,
+  commonDir: string,
+  worktrees: PutAwayPorts['worktrees'],
+): Promise<boolean> {
+  const result = hasEnded(state) ? state.result : null
+  if (!isUntaken({ result, taken, worktree: request.workplace })) return false
+  if (result?.commit == null || (result.repositories ?? []).length > 0) return true
+  try {
+    return !(await worktrees.isContained(commonDir, result.commit))
+  } catch {
+    // It cannot be seen: then it is not given up.
+    return true
+  }
+}
+
+export interface Retained {
+  readonly id: WorktreeId
+  /** Null: it was put away. */
+  readonly problem: string | null
+}
+
+/** Puts away what is to go, one after the other, until `leave`. What cannot be proven stays. */
+export async function retain(
+  fates: readonly Fate[],
+  ports: PutAwayPorts,
+  leave?: AbortSignal,
+): Promise<readonly Retained[]> {
+  const done: Retained[] = []
+  for (const { id, goes, worktree } of fates) {
+    if (!goes) continue
+    if (leave?.aborted === true) break
+    try {
+      await putAway(id, ports, [worktree.kind])
+      done.push({ id, problem: null })
+    } catch (error) {
+      if (isStoreTrouble(error)) throw error
+      done.push({ id, problem: messageOf(error) })
+    }
+  }
+  return done
+}

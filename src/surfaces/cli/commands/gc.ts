@@ -1,0 +1,56 @@
+import { configuredRetention } from '../../../domain/configuration.ts'
+import { type Fate, planRetention, type Retained, retain } from '../../../engine/retention.ts'
+import { defineCommand, jsonFlag, refuseWords } from '../command.ts'
+import { exitCodes } from '../exit-codes.ts'
+import { parseCount } from '../flags.ts'
+import { putAwayPorts } from '../hand-in-ports.ts'
+
+const usage = 'gc'
+
+export const gc = defineCommand({
+  name: 'gc',
+  group: 'Keep house',
+  summary: 'Put away the worktrees that are too many; each can be restored',
+  usage,
+  flags: {
+    dryRun: { about: 'only say what would go, what stays, and why' },
+    keep: { about: 'how many stay, the newest (default: as configured, else 15)', value: 'N' },
+    ...jsonFlag,
+  },
+  examples: ['holdfast gc --dry-run', 'holdfast gc', 'holdfast gc --keep 3'],
+  async run({ flags, words }, context) {
+    refuseWords(words, usage)
+    const { holdfast, output } = context
+    const ports = await putAwayPorts(context)
+    const policy = configuredRetention(await holdfast.configuration(null))
+    const keep = flags.keep === undefined ? policy.keep : parseCount(flags.keep, 'keep')
+    const fates = await planRetention({ ...policy, keep }, ports)
+    const done = flags.dryRun === true ? [] : await retain(fates, ports, context.interrupted)
+    const views = fates.map(fate => viewFate(fate, done))
+    if (flags.json === true) output.writeJson({ worktrees: views })
+    else for (const view of views) output.write(`${describe(view)}\n`)
+    if (views.length === 0) output.tell('there are no worktrees')
+    return views.some(({ fate }) => fate === 'stays after all') ? exitCodes.refused : exitCodes.done
+  },
+})
+
+interface FateView {
+  readonly id: string
+  readonly task: string | null
+  readonly path: string
+  readonly fate: 'stays' | 'would go' | 'put away' | 'stays after all'
+  readonly why: string
+}
+
+function viewFate({ id, goes, why, worktree, task }: Fate, done: readonly Retained[]): FateView {
+  const view = { id, task: task?.request.name ?? null, path: worktree.path, why }
+  if (!goes) return { ...view, fate: 'stays' }
+  const outcome = done.find(one => one.id === id)
+  if (outcome === undefined) return { ...view, fate: 'would go' }
+  return outcome.problem === null
+    ? { ...view, fate: 'put away' }
+    : { ...view, fate: 'stays after all', why: outcome.problem }
+}
+
+const describe = ({ id, task, fate, why }: FateView) =>
+  [id, fate, task, why].filter(part => part !== null).join('  ')

@@ -1,0 +1,32 @@
+/** Which worktree is meant. */
+import { resolve } from 'node:path'
+import { AppError } from '../../domain/errors.ts'
+import type { WorktreeId } from '../../domain/ids.ts'
+import type { StoredWorktree } from '../../ports/store.ts'
+import type { CommandContext } from './command.ts'
+import { requireTask } from './find-task.ts'
+
+/** By its path, its id, or a task that works in it. Refuses with `no_such_task`, as a task does. */
+export async function requireWorktreeId(
+  word: string,
+  { holdfast, directory }: CommandContext,
+): Promise<WorktreeId> {
+  const store = await holdfast.store()
+  const path = resolve(directory, word)
+  const known = await store.listWorktrees()
+  const found = known.find(worktree => worktree.path === path || worktree.id === word)
+  return found?.id ?? (await requireTask(store, word)).request.workplace.id
+}
+
+/** One that stands. Refuses with `refused_in_state` where it was put away. */
+export async function requireStanding(
+  word: string,
+  context: CommandContext,
+): Promise<StoredWorktree> {
+  const id = await requireWorktreeId(word, context)
+  const found = await (await context.holdfast.store()).findWorktree(id)
+  if (found !== undefined) return found
+  throw new AppError('refused_in_state', `the worktree of ${word} is not there`, {
+    hint: `if it was put away: holdfast restore ${word}`,
+  })
+}

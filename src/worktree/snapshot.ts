@@ -1,0 +1,138 @@
+/**
+ * A worktree's state before its directory is taken away, and the worktree made of it again. It is
+ * taken as what a task starts from is: read back, and held by one ref.
+ */
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Bounds } from '../domain/configuration.ts'
+import { reach } from '../domain/crash-points.ts'
+import { AppError, messageOf } from '../domain/errors.ts'
+import { type CommitId, parseCommitId } from '../domain/ids.ts'
+import type { SnapshotContent } from '../domain/snapshot.ts'
+import { baseTreeCommit } from '../domain/task.ts'
+import type { Checkout, SetUpTime, WorktreeRecord } from '../ports/worktrees.ts'
+import { captureBase } from './base.ts'
+import type { Git, GitPlace } from './git.ts'
+import { keepIgnored } from './ignored.ts'
+import { INCLUDED_BYTES, INCLUDED_LIST } from './included.ts'
+import { dropTaken, refOf } from './refs.ts'
+import { listRegistered, requirePresent } from './registration.ts'
+
+export interface SnapshotOrder {
+  readonly worktree: WorktreeRecord
+  readonly number: number
+  /** A private one that exists: ignored files go there. */
+  readonly directory: string
+  readonly bounds: Bounds
+  readonly setUpAt: SetUpTime
+  /** Milliseconds since 1970. */
+  readonly now: number
+  readonly freeBytes: (path: string) => number
+}
+
+/** See `Worktrees.takeSnapshot`. */
+export async function takeSnapshot(git: Git, order: SnapshotOrder): Promise<SnapshotContent> {
+  const { worktree, number, directory, bounds, setUpAt, now, freeBytes } = order
+  const { id, path, gitDir, commonDir } = worktree
+  requirePresent(worktree)
+  const place = { gitDir, commonDir, workTree: path }
+  const as = `snapshot/${number}` as const
+  // What a killed try has left.
+  for (const name of [INCLUDED_BYTES, INCLUDED_LIST]) rmSync(join(directory, name), { force: true })
+  const ignored = await keepIgnored(git, place, directory, bounds, setUpAt)
+  reach('snapshot.ignored-kept')
+  const state = await captureBase(git, {
+    checkout: await openWorktree(git, place, path),
+    owner: id,
+    as,
+    scratch: directory,
+    order: { changes: 'all', revision: null, ...bounds },
+    now,
+    freeBytes,
+  })
+  const submodules = (state.submodules ?? []).map(one => `the submodule ${one.path}`)
+  const leftOut = [...(state.changes?.leftOut ?? []), ...submodules]
+  if (leftOut.length > 0) {
+    await dropTaken(git, commonDir, refOf(id, as))
+    throw new AppError('work_left', `${path} holds what cannot be kept: ${leftOut.join(', ')}`, {
+      hint: 'it stays as it is',
+    })
+  }
+  reach('snapshot.taken')
+  return { state, branch: await readBranch(git, place), ignored }
+}
+
+/** By its recorded git directory: what lies in the worktree is not asked. */
+async function openWorktree(
+  git: Git,
+  place: GitPlace & { readonly commonDir: string },
+  root: string,
+): Promise<Checkout> {
+  const words = ['rev-parse', '--show-object-format', 'HEAD^{commit}', 'HEAD^{tree}']
+  const { stdout } = await git.run(words, { place })
+  const [format, commit = '', tree = ''] = stdout.toString('latin1').split('\n')
+  const [head, headTree] = [parseCommitId(commit), parseCommitId(tree)]
+  if (head === undefined || headTree === undefined) {
+    throw new AppError('capture_failed', `HEAD of ${root} names no commit`)
+  }
+  return {
+    place: { root, commonDir: place.commonDir, subdirectory: '' },
+    gitDir: place.gitDir,
+    head,
+    headTree,
+    objectFormat: format === 'sha256' ? 'sha256' : 'sha1',
+  }
+}
+
+async function readBranch(git: Git, place: GitPlace): Promise<string | null> {
+  const { status, stdout } = await git.run(['symbolic-ref', '--quiet', 'HEAD'], {
+    place,
+    answers: [1],
+  })
+  return status === 0 ? stdout.toString('utf8').trim() : null
+}
+
+/**
+ * Puts HEAD on the branch that it was on, where that still is the same commit and no other worktree
+ * holds it: git's own guard does not see `symbolic-ref`. In words why not; null: it is there.
+ */
+export async function returnToBranch(
+  git: Git,
+  { gitDir, commonDir, path }: WorktreeRecord,
+  { branch, state }: SnapshotContent,
+): Promise<string | null> {
+  if (branch === null) return null
+  const stays = (why: string) => `HEAD is detached at ${state.commit}: ${why}`
+  const place = { gitDir: commonDir }
+  const { stdout } = await git.run(['rev-parse', '--verify', '--quiet', branch], {
+    place,
+    answers: [1],
+  })
+  if (parseCommitId(stdout.toString('latin1').trim()) !== state.commit) {
+    return stays(`${branch} was moved, or is gone`)
+  }
+  const others = await listRegistered(git, commonDir)
+  const holder = others.find(other => other.branch === branch && other.path !== path)
+  if (holder !== undefined) return stays(`${branch} is checked out in ${holder.path}`)
+  try {
+    await git.run(['symbolic-ref', 'HEAD', branch], { place: { gitDir, commonDir } })
+    return null
+  } catch (error) {
+    return stays(messageOf(error))
+  }
+}
+
+/** See `Worktrees.isContained`. */
+export async function isContained(git: Git, commonDir: string, commit: CommitId): Promise<boolean> {
+  const place = { gitDir: commonDir }
+  const merged = await git.run(['merge-tree', '--write-tree', 'HEAD', commit], {
+    place,
+    answers: [1],
+  })
+  if (merged.status === 1) return false
+  const { stdout } = await git.run(['rev-parse', 'HEAD^{tree}'], { place })
+  return merged.stdout.equals(stdout)
+}
+
+/** The commit that holds all of a snapshot's files. */
+export const snapshotCommit = ({ state }: SnapshotContent) => baseTreeCommit(state)
