@@ -154,6 +154,7 @@ const points = {
     'retire.forgotten': 'its row is gone',
   },
   Restoring: {
+    'restore.planned': 'the row of the worktree says where it will stand',
     'restore.made': 'the worktree stands again',
     'restore.recorded': 'and its row says so',
   },

@@ -162,6 +162,7 @@ export async function bringBack(
         hint: `cd '${stored.path}'`,
       })
     }
+    if (stored !== undefined && stored.leasedTo !== null) throw inUse(stored.path)
     const [snapshot] = await store.listSnapshots(id)
     if (snapshot === undefined) {
       throw new AppError('no_snapshot', `there is no snapshot of the worktree ${id}`, {
@@ -171,6 +172,8 @@ export async function bringBack(
     // Whoever was taking it away died in the middle.
     if (stored?.retiring === true) await takeAway(stored, snapshot, ports)
     const { commonDir, kind, number } = snapshot
+    // Nobody was told of one that was never finished.
+    if (stored?.record === null) await worktrees.discardWorktree(id, stored.path, commonDir)
     const path = to ?? freePath(snapshot.path, worktrees)
     if (worktrees.isThere(path)) {
       throw new AppError('refused_in_state', `${path} is there already`, {
@@ -178,6 +181,9 @@ export async function bringBack(
       })
     }
     const directory = await files.openSnapshotDirectory(id, number)
+    // The row first: nothing on disk is without an owner.
+    await store.planWorktree({ id, kind, path, commonDir })
+    reach('restore.planned')
     const made = await worktrees.restoreWorktree({ id, path, commonDir }, snapshot, directory)
     reach('restore.made')
     await store.registerWorktree(made.worktree, kind)

@@ -182,6 +182,8 @@ export interface Store {
   giveUpRetirement(id: WorktreeId): Promise<void>
   /** A pinned worktree is retired only by name. False: there is no such worktree. */
   pinWorktree(id: WorktreeId, pinned: boolean): Promise<boolean>
+  /** Writes down where a worktree will stand; leased to nobody, and to be made. */
+  planWorktree(plan: WorktreePlan): Promise<void>
   /** From `at` on it is listed only with all others; null: like any other again. */
   archiveTask(task: TaskId, at: number | null): Promise<void>
   /** The same for all tasks that worked in a worktree. */

@@ -47,6 +47,7 @@ import {
   listWorktrees,
   newestTaskIn,
   pinWorktree,
+  planWorktree,
   recordWorktree,
 } from './worktrees.ts'
 
@@ -131,6 +132,7 @@ export async function openSqliteStore(directory: string, clock: Clock): Promise<
     findWorktree: id => findWorktree(db, id),
     listWorktrees: () => listWorktrees(db),
     forgetWorktree: id => forgetWorktree(db, id),
+    planWorktree: plan => planWorktree(db, plan, clock.now()),
     beginRetirement: id => beginRetirement(db, id),
     giveUpRetirement: id => giveUpRetirement(db, id),
     pinWorktree: (id, pinned) => pinWorktree(db, id, pinned),

@@ -120,6 +120,20 @@ export async function newestTaskIn(db: Db, id: WorktreeId): Promise<TaskId | nul
 const isUnleased = (id: WorktreeId) => (eb: ExpressionBuilder<Database, 'worktrees'>) =>
   eb.not(eb.exists(eb.selectFrom('leases').select('task').where('worktree', '=', id)))
 
+/** See `Store.planWorktree`. */
+export async function planWorktree(
+  db: Db,
+  { id, kind, path, commonDir }: WorktreePlan,
+  now: number,
+): Promise<void> {
+  const values = { path, record_json: null, retiring: 0 }
+  await db
+    .insertInto('worktrees')
+    .values({ id, kind, repository: commonDir, pinned: 0, created_at: now, ...values })
+    .onConflict(conflict => conflict.column('id').doUpdateSet(values))
+    .execute()
+}
+
 /** See `Store.beginRetirement`. */
 export async function beginRetirement(db: Db, id: WorktreeId): Promise<boolean> {
   const updated = await db

@@ -94,6 +94,7 @@ const WRAPPER = ['wrapper.detaching', 'wrapper.born', 'wrapper.written']
 const ATTENDED = ['launch.agent-seen', 'launch.agent-synced', ...pointsOf('Following')]
 const LAUNCH = all('Launching', ['launch.ended'])
 const OF_SET_UP = ['worktree.included', 'worktree.marked']
+const SNAPSHOT = ['snapshot.ignored-kept', 'snapshot.taken', 'snapshot.recorded']
 const WORKTREE = all('Making a worktree', [
   'worktree.staged',
   'worktree.submodule-made',
@@ -236,7 +237,11 @@ export const cases: readonly Case[] = [
   ...strikes('questions', pointsOf('Talking with an agent'), [...SELF, ...TWICE, ...AND_WATCHDOG]),
   ...strikes('questions', ['follow.lines-read', 'follow.step-recorded', 'settle.stopped'], SELF),
   ...strikes('program', ['agent.mid-tool'], EACH),
-  ...strikes('no agent', all('Retiring'), SELF),
+  ...strikes('no agent', all('Retiring', SNAPSHOT), SELF),
+  ...strikes('put away', all('Retiring'), [...SELF, ...TWICE]),
+  ...strikes('put away', ['base.imported', 'base.read-back'], SELF),
+  ...strikes('brought back', all('Restoring'), SELF),
+  ...strikes('brought back', ['worktree.registered', 'worktree.filled', 'worktree.staged'], SELF),
   ...strikes(
     'no worktree',
     [...all('Taking back a worktree that was half made'), 'settle.committed'],

@@ -29,6 +29,9 @@ const SAMPLE = [
   'cancel after: agent.mid-tool: agent+wrapper+worker',
   'worktree anew: discard.renamed: self',
   'no agent: retire.renamed: self',
+  'put away: snapshot.taken: self',
+  'put away: retire.renamed: self+again',
+  'brought back: restore.made: self',
   'apply: apply.exchanged: self',
 ]
 

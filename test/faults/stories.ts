@@ -89,6 +89,50 @@ async function answerAll({ stage }: Scene, id: string, over: AbortSignal): Promi
   }
 }
 
+/** A task that has ended, and somebody who has gone on in its worktree: staged, unstaged, ignored. */
+async function workLeft(scene: Scene): Promise<{ id: string; before: string }> {
+  const id = await scene.submitted(TASK)
+  await scene.untilEnded(id)
+  const { stage } = scene
+  const tree = join(stage.home, 'worktrees', id)
+  mkdirSync(join(tree, 'late'))
+  writeFileSync(join(tree, 'late', '.gitignore'), '*.secret\n')
+  writeFileSync(join(tree, 'late', 'own.secret'), 'nowhere else\n')
+  writeFileSync(join(tree, 'kept.txt'), 'staged\n')
+  stage.ground.git(tree, 'add', 'kept.txt')
+  writeFileSync(join(tree, 'kept.txt'), 'and edited again\n')
+  writeFileSync(join(tree, 'late', 'new.txt'), 'late\n')
+  return { id, before: stateOf(scene, id) }
+}
+
+/** HEAD, index and all files, ignored ones too. */
+function stateOf({ stage }: Scene, id: string): string {
+  const tree = join(stage.home, 'worktrees', id)
+  const git = (...words: string[]) => stage.ground.git(tree, ...words)
+  const files = [...git('ls-files', '-z', '-co').split('\0'), 'late/own.secret']
+  const contents = [...new Set(files)].sort().map(name => {
+    const path = join(tree, name)
+    return [name, existsSync(path) && name !== '' ? readFileSync(path, 'latin1') : null]
+  })
+  const facts = [git('rev-parse', 'HEAD'), git('ls-files', '-s'), git('status', '--porcelain')]
+  return JSON.stringify([facts, contents], null, 1)
+}
+
+function requireSame(scene: Scene, id: string, before: string): void {
+  const now = stateOf(scene, id)
+  if (now !== before) throw new Error(`work lost: 1 bytes: it was\n${before}\nand is\n${now}`)
+}
+
+/** Whoever saw the command killed gives it again. */
+async function untilDone({ stage, strike }: Scene, words: string[], isDone = /^$/): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    const { code, signal, stderr } = await stage.run(words)
+    if (tries === 1) await strike.landed
+    if (code === 0 || (signal === null && isDone.test(stderr))) return
+    if (signal === null || tries === 5) throw new Error(`${words[0]}: ${stderr}`)
+  }
+}
+
 /** Hands a task in, and sees it to its end. */
 async function tellOne(scene: Scene, words = TASK): Promise<readonly string[]> {
   scene.strike.arm()
@@ -504,6 +548,34 @@ ${DONE}`,
       return [id]
     },
     end: () => ({ ...succeeded(FINISHED)(), isRestored: true }),
+  },
+  'put away': {
+    about: 'a worktree that is put away, and brought back',
+    repository: 'dirty',
+    steps: WORK + DONE,
+    async tell(scene) {
+      const { id, before } = await workLeft(scene)
+      scene.strike.arm()
+      await untilDone(scene, ['archive', id])
+      await scene.ok(['restore', id])
+      requireSame(scene, id, before)
+      return [id]
+    },
+    end: succeeded(FINISHED),
+  },
+  'brought back': {
+    about: 'a worktree that was put away, while it is brought back',
+    repository: 'dirty',
+    steps: WORK + DONE,
+    async tell(scene) {
+      const { id, before } = await workLeft(scene)
+      await scene.ok(['archive', id])
+      scene.strike.arm()
+      await untilDone(scene, ['restore', id], /is there$/m)
+      requireSame(scene, id, before)
+      return [id]
+    },
+    end: succeeded(FINISHED),
   },
   uninstall: {
     about: 'leaving without a trace',

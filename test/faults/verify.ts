@@ -152,7 +152,9 @@ function strayIn(directory: string, home: string): string[] {
     if (
       path === join(home, 'cache') ||
       path === join(home, 'locks') ||
-      path === join(home, 'worktrees')
+      path === join(home, 'worktrees') ||
+      // What can be brought back stays.
+      path === join(home, 'snapshots')
     )
       return []
     if (path === join(home, 'trash') && readdirSync(path).length > 0)

@@ -27,7 +27,7 @@ export const archive = defineCommand({
     }
     const stored = await ports.store.findWorktree(workplace.id)
     const isOwn = stored?.kind === 'managed'
-    const snapshot = isOwn ? await putAway(workplace.id, ports) : null
+    const snapshot = isOwn ? await putAway(workplace.id, ports).catch(unlessAway) : null
     await ports.store.archiveTask(id, context.now())
     const dropped = snapshot?.ignored.dropped ?? []
     if (flags.json === true) {
@@ -40,3 +40,9 @@ export const archive = defineCommand({
     return exitCodes.done
   },
 })
+
+/** The worker has just put it away. */
+function unlessAway(error: unknown): null {
+  if (error instanceof AppError && error.code === 'no_such_task') return null
+  throw error
+}

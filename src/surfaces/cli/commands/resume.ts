@@ -1,12 +1,12 @@
 import { type Budget, describeBudget, isUsedUp, spentOf } from '../../../domain/budget.ts'
 import { AppError } from '../../../domain/errors.ts'
-import type { Task } from '../../../domain/task.ts'
+import { hasEnded, type Task } from '../../../domain/task.ts'
 import { planResume } from '../../../engine/resubmit.ts'
 import { type CommandContext, defineCommand, jsonFlag, requireWord } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { requireTask } from '../find-task.ts'
 import { type Asked, handInAndTell, stay, waitFlag } from '../hand-in-and-tell.ts'
-import { askerOf, resubmitPorts, timeoutFlag } from '../hand-in-ports.ts'
+import { askerOf, putAwayPorts, resubmitPorts, timeoutFlag } from '../hand-in-ports.ts'
 import { lookAtTask, ringOrTell } from '../look.ts'
 import { requireBudget } from '../run-options.ts'
 
@@ -39,6 +39,7 @@ export const resume = defineCommand({
     const ended = { kind: 'wait_ended', ...(budget === null ? {} : { budget }) } as const
     const roused = await store.transition(id, null, ended, context.now())
     if (roused !== undefined) return await tell(roused, flags, context)
+    await bringBackWorktree(task, context)
     const agent = await holdfast.agent(task.agent)
     const plan = await planResume(
       task,
@@ -49,6 +50,19 @@ export const resume = defineCommand({
     return await handInAndTell(plan, flags, context)
   },
 })
+
+/** One that was put away is brought back: whoever goes on finds it as it was left. */
+async function bringBackWorktree(task: Task, context: CommandContext): Promise<void> {
+  const { id, workplace } = task.request
+  const store = await context.holdfast.store()
+  if (!hasEnded(task.state) || (await store.findWorktree(workplace.id)) !== undefined) return
+  if ((await store.listSnapshots(workplace.id)).length === 0) return
+  const { bringBack } = await import('../../../engine/put-away.ts')
+  const { worktree, problems } = await bringBack(workplace.id, null, await putAwayPorts(context))
+  await store.archiveTasksIn(workplace.id, null)
+  context.output.tell(`${id}: its worktree was brought back: ${worktree.path}`)
+  for (const problem of problems) context.output.tell(problem)
+}
 
 function refuseBudget({ request, usage }: Task, budget: Budget | null): never {
   const { id } = request

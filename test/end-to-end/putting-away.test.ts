@@ -1,0 +1,204 @@
+/** Worktrees that are put away, by name or because they are too many, and come back to the byte. */
+import { spawn } from 'node:child_process'
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { eventually } from '../eventually.ts'
+import { House } from './house.ts'
+
+/** A task that has ended, with work of every kind in its worktree. */
+async function worked(house: House, script = 'echo agent > made.txt'): Promise<string> {
+  const id = await house.submitScript(script)
+  await house.wait(id)
+  return id
+}
+
+function goOn(house: House, id: string): void {
+  const tree = house.worktree(id)
+  house.write('kept.txt', 'staged\n', tree)
+  house.gitIn(tree, 'add', 'kept.txt')
+  house.write('kept.txt', 'edited again\n', tree)
+  house.write('dir/new.txt', 'untracked\n', tree)
+  house.write('ignored.env', 'SECRET=1\n', tree)
+}
+
+const stateOf = (house: House, tree: string) => ({
+  status: house.gitIn(tree, 'status', '--porcelain=v2', '--untracked-files=all', '--ignored'),
+  index: house.gitIn(tree, 'ls-files', '--stage'),
+  files: ['kept.txt', 'made.txt', 'dir/new.txt', 'ignored.env'].map(name =>
+    existsSync(join(tree, name)) ? readFileSync(join(tree, name), 'utf8') : null,
+  ),
+})
+
+const fates = async (house: House, ...flags: string[]) =>
+  JSON.parse((await house.run(['gc', '--json', ...flags])).stdout).worktrees as {
+    id: string
+    fate: string
+    why: string
+  }[]
+
+test('archive puts a task and its worktree away, and restore brings both back', async () => {
+  const house = new House()
+  const id = await worked(house)
+  goOn(house, id)
+  const before = stateOf(house, house.worktree(id))
+  const source = house.fingerprint()
+  await house.ok(['archive', id])
+  expect(existsSync(house.worktree(id))).toBe(false)
+  expect(house.git('worktree', 'list').trim().split('\n')).toHaveLength(1)
+  expect(JSON.parse(await house.ok(['status', '--json'])).tasks).toEqual([])
+  expect(JSON.parse(await house.ok(['status', '--all', '--json'])).tasks).toHaveLength(1)
+  // What was collected does not depend on it.
+  expect(await house.ok(['diff', id])).toContain('+agent')
+  expect((await house.task(id)).worktree).toBeNull()
+  await house.ok(['archive', id])
+
+  expect((await house.ok(['restore', id])).trim()).toBe(house.worktree(id))
+  expect(stateOf(house, house.worktree(id))).toEqual(before)
+  expect(house.fingerprint()).toBe(source)
+  expect(JSON.parse(await house.ok(['status', '--json'])).tasks).toHaveLength(1)
+  const again = await house.run(['restore', id])
+  expect([again.code, again.stderr]).toEqual([5, expect.stringContaining('is there')])
+})
+
+test('restore goes elsewhere if it is told to, or if the place is taken', async () => {
+  const house = new House()
+  const id = await worked(house)
+  goOn(house, id)
+  const before = stateOf(house, house.worktree(id))
+  await house.ok(['archive', id])
+  mkdirSync(house.worktree(id))
+  house.write('mine.txt', 'mine\n', house.worktree(id))
+  const beside = (await house.ok(['restore', id])).trim()
+  expect(beside).toBe(`${house.worktree(id)}-2`)
+  expect(stateOf(house, beside)).toEqual(before)
+  expect(readFileSync(join(house.worktree(id), 'mine.txt'), 'utf8')).toBe('mine\n')
+
+  await house.ok(['archive', id])
+  const taken = await house.run(['restore', id, '--to', house.repo])
+  expect([taken.code, taken.stderr]).toEqual([5, expect.stringContaining('is there already')])
+  const looked = join(house.scratch, 'look here')
+  expect((await house.ok(['restore', id, '--to', looked])).trim()).toBe(looked)
+  expect(stateOf(house, looked)).toEqual(before)
+  // Nobody expects it to be taken away from there.
+  expect(await house.task(id)).toMatchObject({ worktree: { path: looked, pinned: true } })
+})
+
+test('of many worktrees exactly the right ones go, each for a reason that is said', async () => {
+  const house = new House({ HOLDFAST_SLOTS: '2' })
+  const [untaken, applied, merged, pinned, unchanged] = [
+    await worked(house),
+    await worked(house, 'echo applied > applied.txt'),
+    await worked(house, 'echo merged > merged.txt'),
+    await worked(house, 'true'),
+    await worked(house, 'true'),
+  ] as const
+  const running = await house.submitScript('touch under-way; exec sleep 300')
+  await eventually('it is under way', () => existsSync(join(house.worktree(running), 'under-way')))
+  await house.ok(['apply', applied])
+  house.write('merged.txt', 'merged\n')
+  house.git('add', 'merged.txt')
+  house.git('commit', '--quiet', '--message=squashed by hand')
+  await house.ok(['pin', pinned])
+  const permanent = await house.submitScript('true', '--worktree', 'mine')
+  await house.wait(permanent)
+  const expected = {
+    [untaken]: ['stays', 'its changes were not taken yet'],
+    [applied]: ['would go', '0 newer ones stay'],
+    [merged]: ['would go', '0 newer ones stay'],
+    [pinned]: ['stays', 'it is pinned'],
+    [unchanged]: ['would go', '0 newer ones stay'],
+    [running]: ['stays', 'a task uses it'],
+  }
+  const told = await fates(house, '--dry-run', '--keep', '0')
+  expect(Object.fromEntries(told.map(one => [one.id, [one.fate, one.why]]))).toMatchObject(expected)
+  expect(told.filter(({ why }) => why === 'it is permanent')).toHaveLength(1)
+  expect((await fates(house, '--dry-run')).filter(({ fate }) => fate === 'would go')).toEqual([])
+
+  const done = await fates(house, '--keep', '0')
+  expect(done.filter(({ fate }) => fate === 'put away').map(({ id }) => id)).toEqual([
+    applied,
+    merged,
+    unchanged,
+  ])
+  for (const id of [untaken, pinned, running]) expect(existsSync(house.worktree(id))).toBe(true)
+  for (const id of [applied, merged, unchanged]) {
+    expect(existsSync(house.worktree(id))).toBe(false)
+    await house.ok(['restore', id])
+  }
+  expect(readFileSync(join(house.worktree(merged), 'merged.txt'), 'utf8')).toBe('merged\n')
+  await house.ok(['unpin', pinned])
+  await house.run(['cancel', running])
+})
+
+test('a worktree in which somebody stands, or whose task goes on, stays', async () => {
+  const house = new House()
+  const id = await worked(house)
+  const shell = spawn('sleep', ['300'], { cwd: house.worktree(id), stdio: 'ignore' })
+  try {
+    const { code, stderr } = await house.run(['archive', id])
+    expect([code, stderr]).toEqual([5, expect.stringContaining(`sleep (${shell.pid})`)])
+    expect(readFileSync(join(house.worktree(id), 'made.txt'), 'utf8')).toBe('agent\n')
+  } finally {
+    shell.kill('SIGKILL')
+  }
+  const going = await house.submitScript('touch under-way; exec sleep 300')
+  await eventually('it is under way', () => existsSync(join(house.worktree(going), 'under-way')))
+  const refused = await house.run(['archive', going])
+  expect([refused.code, refused.stderr]).toEqual([5, expect.stringContaining('has not ended')])
+  await house.run(['cancel', going])
+})
+
+test('what cannot be kept is named, and stays where it is', async () => {
+  const house = new House()
+  const id = await worked(house, 'git init --quiet inner && echo x > inner/file')
+  const { code, stderr } = await house.run(['archive', id])
+  expect([code, stderr]).toEqual([5, expect.stringContaining('inner/')])
+  expect(readFileSync(join(house.worktree(id), 'inner', 'file'), 'utf8')).toBe('x\n')
+  const [fate] = await fates(house, '--keep', '0')
+  expect(fate).toMatchObject({ id, fate: 'stays' })
+  // It is in nobody's way.
+  const failing = await house.submitScript('test -e inner/file')
+  await house.wait(failing)
+  expect((await house.run(['resume', failing])).code).toBe(0)
+})
+
+test('a task whose worktree was put away goes on in it, as it was left', async () => {
+  const house = new House()
+  const id = await worked(house, 'echo once >> made.txt; test "$(wc -l < made.txt)" = 2')
+  expect((await house.task(id)).state).toBe('failed')
+  house.write('ignored.env', 'SECRET=1\n', house.worktree(id))
+  await house.ok(['archive', id])
+  expect(existsSync(house.worktree(id))).toBe(false)
+  const next = (await house.ok(['resume', id])).trim()
+  expect((await house.wait(next)).state).toBe('succeeded')
+  expect(readFileSync(join(house.worktree(id), 'made.txt'), 'utf8')).toBe('once\nonce\n')
+  expect(readFileSync(join(house.worktree(id), 'ignored.env'), 'utf8')).toBe('SECRET=1\n')
+})
+
+test('thirty tasks in a row leave no more worktrees than are to stay, by themselves', async () => {
+  const house = new House({ HOLDFAST_KEEP_WORKTREES: '3', HOLDFAST_SLOTS: '4' })
+  const ids: string[] = []
+  for (let n = 0; n < 30; n++) ids.push(await house.submitScript('true'))
+  await house.ok(['wait', ...ids, '--timeout', '120s'])
+  const standing = () => readdirSync(join(house.home, 'worktrees'))
+  const isOver = async () => (await fates(house, '--dry-run')).length === 3
+  await eventually('the worker has put the others away', isOver, 60_000)
+  expect(standing()).toHaveLength(3)
+  expect(house.git('worktree', 'list').trim().split('\n')).toHaveLength(4)
+  expect(readdirSync(join(house.home, 'trash'))).toEqual([])
+  const stray = ids.filter(id => house.git('for-each-ref', `refs/holdfast/${id}/snapshot/`) === '')
+  expect(stray).toHaveLength(3)
+  expect(stray.sort()).toEqual(standing().sort())
+})
+
+test('what is kept goes with the rest at a purge', async () => {
+  const house = new House()
+  const refs = house.git('for-each-ref')
+  const id = await worked(house, 'true')
+  goOn(house, id)
+  await house.ok(['archive', id])
+  await house.ok(['uninstall', '--purge', '--discard'])
+  expect(existsSync(house.home)).toBe(false)
+  expect(house.git('for-each-ref')).toBe(refs)
+})
