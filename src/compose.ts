@@ -15,6 +15,7 @@ import type { Sandbox } from './domain/sandbox.ts'
 import type { Agent } from './ports/agent.ts'
 import type { Applications } from './ports/applications.ts'
 import type { Confinement } from './ports/confinement.ts'
+import type { GitHub } from './ports/github.ts'
 import type { Locks } from './ports/lock.ts'
 import type { ProcessHost } from './ports/process-host.ts'
 import type { ProcessTable } from './ports/process-table.ts'
@@ -65,6 +66,7 @@ export interface Composition {
    */
   leaveHome(): Promise<readonly string[]>
   repositoryFiles(): Promise<RepositoryFiles>
+  github(): Promise<GitHub>
   agentNames(): Promise<readonly string[]>
   agent(name: string): Promise<Agent>
   /** Closes what is open. The store may be asked for again. */
@@ -201,6 +203,10 @@ export function compose(environment: Variables, entry: string): Composition {
       // SQLite removes files by name when it closes one: that may not be a new one's.
       await closeStore()
       return leaveHome(home)
+    },
+    async github() {
+      const { makeGitHub } = await import('./process/gh.ts')
+      return makeGitHub({ ...environment, PATH: path })
     },
     async repositoryFiles() {
       return (await import('./configuration/repository-files.ts')).repositoryFiles

@@ -158,6 +158,10 @@ const points = {
     'restore.made': 'the worktree stands again',
     'restore.recorded': 'and its row says so',
   },
+  'Making a branch (the commands `branch` and `pr`)': {
+    'branch.committed': 'the commit is there; no branch is',
+    'branch.made': 'the branch is there; the row does not say so',
+  },
   'Applying (the command `apply`)': {
     'apply.planned': 'what is to be written is known; there is nothing but a scratch directory',
     'apply.journal-written': 'the journal says what will be done, and what was before',

@@ -24,6 +24,7 @@ export type RefusalCode =
   | 'work_left'
   | 'no_result'
   | 'no_snapshot'
+  | 'push_failed'
   | 'conflict'
   | 'in_the_way'
   | 'changed_since'

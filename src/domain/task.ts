@@ -247,10 +247,10 @@ export interface WorktreePlace {
 
 /** That the result was taken home: how, when, and to where. */
 export interface Taken {
-  readonly how: 'applied'
+  readonly how: 'applied' | 'branched'
   /** Milliseconds since 1970. */
   readonly at: number
-  /** The top of the checkout. */
+  /** The top of the checkout, or the name of the branch. */
   readonly where: string
   /** Which application of the task; null: it was found in place, and nothing was written. */
   readonly number: number | null

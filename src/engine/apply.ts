@@ -59,7 +59,8 @@ export async function applyTask(task: Task, wish: ApplyWish, ports: ApplyPorts):
   })
 }
 
-function requireResult(task: Task): { commit: CommitId; files: number } {
+/** Refuses with `not_finished` and `no_result`. */
+export function requireResult(task: Task): { commit: CommitId; files: number } {
   const { id } = task.request
   if (!hasEnded(task.state)) {
     throw new AppError('not_finished', `${id} has not ended yet: it is ${task.state.name}`, {

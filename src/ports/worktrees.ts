@@ -218,6 +218,23 @@ export interface Worktrees {
    * there: it was merged, squashed or picked. Throws where that cannot be told.
    */
   isContained(commonDir: string, commit: CommitId): Promise<boolean>
+  /**
+   * Makes a branch of the agent's change alone, on the commit of its base; its own commits are kept
+   * where it had nothing of the caller's to commit. An existing branch is never moved; one that is
+   * the same already is no error (`isNew`: false). Refuses with `conflict` where the change does not
+   * fit without the caller's uncommitted changes, with `bad_usage`, `refused_in_state` (the name is
+   * taken) and `not_a_repository`.
+   */
+  makeBranch(order: BranchOrder): Promise<{ readonly commit: CommitId; readonly isNew: boolean }>
+  /** The names of a repository's remotes. */
+  listRemotes(commonDir: string): Promise<readonly string[]>
+  /** The branch that a remote's HEAD is on, as far as it is known here; null: it is not. */
+  defaultBranch(commonDir: string, remote: string): Promise<string | null>
+  /**
+   * Pushes a branch under its own name; never by force, and without hooks. Refuses with
+   * `push_failed`, in git's own words.
+   */
+  push(commonDir: string, remote: string, branch: string): Promise<void>
   /** Lets go of what `takeSnapshot` has put into the repository; none, or no repository, is no error. */
   dropSnapshot(commonDir: string, id: WorktreeId, number: number): Promise<void>
   /**
@@ -273,6 +290,19 @@ export interface Worktrees {
   listRegistered(commonDir: string): Promise<readonly RegisteredWorktree[]>
   /** Whether something is at a path. */
   isThere(path: string): boolean
+}
+
+/** A result that is to be a branch. */
+export interface BranchOrder {
+  readonly commonDir: string
+  readonly base: Base
+  readonly result: CommitId
+  /** Short: `fix/login`. */
+  readonly name: string
+  /** Of the commit, where the agent has not committed itself. */
+  readonly message: string
+  /** The caller's uncommitted changes that the task started from come along. */
+  readonly withBaseChanges: boolean
 }
 
 /** A worktree as it is planned, or recorded. */

@@ -174,7 +174,7 @@ const state = z.discriminatedUnion('name', [
 ])
 
 const taken = z.object({
-  how: z.literal('applied'),
+  how: z.enum(['applied', 'branched']),
   at: z.number(),
   where: z.string(),
   number: z.nullable(z.number()),

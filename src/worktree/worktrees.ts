@@ -5,6 +5,7 @@ import type { ProcessTable } from '../ports/process-table.ts'
 import type { Worktrees } from '../ports/worktrees.ts'
 import { captureBase, freeBytesAt } from './base.ts'
 import { borrowCheckout } from './borrow.ts'
+import { makeBranch } from './branch.ts'
 import { cameFromSetUp } from './came-from-set-up.ts'
 import { openCheckout, refuseAgentsOwn } from './checkout.ts'
 import { collectResult, diffNow } from './collect.ts'
@@ -21,6 +22,7 @@ import type { BytePath } from './paths.ts'
 import { placeIncluded } from './place-included.ts'
 import { dropTaken, holdBase, refOf } from './refs.ts'
 import { listRegistered, locateWorktree, lookAtWorktree, openOwnDirectory } from './registration.ts'
+import { defaultBranch, listRemotes, push } from './remotes.ts'
 import { removeWorktree } from './remove.ts'
 import { isContained, returnToBranch, snapshotCommit, takeSnapshot } from './snapshot.ts'
 import { findStaleLocks, removeStaleLock } from './stale-locks.ts'
@@ -149,6 +151,10 @@ export function makeWorktrees(needs: WorktreesNeeds): Worktrees {
       return { worktree, problems: stays === null ? problems : [...problems, stays] }
     },
     isContained: (commonDir, commit) => isContained(git, commonDir, commit),
+    listRemotes: commonDir => listRemotes(git, commonDir),
+    defaultBranch: (commonDir, remote) => defaultBranch(git, commonDir, remote),
+    push: (commonDir, remote, branch) => push(git, commonDir, remote, branch),
+    makeBranch: order => makeBranch(git, locks, order),
     dropSnapshot: async (commonDir, id, number) => {
       await dropTaken(git, commonDir, refOf(id, `snapshot/${number}`))
     },

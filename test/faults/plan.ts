@@ -262,6 +262,7 @@ export const cases: readonly Case[] = [
     ['worker.card-removed', 'worker.post-released'],
     [...SELF, ['worker']],
   ),
+  ...strikes('branch', pointsOf('Making a branch (the commands `branch` and `pr`)'), SELF),
   ...strikes('apply', pointsOf('Applying (the command `apply`)'), SELF),
   ...strikes('undo', pointsOf('Taking back (`apply --undo`, or an application that failed)'), SELF),
   ...strikes('undo', ['exchange.taken-away', 'exchange.put'], SELF),

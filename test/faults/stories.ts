@@ -549,6 +549,22 @@ ${DONE}`,
     },
     end: () => ({ ...succeeded(FINISHED)(), isRestored: true }),
   },
+  branch: {
+    about: 'a result that becomes a branch',
+    repository: 'clean',
+    steps: WORK + DONE,
+    async tell(scene) {
+      const id = await scene.submitted(TASK)
+      await scene.untilEnded(id)
+      scene.strike.arm()
+      await untilDone(scene, ['branch', id, 'by/the-agent'])
+      const made = scene.stage.git('show', 'by/the-agent:made.txt')
+      if (made !== FINISHED['made.txt']) throw new Error(`work lost: the branch has ${made}`)
+      scene.stage.git('branch', '--quiet', '-D', 'by/the-agent')
+      return [id]
+    },
+    end: succeeded(FINISHED),
+  },
   'put away': {
     about: 'a worktree that is put away, and brought back',
     repository: 'dirty',

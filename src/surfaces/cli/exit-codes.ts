@@ -55,6 +55,7 @@ const refusals: Record<RefusalCode, number> = {
   work_left: exitCodes.refused,
   no_result: exitCodes.refused,
   no_snapshot: exitCodes.refused,
+  push_failed: exitCodes.refused,
   conflict: exitCodes.refused,
   in_the_way: exitCodes.refused,
   changed_since: exitCodes.refused,

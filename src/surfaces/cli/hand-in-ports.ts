@@ -1,4 +1,5 @@
 /** What the commands give to the engine. */
+import type { BranchPorts } from '../../engine/branch.ts'
 import type { HandInPorts } from '../../engine/hand-in.ts'
 import type { PutAwayPorts } from '../../engine/put-away.ts'
 import type { Asker, ResubmitPorts } from '../../engine/resubmit.ts'
@@ -52,6 +53,17 @@ export async function putAwayPorts(context: CommandContext): Promise<PutAwayPort
     worktrees: await holdfast.worktrees(),
     locks: await holdfast.locks(),
     processes: await holdfast.processes(),
+    clock: systemClock,
+  }
+}
+
+/** What the commands that make a branch give to the engine. */
+export async function branchPorts(context: CommandContext): Promise<BranchPorts> {
+  const { holdfast } = context
+  return {
+    store: await requireWritableStore(context),
+    files: await holdfast.files(),
+    worktrees: await holdfast.worktrees(),
     clock: systemClock,
   }
 }

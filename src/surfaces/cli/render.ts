@@ -122,7 +122,7 @@ export function describeDelta(delta: {
 
 function describeTaken(task: TaskView, now: number): string | null {
   const { taken, result } = task
-  const applied = taken === null ? null : `applied ${describeAge(now - Date.parse(taken))} ago`
+  const applied = taken === null ? null : `taken ${describeAge(now - Date.parse(taken))} ago`
   if (!isUntaken(task)) return applied
   if (applied !== null) return `${applied}, but for the work in repositories inside`
   return result?.files === 0 ? 'not yet' : `not yet (holdfast apply ${task.id})`
