@@ -23,6 +23,8 @@ export default defineConfig({
       {
         test: {
           ...shared,
+          // Real agents take their time to start, several at once all the more.
+          testTimeout: 180_000,
           name: 'agents',
           include: ['test/agents/**/*.test.ts'],
           globalSetup: ['test/agents/matrix/table.ts'],

@@ -151,8 +151,8 @@ export async function work(order: WorkOrder, ports: FollowPorts): Promise<void> 
       isKept = true
       house.begin()
     }
-    if (attended.size > 0 || wakeAt !== undefined || house.isBusy()) idleSince = clock.elapsed()
-    if (clock.elapsed() - idleSince >= order.idleMs) return await house.leave()
+    if (attended.size > 0 || wakeAt !== undefined) idleSince = clock.elapsed()
+    if (clock.elapsed() - idleSince >= order.idleMs && !house.isBusy()) return
     await ticker.next(untilNextWake(wakeAt, freeSlots() > 0, clock.now()))
   }
   await house.leave()

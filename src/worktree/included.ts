@@ -27,6 +27,12 @@ import { type BytePath, parsePath, pathOnDisk, shownPath } from './paths.ts'
 
 export const INCLUDE_FILE = '.worktreeinclude'
 
+/**
+ * What people tell their agents and nobody else, by the names that the agents look for. They come
+ * along wherever git ignores them.
+ */
+const ALWAYS = ['CLAUDE.local.md', 'AGENTS.override.md', '.claude/settings.local.json']
+
 /** What lies in the private directory: the files' bytes one after the other, and what they are. */
 export const INCLUDED_BYTES = 'included'
 export const INCLUDED_LIST = 'included.json'
@@ -52,7 +58,7 @@ export async function takeIncluded(
   directory: string,
   bounds: Bounds,
 ): Promise<IncludedFiles | null> {
-  if (!existsSync(join(root, INCLUDE_FILE))) return null
+  if (!mayInclude(root)) return null
   try {
     const found = await findIncluded(git, { gitDir, commonDir, workTree: root })
     const leftOut = found.nested.map(path => `${shownPath(path)}: a repository of its own`)
@@ -70,6 +76,10 @@ export async function takeIncluded(
   }
 }
 
+function mayInclude(root: string): boolean {
+  return [INCLUDE_FILE, ...ALWAYS].some(name => existsSync(join(root, name)))
+}
+
 /** By what is taken as a whole or not at all: a directory that git ignores entirely, or one file. */
 type Groups = ReadonlyMap<string, readonly BytePath[]>
 
@@ -80,8 +90,7 @@ export async function listIgnored(
 ): Promise<{ ignored: readonly string[]; included: readonly string[] }> {
   const place = { gitDir, commonDir, workTree: root }
   const ignored = await listOthers(git, place, ALL_IGNORED)
-  if (!existsSync(join(root, INCLUDE_FILE)))
-    return { ignored: ignored.map(shownPath), included: [] }
+  if (!mayInclude(root)) return { ignored: ignored.map(shownPath), included: [] }
   const { groups } = await findIncluded(git, place)
   return { ignored: ignored.map(shownPath), included: [...groups.values()].flat().map(shownPath) }
 }
@@ -100,7 +109,7 @@ async function findIncluded(
   place: GitPlace & { readonly workTree: string },
 ): Promise<{ groups: Groups; nested: readonly BytePath[] }> {
   const [matching, ignored] = await Promise.all([
-    listOthers(git, place, [`--exclude-from=${join(place.workTree, INCLUDE_FILE)}`]),
+    listOthers(git, place, patternsFor(place.workTree)),
     listOthers(git, place, ALL_IGNORED),
   ])
   const isIgnored = new Set<string>(ignored)
@@ -118,6 +127,12 @@ async function findIncluded(
     }
   }
   return { groups, nested }
+}
+
+function patternsFor(root: string): readonly string[] {
+  const file = join(root, INCLUDE_FILE)
+  const own = existsSync(file) ? [`--exclude-from=${file}`] : []
+  return [...ALWAYS.map(name => `--exclude=/${name}`), ...own]
 }
 
 /** The topmost of the path and its directories that is in the set. */

@@ -11,6 +11,13 @@ import type { Stage } from './stage.ts'
 /** How long the model thinks where it is struck; an agent that lives on gets its answer then. */
 const THINKING_MS = 5_000
 
+/** Nothing that another try would make good. */
+const REFUSAL: Turn = {
+  kind: 'http_error',
+  status: 400,
+  body: { error: { type: 'invalid_request_error', message: 'bad shape' } },
+}
+
 const quoted = (text: string) => `'${text.replaceAll("'", "'\\''")}'`
 const tool = fileURLToPath(new URL('programs/tool.sh', import.meta.url))
 
@@ -49,7 +56,7 @@ export async function bringCodex(
       if (!heard.includes('over: work')) return work
       if (!heard.includes('over: tool')) return thinking(stage, useTool)
       if (looksAround && !heard.includes('over: seen')) return lookAround
-      return fails ? { kind: 'failed', code: 'server_error', message: 'no' } : say('All done.')
+      return fails ? REFUSAL : say('All done.')
     },
   })
   const place = stage.ground.makeRoomElsewhere()

@@ -8,6 +8,7 @@ import {
   readFileSync,
   readlinkSync,
   renameSync,
+  rmSync,
   statSync,
   symlinkSync,
   utimesSync,
@@ -252,4 +253,23 @@ describe('what came from set-up', () => {
       scene.worktrees.removeWorktree(unleased(record), commit, scene.trash),
     ).rejects.toMatchObject({ code: 'work_left' })
   })
+})
+
+test('what people tell their agents alone comes along without being named, where git ignores it', async () => {
+  const { repository, take, make, place } = makeSource()
+  const names = ['CLAUDE.local.md', 'AGENTS.override.md', '.claude/settings.local.json']
+  for (const name of names) repository.write(name, `${name} of mine\n`)
+  repository.write('deeper/CLAUDE.local.md', 'not at the top\n')
+  // Git knows nothing of them: they are untracked work like any other.
+  expect(await take()).toMatchObject({ files: 0 })
+  repository.write('.git/info/exclude', 'CLAUDE.local.md\nAGENTS.override.md\n.claude/\n')
+  rmSync(join(repository.scene.top, 'kept'), { recursive: true })
+  mkdirSync(join(repository.scene.top, 'kept'), { mode: 0o700 })
+  expect(await take()).toMatchObject({ files: 3, leftOut: [] })
+  const made = await make()
+  expect(await place(made)).toEqual([])
+  for (const name of names) {
+    expect(readFileSync(made.agent.at(name), 'utf8')).toBe(`${name} of mine\n`)
+  }
+  expect(existsSync(made.agent.at('deeper/CLAUDE.local.md'))).toBe(false)
 })
