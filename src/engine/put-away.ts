@@ -29,8 +29,15 @@ export interface PutAwayPorts {
 /** A worktree of 50,000 files is made or snapshotted in seconds. */
 const LOCK_LIMIT_MS = 10 * 60_000
 
+/** Whether somebody puts it away, or brings it back, at this moment. */
+export function isOnItsWay(id: WorktreeId, { locks }: Pick<PutAwayPorts, 'locks'>): boolean {
+  return locks.isHeld(lockOf(id))
+}
+
+const lockOf = (id: WorktreeId) => `worktree-${id}`
+
 const alone = <T>(id: WorktreeId, { locks }: PutAwayPorts, work: () => Promise<T>) =>
-  locks.withLock(`worktree-${id}`, LOCK_LIMIT_MS, work)
+  locks.withLock(lockOf(id), LOCK_LIMIT_MS, work)
 
 /**
  * Snapshots a worktree, proves the snapshot, and takes the directory away. Refuses with `leased`

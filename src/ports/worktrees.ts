@@ -76,8 +76,6 @@ declare const unleased: unique symbol
 export type UnleasedWorktree = WorktreeRecord & { readonly [unleased]: true }
 
 export interface Worktrees {
-  /** The same, whose gits write files as a task's caller would have them; null: no other. */
-  withUmask(umask: number | null): Worktrees
   /** The same, whose gits write files as a task's caller would; null: as this process would. */
   withUmask(umask: number | null): Worktrees
   /**

@@ -240,7 +240,13 @@ export const cases: readonly Case[] = [
   ...strikes('no agent', all('Retiring', SNAPSHOT), SELF),
   ...strikes('put away', all('Retiring'), [...SELF, ...TWICE]),
   ...strikes('put away', ['base.imported', 'base.read-back'], SELF),
+  ...strikes('put away by doctor', all('Retiring'), SELF),
   ...strikes('brought back', all('Restoring'), SELF),
+  ...strikes(
+    'brought back by doctor',
+    [...all('Restoring'), 'worktree.registered', 'worktree.filled', 'worktree.staged'],
+    SELF,
+  ),
   ...strikes('brought back', ['worktree.registered', 'worktree.filled', 'worktree.staged'], SELF),
   ...strikes(
     'no worktree',

@@ -579,6 +579,40 @@ ${DONE}`,
     },
     end: succeeded(FINISHED),
   },
+  'put away by doctor': {
+    about: 'the same, where nobody gives the command again, and somebody asks the doctor',
+    repository: 'dirty',
+    steps: WORK + DONE,
+    async tell(scene) {
+      const { id, before } = await workLeft(scene)
+      scene.strike.arm()
+      await scene.stage.run(['archive', id])
+      await scene.strike.landed
+      await scene.stage.run(['doctor', '--fix'])
+      const restored = await scene.stage.run(['restore', id])
+      if (restored.code !== 0 && !/is there$/m.test(restored.stderr))
+        throw new Error(restored.stderr)
+      requireSame(scene, id, before)
+      return [id]
+    },
+    end: succeeded(FINISHED),
+  },
+  'brought back by doctor': {
+    about: 'the same, for a worktree that is brought back',
+    repository: 'dirty',
+    steps: WORK + DONE,
+    async tell(scene) {
+      const { id, before } = await workLeft(scene)
+      await scene.ok(['archive', id])
+      scene.strike.arm()
+      await scene.stage.run(['restore', id])
+      await scene.strike.landed
+      await scene.stage.run(['doctor', '--fix'])
+      requireSame(scene, id, before)
+      return [id]
+    },
+    end: succeeded(FINISHED),
+  },
   'brought back': {
     about: 'a worktree that was put away, while it is brought back',
     repository: 'dirty',

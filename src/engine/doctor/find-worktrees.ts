@@ -1,8 +1,10 @@
 /** Git, store and disk must tell the same of each worktree. */
 import { activeStates, endedStates } from '../../domain/task.ts'
+import type { Locks } from '../../ports/lock.ts'
 import type { Store, StoredWorktree } from '../../ports/store.ts'
 import type { TaskFiles } from '../../ports/task-files.ts'
 import type { WorktreePlan, Worktrees } from '../../ports/worktrees.ts'
+import { isOnItsWay } from '../put-away.ts'
 import { type Finding, fine, trouble } from './finding.ts'
 
 const CHECK = 'worktrees'
@@ -11,12 +13,27 @@ export interface WorktreeLookPorts {
   readonly store: Store
   readonly files: TaskFiles
   readonly worktrees: Worktrees
+  readonly locks: Locks
 }
 
 export async function findWorktreeTrouble(ports: WorktreeLookPorts): Promise<readonly Finding[]> {
   const known = await ports.store.listWorktrees()
   const findings: Finding[] = []
   for (const worktree of known) {
+    // It is neither here nor gone.
+    if (isOnItsWay(worktree.id, ports)) continue
+    if (worktree.retiring) {
+      findings.push(leftOnItsWay(worktree))
+      continue
+    }
+    if (await isHalfRestored(worktree, ports)) {
+      findings.push(
+        trouble(CHECK, 'warning', `${worktree.path} was being brought back by somebody who died`, {
+          repair: { kind: 'bring_back', worktree: worktree.id },
+        }),
+      )
+      continue
+    }
     const lease = await findLeaseTrouble(worktree, ports)
     if (lease !== undefined) findings.push(lease)
     const place = await findPlaceTrouble(worktree, ports)
@@ -25,6 +42,20 @@ export async function findWorktreeTrouble(ports: WorktreeLookPorts): Promise<rea
   }
   findings.push(...(await findUnknown(known, ports)))
   return findings.length > 0 ? findings : [fine(CHECK, `${known.length} known, all as recorded`)]
+}
+
+/** What stands there, if anything, is only a part of what its snapshot holds. */
+async function isHalfRestored(
+  { id, record, leasedTo }: StoredWorktree,
+  { store }: WorktreeLookPorts,
+): Promise<boolean> {
+  if (record !== null || leasedTo !== null) return false
+  return (await store.listSnapshots(id)).length > 0
+}
+
+function leftOnItsWay({ id, kind, path }: StoredWorktree): Finding {
+  const what = `${path} was being put away by somebody who died`
+  return trouble(CHECK, 'warning', what, { repair: { kind: 'put_away', worktree: id, of: kind } })
 }
 
 async function findLeaseTrouble(

@@ -37,6 +37,8 @@ export type Repair =
       readonly worktree: WorktreeKind
     }
   | { readonly kind: 'forget_worktree'; readonly place: WorktreePlan; readonly hasRow: boolean }
+  | { readonly kind: 'put_away'; readonly worktree: WorktreeId; readonly of: WorktreeKind }
+  | { readonly kind: 'bring_back'; readonly worktree: WorktreeId }
   | { readonly kind: 'remove_git_lock'; readonly place: WorktreePlan; readonly path: string }
   | { readonly kind: 'end_processes'; readonly attempt: AttemptProcesses }
   | { readonly kind: 'end_gits'; readonly worktreePath: string }
@@ -72,6 +74,10 @@ export function describeRepair(repair: Repair): string {
       return 'write it down'
     case 'forget_worktree':
       return 'forget it, and hold what only git has of it under refs/holdfast/'
+    case 'put_away':
+      return 'go on with it: it can be brought back'
+    case 'bring_back':
+      return 'make it anew from its snapshot'
     case 'remove_git_lock':
       return 'remove it'
     case 'end_processes':

@@ -6,6 +6,7 @@ import { AppError } from '../../domain/errors.ts'
 import type { TaskId, WorktreeId } from '../../domain/ids.ts'
 import { restoredState } from '../../domain/restored.ts'
 import type { WorktreePlan } from '../../ports/worktrees.ts'
+import { bringBack, putAway } from '../put-away.ts'
 import { clearAway } from '../reconcile.ts'
 import type { DoctorPorts } from './examine.ts'
 import { isInUse } from './find-home.ts'
@@ -48,6 +49,12 @@ async function carryOut(
       return await (await ports.store()).registerWorktree(plan.record, plan.worktree)
     case 'forget_worktree':
       return await forgetWorktree(plan.place, plan.hasRow, ports)
+    case 'put_away':
+      await putAway(plan.worktree, { ...ports, store: await ports.store() }, [plan.of])
+      return
+    case 'bring_back':
+      await bringBack(plan.worktree, null, { ...ports, store: await ports.store() })
+      return
     case 'remove_git_lock':
       return worktrees.removeStaleLock(plan.place, plan.path)
     case 'end_processes': {
