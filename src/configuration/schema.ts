@@ -88,7 +88,7 @@ export const settings = (agents: readonly string[]) =>
       about:
         'the command that readies a new worktree, without a shell, or a script; it runs once you have trusted it (`holdfast trust`); false: none',
       allowed: 'a list of words, the path of a script, or false',
-      otherwise: '`.codex/setup.sh`, if there is one',
+      otherwise: '`.codex/setup.sh`, or the script in `.codex/environments/environment.toml`',
       places: ['repository'],
     },
     slots: {

@@ -1,6 +1,6 @@
 /**
- * The set-up command that a checkout names: `setup` in `holdfast.json`, else `.codex/setup.sh` where
- * there is one. The files that it names are read with it: trust is given to their content.
+ * The set-up command that a checkout names: `setup` in `holdfast.json`, else `.codex/setup.sh`, else
+ * the script in a Codex environment, where there is one. The files that it names are read with it: trust is given to their content.
  */
 import { closeSync, constants, fstatSync, openSync, readFileSync, realpathSync } from 'node:fs'
 import { isAbsolute, join, normalize } from 'node:path'
@@ -10,6 +10,8 @@ import type { FoundSetUp } from '../ports/trust.ts'
 import { REPOSITORY_FILE } from './load.ts'
 
 const CODEX_SCRIPT = '.codex/setup.sh'
+/** What the Codex App writes for its local environments: `[setup]` has the script itself. */
+const CODEX_ENVIRONMENT = '.codex/environments/environment.toml'
 
 /** A script is written by hand; a larger file is data, whose content nobody can look through. */
 const LARGEST_SCRIPT = 1_000_000
@@ -24,7 +26,12 @@ export async function findSetUpCommand(
   if (setting === false) return undefined
   if (setting === undefined) {
     const script = readScript(root, CODEX_SCRIPT)
-    return script && (await found([CODEX_SCRIPT], [script], CODEX_SCRIPT))
+    if (script !== undefined) return await found([CODEX_SCRIPT], [script], CODEX_SCRIPT)
+    const environment = readScript(root, CODEX_ENVIRONMENT)
+    const words = environment && (await readEnvironmentScript(environment))
+    return words === undefined
+      ? undefined
+      : await found(['bash', '-c', words], [], CODEX_ENVIRONMENT)
   }
   const argv = typeof setting === 'string' ? [setting] : setting
   const [program = ''] = argv
@@ -35,6 +42,21 @@ export async function findSetUpCommand(
     else if (word === program && isMeantAsFile(setting)) throw missing(program)
   }
   return await found(argv, scripts, REPOSITORY_FILE)
+}
+
+/** Undefined: it has none. */
+async function readEnvironmentScript({ path, bytes }: Script): Promise<string | undefined> {
+  const { parse } = await import('smol-toml')
+  let environment: { setup?: { script?: unknown } }
+  try {
+    environment = parse(Buffer.from(bytes).toString('utf8'))
+  } catch (error) {
+    throw unusable(path, messageOf(error))
+  }
+  const script = environment.setup?.script
+  if (script === undefined || script === '') return undefined
+  if (typeof script === 'string') return script
+  throw unusable(path, 'setup.script is no text')
 }
 
 /** A string is a file; of a command, a program with a slash that does not begin at the root. */

@@ -9,7 +9,8 @@ import type { Checkout, Worktrees } from '../ports/worktrees.ts'
 
 export const SETTINGS_FILE = 'holdfast.json'
 export const INCLUDE_FILE = '.worktreeinclude'
-const CODEX_SCRIPT = '.codex/setup.sh'
+/** The first that is there is run. */
+const CODEX_SCRIPTS = ['.codex/setup.sh', '.codex/environments/environment.toml']
 /** Where a project that depends on Holdfast has the schema of its file. */
 const SCHEMA = 'node_modules/holdfast/docs/reference/holdfast.schema.json'
 
@@ -48,10 +49,10 @@ function initSettings(
 ): InitFile {
   const installations = findInstallations(files.names(root), readPackageManager(root, files))
   const [first, ...others] = installations
-  const hasScript = files.read(root, CODEX_SCRIPT) !== undefined
-  const wanted = hasScript || first === undefined ? undefined : first
+  const script = CODEX_SCRIPTS.find(name => files.read(root, name) !== undefined)
+  const wanted = script !== undefined || first === undefined ? undefined : first
   const why = [
-    ...(hasScript ? [`${CODEX_SCRIPT} is there, and is run without being named`] : []),
+    ...(script === undefined ? [] : [`${script} is there, and is run without being named`]),
     ...(wanted === undefined ? [] : [`setup: ${describe(wanted)}`]),
     ...(wanted === undefined
       ? []
@@ -69,7 +70,7 @@ function initSettings(
     }
   }
   if (wanted === undefined) {
-    const none = hasScript ? why : ['no lock file that is known was found']
+    const none = script !== undefined ? why : ['no lock file that is known was found']
     return { path: SETTINGS_FILE, became: 'not needed', content: null, why: none }
   }
   const schema = files.read(root, SCHEMA) === undefined ? '' : `  "$schema": "./${SCHEMA}",\n`

@@ -321,6 +321,28 @@ test('.codex/setup.sh is known; false means none; in-place work is not set up', 
   expect(missing).toMatchObject({ code: 2, stderr: expect.stringContaining('setup names no/such') })
 })
 
+test('the script in a Codex environment is known, trusted by its text, and run as it stands there', async () => {
+  const house = new House()
+  const environment = (words: string) =>
+    house.write(
+      '.codex/environments/environment.toml',
+      `version = 1\nname = "mine"\n\n[setup]\nscript = '''\n${words}\n'''\n\n[cleanup]\nscript = ""\n`,
+    )
+  environment('[[ -n $CODEX_SOURCE_TREE_PATH ]]\necho "ready: $(basename "$PWD")"')
+  expect((await house.run(['run', 'command', '--', 'true'])).stderr).toContain('is not trusted')
+  const shown = await house.ok(['trust', '--yes'])
+  expect(shown).toContain('(.codex/environments/environment.toml)')
+  const id = await house.submitScript('true')
+  await house.wait(id)
+  expect(setUpLog(house, id)).toBe(`ready: ${id}\n`)
+  environment('echo something else')
+  expect((await house.run(['run', 'command', '--', 'true'])).stderr).toContain('is not trusted')
+  house.write('.codex/environments/environment.toml', '[setup\n')
+  const torn = await house.run(['run', 'command', '--', 'true'])
+  expect(torn).toMatchObject({ code: 2, stderr: expect.stringContaining('environment.toml') })
+  await house.run(['wait'])
+})
+
 test('a task does not give trust; a store of trust that cannot be read trusts nothing', async () => {
   const house = houseWithSetUp('touch made\n')
   const id = await house.submit(['command', '--', process.execPath, entry, 'trust', '--yes'])
