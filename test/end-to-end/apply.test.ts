@@ -47,7 +47,7 @@ test('a result is taken home, looked at, and given back', async () => {
 
   const { taken } = await house.task(id)
   expect(new Date(taken ?? '').toISOString()).toBe(taken)
-  expect(await house.ok(['status', id])).toMatch(/^taken +applied /m)
+  expect(await house.ok(['status', id])).toMatch(/^taken +\S.* ago$/m)
   expect(await house.ok(['status'])).not.toContain('not taken yet')
   expect(await house.ok(['logs', id])).toContain(`applied to ${house.repo}`)
   expect(await applied(house, id)).toMatchObject({ state: 'in_place', files: [], taken })

@@ -68,8 +68,13 @@ describe('a new worktree', () => {
     expect(() => made.git('symbolic-ref', '-q', 'HEAD')).toThrow()
     expect(made.git('status', '--porcelain')).toBe('M  edited.txt\n?? new.txt')
     expect(await ready.scene.worktrees.listRegistered(ready.commonDir)).toEqual([
-      { path: ready.repository.root, lockReason: null, prunable: false },
-      { path: ready.path, lockReason: `holdfast ${ready.task}`, prunable: false },
+      {
+        path: ready.repository.root,
+        lockReason: null,
+        prunable: false,
+        branch: 'refs/heads/trunk/odd-name',
+      },
+      { path: ready.path, lockReason: `holdfast ${ready.task}`, prunable: false, branch: null },
     ])
     expect(ready.scene.worktrees.lookAtWorktree(record)).toBe('present')
   })

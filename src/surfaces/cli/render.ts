@@ -122,9 +122,9 @@ export function describeDelta(delta: {
 
 function describeTaken(task: TaskView, now: number): string | null {
   const { taken, result } = task
-  const applied = taken === null ? null : `taken ${describeAge(now - Date.parse(taken))} ago`
-  if (!isUntaken(task)) return applied
-  if (applied !== null) return `${applied}, but for the work in repositories inside`
+  const when = taken === null ? null : `${describeAge(now - Date.parse(taken))} ago`
+  if (!isUntaken(task)) return when
+  if (when !== null) return `${when}, but for the work in repositories inside`
   return result?.files === 0 ? 'not yet' : `not yet (holdfast apply ${task.id})`
 }
 
