@@ -80,8 +80,8 @@ describe('a turn', () => {
 
   it('sleeps through a usage limit; whoever ends that is told of the limit', async () => {
     const sleeping = await start([usageLimit(Date.now() + 3_600_000)])
-    await expect.poll(() => turnsAsked().length, { timeout: 40_000 }).toBe(1)
-    await expect.poll(() => sleeping.stderr(), { timeout: 40_000 }).toContain('Rate limit reached')
+    await expect.poll(() => turnsAsked().length, { timeout: 120_000 }).toBe(1)
+    await expect.poll(() => sleeping.stderr(), { timeout: 120_000 }).toContain('Rate limit reached')
     sleeping.child.kill('SIGKILL')
     const end = await sleeping.ended
     expect(end.events).toEqual([])
@@ -94,7 +94,7 @@ describe('a turn', () => {
 
   it('that hangs is silent, and may be ended and taken up again', async () => {
     const hanging = await start([shell('echo 1 > one.txt'), { kind: 'hang' }])
-    await expect.poll(() => turnsAsked().length, { timeout: 40_000 }).toBe(2)
+    await expect.poll(() => turnsAsked().length, { timeout: 120_000 }).toBe(2)
     hanging.child.kill('SIGTERM')
     const end = await hanging.ended
     expect(end.outcome).toMatchObject({ kind: 'interrupted', failure: { code: 'agent_crashed' } })
@@ -108,8 +108,8 @@ describe('a session', () => {
     // The command outlives OpenCode (its shell is a process session of its own): it ends by itself.
     const waiting = 'touch started; until [ -e ended ]; do sleep 0.01; done; touch over'
     const killed = await start([shell(waiting)], { prompt: 'the word is BLUEBERRY' })
-    await expect.poll(() => there('started'), { timeout: 40_000 }).toBe(true)
-    await expect.poll(() => killed.events.length, { timeout: 40_000 }).toBeGreaterThan(0)
+    await expect.poll(() => there('started'), { timeout: 120_000 }).toBe(true)
+    await expect.poll(() => killed.events.length, { timeout: 120_000 }).toBeGreaterThan(0)
     killed.child.kill('SIGKILL')
     const first = await killed.ended
     writeFileSync(join(house.workspace, 'ended'), '')
