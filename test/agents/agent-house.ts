@@ -146,7 +146,7 @@ export function useAgentHouse(
     /** Long, for a loaded machine. */
     async waitUntilGone() {
       await expect
-        .poll(() => standingIn(state.root), { timeout: 40_000 })
+        .poll(() => standingIn(state.root), { timeout: 120_000 })
         .toEqual([])
         .catch(() => undefined)
       return standingIn(state.root)

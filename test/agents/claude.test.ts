@@ -55,7 +55,7 @@ afterEach(async () => {
   }
   await model.close()
   await expect
-    .poll(() => standingIn(root), { timeout: 40_000 })
+    .poll(() => standingIn(root), { timeout: 120_000 })
     .toEqual([])
     .catch(() => undefined)
   const left = standingIn(root)
@@ -248,7 +248,7 @@ describe('a turn', () => {
 
   it('is silent while the model is, and says nothing that could be taken for an end', async () => {
     const hanging = start([{ kind: 'hang' }])
-    await expect.poll(() => bodies().length, { timeout: 40_000 }).toBeGreaterThan(0)
+    await expect.poll(() => bodies().length, { timeout: 120_000 }).toBeGreaterThan(0)
     expect(hanging.events.map(event => event.kind)).toEqual(['session_started', 'turn_started'])
     hanging.child.kill('SIGKILL')
     expect((await hanging.ended).outcome).toMatchObject({
@@ -293,7 +293,7 @@ describe('a session', () => {
     // The command outlives Claude Code: it ends by itself.
     const waiting = 'touch started; until [ -e ended ]; do sleep 0.01; done; touch over'
     const killed = start([shell(waiting)], { prompt: 'the word is BLUEBERRY' })
-    await expect.poll(() => there('started'), { timeout: 40_000 }).toBe(true)
+    await expect.poll(() => there('started'), { timeout: 120_000 }).toBe(true)
     killed.child.kill('SIGKILL')
     const first = await killed.ended
     writeFileSync(join(workspace, 'ended'), '')
@@ -330,7 +330,7 @@ describe('a session', () => {
   ])('is interrupted by SIGINT while it %s, and no success', async (_name, turn) => {
     const running = start([turn])
     const isUnderWay = () => (turn.kind === 'hang' ? bodies().length > 0 : there('started'))
-    await expect.poll(isUnderWay, { timeout: 40_000 }).toBe(true)
+    await expect.poll(isUnderWay, { timeout: 120_000 }).toBe(true)
     expect(claude.capabilities.gracefulSignal).toBe('SIGINT')
     running.child.kill('SIGINT')
     const end = await running.ended

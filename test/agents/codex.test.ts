@@ -62,7 +62,7 @@ afterEach(async () => {
 /** Those that are still there after a while: long, for a loaded machine. */
 async function waitUntilGone(directory: string): Promise<readonly number[]> {
   await expect
-    .poll(() => standingIn(directory), { timeout: 40_000 })
+    .poll(() => standingIn(directory), { timeout: 120_000 })
     .toEqual([])
     .catch(() => undefined)
   return standingIn(directory)
@@ -244,7 +244,7 @@ describe('a session', () => {
     // The command outlives Codex (its shell is a process session of its own): it ends by itself.
     const waiting = 'touch started; until [ -e ended ]; do sleep 0.01; done; touch over'
     const killed = start([shell(waiting)], { prompt: 'the word is BLUEBERRY' })
-    await expect.poll(() => there('started'), { timeout: 40_000 }).toBe(true)
+    await expect.poll(() => there('started'), { timeout: 120_000 }).toBe(true)
     killed.child.kill('SIGKILL')
     const first = await killed.ended
     writeFileSync(join(workspace, 'ended'), '')
@@ -267,7 +267,7 @@ describe('a session', () => {
 
   it('that another Codex still writes is refused, and may be tried again', async () => {
     const hanging = start([{ kind: 'hang' }])
-    await expect.poll(() => model.requests.length, { timeout: 40_000 }).toBe(1)
+    await expect.poll(() => model.requests.length, { timeout: 120_000 }).toBe(1)
     const [event] = hanging.events
     if (event?.kind !== 'session_started') throw new Error('no session')
     const second = await run([], { resume: event.session })
@@ -279,7 +279,7 @@ describe('a session', () => {
 
   it('ends with its command on SIGINT', async () => {
     const running = start([shell('echo $$ > pid; exec sleep 600')])
-    await expect.poll(() => there('pid'), { timeout: 40_000 }).toBe(true)
+    await expect.poll(() => there('pid'), { timeout: 120_000 }).toBe(true)
     expect(codex.capabilities.gracefulSignal).toBe('SIGINT')
     running.child.kill('SIGINT')
     const end = await running.ended

@@ -90,7 +90,7 @@ describe('a turn', () => {
 
   it('that hangs is silent, and may be ended and taken up again', async () => {
     const hanging = await start([shell('echo 1 > one.txt'), { kind: 'hang' }])
-    await expect.poll(() => house.model.requests.length, { timeout: 40_000 }).toBe(2)
+    await expect.poll(() => house.model.requests.length, { timeout: 120_000 }).toBe(2)
     hanging.child.kill('SIGTERM')
     const end = await hanging.ended
     expect(end.outcome).toMatchObject({ kind: 'interrupted', failure: { code: 'agent_crashed' } })
@@ -104,7 +104,7 @@ describe('a session', () => {
     // The command outlives Pi (its shell is a process session of its own): it ends by itself.
     const waiting = 'touch started; until [ -e ended ]; do sleep 0.01; done; touch over'
     const killed = await start([shell(waiting)], { prompt: 'the word is BLUEBERRY' })
-    await expect.poll(() => there('started'), { timeout: 40_000 }).toBe(true)
+    await expect.poll(() => there('started'), { timeout: 120_000 }).toBe(true)
     killed.child.kill('SIGKILL')
     const first = await killed.ended
     writeFileSync(join(house.workspace, 'ended'), '')
@@ -140,7 +140,7 @@ describe('a session', () => {
 
   it('ends with its command on SIGTERM', async () => {
     const running = await start([shell('echo $$ > pid; exec sleep 600')])
-    await expect.poll(() => there('pid'), { timeout: 40_000 }).toBe(true)
+    await expect.poll(() => there('pid'), { timeout: 120_000 }).toBe(true)
     expect(pi.capabilities.gracefulSignal).toBe('SIGTERM')
     running.child.kill('SIGTERM')
     const end = await running.ended
