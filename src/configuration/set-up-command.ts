@@ -1,6 +1,7 @@
 /**
  * The set-up command that a checkout names: `setup` in `holdfast.json`, else `.codex/setup.sh`, else
- * the script in a Codex environment, where there is one. The files that it names are read with it: trust is given to their content.
+ * the script in a Codex environment, where there is one. The files that it names are read with it:
+ * trust is given to their content.
  */
 import { closeSync, constants, fstatSync, openSync, readFileSync, realpathSync } from 'node:fs'
 import { isAbsolute, join, normalize } from 'node:path'

@@ -2,7 +2,6 @@
  * Takes a worktree away in such a way that it can be brought back to the byte, and brings it back.
  * Of what is on its way out, each step can be done again after a death.
  */
-
 import { defaultBounds } from '../domain/configuration.ts'
 import { reach } from '../domain/crash-points.ts'
 import { AppError } from '../domain/errors.ts'
@@ -24,6 +23,8 @@ export interface PutAwayPorts {
   readonly locks: Locks
   readonly processes: ProcessTable
   readonly clock: Clock
+  /** Where whoever asks stands: who started us is no process that `processes` scans. */
+  readonly directory: string
 }
 
 /** A worktree of 50,000 files is made or snapshotted in seconds. */
@@ -55,7 +56,11 @@ export async function putAway(
     const isHere = stored.record !== null && isPresent(stored.record, ports)
     // It was renamed, and whoever did it died: what was proven then is proven again.
     if (snapshot !== undefined && !isHere) return await takeAway(stored, snapshot, ports)
-    if (stored.record === null || !isHere) throw notThere(stored)
+    if (stored.record === null || !isHere) {
+      // Whoever began died before anything was taken, and somebody else took the directory away.
+      if (stored.retiring) await ports.store.giveUpRetirement(id)
+      throw notThere(stored)
+    }
     refuseInhabited(stored.path, ports)
     if (!(await ports.store.beginRetirement(id))) throw inUse(stored.path)
     try {
@@ -119,10 +124,15 @@ async function forget(
 }
 
 /** Whoever stands in it is at work there, whatever the store knows of. */
-function refuseInhabited(path: string, { processes }: PutAwayPorts): void {
+function refuseInhabited(path: string, { processes, directory: here }: PutAwayPorts): void {
+  const isInside = (directory: string | null) =>
+    directory === path || directory?.startsWith(`${path}/`) === true
+  if (isInside(here)) {
+    throw new AppError('leased', `you stand in ${path}`, { hint: 'cd out of it first' })
+  }
   const standing = processes
     .scan('HOLDFAST_TASK', 0, () => undefined)
-    .filter(({ directory }) => directory === path || directory?.startsWith(`${path}/`))
+    .filter(({ directory }) => isInside(directory))
   if (standing.length === 0) return
   const who = standing.map(({ pid, name }) => `${name} (${pid})`).join(', ')
   throw new AppError('leased', `${path} is in use by ${who}`, { hint: 'end it, or leave it alone' })

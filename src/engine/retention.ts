@@ -26,7 +26,7 @@ export async function planRetention(
   { store, worktrees, clock }: PutAwayPorts,
 ): Promise<readonly Fate[]> {
   const known = await store.listWorktrees()
-  const tasks = await tasksByWorktree(await store.listTasks({}))
+  const tasks = groupByWorktree(await store.listTasks({}))
   const newestOf = (id: WorktreeId) => tasks.get(id)?.[0] ?? null
   const candidates: Candidate[] = []
   for (const worktree of known) {
@@ -40,7 +40,7 @@ export async function planRetention(
 }
 
 /** The newest task first. */
-async function tasksByWorktree(tasks: readonly Task[]): Promise<Map<WorktreeId, Task[]>> {
+function groupByWorktree(tasks: readonly Task[]): Map<WorktreeId, Task[]> {
   const found = new Map<WorktreeId, Task[]>()
   for (const task of tasks) {
     const { id } = task.request.workplace

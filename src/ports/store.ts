@@ -190,8 +190,8 @@ export interface Store {
   archiveTasksIn(worktree: WorktreeId, at: number | null): Promise<void>
   /** Writes down what is left of a worktree, before anything of it is taken away. */
   recordSnapshot(snapshot: Snapshot): Promise<void>
-  /** Of one worktree, or of all; the newest first. */
-  listSnapshots(worktree?: WorktreeId): Promise<readonly Snapshot[]>
+  /** Of a worktree, the newest first. Refuses with `task_unreadable` where one is damaged. */
+  listSnapshots(worktree: WorktreeId): Promise<readonly Snapshot[]>
   forgetSnapshot(worktree: WorktreeId, number: number): Promise<void>
 
   /** The common git directories of all tasks. */

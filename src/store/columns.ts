@@ -57,10 +57,17 @@ export function readWorktreeRecord(id: string, json: string): WorktreeRecord {
   })
 }
 
-/** Undefined: damaged. What is known of work decides what may be done to it: never guessed. */
-export function readSnapshotContent(json: string): SnapshotContent | undefined {
+/** An older one in its place would bring back older work: never guessed. */
+export function readSnapshotContent(
+  worktree: string,
+  number: number,
+  json: string,
+): SnapshotContent {
   const content = parse<Partial<SnapshotContent> | null>(json)
-  return content?.state?.commit === undefined ? undefined : (content as SnapshotContent)
+  if (content?.state?.commit !== undefined) return content as SnapshotContent
+  throw new AppError('task_unreadable', `the row of snapshot ${number} of ${worktree} is damaged`, {
+    hint: `its files are in the repository: git show refs/holdfast/${worktree}/snapshot/${number}`,
+  })
 }
 
 /** Null: not known; then it counts as not taken, and nothing is given up for it. */

@@ -22,19 +22,20 @@ export async function recordSnapshot(db: Db, snapshot: Snapshot): Promise<void> 
     .execute()
 }
 
-/** The newest first; those whose rows are sound. */
-export async function listSnapshots(db: Db, worktree?: WorktreeId): Promise<readonly Snapshot[]> {
-  const all = db.selectFrom('snapshots').selectAll().orderBy('number', 'desc')
-  const rows = await (worktree === undefined ? all : all.where('worktree', '=', worktree)).execute()
-  return rows.flatMap(row => readSnapshot(row) ?? [])
+/** See `Store.listSnapshots`. */
+export async function listSnapshots(db: Db, worktree: WorktreeId): Promise<readonly Snapshot[]> {
+  const rows = await db
+    .selectFrom('snapshots')
+    .selectAll()
+    .where('worktree', '=', worktree)
+    .orderBy('number', 'desc')
+    .execute()
+  return rows.map(readSnapshot)
 }
 
-/** `checkIntegrity` names one that cannot be read. */
-function readSnapshot(row: Selectable<Database['snapshots']>): Snapshot | undefined {
-  const content = readSnapshotContent(row.content_json)
-  if (content === undefined) return undefined
+function readSnapshot(row: Selectable<Database['snapshots']>): Snapshot {
   return {
-    ...content,
+    ...readSnapshotContent(row.worktree, row.number, row.content_json),
     worktree: row.worktree as WorktreeId,
     number: row.number,
     kind: row.kind,

@@ -31,7 +31,7 @@ export async function makeBranch(
       ? await resolve(git, place, `${result}^{tree}`)
       : await replay(git, place, base, result)
   const ref = `refs/heads/${name}`
-  const own = await findOwnCommits(git, place, base, result, tree)
+  const own = await findOwnCommits(git, place, base, result)
   return await withRepositoryLock(locks, commonDir, async () => {
     const standing = await findRef(git, place, ref)
     if (standing !== undefined && (await isSame(git, place, standing, own ?? base.commit, tree))) {
@@ -102,7 +102,6 @@ async function findOwnCommits(
   place: GitPlace,
   base: Base,
   result: CommitId,
-  tree: CommitId,
 ): Promise<CommitId | null> {
   // What it committed then holds the caller's changes as well.
   if (base.changes !== null) return null
@@ -114,7 +113,7 @@ async function findOwnCommits(
     place,
     answers: [1],
   })
-  return status === 0 && tree.length > 0 ? own : null
+  return status === 0 ? own : null
 }
 
 /** Whether a branch is what was asked for, made before. */

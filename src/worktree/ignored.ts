@@ -6,7 +6,7 @@
 import { closeSync, lstatSync, openSync, readdirSync, readSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Bounds } from '../domain/configuration.ts'
-import { AppError } from '../domain/errors.ts'
+import { AppError, messageOf } from '../domain/errors.ts'
 import type { IgnoredFiles } from '../domain/snapshot.ts'
 import type { SetUpTime } from '../ports/worktrees.ts'
 import { shownSize } from './bounds.ts'
@@ -57,10 +57,16 @@ export async function keepIgnored(
   const root = place.workTree
   const found: Found = { paths: [], dropped: [], refused: [], bytes: 0 }
   for (const path of outermost(await listOthers(git, place, ALL_IGNORED))) {
-    if (!path.endsWith('/')) addFile(root, path, found)
-    // What set-up made, set-up makes again.
-    else if (isWholly(root, path, setUpAt)) found.dropped.push(path)
-    else walk(root, path, found)
+    try {
+      if (!path.endsWith('/')) addFile(root, path, found)
+      // What set-up made, set-up makes again.
+      else if (isWholly(root, path, setUpAt)) found.dropped.push(path)
+      else walk(root, path, found)
+    } catch (error) {
+      // The system's own: a directory that is closed, or was taken away meanwhile.
+      if ((error as NodeJS.ErrnoException).syscall === undefined) throw error
+      found.refused.push(`${shownPath(path)}: ${messageOf(error)}`)
+    }
   }
   const { paths, refused, bytes } = found
   if (paths.length > bounds.maxFiles || bytes > bounds.maxBytes) {

@@ -187,18 +187,6 @@ export function keepFiles(
   leftOut: string[],
   takeLink: TakeLink,
 ): IncludedEntry[] {
-  const entries = writeBytes(root, paths, directory, leftOut, takeLink)
-  if (entries.length > 0) writeList(directory, entries)
-  return entries
-}
-
-function writeBytes(
-  root: string,
-  paths: readonly BytePath[],
-  directory: string,
-  leftOut: string[],
-  takeLink: TakeLink,
-): IncludedEntry[] {
   const entries: IncludedEntry[] = []
   const look = makeLook(root)
   const into = openSync(join(directory, INCLUDED_BYTES), 'wx', 0o600)
@@ -219,6 +207,7 @@ function writeBytes(
     closeSync(into)
   }
   reach('included.bytes-written')
+  if (entries.length > 0) writeList(directory, entries)
   return entries
 }
 

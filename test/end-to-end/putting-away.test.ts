@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { expect, test } from 'vitest'
 import { eventually } from '../eventually.ts'
 import { House } from './house.ts'
@@ -142,6 +143,12 @@ test('a worktree in which somebody stands, or whose task goes on, stays', async 
   } finally {
     shell.kill('SIGKILL')
   }
+  // So does whoever gives the command.
+  const inside = join(house.worktree(id), 'deep')
+  mkdirSync(inside)
+  const own = await house.run(['archive', id], { directory: inside })
+  expect([own.code, own.stderr]).toEqual([5, expect.stringContaining('you stand in')])
+  expect(existsSync(inside)).toBe(true)
   const going = await house.submitScript('touch under-way; exec sleep 300')
   await eventually('it is under way', () => existsSync(join(house.worktree(going), 'under-way')))
   const refused = await house.run(['archive', going])
@@ -174,6 +181,22 @@ test('a task whose worktree was put away goes on in it, as it was left', async (
   expect((await house.wait(next)).state).toBe('succeeded')
   expect(readFileSync(join(house.worktree(id), 'made.txt'), 'utf8')).toBe('once\nonce\n')
   expect(readFileSync(join(house.worktree(id), 'ignored.env'), 'utf8')).toBe('SECRET=1\n')
+})
+
+test('a damaged row of the newest snapshot is told, and no older one is taken for it', async () => {
+  const house = new House()
+  const id = await worked(house)
+  await house.ok(['archive', id])
+  await house.ok(['restore', id])
+  goOn(house, id)
+  await house.ok(['archive', id])
+  const store = new DatabaseSync(join(house.home, 'store.db'))
+  store.exec("UPDATE snapshots SET content_json = '{' WHERE number = 2")
+  store.close()
+  const { code, stderr } = await house.run(['restore', id])
+  expect([code, stderr]).toEqual([7, expect.stringContaining(`snapshot 2 of ${id} is damaged`)])
+  expect(existsSync(house.worktree(id))).toBe(false)
+  expect(house.git('show', `refs/holdfast/${id}/snapshot/2:dir/new.txt`)).toBe('untracked\n')
 })
 
 test('thirty tasks in a row leave no more worktrees than are to stay, by themselves', async () => {

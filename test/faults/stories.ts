@@ -123,13 +123,45 @@ function requireSame(scene: Scene, id: string, before: string): void {
   if (now !== before) throw new Error(`work lost: 1 bytes: it was\n${before}\nand is\n${now}`)
 }
 
+/** What `restore` says of one that is back already. */
+const IS_BACK = /is there$/m
+
+/** Gives a command that is killed, and then sees to it that it is done. */
+type Insist = (scene: Scene, words: readonly string[]) => Promise<void>
+
 /** Whoever saw the command killed gives it again. */
-async function untilDone({ stage, strike }: Scene, words: string[], isDone = /^$/): Promise<void> {
+async function untilDone({ stage, strike }: Scene, words: readonly string[]): Promise<void> {
   for (let tries = 1; ; tries++) {
     const { code, signal, stderr } = await stage.run(words)
     if (tries === 1) await strike.landed
-    if (code === 0 || (signal === null && isDone.test(stderr))) return
+    if (code === 0 || (signal === null && IS_BACK.test(stderr))) return
     if (signal === null || tries === 5) throw new Error(`${words[0]}: ${stderr}`)
+  }
+}
+
+async function askDoctor({ stage, strike }: Scene, words: readonly string[]): Promise<void> {
+  await stage.run(words)
+  await strike.landed
+  await stage.run(['doctor', '--fix'])
+}
+
+/** Its worktree is put away and brought back; one of the two is killed. */
+function putAwayStory(about: string, killed: 'archive' | 'restore', insist: Insist): Story {
+  return {
+    about,
+    repository: 'dirty',
+    steps: WORK + DONE,
+    async tell(scene) {
+      const { id, before } = await workLeft(scene)
+      if (killed === 'restore') await scene.ok(['archive', id])
+      scene.strike.arm()
+      await insist(scene, [killed, id])
+      const { code, stderr } = await scene.stage.run(['restore', id])
+      if (code !== 0 && !IS_BACK.test(stderr)) throw new Error(`restore: ${stderr}`)
+      requireSame(scene, id, before)
+      return [id]
+    },
+    end: succeeded(FINISHED),
   }
 }
 
@@ -565,68 +597,22 @@ ${DONE}`,
     },
     end: succeeded(FINISHED),
   },
-  'put away': {
-    about: 'a worktree that is put away, and brought back',
-    repository: 'dirty',
-    steps: WORK + DONE,
-    async tell(scene) {
-      const { id, before } = await workLeft(scene)
-      scene.strike.arm()
-      await untilDone(scene, ['archive', id])
-      await scene.ok(['restore', id])
-      requireSame(scene, id, before)
-      return [id]
-    },
-    end: succeeded(FINISHED),
-  },
-  'put away by doctor': {
-    about: 'the same, where nobody gives the command again, and somebody asks the doctor',
-    repository: 'dirty',
-    steps: WORK + DONE,
-    async tell(scene) {
-      const { id, before } = await workLeft(scene)
-      scene.strike.arm()
-      await scene.stage.run(['archive', id])
-      await scene.strike.landed
-      await scene.stage.run(['doctor', '--fix'])
-      const restored = await scene.stage.run(['restore', id])
-      if (restored.code !== 0 && !/is there$/m.test(restored.stderr))
-        throw new Error(restored.stderr)
-      requireSame(scene, id, before)
-      return [id]
-    },
-    end: succeeded(FINISHED),
-  },
-  'brought back by doctor': {
-    about: 'the same, for a worktree that is brought back',
-    repository: 'dirty',
-    steps: WORK + DONE,
-    async tell(scene) {
-      const { id, before } = await workLeft(scene)
-      await scene.ok(['archive', id])
-      scene.strike.arm()
-      await scene.stage.run(['restore', id])
-      await scene.strike.landed
-      await scene.stage.run(['doctor', '--fix'])
-      requireSame(scene, id, before)
-      return [id]
-    },
-    end: succeeded(FINISHED),
-  },
-  'brought back': {
-    about: 'a worktree that was put away, while it is brought back',
-    repository: 'dirty',
-    steps: WORK + DONE,
-    async tell(scene) {
-      const { id, before } = await workLeft(scene)
-      await scene.ok(['archive', id])
-      scene.strike.arm()
-      await untilDone(scene, ['restore', id], /is there$/m)
-      requireSame(scene, id, before)
-      return [id]
-    },
-    end: succeeded(FINISHED),
-  },
+  'put away': putAwayStory('a worktree that is put away, and brought back', 'archive', untilDone),
+  'put away by doctor': putAwayStory(
+    'the same, where nobody gives the command again, and somebody asks the doctor',
+    'archive',
+    askDoctor,
+  ),
+  'brought back': putAwayStory(
+    'a worktree that was put away, while it is brought back',
+    'restore',
+    untilDone,
+  ),
+  'brought back by doctor': putAwayStory(
+    'the same, where somebody asks the doctor',
+    'restore',
+    askDoctor,
+  ),
   uninstall: {
     about: 'leaving without a trace',
     repository: 'clean',

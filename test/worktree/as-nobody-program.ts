@@ -1,5 +1,6 @@
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { AppError } from '../../src/domain/errors.ts'
 import { makeTaskId, worktreeIdOf } from '../../src/domain/ids.ts'
 import { loadProcessTable } from '../../src/process/process-table.ts'
 import { makeLocks } from '../../src/store/locks.ts'
@@ -38,6 +39,14 @@ const acts: Record<string, () => Promise<unknown>> = {
     const applying = { ...JSON.parse(more), followed: [], target, mode: 'clean' } as const
     const applications = makeApplications({ ...needs, directoryOf })
     return await applications.apply({ ...applying, isStopped: () => false })
+  },
+  async snapshot() {
+    try {
+      return await worktrees.takeSnapshot(JSON.parse(place), 1, more, order, null)
+    } catch (error) {
+      const { code, message } = error as AppError
+      return { code, message }
+    }
   },
   async discard() {
     await discardTree(place)

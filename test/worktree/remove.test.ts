@@ -9,44 +9,20 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { type CommitId, type TaskId, worktreeIdOf } from '../../src/domain/ids.ts'
-import type { Base } from '../../src/domain/task.ts'
-import type { WorktreeRecord } from '../../src/ports/worktrees.ts'
+import type { CommitId } from '../../src/domain/ids.ts'
 import { runAsNobody } from './as-nobody.ts'
 import {
   filesOf,
-  limits,
+  type Made,
   makeLinked,
+  makeMade as makeMadeOf,
   makeRepository,
   makeScene,
-  nextTask,
   Repository,
-  type Scene,
   unleased,
 } from './scene.ts'
 
-interface Made {
-  readonly scene: Scene
-  readonly repository: Repository
-  readonly task: TaskId
-  readonly base: Base
-  readonly record: WorktreeRecord
-  readonly agent: Repository
-}
-
-async function makeMade(): Promise<Made> {
-  const scene = makeScene()
-  const repository = makeRepository(scene)
-  repository.write('callers.txt', 'untracked\n')
-  const task = nextTask()
-  const checkout = await repository.open()
-  const base = await scene.worktrees.captureBase(checkout, task, scene.scratch, limits)
-  const path = join(scene.top, 'worktrees', task)
-  const { commonDir } = checkout.place
-  const id = worktreeIdOf(task)
-  const record = await scene.worktrees.createWorktree(id, path, base, commonDir)
-  return { scene, repository, task, base, record, agent: new Repository(scene, path) }
-}
+const makeMade = () => makeMadeOf(repository => repository.write('callers.txt', 'untracked\n'))
 
 const collect = async ({ scene, record, base, task }: Made): Promise<CommitId> =>
   (await scene.worktrees.collectResult(record, base, task, scene.scratch)).commit

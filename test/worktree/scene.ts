@@ -17,7 +17,14 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
-import { type CommitId, parseCommitId, parseTaskId, type TaskId } from '../../src/domain/ids.ts'
+import {
+  type CommitId,
+  parseCommitId,
+  parseTaskId,
+  type TaskId,
+  worktreeIdOf,
+} from '../../src/domain/ids.ts'
+import type { Base } from '../../src/domain/task.ts'
 import type {
   CaptureOrder,
   Checkout,
@@ -172,6 +179,32 @@ export function requireCommit(text: string): CommitId {
   const id = parseCommitId(text)
   if (id === undefined) throw new Error(`not a commit: ${text}`)
   return id
+}
+
+/** A worktree of a task, with what it was made from. */
+export interface Made {
+  readonly scene: Scene
+  readonly repository: Repository
+  readonly task: TaskId
+  readonly base: Base
+  readonly record: WorktreeRecord
+  /** The worktree, as its agent sees it. */
+  readonly agent: Repository
+}
+
+/** `prepare`: what the caller's checkout holds besides its first commit. */
+export async function makeMade(prepare: (repository: Repository) => void): Promise<Made> {
+  const scene = makeScene()
+  const repository = makeRepository(scene)
+  prepare(repository)
+  const task = nextTask()
+  const checkout = await repository.open()
+  const base = await scene.worktrees.captureBase(checkout, task, scene.scratch, limits)
+  const path = join(scene.top, 'worktrees', task)
+  const { commonDir } = checkout.place
+  const id = worktreeIdOf(task)
+  const record = await scene.worktrees.createWorktree(id, path, base, commonDir)
+  return { scene, repository, task, base, record, agent: new Repository(scene, path) }
 }
 
 /** As `engine/retire.ts` makes one; here nobody leases anything. */

@@ -12,29 +12,16 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
-import { type TaskId, worktreeIdOf } from '../../src/domain/ids.ts'
 import type { SnapshotContent } from '../../src/domain/snapshot.ts'
-import type { WorktreeRecord } from '../../src/ports/worktrees.ts'
-import {
-  filesOf,
-  limits,
-  makeLinked,
-  makeRepository,
-  makeScene,
-  nextTask,
-  Repository,
-  type Scene,
-  unleased,
-} from './scene.ts'
+import type { SetUpTime, WorktreeRecord } from '../../src/ports/worktrees.ts'
+import { runAsNobody } from './as-nobody.ts'
+import * as scenes from './scene.ts'
+import { filesOf, limits, makeLinked, Repository, unleased } from './scene.ts'
 import { sources } from './sources.ts'
 
-interface Made {
-  readonly scene: Scene
-  readonly repository: Repository
-  readonly task: TaskId
-  readonly record: WorktreeRecord
-  readonly agent: Repository
+interface Made extends scenes.Made {
   /** Where ignored files go. */
   readonly beside: string
 }
@@ -42,22 +29,14 @@ interface Made {
 async function makeMade(
   prepare: (repository: Repository) => void = () => undefined,
 ): Promise<Made> {
-  const scene = makeScene()
-  const repository = makeRepository(scene)
-  prepare(repository)
-  const task = nextTask()
-  const checkout = await repository.open()
-  const base = await scene.worktrees.captureBase(checkout, task, scene.scratch, limits)
-  const { commonDir } = checkout.place
-  const path = join(scene.top, 'worktrees', task)
-  const record = await scene.worktrees.createWorktree(worktreeIdOf(task), path, base, commonDir)
-  const beside = join(scene.top, 'snapshots')
+  const made = await scenes.makeMade(prepare)
+  const beside = join(made.scene.top, 'snapshots')
   mkdirSync(beside, { mode: 0o700 })
-  return { scene, repository, task, record, agent: new Repository(scene, path), beside }
+  return { ...made, beside }
 }
 
-const snapshot = ({ scene, record, beside }: Made, bounds = limits) =>
-  scene.worktrees.takeSnapshot(record, 1, beside, bounds, null)
+const snapshot = ({ scene, record, beside }: Made, bounds = limits, setUpAt: SetUpTime = null) =>
+  scene.worktrees.takeSnapshot(record, 1, beside, bounds, setUpAt)
 const retire = ({ scene, record, beside }: Made, content: SnapshotContent) =>
   scene.worktrees.retireWorktree(unleased(record), content, beside, scene.trash)
 
@@ -194,6 +173,42 @@ describe('ignored files', () => {
     expect((await throughSnapshot(made)).ignored).toMatchObject({ files: 1, dropped: [] })
     expect(readFileSync(made.agent.at('target/notes.txt'), 'utf8')).toBe('months of work\n')
   })
+})
+
+it('what set-up has made is left to it, but not what somebody has touched since', async () => {
+  const made = await makeMade()
+  made.repository.write('.git/info/exclude', 'built/\ntouched/\n')
+  made.agent.write('built/deep/a.bin', 'by set-up\n')
+  made.agent.write('touched/a.bin', 'by set-up\n')
+  made.agent.write('local.ignored', 'by set-up\n')
+  await sleep(20)
+  const mark = join(made.scene.top, 'mark')
+  writeFileSync(mark, '')
+  const setUpAt = statSync(mark, { bigint: true }).ctimeNs
+  await sleep(20)
+  made.agent.write('touched/b.bin', 'by hand\n')
+  const content = await snapshot(made, limits, setUpAt)
+  // Of a directory that was touched all is kept, and single files always are.
+  expect(content.ignored).toMatchObject({ files: 3, dropped: ['built/'] })
+  await retire(made, content)
+  await restore(made, content)
+  expect(existsSync(made.agent.at('built'))).toBe(false)
+  expect(readFileSync(made.agent.at('touched/a.bin'), 'utf8')).toBe('by set-up\n')
+  expect(readFileSync(made.agent.at('local.ignored'), 'utf8')).toBe('by set-up\n')
+})
+
+it('an ignored directory that nobody may open is named, and the worktree stays', async () => {
+  const made = await makeMade()
+  made.repository.write('.git/info/exclude', 'outer/\n')
+  made.agent.write('outer/closed/secret', 'x')
+  const { scene, record, beside } = made
+  const said = await runAsNobody(
+    scene,
+    ['snapshot', JSON.stringify(record), beside],
+    [made.agent.at('outer/closed').toString()],
+  )
+  expect(said).toEqual({ code: 'work_left', message: expect.stringContaining('outer/') })
+  expect(existsSync(record.path)).toBe(true)
 })
 
 describe('stays as it is', () => {

@@ -81,7 +81,7 @@ export async function examine(
   ) => {
     const attended: Examined[] = []
     for (const finding of await findOr(check, find)) {
-      attended.push(await attend(finding, fix, ports))
+      attended.push(await attend(finding, fix, { ...ports, directory }))
     }
     examined.push(...attended)
     return attended.every(isWell)
@@ -139,7 +139,11 @@ async function findOr(
   }
 }
 
-async function attend(finding: Finding, fix: boolean, ports: DoctorPorts): Promise<Examined> {
+async function attend(
+  finding: Finding,
+  fix: boolean,
+  ports: DoctorPorts & Pick<DoctorOrder, 'directory'>,
+): Promise<Examined> {
   if (!fix || finding.repair === null) return { ...finding, repaired: null }
   try {
     const notes = await repair(finding.repair, ports)

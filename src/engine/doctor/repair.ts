@@ -8,14 +8,17 @@ import { restoredState } from '../../domain/restored.ts'
 import type { WorktreePlan } from '../../ports/worktrees.ts'
 import { bringBack, putAway } from '../put-away.ts'
 import { clearAway } from '../reconcile.ts'
-import type { DoctorPorts } from './examine.ts'
+import type { DoctorOrder, DoctorPorts } from './examine.ts'
 import { isInUse } from './find-home.ts'
 import { isUnderWay } from './find-processes.ts'
 import type { Repair } from './finding.ts'
 
+/** `directory`: where the caller stands. */
+type RepairPorts = DoctorPorts & Pick<DoctorOrder, 'directory'>
+
 export async function repair(
   plan: Repair,
-  ports: DoctorPorts,
+  ports: RepairPorts,
 ): Promise<readonly string[] | undefined> {
   if (plan.kind === 'salvage_store') return await salvageStore(ports)
   await carryOut(plan, ports)
@@ -24,7 +27,7 @@ export async function repair(
 
 async function carryOut(
   plan: Exclude<Repair, { kind: 'salvage_store' }>,
-  ports: DoctorPorts,
+  ports: RepairPorts,
 ): Promise<void> {
   const { upkeep, worktrees } = ports
   switch (plan.kind) {

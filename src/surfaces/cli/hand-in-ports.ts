@@ -1,4 +1,5 @@
 /** What the commands give to the engine. */
+import { realpathSync } from 'node:fs'
 import type { BranchPorts } from '../../engine/branch.ts'
 import type { HandInPorts } from '../../engine/hand-in.ts'
 import type { PutAwayPorts } from '../../engine/put-away.ts'
@@ -54,6 +55,17 @@ export async function putAwayPorts(context: CommandContext): Promise<PutAwayPort
     locks: await holdfast.locks(),
     processes: await holdfast.processes(),
     clock: systemClock,
+    directory: realDirectory(context.directory),
+  }
+}
+
+/** As a worktree's path is written down. */
+function realDirectory(directory: string): string {
+  try {
+    return realpathSync(directory)
+  } catch {
+    // It is gone: then nobody stands in a worktree that is there.
+    return directory
   }
 }
 
