@@ -4,6 +4,7 @@
  */
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { shellWord } from '../domain/shell-word.ts'
 import type { SetUpLook, SetUpOrder } from '../ports/process-host.ts'
 import { readTail } from './tail.ts'
 
@@ -23,26 +24,23 @@ export function setUpScript(
   runDirectory: string,
   { argv, workingDirectory, environment, mark }: SetUpOrder,
 ): string {
-  const inRun = (name: string) => quoted(join(runDirectory, name))
-  const variables = Object.entries(environment).map(([name, value]) => `${name}=${quoted(value)}`)
+  const inRun = (name: string) => shellWord(join(runDirectory, name))
+  const variables = Object.entries(environment).map(
+    ([name, value]) => `${name}=${shellWord(value)}`,
+  )
   return `identify >${inRun('set-up.pid')} || exit 125
 [ ! -e ${inRun('void')} ] || exit 125
 (
-  cd ${quoted(workingDirectory)} || exit
+  cd ${shellWord(workingDirectory)} || exit
   export ${variables.join(' ')}
-  exec ${argv.map(quoted).join(' ')}
+  exec ${argv.map(shellWord).join(' ')}
 ) </dev/null >>${inRun('set-up.log')} 2>&1 || {
   echo "$?" >${inRun('set-up.failed')}
   exit 125
 }
 { sleep 0.02 || sleep 1 || :; } 2>/dev/null
-(umask 077; : >${quoted(mark)}) || exit 125
+(umask 077; : >${shellWord(mark)}) || exit 125
 `
-}
-
-/** One word for a shell, byte for byte. */
-function quoted(word: string): string {
-  return `'${word.replaceAll("'", "'\\''")}'`
 }
 
 /** See `ProcessHost.lookAtSetUp`. */

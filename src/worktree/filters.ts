@@ -5,6 +5,7 @@
  */
 import { existsSync } from 'node:fs'
 import { basename, dirname } from 'node:path'
+import { shellWord } from '../domain/shell-word.ts'
 import type { Git, GitCall } from './git.ts'
 
 /** A git whose filters stand elsewhere; the same one where there are no filters. One spawn. */
@@ -33,5 +34,5 @@ export async function withOwnFilters(git: Git, commonDir: string): Promise<Git> 
 /** A bare repository has no checkout: then in its git directory. */
 function standingIn(commonDir: string, command: string): string {
   const place = basename(commonDir) === '.git' ? dirname(commonDir) : commonDir
-  return `cd '${place.replaceAll("'", "'\\''")}' && { ${command}\n}`
+  return `cd ${shellWord(place)} && { ${command}\n}`
 }

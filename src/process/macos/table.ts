@@ -3,6 +3,7 @@
  * since 1970, by the clock as it stood when the process started. What this system does not show is
  * in `docs/reference/platforms.md`.
  */
+import { shellWord } from '../../domain/shell-word.ts'
 import { type Place, ProcessesUnseen, type ProcessTable } from '../../ports/process-table.ts'
 import { describeCommand } from '../command.ts'
 import { findOwnSession } from '../own-session.ts'
@@ -62,7 +63,7 @@ export function makeMacosTable(directory?: string): ProcessTable {
 
 /** `ps` says when the shell was started (`Sat Nov  7 10:12:13 2026`), `date` counts the seconds. */
 function makeShellIdentify(programs: Programs): string {
-  const ask = (name: 'ps' | 'date') => `${SHELL_ENVIRONMENT} ${quote(programs.path(name))}`
+  const ask = (name: 'ps' | 'date') => `${SHELL_ENVIRONMENT} ${shellWord(programs.path(name))}`
   return `identify() {
   set -- $(${ask('ps')} -o lstart= -p $$)
   [ $# -eq 5 ] || return 1
@@ -70,8 +71,4 @@ function makeShellIdentify(programs: Programs): string {
   [ -n "$1" ] || return 1
   echo "$$ $1"
 }`
-}
-
-function quote(word: string): string {
-  return `'${word.replaceAll("'", "'\\''")}'`
 }

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import { AppError } from '../../../domain/errors.ts'
+import { shellWord } from '../../../domain/shell-word.ts'
 import { branchTask } from '../../../engine/branch.ts'
 import { defineCommand, jsonFlag, requireWord } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
@@ -9,8 +10,8 @@ import { withBaseChanges } from './branch.ts'
 
 const usage = 'pr TASK'
 
-const shellQuoted = (word: string) =>
-  /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`
+/** For people: what needs no quotes has none. */
+const shown = (word: string) => (/^[\w@%+=:,./-]+$/.test(word) ? word : shellWord(word))
 
 export const pr = defineCommand({
   name: 'pr',
@@ -52,7 +53,7 @@ export const pr = defineCommand({
       const commands = [
         ['git', `--git-dir=${repo.commonDir}`, 'push', remote, refspec],
         ['gh', ...open],
-      ].map(argv => argv.map(shellQuoted).join(' '))
+      ].map(argv => argv.map(shown).join(' '))
       if (flags.json === true) output.writeJson({ branch: name, commit, url: null, commands })
       else for (const command of commands) output.write(`${command}\n`)
       output.tell('gh is not on the PATH: nothing was pushed. These commands do it')
