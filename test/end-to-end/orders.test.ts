@@ -318,16 +318,20 @@ test('a task that stays with the tasks that it delegates does not wait for its o
 
 test('--worktree: what another task did there while this one was taken is noticed', async () => {
   const house = new House()
-  house.git('config', 'filter.slow.clean', 'sleep 3; cat')
+  const at = (name: string) => join(house.scratch, name)
+  const slowly = `touch '${at('taken')}'; while [ ! -e '${at('go')}' ]; do sleep 0.02; done; cat`
+  house.git('config', 'filter.slow.clean', slowly)
   house.write('.gitattributes', '*.slow filter=slow\n')
   house.git('add', '.')
   house.git('commit', '--quiet', '--message=slow')
   const write = (name: string) => ['command', '--', 'sh', '-c', `echo ${name} > ${name}`]
   house.write('f.slow', 'mine\n')
   const slow = house.run(['run', '--worktree', 'race', ...write('Y')])
+  await eventually('the files are being taken', () => existsSync(at('taken')))
   // Handed in while the other is being taken, and over before that.
   const quick = await house.submit(['--worktree', 'race', '--changes', 'none', ...write('X')])
   await house.wait(quick)
+  house.write('go', '', house.scratch)
   const refused = await slow
   expect(refused.code).toBe(5)
   expect(refused.stderr).toContain(quick)
