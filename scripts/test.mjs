@@ -3,7 +3,7 @@
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -18,6 +18,19 @@ function run(program, ...args) {
   })
   if (error !== undefined) throw error
   return status === 0
+}
+
+/** One line for each test that failed: the end of a long log is all that some ever see of it. */
+function describeFailures(files) {
+  return files.flatMap(({ name, message, assertionResults }) => {
+    const failures = assertionResults.filter(({ status }) => status === 'failed')
+    if (failures.length === 0 && message)
+      failures.push({ fullName: '', failureMessages: [message] })
+    return failures.map(({ fullName, failureMessages }) => {
+      const reason = failureMessages.join(' ').replace(/\s+/g, ' ').slice(0, 1500)
+      return `failed: ${relative(root, name)}: ${fullName}: ${reason}`
+    })
+  })
 }
 
 let passed = 0
@@ -40,9 +53,10 @@ const ok = run(
   `--outputFile.json=${report}`,
 )
 try {
-  const { numPassedTests, numFailedTests, numFailedTestSuites } = JSON.parse(
+  const { numPassedTests, numFailedTests, numFailedTestSuites, testResults } = JSON.parse(
     readFileSync(report, 'utf8'),
   )
+  for (const line of describeFailures(testResults)) console.log(line)
   passed += numPassedTests
   // A suite that cannot even be loaded has no failed test, and has failed all the same.
   failed += numFailedTests === 0 && !ok ? Math.max(1, numFailedTestSuites) : numFailedTests
