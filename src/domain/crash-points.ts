@@ -150,8 +150,12 @@ const points = {
     'retire.renamed': 'it is in the trash',
     'retire.proven-again': 'nothing came into it meanwhile',
     'retire.unregistered': 'git has forgotten it',
-    'retire.unlinked': 'its files are gone',
+    'retire.unlinked': 'its files are gone, or wait for that in the trash',
     'retire.forgotten': 'its row is gone',
+  },
+  'Emptying the trash': {
+    'purge.proven': 'all that is in a tree is in its commit, hashed',
+    'purge.unlinked': 'its files are gone',
   },
   Restoring: {
     'restore.planned': 'the row of the worktree says where it will stand',

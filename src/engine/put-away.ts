@@ -40,6 +40,21 @@ const lockOf = (id: WorktreeId) => `worktree-${id}`
 const alone = <T>(id: WorktreeId, { locks }: PutAwayPorts, work: () => Promise<T>) =>
   locks.withLock(lockOf(id), LOCK_LIMIT_MS, work)
 
+/** Undefined: somebody puts it away, or brings it back, at this moment. */
+export async function tryAlone<T>(
+  id: WorktreeId,
+  locks: Locks,
+  work: () => Promise<T>,
+): Promise<T | undefined> {
+  const lock = locks.tryAcquire(lockOf(id))
+  if (lock === undefined) return undefined
+  try {
+    return await work()
+  } finally {
+    lock.release()
+  }
+}
+
 /**
  * Snapshots a worktree, proves the snapshot, and takes the directory away. Refuses with `leased`
  * while a task or a process uses it, with `work_left` where something in it cannot be kept, and with

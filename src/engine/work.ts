@@ -20,10 +20,17 @@ export interface WorkOrder {
   /** How long to stay with nothing to do, in milliseconds. */
   readonly idleMs: number
   readonly log: (line: string) => void
-  /** Puts the house in order while there is nothing else to do; gives what it did, a line each. */
-  readonly keepHouse: (leave: AbortSignal) => Promise<readonly string[]>
+  /** Puts the house in order while there is little else to do; gives what it did, a line each. */
+  readonly keepHouse: (times: HouseTimes) => Promise<readonly string[]>
   /** Set from outside to make the worker leave; agents go on without it. */
   readonly leave: AbortSignal
+}
+
+export interface HouseTimes {
+  /** The worker leaves. */
+  readonly leave: AbortSignal
+  /** Nothing is at work: the disk may be kept busy. */
+  readonly isQuiet: () => boolean
 }
 
 const UNSEEN = -1
@@ -112,7 +119,7 @@ export async function work(order: WorkOrder, ports: FollowPorts): Promise<void> 
     done => done.forEach(order.log),
     (error: unknown) => order.log(`not reconciled: ${messageOf(error)}`),
   )
-  const house = housekeeping(order)
+  const house = housekeeping(order, () => attended.size === 0)
   let idleSince = clock.elapsed()
   let quietSince = clock.elapsed()
   let keptAt = clock.elapsed()
@@ -133,6 +140,8 @@ export async function work(order: WorkOrder, ports: FollowPorts): Promise<void> 
     const isDue = wakeAt !== undefined && (wakeAt <= now || now < lookedAt)
     lookedAt = now
     if (counter !== seen || free !== offered || isDue) {
+      // Others may have put something away.
+      if (counter !== seen) isKept = false
       seen = counter
       offered = free
       await passOnCancels(attended, adopt, ports)
@@ -163,12 +172,13 @@ export async function work(order: WorkOrder, ports: FollowPorts): Promise<void> 
 }
 
 /** Beside the work, at most once at a time. */
-function housekeeping({ keepHouse, log }: WorkOrder) {
+function housekeeping({ keepHouse, log }: WorkOrder, isIdle: () => boolean) {
   const leaving = new AbortController()
   let over: Promise<void> | undefined
   return {
     begin() {
-      over ??= keepHouse(leaving.signal)
+      const isQuiet = () => isIdle() && !leaving.signal.aborted
+      over ??= keepHouse({ leave: leaving.signal, isQuiet })
         .then(
           done => done.forEach(log),
           (error: unknown) => log(`the house was not put in order: ${messageOf(error)}`),

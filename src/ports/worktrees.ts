@@ -193,8 +193,9 @@ export interface Worktrees {
     setUpAt: SetUpTime,
   ): Promise<SnapshotContent>
   /**
-   * Removes a worktree as `removeWorktree` does, its content proven equal to the snapshot, ignored
-   * files too. Refuses with `work_left` where it is not.
+   * Takes a worktree away whose content is proven equal to the snapshot, ignored files too: renamed
+   * into `trash` (same file system), its registration removed by name. What git calls unchanged is
+   * believed to be; `purgeTrash` hashes it. Refuses with `work_left` where it is not equal.
    */
   retireWorktree(
     worktree: UnleasedWorktree,
@@ -202,6 +203,17 @@ export interface Worktrees {
     directory: string,
     trash: string,
   ): Promise<void>
+  /** The trees in the trash that git has forgotten. */
+  listTrash(trash: string): readonly TrashedTree[]
+  /**
+   * Unlinks a tree of the trash once every file in it is proven to be in its commit, and none came
+   * in late; else it stays, with the reason (`kept`). Stops (`later`) when `goesOn` says no.
+   */
+  purgeTrash(
+    trash: string,
+    tree: string,
+    goesOn: () => boolean,
+  ): Promise<'gone' | 'later' | { readonly kept: string }>
   /**
    * Makes the worktree of a snapshot at `path`, which must not exist. `problems`: what could not be
    * brought back as it was, in words; it is still in the snapshot.
@@ -309,6 +321,17 @@ export interface WorktreePlan {
   readonly kind: WorktreeKind
   readonly path: string
   readonly commonDir: string
+}
+
+/** A tree that was retired, and is yet to be unlinked. */
+export interface TrashedTree {
+  readonly id: WorktreeId
+  /** Where it lies now. */
+  readonly path: string
+  /** Where it stood; null: that is not known. */
+  readonly worktreePath: string | null
+  /** Why it is not unlinked: it holds what is nowhere else, or cannot be compared. */
+  readonly kept: string | null
 }
 
 export interface Stray {

@@ -7,6 +7,7 @@ import {
   existsSync,
   lstatSync,
   readdirSync,
+  readFileSync,
   renameSync,
   rmdirSync,
   rmSync,
@@ -53,13 +54,25 @@ export const OUR_NAMES: readonly string[] = [
 const isOurs: Readonly<Record<string, (name: string, path: string) => boolean>> = {
   tasks: name => parseTaskId(name) !== undefined,
   worktrees: () => false,
-  trash: name => /^index-[A-Za-z0-9]{6}$/.test(name),
+  trash: (name, path) => /^index-[A-Za-z0-9]{6}$/.test(name) || isDoneWith(name, path),
   // Nothing is lost with an empty file.
   snapshots: name => /^[a-z0-9-]+-\d+$/.test(name),
   'set-up': (_, path) => lstatSync(path).isFile() && lstatSync(path).size === 0,
   locks: name => /\.lock(?:-journal)?$/.test(name),
   cache: name => name === 'code',
   damaged: name => /^\d{4}-\d\d-\d\dT[\d.-]+Z$/.test(name),
+}
+
+/** A retired tree, or the note beside it that says why it is kept, if it is. */
+function isDoneWith(name: string, path: string): boolean {
+  if (!/^[a-z0-9-]+\.\d+(?:\.json)?$/.test(name)) return false
+  try {
+    const note = readFileSync(name.endsWith('.json') ? path : `${path}.json`, 'utf8')
+    return (JSON.parse(note) as { kept?: unknown }).kept === null
+  } catch {
+    // Nothing says that all in it is elsewhere.
+    return false
+  }
 }
 
 /** Where it is put before it is deleted; a death leaves it there, for the next time. */
@@ -122,7 +135,8 @@ function removeNamed(directory: string, name: string): void {
     test !== undefined && lstatSync(path, { throwIfNoEntry: false })?.isDirectory()
   if (!isOneOfOurs) removeTree(path)
   else {
-    for (const inner of readdirSync(path)) {
+    // A tree before its note.
+    for (const inner of readdirSync(path).sort()) {
       if (test(inner, join(path, inner))) removeTree(join(path, inner))
     }
     removeIfEmpty(path)

@@ -26,6 +26,7 @@ import { defaultBranch, listRemotes, push } from './remotes.ts'
 import { removeWorktree } from './remove.ts'
 import { isContained, returnToBranch, snapshotCommit, takeSnapshot } from './snapshot.ts'
 import { findStaleLocks, removeStaleLock } from './stale-locks.ts'
+import { listTrash, purgeTrash } from './trash.ts'
 import { unblocked } from './unblock.ts'
 import { gitVersion } from './version.ts'
 
@@ -120,7 +121,8 @@ export function makeWorktrees(needs: WorktreesNeeds): Worktrees {
       const reader = unblocked(unblocked(taken, worktree.path), join(trash, worktree.id))
       const own = await withOwnFilters(reader, worktree.commonDir)
       const isKept = (tree: string) => (path: BytePath) => cameFromSetUp(tree, path, setUpAt)
-      await removeWorktree(own, locks, worktree, { commit: collected, index: null, isKept }, trash)
+      const proof = { commit: collected, index: null, isKept }
+      await removeWorktree(own, locks, worktree, proof, trash, 'content')
     },
     takeSnapshot: async (record, number, directory, bounds, setUpAt) => {
       openOwnDirectory(record)
@@ -141,8 +143,10 @@ export function makeWorktrees(needs: WorktreesNeeds): Worktrees {
       const isKept = (tree: string) => keptIn(tree, directory, dropped)
       const index = snapshot.state.changes?.staged ?? snapshot.state.commit
       const proof = { commit: snapshotCommit(snapshot), index, isKept }
-      await removeWorktree(own, locks, worktree, proof, trash)
+      await removeWorktree(own, locks, worktree, proof, trash, 'stat')
     },
+    listTrash,
+    purgeTrash: (trash, tree, goesOn) => purgeTrash(git, trash, tree, goesOn),
     restoreWorktree: async ({ id, path, commonDir }, snapshot, directory) => {
       const order = { id, path, base: snapshot.state, commonDir }
       const worktree = await createWorktree(git, locks, clock, processes, order, fetchLimitMs)

@@ -2,6 +2,7 @@
 import {
   existsSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   symlinkSync,
   unlinkSync,
@@ -11,6 +12,7 @@ import {
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { eventually } from '../eventually.ts'
 import type { Actor } from './cast.ts'
 import type { CodexScript } from './codex.ts'
 import type { RepositoryKind } from './ground.ts'
@@ -159,11 +161,21 @@ function putAwayStory(about: string, killed: 'archive' | 'restore', insist: Insi
       const { code, stderr } = await scene.stage.run(['restore', id])
       if (code !== 0 && !IS_BACK.test(stderr)) throw new Error(`restore: ${stderr}`)
       requireSame(scene, id, before)
+      await emptyTrash(scene)
       return [id]
     },
     end: succeeded(FINISHED),
   }
 }
+
+/** Where a worker is at it already, it ends it. */
+async function emptyTrash({ stage }: Scene): Promise<void> {
+  const trash = join(stage.home, 'trash')
+  await stage.run(['gc', '--keep', '99'])
+  await eventually('the trash is empty', () => !existsSync(trash) || isEmpty(trash))
+}
+
+const isEmpty = (directory: string) => readdirSync(directory).length === 0
 
 /** Hands a task in, and sees it to its end. */
 async function tellOne(scene: Scene, words = TASK): Promise<readonly string[]> {
@@ -598,6 +610,23 @@ ${DONE}`,
     end: succeeded(FINISHED),
   },
   'put away': putAwayStory('a worktree that is put away, and brought back', 'archive', untilDone),
+  'trash emptied': {
+    about: 'a tree that was put away, while it is unlinked',
+    repository: 'dirty',
+    steps: WORK + DONE,
+    async tell(scene) {
+      const { id, before } = await workLeft(scene)
+      // First: a worker may be quicker than the command.
+      scene.strike.arm()
+      await scene.ok(['archive', id])
+      await untilDone(scene, ['gc', '--keep', '99'])
+      await emptyTrash(scene)
+      await scene.ok(['restore', id])
+      requireSame(scene, id, before)
+      return [id]
+    },
+    end: succeeded(FINISHED),
+  },
   'put away by doctor': putAwayStory(
     'the same, where nobody gives the command again, and somebody asks the doctor',
     'archive',

@@ -171,6 +171,7 @@ describe('a worktree', () => {
         unleased(made.record),
         { commit, index: null, isKept: () => () => false },
         made.scene.trash,
+        'content',
       ),
     ).rejects.toMatchObject({ code: 'work_left' })
     expect(proofs).toBe(1)

@@ -80,6 +80,16 @@ export function makeScene(
   }
 }
 
+/** Unlinks what is in the trash; gives what stays, and why. */
+export async function emptyTrash({ worktrees, trash }: Scene): Promise<readonly string[]> {
+  const kept: string[] = []
+  for (const { path } of worktrees.listTrash(trash)) {
+    const outcome = await worktrees.purgeTrash(trash, path, () => true)
+    if (typeof outcome === 'object') kept.push(outcome.kept)
+  }
+  return kept
+}
+
 /** A checkout that tests write to. Paths may be bytes, as git's are. */
 export class Repository {
   readonly scene: Scene

@@ -18,7 +18,7 @@ import type { SnapshotContent } from '../../src/domain/snapshot.ts'
 import type { SetUpTime, WorktreeRecord } from '../../src/ports/worktrees.ts'
 import { runAsNobody } from './as-nobody.ts'
 import * as scenes from './scene.ts'
-import { filesOf, limits, makeLinked, Repository, unleased } from './scene.ts'
+import { emptyTrash, filesOf, limits, makeLinked, Repository, unleased } from './scene.ts'
 import { sources } from './sources.ts'
 
 interface Made extends scenes.Made {
@@ -60,6 +60,7 @@ async function throughSnapshot(made: Made): Promise<SnapshotContent> {
   const content = await snapshot(made)
   await retire(made, content)
   expect(existsSync(made.record.path)).toBe(false)
+  expect(await emptyTrash(made.scene)).toEqual([])
   expect(readdirSync(made.scene.trash)).toEqual([])
   expect(existsSync(made.record.gitDir)).toBe(false)
   // Whatever no ref holds is gone now.
@@ -363,6 +364,7 @@ it('whose removal was killed after the rename is taken away by the next', async 
   const content = await snapshot(made)
   renameSync(made.record.path, join(made.scene.trash, made.record.id))
   await retire(made, content)
+  expect(await emptyTrash(made.scene)).toEqual([])
   expect(readdirSync(made.scene.trash)).toEqual([])
   await restore(made, content)
   expect(readFileSync(made.agent.at('kept.ignored'), 'utf8')).toBe('soon\n')

@@ -41,7 +41,18 @@ export async function findWorktreeTrouble(ports: WorktreeLookPorts): Promise<rea
     findings.push(...(await findLockTrouble(worktree, ports)))
   }
   findings.push(...(await findUnknown(known, ports)))
+  findings.push(...findKept(ports))
   return findings.length > 0 ? findings : [fine(CHECK, `${known.length} known, all as recorded`)]
+}
+
+/** Trees that were retired, and cannot be unlinked. */
+function findKept({ files, worktrees }: WorktreeLookPorts): readonly Finding[] {
+  return worktrees.listTrash(files.trash()).flatMap(({ path, worktreePath, kept }) => {
+    if (kept === null) return []
+    const what = worktreePath === null ? path : `${path}, which was ${worktreePath},`
+    const hint = `take what you miss, then remove it: rm -r '${path}' '${path}.json'`
+    return [trouble(CHECK, 'warning', `${what} stays in the trash: ${kept}`, { hint })]
+  })
 }
 
 /** What stands there, if anything, is only a part of what its snapshot holds. */

@@ -1,7 +1,7 @@
 import { AppError } from '../../../domain/errors.ts'
 import { hasEnded } from '../../../domain/task.ts'
 import { putAway } from '../../../engine/put-away.ts'
-import { defineCommand, jsonFlag, requireWord } from '../command.ts'
+import { type CommandContext, defineCommand, jsonFlag, requireWord } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { requireTask } from '../find-task.ts'
 import { putAwayPorts } from '../hand-in-ports.ts'
@@ -29,6 +29,8 @@ export const archive = defineCommand({
     const isOwn = stored?.kind === 'managed'
     const snapshot = isOwn ? await putAway(workplace.id, ports).catch(unlessAway) : null
     await ports.store.archiveTask(id, context.now())
+    // What was put away is unlinked by the worker, once nothing else is to be done.
+    if (snapshot !== null) await ringIfPossible(context)
     const dropped = snapshot?.ignored.dropped ?? []
     if (flags.json === true) {
       output.writeJson({ id, worktree: stored?.path ?? null, putAway: snapshot !== null, dropped })
@@ -40,6 +42,11 @@ export const archive = defineCommand({
     return exitCodes.done
   },
 })
+
+/** A later worker unlinks it as well. */
+async function ringIfPossible({ holdfast }: CommandContext): Promise<void> {
+  await (await holdfast.presence()).ring().catch(() => undefined)
+}
 
 /** The worker has just put it away. */
 function unlessAway(error: unknown): null {

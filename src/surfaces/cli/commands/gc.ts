@@ -1,4 +1,5 @@
 import { configuredRetention } from '../../../domain/configuration.ts'
+import { purgeTrash } from '../../../engine/purge.ts'
 import { type Fate, planRetention, type Retained, retain } from '../../../engine/retention.ts'
 import { defineCommand, jsonFlag, refuseWords } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
@@ -26,13 +27,26 @@ export const gc = defineCommand({
     const keep = flags.keep === undefined ? policy.keep : parseCount(flags.keep, 'keep')
     const fates = await planRetention({ ...policy, keep }, ports)
     const done = flags.dryRun === true ? [] : await retain(fates, ports, context.interrupted)
+    const purged =
+      flags.dryRun === true ? [] : await purgeTrash(ports, () => !context.interrupted.aborted)
+    const unlinked = purged.filter(({ problem }) => problem === null).length
+    const kept = ports.worktrees.listTrash(ports.files.trash()).filter(tree => tree.kept !== null)
     const views = fates.map(fate => viewFate(fate, done))
-    if (flags.json === true) output.writeJson({ worktrees: views })
-    else for (const view of views) output.write(`${describe(view)}\n`)
+    if (flags.json === true) {
+      const trash = kept.map(({ path, worktreePath, kept }) => ({ path, worktreePath, kept }))
+      output.writeJson({ worktrees: views, unlinked, trash })
+      return exitOf(views)
+    }
+    for (const view of views) output.write(`${describe(view)}\n`)
     if (views.length === 0) output.tell('there are no worktrees')
-    return views.some(({ fate }) => fate === 'stays after all') ? exitCodes.refused : exitCodes.done
+    if (unlinked > 0) output.tell(`unlinked ${unlinked} that had been put away`)
+    for (const { path, kept: why } of kept) output.tell(`${path} stays: ${why}`)
+    return exitOf(views)
   },
 })
+
+const exitOf = (views: readonly FateView[]) =>
+  views.some(({ fate }) => fate === 'stays after all') ? exitCodes.refused : exitCodes.done
 
 interface FateView {
   readonly id: string

@@ -3,6 +3,7 @@ import { configuredRetention, configuredSlots } from '../../../domain/configurat
 import { AppError, messageOf } from '../../../domain/errors.ts'
 import { describeSandbox } from '../../../domain/sandbox.ts'
 import { activeStates } from '../../../domain/task.ts'
+import type { HouseTimes } from '../../../engine/work.ts'
 import { viewWorker } from '../../make-view.ts'
 import { type CommandContext, defineCommand, jsonFlag, requireWord } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
@@ -117,7 +118,7 @@ async function runWorker(
     idleMs: idle === undefined ? idleOf(context, log) : parseDuration(idle, 'idle'),
     findAgent: (name: string) => holdfast.agent(name),
     log,
-    keepHouse: (leave: AbortSignal) => keepHouse(leave, context),
+    keepHouse: (times: HouseTimes) => keepHouse(times, context),
     leave: context.interrupted,
   }
   const most = attemptsWithinLimit()
@@ -171,13 +172,21 @@ async function runWorker(
   return exitCodes.done
 }
 
-/** Worktrees that are too many are put away. */
-async function keepHouse(leave: AbortSignal, context: CommandContext): Promise<readonly string[]> {
+/** Worktrees that are too many are put away, and what was put away is unlinked. */
+async function keepHouse(
+  { leave, isQuiet }: HouseTimes,
+  context: CommandContext,
+): Promise<readonly string[]> {
   const { planRetention, retain } = await import('../../../engine/retention.ts')
+  const { purgeTrash } = await import('../../../engine/purge.ts')
   const ports = await putAwayPorts(context)
   const policy = configuredRetention(await context.holdfast.configuration(null))
   const done = await retain(await planRetention(policy, ports), ports, leave)
-  return done.map(({ id, problem }) => `worktree ${id} ${problem ?? 'put away'}`)
+  const purged = await purgeTrash(ports, isQuiet)
+  return [
+    ...done.map(({ id, problem }) => `worktree ${id} ${problem ?? 'put away'}`),
+    ...purged.map(({ path, problem }) => `${path} ${problem ?? 'unlinked'}`),
+  ]
 }
 
 function parseSlots(text: string): number {
