@@ -199,11 +199,13 @@ test('a damaged row of the newest snapshot is told, and no older one is taken fo
   expect(house.git('show', `refs/holdfast/${id}/snapshot/2:dir/new.txt`)).toBe('untracked\n')
 })
 
-test('thirty tasks in a row leave no more worktrees than are to stay, by themselves', async () => {
+test('thirty tasks in a row leave no more worktrees than are to stay, by themselves', {
+  timeout: 240_000,
+}, async () => {
   const house = new House({ HOLDFAST_KEEP_WORKTREES: '3', HOLDFAST_SLOTS: '4' })
   const ids: string[] = []
   for (let n = 0; n < 30; n++) ids.push(await house.submitScript('true'))
-  await house.ok(['wait', ...ids, '--timeout', '120s'])
+  await house.ok(['wait', ...ids, '--timeout', '180s'])
   const standing = () => readdirSync(join(house.home, 'worktrees'))
   const isOver = async () => (await fates(house, '--dry-run')).length === 3
   await eventually('the worker has put the others away', isOver, 60_000)

@@ -355,7 +355,7 @@ describe('a judgement', () => {
       'interrupted',
       'agent_crashed',
     ],
-    ['no end, exit 0', open, exited(0), 'x', 'failed', 'no_proof'],
+    ['no end, exit 0', open, exited(0), 'x', 'interrupted', 'agent_crashed'],
     ['no end, exit 1', open, exited(1), 'x', 'interrupted', 'agent_crashed'],
     ['no end, killed', open, killed, '', 'interrupted', 'agent_crashed'],
     ['no end, exit unknown', open, unknown, '', 'interrupted', 'agent_crashed'],

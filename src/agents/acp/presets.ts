@@ -10,6 +10,7 @@ import type { PermissionMode } from '../../domain/permissions.ts'
 import type { Idling } from '../../domain/stall.ts'
 import type { Environment, OwnPlaces } from '../../ports/agent.ts'
 import { nameProject } from '../claude-configuration.ts'
+import { CODEX_IDLING } from '../codex-idling.ts'
 import { keepGeminiSession } from './gemini-sessions.ts'
 
 export interface Preset {
@@ -221,8 +222,7 @@ export const presets = {
       return findConfiguredMode(await readConfiguration(environment)) ?? null
     },
     own: () => ({ readable: [], writable: [] }),
-    // Measured with 0.169.0 behind it: its app-server wakes up all the time, and writes its log.
-    idling: { cpuShare: 0.1, ioBytesPerMinute: 6_000_000 },
+    idling: CODEX_IDLING,
   },
   'opencode-acp': {
     ...NOTHING,

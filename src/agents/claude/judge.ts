@@ -87,10 +87,7 @@ function judgeSilence({ exit, stderr }: AgentEnding): AttemptOutcome {
   if (/is already in use|No conversation found/.test(stderr)) {
     return outcomeOf({ code: 'session_lost', message: lastWords })
   }
-  if (exit.kind === 'exited' && exit.code === 0) {
-    const message = 'Claude Code ended without saying that its turn was finished'
-    return outcomeOf({ code: 'no_proof', message })
-  }
+  // Also with exit 0, which it gives where it is interrupted and has no time left to say so.
   const message = `Claude Code ended before its turn did: ${describeExit(exit)}`
   return outcomeOf({
     code: 'agent_crashed',

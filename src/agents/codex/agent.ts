@@ -9,6 +9,7 @@ import {
   lookAtLogin,
   readConfiguration,
 } from '../codex-configuration.ts'
+import { CODEX_IDLING } from '../codex-idling.ts'
 import { INSTRUCTIONS_ROOM, promptFor } from '../instructions.ts'
 import { askLogin, findCodex, lookForCodex } from './installation.ts'
 import { judge } from './judge.ts'
@@ -34,6 +35,7 @@ export const codex: Agent = {
     usageCounts: 'session',
     saysCost: false,
     answersBySchema: true,
+    idling: CODEX_IDLING,
   },
   testedVersion: '0.169.0',
   translator: codexTranslator,
