@@ -23,10 +23,11 @@ const VARIABLES = {
   slots: 'HOLDFAST_SLOTS',
   stallSeconds: 'HOLDFAST_STALL_SECONDS',
   keepWorktrees: 'HOLDFAST_KEEP_WORKTREES',
+  spareWorktrees: 'HOLDFAST_SPARE_WORKTREES',
 } as const
 
 /** Those that are whole numbers. */
-const NUMBERS: readonly string[] = ['slots', 'stallSeconds', 'keepWorktrees']
+const NUMBERS: readonly string[] = ['slots', 'stallSeconds', 'keepWorktrees', 'spareWorktrees']
 
 export interface ConfigurationSources {
   /** The top of the caller's checkout; null: none is looked at. */

@@ -113,6 +113,14 @@ export const settings = (agents: readonly string[]) =>
       places: ['user', 'environment'],
       variable: 'HOLDFAST_KEEP_WORKTREES',
     },
+    spareWorktrees: {
+      about:
+        'how many worktrees are made in advance for each repository in use (two tasks in a week, and 2,000 files), so that a task starts sooner',
+      allowed: 'a whole number from 0',
+      otherwise: '2',
+      places: ['user', 'environment'],
+      variable: 'HOLDFAST_SPARE_WORKTREES',
+    },
   }) satisfies Record<string, SettingInfo>
 
 /** What may stand in each place. */
@@ -148,6 +156,7 @@ export function makeSchemas(agents: readonly string[]) {
     slots: described('slots', z.int().check(z.gte(1))),
     stallSeconds: described('stallSeconds', z.int().check(z.gte(1))),
     keepWorktrees: described('keepWorktrees', count),
+    spareWorktrees: described('spareWorktrees', count),
   }
   return {
     repository: z.strictObject({

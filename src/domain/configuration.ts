@@ -4,6 +4,7 @@
  */
 import { type PermissionMode, stricterMode } from './permissions.ts'
 import { DEFAULT_RETENTION, type RetentionPolicy } from './retention.ts'
+import { DEFAULT_POOL, type PoolPolicy } from './spare.ts'
 
 interface SomeBounds {
   readonly maxBytes?: number | undefined
@@ -34,6 +35,8 @@ export interface UserSettings extends Settings {
   readonly stallSeconds?: number | undefined
   /** How many managed worktrees stay, the newest. */
   readonly keepWorktrees?: number | undefined
+  /** How many worktrees are made in advance for a repository in use. */
+  readonly spareWorktrees?: number | undefined
 }
 
 /** By place; what a place does not set is absent in it. */
@@ -113,6 +116,11 @@ export function configuredStallMs({ environment, user }: Configuration): number 
 export function configuredRetention({ environment, user }: Configuration): RetentionPolicy {
   const keep = environment.keepWorktrees ?? user.keepWorktrees ?? DEFAULT_RETENTION.keep
   return { ...DEFAULT_RETENTION, keep }
+}
+
+export function configuredPool({ environment, user }: Configuration): PoolPolicy {
+  const size = environment.spareWorktrees ?? user.spareWorktrees ?? DEFAULT_POOL.size
+  return { ...DEFAULT_POOL, size }
 }
 
 export function configuredSlots({ environment, user }: Configuration): number | undefined {

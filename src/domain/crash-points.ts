@@ -77,6 +77,17 @@ const points = {
     'worktree.marked': 'its set-up is over',
     'worktree.recorded': 'its record is committed',
   },
+  'Making a spare worktree, and taking it over': {
+    'spare.planned': 'its row says where it will stand',
+    'spare.made': 'it stands; its row does not say so',
+    'spare.recorded': 'a task may take it over',
+    'spare.dropped': 'one that was not wanted any more is gone, and its row is not',
+    'spare.taken': 'its row says which worktree it is to become',
+    'spare.filled': 'it holds what the task starts from',
+    'spare.locked': 'its lock bears the name of the task',
+    'spare.renamed': 'its registration says where it will stand',
+    'spare.moved': 'it stands there',
+  },
   'Taking back a worktree that was half made': {
     'discard.renamed': 'it is out of its place',
     'discard.unregistered': 'git has forgotten it',

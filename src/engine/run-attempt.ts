@@ -6,11 +6,12 @@ import type { Failure, FailureCode } from '../domain/outcome.ts'
 import type { Permissions } from '../domain/permissions.ts'
 import type { Task } from '../domain/task.ts'
 import type { Confinement, Confines, Enclosure } from '../ports/confinement.ts'
-import type { Store } from '../ports/store.ts'
+import type { ClaimedAttempt, Store } from '../ports/store.ts'
 import type { WorktreeRecord } from '../ports/worktrees.ts'
 import { describeLoss } from './collect.ts'
 import { type FollowPorts, followAttempt, type Underway, type Wishes } from './follow-attempt.ts'
 import { describeHandOver } from './hand-over.ts'
+import { type Claimed as ClaimedSpare, claimSpare } from './pool.ts'
 import { loadReading } from './read-output.ts'
 import { orderSetUp, readyWorktree, SetUpRefused } from './set-up.ts'
 import { recordEnd, settleAttempt } from './settle-attempt.ts'
@@ -103,10 +104,13 @@ async function prepareWorktree(
     if (kind === 'permanent' && !worktrees.isThere(path)) {
       await worktrees.forgetLost({ id, kind, path, commonDir: repo.commonDir })
     }
-    const worktree = await worktrees.createWorktree(id, path, base, repo.commonDir)
+    const claimed = await claimIfNew(task, attempt, path, ports)
+    const worktree =
+      claimed.worktree ?? (await worktrees.createWorktree(id, path, base, repo.commonDir))
     await readyWorktree(task, attempt, worktree, ports)
     await store.recordWorktree(attempt, worktree)
     reach('worktree.recorded')
+    if (claimed.worktree !== null) await store.forgetSpare(claimed.spare)
     return { worktree, failure: null }
   } catch (error) {
     if (isStoreTrouble(error)) throw error
@@ -114,6 +118,24 @@ async function prepareWorktree(
     const code = gone ? 'repository_lost' : 'worktree_failed'
     return { worktree: null, failure: { code, ...explain(error) }, passes: isMachineTrouble(error) }
   }
+}
+
+/** A spare worktree that a task alone may take over, where nobody has tried to make its own before. */
+async function claimIfNew(
+  task: Task,
+  attempt: ClaimedAttempt,
+  path: string,
+  { store, worktrees, clock }: FollowPorts,
+): Promise<ClaimedSpare> {
+  const { workplace, repo } = task.request
+  if (workplace.kind !== 'managed' || worktrees.isThere(path)) return { worktree: null, why: null }
+  const place = { id: workplace.id, path, commonDir: repo.commonDir }
+  const claimed = await claimSpare(task, place, { store, worktrees })
+  if (claimed.worktree === null && claimed.why !== null) {
+    const note = `its worktree is made anew, not taken from those made in advance: ${claimed.why}`
+    await store.recordNote(attempt.task, attempt.fence, 'attempt_started', note, clock.now())
+  }
+  return claimed
 }
 
 /** Whether its worktree is made for it alone. */

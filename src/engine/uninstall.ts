@@ -96,6 +96,9 @@ export async function purgeRepositories(
   for (const problem of await removeStrays([...repositories.keys()], standing, discard, ports)) {
     giveUp(problem)
   }
+  for (const spare of await ports.store.listSpares()) {
+    await ports.worktrees.dropSpare(spare, spare.claimedBy)
+  }
   reach('uninstall.worktrees-removed')
   if (left.length > 0) return { worktrees: removed, refs: 0, left, passedOver }
 

@@ -37,6 +37,8 @@ const UNSEEN = -1
 /** The house is put in order when nothing was at work for so long, and in any case so often. */
 const QUIET_MS = 5_000
 const HOUSE_EVERY_MS = 3_600_000
+/** An agent that has just begun has the machine for itself for so long. */
+const SETTLING_MS = 60_000
 /** A slot may stand idle for this long, until the task that was interrupted in it goes on. */
 const SLOT_KEPT_MS = 30_000
 
@@ -54,6 +56,8 @@ interface Attended {
 export async function work(order: WorkOrder, ports: FollowPorts): Promise<void> {
   const { store, clock, ticker } = ports
   const attended = new Map<TaskId, Attended>()
+  /** When an attempt was begun last; undefined: the house was kept since. */
+  let begunAt: number | undefined
   /** The store's change counter when it was last asked for work; our own writes do not move it. */
   let seen = UNSEEN
   let trouble: { readonly error: unknown } | undefined
@@ -109,6 +113,7 @@ export async function work(order: WorkOrder, ports: FollowPorts): Promise<void> 
       attend({ task, attempt }, (claimed, wishes, own) =>
         runAttempt(claimed, interruptedBy, wishes, own),
       )
+      begunAt = clock.elapsed()
     }
   }
 
@@ -155,8 +160,11 @@ export async function work(order: WorkOrder, ports: FollowPorts): Promise<void> 
       quietSince = elapsed
       isKept = false
     }
-    if ((!isKept && elapsed - quietSince >= QUIET_MS) || elapsed - keptAt >= HOUSE_EVERY_MS) {
+    const isQuiet = !isKept && elapsed - quietSince >= QUIET_MS
+    const isSettled = begunAt !== undefined && elapsed - begunAt >= SETTLING_MS
+    if (isQuiet || isSettled || elapsed - keptAt >= HOUSE_EVERY_MS) {
       keptAt = elapsed
+      begunAt = undefined
       isKept = true
       house.begin()
     }

@@ -6,7 +6,7 @@
  */
 import type { Activity } from '../domain/activity.ts'
 import type { AgentEvent, TaskEvent } from '../domain/agent-events.ts'
-import type { Fence, TaskId, WorktreeId } from '../domain/ids.ts'
+import type { CommitId, Fence, TaskId, WorktreeId } from '../domain/ids.ts'
 import type { Failure, Usage } from '../domain/outcome.ts'
 import type { RowRemains } from '../domain/restored.ts'
 import type { Snapshot } from '../domain/snapshot.ts'
@@ -22,7 +22,7 @@ import type {
 } from '../domain/task.ts'
 import type { Transition } from '../domain/transitions.ts'
 import type { Translation } from './agent.ts'
-import type { WorktreePlan, WorktreeRecord } from './worktrees.ts'
+import type { SpareWorktree, WorktreePlan, WorktreeRecord } from './worktrees.ts'
 
 declare const claimed: unique symbol
 /** An attempt whose claim this worker holds: only `claimNext` and `claimActive` make one. */
@@ -194,6 +194,18 @@ export interface Store {
   listSnapshots(worktree: WorktreeId): Promise<readonly Snapshot[]>
   forgetSnapshot(worktree: WorktreeId, number: number): Promise<void>
 
+  /** Writes down where a spare worktree will stand, before it is made. */
+  planSpare(order: SpareOrder): Promise<void>
+  /** From now on a task may take it over; null: not any more. False: one has. */
+  recordSpare(id: WorktreeId, spare: SpareWorktree | null): Promise<boolean>
+  /**
+   * Takes a spare of the order's repository and umask for its worktree, one on that commit if there
+   * is one. Nobody else gets it, whatever becomes of it; nor does that worktree get a second one.
+   */
+  takeSpare(order: SpareOrder, commit: CommitId): Promise<StoredSpare | undefined>
+  listSpares(): Promise<readonly StoredSpare[]>
+  forgetSpare(id: WorktreeId): Promise<void>
+
   /** The common git directories of all tasks. */
   listRepositories(): Promise<readonly string[]>
   /** Frees a worktree whose task has ended, or is not known; false: it is not so (any more). */
@@ -272,6 +284,19 @@ export interface StoredWorktree extends WorktreePlan {
   readonly pinned: boolean
   /** It is being taken away, or was when whoever did it died. */
   readonly retiring: boolean
+}
+
+/** A spare worktree, or the one that it is to become. */
+export interface SpareOrder extends Omit<WorktreePlan, 'kind'> {
+  /** With which its files are written; null: as the worker would. */
+  readonly umask: number | null
+}
+
+export interface StoredSpare extends SpareOrder {
+  /** Null: it does not stand yet, or was given up. */
+  readonly spare: SpareWorktree | null
+  /** The worktree that it is to become. */
+  readonly claimedBy: WorktreeId | null
 }
 
 export interface AttemptRecord {

@@ -18,6 +18,8 @@ export interface TaskFiles {
   worktreePath(task: TaskId): string
   /** Where all worktrees of ours stand. */
   worktreesDirectory(): string
+  /** Where spare worktrees stand; on the file system of all others. */
+  pool(): string
   /** Where retired worktrees are renamed to before they are unlinked; on their file system. */
   trash(): string
   /** Where the ignored files of a snapshot lie: a private directory, made if it is missing. */

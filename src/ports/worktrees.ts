@@ -137,6 +137,35 @@ export interface Worktrees {
     commonDir: string,
   ): Promise<WorktreeRecord>
   /**
+   * Makes a worktree for nobody yet, to be taken over by a task later. Null: this repository's
+   * worktrees cannot be made in advance (sparse, or a partial clone).
+   */
+  makeSpare(
+    id: WorktreeId,
+    path: string,
+    commit: CommitId,
+    commonDir: string,
+  ): Promise<SpareWorktree | null>
+  /** Sets a spare on another commit; its files too. */
+  aimSpare(spare: SpareWorktree, commit: CommitId): Promise<SpareWorktree>
+  /**
+   * Makes a spare the worktree of `id` at `path`, with the base's working tree and index: what
+   * `createWorktree` would have made. `unfit`: there is a doubt, so it is not; it may have been
+   * written to, and is only to be dropped.
+   */
+  claimSpare(
+    spare: SpareWorktree,
+    id: WorktreeId,
+    path: string,
+    base: Base,
+  ): Promise<WorktreeRecord | { readonly unfit: string }>
+  /** Takes a spare away, however far it came. What a task has taken over is left alone. */
+  dropSpare(spare: Omit<WorktreePlan, 'kind'>, claimedBy: WorktreeId | null): Promise<void>
+  /** How many files the repository's own checkout has; null: that cannot be told. Without git. */
+  countFiles(commonDir: string): number | null
+  /** The same, whose gits give way to all others. */
+  inBackground(): Worktrees
+  /**
    * The record as it would be made now: after a repository was moved, and `git worktree repair` was
    * run in its new place, its git directory is found again there. Else the record itself.
    */
@@ -321,6 +350,16 @@ export interface WorktreePlan {
   readonly kind: WorktreeKind
   readonly path: string
   readonly commonDir: string
+}
+
+/** A worktree that was made in advance, and by what it is known to be untouched. */
+export interface SpareWorktree {
+  readonly record: WorktreeRecord
+  readonly commit: CommitId
+  /** The configuration that says how files look. */
+  readonly rules: string
+  /** The stat data of its index. */
+  readonly index: string
 }
 
 /** A tree that was retired, and is yet to be unlinked. */

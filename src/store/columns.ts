@@ -9,7 +9,7 @@ import type { Usage } from '../domain/outcome.ts'
 import type { SnapshotContent } from '../domain/snapshot.ts'
 import { plainRequest, type Taken, type TaskRequest, type TaskState } from '../domain/task.ts'
 import type { Translation } from '../ports/agent.ts'
-import type { WorktreeRecord } from '../ports/worktrees.ts'
+import type { SpareWorktree, WorktreeRecord } from '../ports/worktrees.ts'
 
 /** Undefined: it is no JSON, whatever it is instead. */
 function parse<T>(json: string): T | undefined {
@@ -68,6 +68,12 @@ export function readSnapshotContent(
   throw new AppError('task_unreadable', `the row of snapshot ${number} of ${worktree} is damaged`, {
     hint: `its files are in the repository: git show refs/holdfast/${worktree}/snapshot/${number}`,
   })
+}
+
+/** Null: it is dropped. */
+export function readSpareWorktree(json: string): SpareWorktree | null {
+  const spare = parse<Partial<SpareWorktree>>(json)
+  return spare?.record === undefined ? null : (spare as SpareWorktree)
 }
 
 /** Null: not known; then it counts as not taken, and nothing is given up for it. */

@@ -24,6 +24,7 @@ import { STORE_FILE } from './home.ts'
 export const OUR_NAMES: readonly string[] = [
   'tasks',
   'worktrees',
+  'pool',
   'trash',
   'snapshots',
   'set-up',
@@ -54,6 +55,8 @@ export const OUR_NAMES: readonly string[] = [
 const isOurs: Readonly<Record<string, (name: string, path: string) => boolean>> = {
   tasks: name => parseTaskId(name) !== undefined,
   worktrees: () => false,
+  // Nobody ever worked in one.
+  pool: name => name.startsWith('spare-'),
   trash: (name, path) => /^index-[A-Za-z0-9]{6}$/.test(name) || isDoneWith(name, path),
   // Nothing is lost with an empty file.
   snapshots: name => /^[a-z0-9-]+-\d+$/.test(name),

@@ -109,6 +109,19 @@ export interface Database {
     taken_at: number
     content_json: string
   }
+  /** Worktrees that are made in advance. */
+  spares: {
+    id: string
+    repository: string
+    path: string
+    umask: number | null
+    made_at: number
+    /** Null, like the next one: it does not stand yet, or not any more. */
+    commit_id: string | null
+    spare_json: string | null
+    /** The worktree that it is to become. */
+    claimed_by: string | null
+  }
   leases: {
     worktree: string
     task: string

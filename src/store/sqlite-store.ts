@@ -28,6 +28,7 @@ import { openDatabase } from './open.ts'
 import { findProgress, listAttempts, listUsage, recordSteps, type Step } from './progress.ts'
 import type { Database } from './schema.ts'
 import { forgetSnapshot, listSnapshots, recordSnapshot } from './snapshots.ts'
+import { forgetSpare, listSpares, planSpare, recordSpare, takeSpare } from './spares.ts'
 import { storeError } from './store-error.ts'
 import { findTwin, submitTask, unlessKnown } from './submissions.ts'
 import {
@@ -141,6 +142,11 @@ export async function openSqliteStore(directory: string, clock: Clock): Promise<
     recordSnapshot: snapshot => recordSnapshot(db, snapshot),
     listSnapshots: worktree => listSnapshots(db, worktree),
     forgetSnapshot: (worktree, number) => forgetSnapshot(db, worktree, number),
+    planSpare: order => planSpare(db, order, clock.now()),
+    recordSpare: (id, spare) => recordSpare(db, id, spare),
+    takeSpare: (order, commit) => takeSpare(db, order, commit),
+    listSpares: () => listSpares(db),
+    forgetSpare: id => forgetSpare(db, id),
     listRepositories: () => listRepositories(db),
     releaseLease: worktree => releaseLease(db, worktree),
     findLease: worktree => findLease(db, worktree),

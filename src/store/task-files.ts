@@ -47,6 +47,7 @@ export function makeTaskFiles(home: string): TaskFiles {
     scratchDirectory: task => join(directory(task), SCRATCH),
     worktreePath: task => join(home, 'worktrees', task),
     worktreesDirectory: () => join(home, 'worktrees'),
+    pool: () => join(home, 'pool'),
     trash: () => join(home, 'trash'),
     async openSnapshotDirectory(worktree, number) {
       const path = snapshotDirectory(worktree, number)

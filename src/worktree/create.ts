@@ -115,7 +115,11 @@ async function register(git: Git, clock: Clock, order: WorktreeOrder): Promise<v
   }
 }
 
-function recordOf({ id, path, commonDir }: WorktreeOrder): WorktreeRecord {
+export function recordOf({
+  id,
+  path,
+  commonDir,
+}: Pick<WorktreeOrder, 'id' | 'path' | 'commonDir'>): WorktreeRecord {
   const gitDir = readPointer(path)
   if (gitDir === undefined || dirname(gitDir) !== join(commonDir, 'worktrees')) {
     throw new AppError('refused_in_state', `git made no worktree of ${commonDir} at ${path}`)
@@ -126,7 +130,7 @@ function recordOf({ id, path, commonDir }: WorktreeOrder): WorktreeRecord {
 }
 
 /** Read once, and only where they are needed: a spawn. */
-function settingsOf(git: Git, commonDir: string): () => Promise<Settings> {
+export function settingsOf(git: Git, commonDir: string): () => Promise<Settings> {
   let reading: Promise<Settings> | undefined
   return () => {
     reading ??= readSettings(git, { gitDir: commonDir })
@@ -144,7 +148,7 @@ async function checkoutConfig(settings: () => Promise<Settings>): Promise<Record
 }
 
 /** The working files first, with their dirty ones; then the index, which keeps their stat data. */
-async function fillWorktree(
+export async function fillWorktree(
   git: Git,
   record: Pick<WorktreeRecord, 'gitDir' | 'commonDir' | 'path'>,
   base: Base,

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { Git, GitPlace } from './git.ts'
 
 /** The configuration of a repository that changes what we do. */
@@ -16,6 +17,8 @@ export interface Settings {
   readonly worktreeConfig: boolean
   /** The user's own `checkout.workers`, if there is one. */
   readonly checkoutWorkers: string | undefined
+  /** Of all of it. */
+  readonly fingerprint: string
 }
 
 const SPARSE_KEYS = ['core.sparseCheckout', 'core.sparseCheckoutCone', 'index.sparse']
@@ -52,6 +55,7 @@ export async function readSettings(git: Git, place: GitPlace): Promise<Settings>
     sparse: isTrue('core.sparsecheckout', false) ? given(SPARSE_KEYS) : null,
     worktreeConfig: isTrue('extensions.worktreeconfig', false),
     checkoutWorkers: values.get('checkout.workers'),
+    fingerprint: createHash('sha256').update(stdout).digest('hex'),
   }
 }
 

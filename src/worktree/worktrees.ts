@@ -10,6 +10,7 @@ import { cameFromSetUp } from './came-from-set-up.ts'
 import { openCheckout, refuseAgentsOwn } from './checkout.ts'
 import { collectResult, diffNow } from './collect.ts'
 import { createWorktree } from './create.ts'
+import { discardTree } from './discard.ts'
 import { withOwnFilters } from './filters.ts'
 import { makeGit } from './git.ts'
 import { keptIn } from './ignored.ts'
@@ -25,6 +26,7 @@ import { listRegistered, locateWorktree, lookAtWorktree, openOwnDirectory } from
 import { defaultBranch, listRemotes, push } from './remotes.ts'
 import { removeWorktree } from './remove.ts'
 import { isContained, returnToBranch, snapshotCommit, takeSnapshot } from './snapshot.ts'
+import { aimSpare, claimSpare, countFiles, readRules, stampOf } from './spare.ts'
 import { findStaleLocks, removeStaleLock } from './stale-locks.ts'
 import { listTrash, purgeTrash } from './trash.ts'
 import { unblocked } from './unblock.ts'
@@ -43,6 +45,8 @@ export interface WorktreesNeeds {
   readonly agentsRoot?: string
   /** How long a partial clone may fetch what a worktree lacks, in milliseconds. */
   readonly fetchLimitMs?: number
+  /** Its gits give way to others. */
+  readonly isBackground?: boolean
   /** With which git runs; as this process has it unless given. */
   readonly umask?: number
 }
@@ -51,7 +55,7 @@ export interface WorktreesNeeds {
 export function makeWorktrees(needs: WorktreesNeeds): Worktrees {
   const { locks, clock, processes, environment, agentsRoot } = needs
   const { freeBytes = freeBytesAt, fetchLimitMs = FETCH_LIMIT_MS } = needs
-  const git = makeGit(environment, needs.umask)
+  const git = makeGit(environment, needs.umask, needs.isBackground)
   const others = new Map<number, Worktrees>()
   const self: Worktrees = {
     withUmask(umask) {
@@ -90,6 +94,27 @@ export function makeWorktrees(needs: WorktreesNeeds): Worktrees {
     dropBase: (commonDir, task) => dropTaken(git, commonDir, refOf(task, 'base')),
     createWorktree: (id, path, base, commonDir) =>
       createWorktree(git, locks, clock, processes, { id, path, base, commonDir }, fetchLimitMs),
+    makeSpare: async (id, path, commit, commonDir) => {
+      const { fingerprint, isSparse } = await readRules(git, commonDir)
+      if (isSparse || isPartialClone(commonDir)) return null
+      const order = { id, path, base: { commit, changes: null }, commonDir }
+      const record = await createWorktree(git, locks, clock, processes, order, fetchLimitMs)
+      return { record, commit, rules: fingerprint, index: stampOf(record) }
+    },
+    aimSpare: (spare, commit) => aimSpare(git, spare, commit),
+    claimSpare: async (spare, id, path, base) => {
+      const own = await takeOver(git, clock, processes, spare.record.path)
+      return await claimSpare(own, locks, spare, { id, path, base }, processes)
+    },
+    dropSpare: async ({ id, path, commonDir }, claimedBy) => {
+      const own = await takeOver(git, clock, processes, path)
+      for (const owner of claimedBy === null ? [id] : [id, claimedBy]) {
+        await discardForGood(own, locks, owner, path, commonDir)
+      }
+      await discardTree(path)
+    },
+    countFiles,
+    inBackground: () => makeWorktrees({ ...needs, isBackground: true }),
     locateWorktree,
     lookAtWorktree,
     collectResult: async (record, base, task, directory, setUpAt = null, leave) => {

@@ -16,7 +16,7 @@ import { fileURLToPath } from 'node:url'
 import { processesOf } from '../processes-of.ts'
 
 /** Which files a repository has, and in which state. */
-export type RepositoryKind = 'clean' | 'dirty' | 'filtered' | 'ready' | 'submodule'
+export type RepositoryKind = 'clean' | 'dirty' | 'filtered' | 'large' | 'ready' | 'submodule'
 
 const ORIGINAL = 'one\ntwo\nthree\n'
 /** How often nobody must be met until nobody is there. */
@@ -149,6 +149,7 @@ export class Ground {
     git('commit', '--quiet', '--message=first')
     if (kind === 'dirty') makeDirty(git, write)
     if (kind === 'filtered') makeFiltered(git, write)
+    if (kind === 'large') makeLarge(git, write, root)
     if (kind === 'ready') makeReady(git, write)
     if (kind === 'submodule') makeSubmodule(git, write, root)
   }
@@ -177,6 +178,14 @@ function makeDirty(git: Git, write: Write): void {
   write('ignored.env', 'SECRET=1\n')
   git('update-index', '--assume-unchanged', 'hidden.txt')
   write('hidden.txt', 'edited behind a flag\n')
+}
+
+/** So many files that worktrees are made in advance. */
+function makeLarge(git: Git, write: Write, root: string): void {
+  mkdirSync(join(root, 'many'))
+  for (let n = 0; n < 2_000; n++) write(`many/${n}.txt`, `${n}\n`)
+  git('add', '.')
+  git('commit', '--quiet', '--message=many files')
 }
 
 /** With a submodule that is populated, and changed. */

@@ -240,6 +240,7 @@ export const cases: readonly Case[] = [
   ...strikes('no agent', all('Retiring', SNAPSHOT), SELF),
   ...strikes('put away', all('Retiring'), [...SELF, ...TWICE]),
   ...strikes('put away', ['base.imported', 'base.read-back'], SELF),
+  ...strikes('spare', all('Making a spare worktree, and taking it over'), [...SELF, ...TWICE]),
   ...strikes('trash emptied', all('Emptying the trash'), [...SELF, ...TWICE]),
   ...strikes('put away by doctor', all('Retiring'), SELF),
   ...strikes('brought back', all('Restoring'), SELF),

@@ -49,6 +49,14 @@ export function readTasks(home: string): readonly TaskRow[] {
   return (tasks ?? []) as readonly TaskRow[]
 }
 
+/** How many worktrees made in advance there are, and how many of them a task may take over. */
+export function countSpares(home: string): { readonly all: number; readonly ready: number } {
+  const found = reading(home, all => all('SELECT spare_json, claimed_by FROM spares'))
+  const rows: readonly { spare_json: string | null; claimed_by: string | null }[] = found ?? []
+  const ready = rows.filter(row => row.spare_json !== null && row.claimed_by === null)
+  return { all: rows.length, ready: ready.length }
+}
+
 type All = (sql: string) => never[]
 
 function reading<T>(home: string, read: (all: All) => T): T | undefined {

@@ -32,6 +32,7 @@ const SAMPLE = [
   'put away: snapshot.taken: self',
   'put away: retire.renamed: self+again',
   'brought back: restore.made: self',
+  'spare: spare.renamed: self',
   'apply: apply.exchanged: self',
 ]
 

@@ -16,7 +16,7 @@ import { eventually } from '../eventually.ts'
 import type { Actor } from './cast.ts'
 import type { CodexScript } from './codex.ts'
 import type { RepositoryKind } from './ground.ts'
-import { readTasks } from './rows.ts'
+import { countSpares, readTasks } from './rows.ts'
 import type { Scene } from './scene.ts'
 import type { Expected } from './verify.ts'
 
@@ -166,6 +166,22 @@ function putAwayStory(about: string, killed: 'archive' | 'restore', insist: Insi
     },
     end: succeeded(FINISHED),
   }
+}
+
+async function endedTask(scene: Scene): Promise<string> {
+  const id = await scene.submitted(TASK)
+  await scene.untilEnded(id)
+  return id
+}
+
+/** A worker does it while it is idle; where it was killed, somebody starts another. */
+async function worked(scene: Scene, what: string, isDone: () => boolean): Promise<void> {
+  const isOver = async () => {
+    if (isDone()) return true
+    await scene.stage.run(['worker', 'start'], '/')
+    return isDone()
+  }
+  await eventually(what, isOver, 120_000)
 }
 
 /** Where a worker is at it already, it ends it. */
@@ -624,6 +640,24 @@ ${DONE}`,
       await scene.ok(['restore', id])
       requireSame(scene, id, before)
       return [id]
+    },
+    end: succeeded(FINISHED),
+  },
+  spare: {
+    about: 'worktrees that are made in advance, taken over, and given back',
+    repository: 'large',
+    steps: WORK + DONE,
+    async tell(scene) {
+      const { home } = scene.stage
+      scene.strike.arm()
+      const ids: string[] = []
+      for (let n = 0; n < 2; n++) ids.push(await endedTask(scene))
+      await worked(scene, 'two are made', () => countSpares(home).ready === 2)
+      ids.push(await endedTask(scene))
+      writeFileSync(join(home, 'config.json'), '{ "spareWorktrees": 0 }')
+      await worked(scene, 'none is left', () => countSpares(home).all === 0)
+      if (!isEmpty(join(home, 'pool'))) throw new Error('a worktree made in advance is left')
+      return ids
     },
     end: succeeded(FINISHED),
   },

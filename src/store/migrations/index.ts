@@ -5,6 +5,7 @@ import { up as activity } from './003-activity.ts'
 import { up as taken } from './004-taken.ts'
 import { up as limits } from './005-limits.ts'
 import { up as snapshots } from './006-snapshots.ts'
+import { up as spares } from './007-spares.ts'
 
 /** In order; the version of a store is how many of them it has seen. Never edit one that shipped. */
 export const migrations: readonly ((db: Kysely<unknown>) => Promise<void>)[] = [
@@ -14,4 +15,5 @@ export const migrations: readonly ((db: Kysely<unknown>) => Promise<void>)[] = [
   taken,
   limits,
   snapshots,
+  spares,
 ]

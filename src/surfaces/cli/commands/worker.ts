@@ -1,5 +1,10 @@
+import { statfsSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
-import { configuredRetention, configuredSlots } from '../../../domain/configuration.ts'
+import {
+  configuredPool,
+  configuredRetention,
+  configuredSlots,
+} from '../../../domain/configuration.ts'
 import { AppError, messageOf } from '../../../domain/errors.ts'
 import { describeSandbox } from '../../../domain/sandbox.ts'
 import { activeStates } from '../../../domain/task.ts'
@@ -172,7 +177,13 @@ async function runWorker(
   return exitCodes.done
 }
 
-/** Worktrees that are too many are put away, and what was put away is unlinked. */
+/** With less of the disk free, nothing is made in advance. */
+const LEAST_FREE = 0.1
+
+/**
+ * Worktrees that are too many are put away, what was put away is unlinked, and worktrees are made in
+ * advance: in this order, for a disk on which much was unlinked is slow to make files.
+ */
 async function keepHouse(
   { leave, isQuiet }: HouseTimes,
   context: CommandContext,
@@ -180,10 +191,20 @@ async function keepHouse(
   const { planRetention, retain } = await import('../../../engine/retention.ts')
   const { purgeTrash } = await import('../../../engine/purge.ts')
   const ports = await putAwayPorts(context)
-  const policy = configuredRetention(await context.holdfast.configuration(null))
+  const configuration = await context.holdfast.configuration(null)
+  const policy = configuredRetention(configuration)
   const done = await retain(await planRetention(policy, ports), ports, leave)
   const purged = await purgeTrash(ports, isQuiet)
+  const { keepPool } = await import('../../../engine/pool.ts')
+  const { bavail, blocks } = statfsSync(context.holdfast.home)
+  const pooled = await keepPool(
+    configuredPool(configuration),
+    bavail >= blocks * LEAST_FREE,
+    ports,
+    () => !leave.aborted,
+  )
   return [
+    ...pooled,
     ...done.map(({ id, problem }) => `worktree ${id} ${problem ?? 'put away'}`),
     ...purged.map(({ path, problem }) => `${path} ${problem ?? 'unlinked'}`),
   ]

@@ -1,0 +1,228 @@
+/**
+ * Spare worktrees. A task takes one over only if it is, beyond doubt, what was made: a few files say
+ * so, and git's own status once the task's files are in it. Nobody else ever works in one.
+ */
+import {
+  closeSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  realpathSync,
+  renameSync,
+  writeFileSync,
+} from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+import { reach } from '../domain/crash-points.ts'
+import type { CommitId, WorktreeId } from '../domain/ids.ts'
+import { type Base, baseTreeCommit } from '../domain/task.ts'
+import type { Locks } from '../ports/lock.ts'
+import type { ProcessTable } from '../ports/process-table.ts'
+import type { SpareWorktree, WorktreeRecord } from '../ports/worktrees.ts'
+import { fillWorktree, recordOf, settingsOf } from './create.ts'
+import type { Git } from './git.ts'
+import type { BytePath } from './paths.ts'
+import { readDelta } from './read-back.ts'
+import { isLockedFor, lockReason, lookAtWorktree, withRepositoryLock } from './registration.ts'
+import { readSettings } from './settings.ts'
+import { readStatus } from './status.ts'
+
+/** A difference of more than this share of the files costs as much as writing all of them. */
+const MOST_DIFFERING = 0.15
+
+/** All that git leaves in the git directory of a worktree in which nothing was ever done. */
+const OWN_FILES = new Set('HEAD ORIG_HEAD commondir gitdir index locked logs refs'.split(' '))
+
+/** Where they differ between two commits, unchanged files may look otherwise too. */
+const RULES = /(?:^|\/)\.git(?:attributes|modules)$/
+
+const INDEX_HEADER = 12
+
+/** How many files an index has, by its header; null: there is none. */
+export function countFiles(gitDir: string): number | null {
+  let file: number
+  try {
+    file = openSync(join(gitDir, 'index'), 'r')
+  } catch {
+    return null
+  }
+  try {
+    const header = Buffer.alloc(INDEX_HEADER)
+    return readSync(file, header) === INDEX_HEADER ? header.readUInt32BE(8) : null
+  } finally {
+    closeSync(file)
+  }
+}
+
+/** By which it is known that nobody wrote an index since. */
+export function stampOf({ gitDir }: Pick<WorktreeRecord, 'gitDir'>): string {
+  const { ino, size, mtimeNs, ctimeNs } = lstatSync(join(gitDir, 'index'), { bigint: true })
+  return [ino, size, mtimeNs, ctimeNs].join()
+}
+
+/** What the worktree of a repository looks like depends on this, beside its commit. */
+export async function readRules(
+  git: Git,
+  commonDir: string,
+): Promise<{ readonly fingerprint: string; readonly isSparse: boolean }> {
+  const { fingerprint, sparse } = await readSettings(git, { gitDir: commonDir })
+  return { fingerprint, isSparse: sparse !== null }
+}
+
+/** Sets a spare on another commit. */
+export async function aimSpare(
+  git: Git,
+  { record }: SpareWorktree,
+  commit: CommitId,
+): Promise<SpareWorktree> {
+  const base: Base = { commit, changes: null }
+  await putInto(git, record, base)
+  const { fingerprint } = await readRules(git, record.commonDir)
+  return { record, commit, rules: fingerprint, index: stampOf(record) }
+}
+
+async function putInto(git: Git, record: WorktreeRecord, base: Base): Promise<void> {
+  const { gitDir, commonDir } = record
+  await fillWorktree(git, record, base, settingsOf(git, commonDir))
+  const place = { gitDir, commonDir }
+  await git.run(['update-ref', '--no-deref', 'HEAD', base.commit], { place })
+}
+
+export interface ClaimOrder {
+  readonly id: WorktreeId
+  readonly path: string
+  readonly base: Base
+}
+
+/** Whether somebody stands in a directory. */
+export function isInhabited(directory: string, processes: ProcessTable): boolean {
+  return processes
+    .scan('HOLDFAST_TASK', 0, () => undefined)
+    .some(one => one.directory === directory || one.directory?.startsWith(`${directory}/`))
+}
+
+/** See `Worktrees.claimSpare`. */
+export async function claimSpare(
+  git: Git,
+  locks: Locks,
+  spare: SpareWorktree,
+  order: ClaimOrder,
+  processes: ProcessTable,
+): Promise<WorktreeRecord | { readonly unfit: string }> {
+  const { record, commit } = spare
+  const { base } = order
+  const unfit =
+    findVeto(spare) ??
+    (isInhabited(record.path, processes) ? 'somebody stands in it' : null) ??
+    (base.changes?.traits == null ? null : 'its task starts from more than trees can say') ??
+    ((base.submodules ?? []).length > 0 ? 'its task has submodules' : null) ??
+    ((await readRules(git, record.commonDir)).fingerprint === spare.rules
+      ? null
+      : 'the configuration has changed')
+  if (unfit !== null) return { unfit }
+  const expected = await findChanged(git, record, base)
+  const far = await isTooFar(git, record, commit, base, expected)
+  if (far !== null) return { unfit: far }
+  if (commit !== baseTreeCommit(base) || commit !== base.commit) await putInto(git, record, base)
+  reach('spare.filled')
+  const wrong = await findWrong(git, record, base.commit, expected)
+  if (wrong !== null) return { unfit: wrong }
+  return await handOver(locks, record, order)
+}
+
+/** Seen from a few files, without git; null: nothing speaks against it. */
+function findVeto({ record, commit, index }: SpareWorktree): string | null {
+  const { gitDir } = record
+  if (lookAtWorktree(record) !== 'present') return 'it is not what was made'
+  if (!isLockedFor(gitDir, record.id)) return 'its lock was taken away'
+  if (readFileSync(join(gitDir, 'HEAD'), 'utf8').trim() !== commit) return 'its HEAD was moved'
+  const foreign = readdirSync(gitDir).find(name => !OWN_FILES.has(name))
+  if (foreign !== undefined) return `${foreign} is in its git directory`
+  return stampOf(record) === index ? null : 'its index was written'
+}
+
+/** What differs from the commit, once the task's files are in it. */
+async function findChanged(
+  git: Git,
+  { gitDir, commonDir }: WorktreeRecord,
+  { commit, changes }: Base,
+): Promise<ReadonlySet<BytePath>> {
+  if (changes === null) return new Set()
+  const place = { gitDir, commonDir }
+  const trees = [changes.snapshot, changes.staged].filter(tree => tree !== null)
+  const deltas = await Promise.all(
+    trees.map(tree => readDelta(git, place, ['diff-tree', '-r'], [commit, tree])),
+  )
+  return new Set(deltas.flatMap(delta => [...delta.keys()]))
+}
+
+async function isTooFar(
+  git: Git,
+  { gitDir, commonDir }: WorktreeRecord,
+  commit: CommitId,
+  base: Base,
+  changed: ReadonlySet<BytePath>,
+): Promise<string | null> {
+  const place = { gitDir, commonDir }
+  const moved =
+    commit === base.commit
+      ? new Map<BytePath, unknown>()
+      : await readDelta(git, place, ['diff-tree', '-r'], [commit, base.commit])
+  const all = [...changed, ...moved.keys()]
+  if (all.some(path => RULES.test(path))) return 'its rules for files differ'
+  const most = (countFiles(gitDir) ?? 0) * MOST_DIFFERING
+  return all.length > most ? 'too much differs' : null
+}
+
+/** Null: the worktree is what the task starts from, and nothing else. */
+async function findWrong(
+  git: Git,
+  { gitDir, commonDir, path }: WorktreeRecord,
+  commit: CommitId,
+  expected: ReadonlySet<BytePath>,
+): Promise<string | null> {
+  const place = { gitDir, commonDir, workTree: path }
+  const { head, entries, warnings } = await readStatus(git, place, {
+    submodules: 'heads',
+    untrackedFiles: true,
+    ignoredFiles: true,
+    limit: Number.POSITIVE_INFINITY,
+  })
+  if (head !== commit) return 'its HEAD was moved'
+  if (warnings.length > 0) return warnings.join(', ')
+  const strange = entries.find(
+    ({ kind, path: at }) => kind === 'ignored' || kind === 'unmerged' || !expected.has(at),
+  )
+  if (strange !== undefined) return `it holds ${strange.path}`
+  return entries.length === expected.size ? null : 'it does not hold all that it should'
+}
+
+/** To its place, and its task's name. Under the repository's lock: git looks at these files. */
+async function handOver(
+  locks: Locks,
+  { path, gitDir, commonDir }: WorktreeRecord,
+  order: ClaimOrder,
+): Promise<WorktreeRecord | { readonly unfit: string }> {
+  const { id } = order
+  const parent = dirname(order.path)
+  mkdirSync(parent, { recursive: true, mode: 0o700 })
+  const place = join(realpathSync(parent), basename(order.path))
+  if (lstatSync(place, { throwIfNoEntry: false }) !== undefined)
+    return { unfit: 'its place is taken' }
+  return await withRepositoryLock(locks, commonDir, async () => {
+    replace(join(gitDir, 'locked'), lockReason(id))
+    reach('spare.locked')
+    replace(join(gitDir, 'gitdir'), join(place, '.git'))
+    reach('spare.renamed')
+    renameSync(path, place)
+    reach('spare.moved')
+    return recordOf({ id, path: place, commonDir })
+  })
+}
+
+function replace(file: string, line: string): void {
+  writeFileSync(`${file}.new`, `${line}\n`)
+  renameSync(`${file}.new`, file)
+}
