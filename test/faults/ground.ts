@@ -53,7 +53,8 @@ export class Ground {
   /** A directory for one case. */
   makeRoom(): string {
     this.#stages += 1
-    const room = join(this.scratch, String(this.#stages))
+    // Of one width: the processes of a case are found by its path, which is no part of another one.
+    const room = join(this.scratch, String(this.#stages).padStart(4, '0'))
     mkdirSync(room)
     return room
   }
