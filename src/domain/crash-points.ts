@@ -177,6 +177,21 @@ const points = {
     'branch.committed': 'the commit is there; no branch is',
     'branch.made': 'the branch is there; the row does not say so',
   },
+  'Handing off (the command `handoff`)': {
+    'hand-off.files-written': 'the files are in the checkout, as an application',
+    'hand-off.state-held': 'what the checkout is then is held by a ref',
+    'hand-off.session-carried': 'the session goes on in the checkout; the row does not say so',
+    'hand-off.row-committed': 'the row says that the task was handed off',
+    'hand-off.files-taken-back': 'of one that is taken back, the files are as they were',
+    'hand-off.session-taken-back': 'so is the session; the row does not say so',
+  },
+  'Handing back': {
+    'hand-back.state-held': 'what was done in the checkout since is held by a ref',
+    'hand-back.files-written': 'it is in the files of the worktree',
+    'hand-back.session-carried': 'the session goes on in the worktree; the row does not say so',
+    'hand-back.row-committed': 'the row says that the task was handed back',
+    'hand-back.files-taken-back': 'of one that is taken back, the files are as they were',
+  },
   'Applying (the command `apply`)': {
     'apply.planned': 'what is to be written is known; there is nothing but a scratch directory',
     'apply.journal-written': 'the journal says what will be done, and what was before',

@@ -246,14 +246,24 @@ export interface WorktreePlace {
 }
 
 /** That the result was taken home: how, when, and to where. */
-export interface Taken {
-  readonly how: 'applied' | 'branched'
+export type Taken = (TakenPlace & { readonly how: 'applied' | 'branched' }) | HandOff
+
+interface TakenPlace {
   /** Milliseconds since 1970. */
   readonly at: number
   /** The top of the checkout, or the name of the branch. */
   readonly where: string
   /** Which application of the task; null: it was found in place, and nothing was written. */
   readonly number: number | null
+}
+
+/** `handed_off`: the checkout has the work. `handed_back`: so has the worktree, with what was done since. */
+export type HandOff = TakenPlace & {
+  readonly how: 'handed_off' | 'handed_back'
+  /** A commit of the checkout as it was then; null: it could not be taken. */
+  readonly state: CommitId | null
+  /** Whoever goes on with the session does so in the checkout, until it is handed back. */
+  readonly withSession: boolean
 }
 
 /** A task as the store knows it: what was asked, and how it stands. */

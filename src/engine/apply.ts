@@ -5,7 +5,7 @@
 import { reach } from '../domain/crash-points.ts'
 import { AppError } from '../domain/errors.ts'
 import type { CommitId, TaskId } from '../domain/ids.ts'
-import { baseTreeCommit, hasEnded, type Taken, type Task } from '../domain/task.ts'
+import { baseTreeCommit, type HandOff, hasEnded, type Taken, type Task } from '../domain/task.ts'
 import type {
   Application,
   Applications,
@@ -49,8 +49,9 @@ export async function applyTask(task: Task, wish: ApplyWish, ports: ApplyPorts):
     const order = { task: id, base, result: result.commit, followed, target, mode, isStopped }
     const outcome = await applications.apply(order)
     if (mode === 'check' || outcome.kind === 'conflicting') return outcome
-    if (outcome.kind === 'applied' || (await isUntaken(id, ports))) {
-      const { store, clock } = ports
+    const { store, clock } = ports
+    const before = (await store.findTask(id))?.taken ?? null
+    if (before === null || (outcome.kind === 'applied' && !isHandOff(before))) {
       const taken = describeTaken(root, newestOf(id, applications, root), clock.now())
       await store.recordTaken(id, taken, `applied to ${root}`, clock.now())
       reach('apply.row-committed')
@@ -109,7 +110,8 @@ function newestOf(
   applications: Applications,
   root: string | null,
 ): Application | undefined {
-  const isThere = (application: Application) => root === null || application.root === root
+  const isThere = (application: Application) =>
+    !application.isHandBack && (root === null || application.root === root)
   return applications.list(task).findLast(found => found.isWhole && isThere(found))
 }
 
@@ -119,15 +121,16 @@ function describeTaken(where: string, application: Application | undefined, now:
   return { how: 'applied', at, where, number }
 }
 
-async function isUntaken(id: TaskId, { store }: ApplyPorts): Promise<boolean> {
-  return (await store.findTask(id))?.taken === null
+/** It stands until it is taken back itself, whatever is applied beside it. */
+export function isHandOff(taken: Taken | null): taken is HandOff {
+  return taken !== null && 'withSession' in taken
 }
 
 /**
  * Takes back what was killed half-way: of any task in this checkout, since no other could be merged
  * with half of it; and of this one what had not come to moving a file.
  */
-async function mend(
+export async function mend(
   id: TaskId,
   { target, onMended }: Pick<ApplyWish, 'target' | 'onMended'>,
   ports: ApplyPorts,
@@ -149,19 +152,21 @@ export async function takeBack(
   target: Checkout,
   ports: ApplyPorts,
 ): Promise<readonly FileChange[]> {
-  const { task, root } = application
+  const { task, root, number, isHandBack } = application
   const files = await ports.applications.undo(application, target)
-  await recordGivenBack(task, root, ports)
+  if (!isHandBack) await recordGivenBack(task, { root, number }, ports)
   return files
 }
 
 export async function recordGivenBack(
   task: TaskId,
-  root: string,
+  { root, number }: Pick<Application, 'root' | 'number'>,
   { store, applications, clock }: ApplyPorts,
 ): Promise<void> {
+  const known = await store.findTask(task)
   // Its task may be gone by now: then nobody wants to know.
-  if ((await store.findTask(task)) === undefined) return
+  if (known === undefined) return
+  if (isHandOff(known.taken) && known.taken.number !== number) return
   const left = newestOf(task, applications, null)
   const taken = left === undefined ? null : describeTaken(left.root, left, clock.now())
   await store.recordTaken(task, taken, `taken back from ${root}`, clock.now())

@@ -43,25 +43,23 @@ export async function chooseWorkplace(
   }
 }
 
-async function borrow(
+const OWN_HINT = 'run it without --in-place: it gets a worktree of its own, with these changes'
+
+/** The caller's checkout, to work in. */
+export async function borrow(
   checkout: Checkout,
   environment: Submission['callerEnvironment'],
-  ports: PlanPorts,
-): Promise<ChosenWorkplace> {
+  ports: Pick<PlanPorts, 'store' | 'worktrees' | 'hash'>,
+): Promise<ChosenWorkplace & { readonly workplace: Workplace; readonly seen: SeenWorktree }> {
   const { store, worktrees, hash } = ports
   const { root } = checkout.place
-  const owner = ownerOf(root, environment)
-  if (owner !== undefined) {
-    throw new AppError('refused_in_state', `${root} belongs to ${owner}, which may delete it`, {
-      hint: 'run it without --in-place: it gets a worktree of its own, with these changes',
-    })
-  }
+  refuseOwned(root, environment, OWN_HINT)
   const record = worktrees.borrowCheckout(checkout, hash(root))
   // Its lock says so first, unless somebody has taken that away.
   const stored = await findStored(root, ports)
   if (stored !== undefined && stored.id !== record.id) {
     throw new AppError('refused_in_state', `${root} is the worktree ${stored.id} of Holdfast`, {
-      hint: 'run it without --in-place: it gets a worktree of its own, with these changes',
+      hint: OWN_HINT,
     })
   }
   const { newestTask } = await seeWorktree(record.id, store)
@@ -70,6 +68,19 @@ async function borrow(
     seen: { record, newestTask },
     source: checkout,
   }
+}
+
+/** Nobody should go on working in what somebody else deletes. */
+export function refuseOwned(
+  root: string,
+  environment: Submission['callerEnvironment'],
+  hint: string,
+): void {
+  const owner = ownerOf(root, environment)
+  if (owner === undefined) return
+  throw new AppError('refused_in_state', `${root} belongs to ${owner}, which may delete it`, {
+    hint,
+  })
 }
 
 /** Who deletes checkouts like this one by itself; undefined: nobody that is known. */

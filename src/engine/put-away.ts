@@ -37,8 +37,14 @@ export function isOnItsWay(id: WorktreeId, { locks }: Pick<PutAwayPorts, 'locks'
 
 const lockOf = (id: WorktreeId) => `worktree-${id}`
 
-const alone = <T>(id: WorktreeId, { locks }: PutAwayPorts, work: () => Promise<T>) =>
-  locks.withLock(lockOf(id), LOCK_LIMIT_MS, work)
+/** Runs `work` while nobody puts a worktree away, or brings it back. */
+export async function withWorktree<T>(
+  id: WorktreeId,
+  { locks }: Pick<PutAwayPorts, 'locks'>,
+  work: () => Promise<T>,
+): Promise<T> {
+  return await locks.withLock(lockOf(id), LOCK_LIMIT_MS, work)
+}
 
 /** Undefined: somebody puts it away, or brings it back, at this moment. */
 export async function tryAlone<T>(
@@ -65,7 +71,7 @@ export async function putAway(
   ports: PutAwayPorts,
   kinds: readonly WorktreeKind[] = ['managed'],
 ): Promise<Snapshot> {
-  return await alone(id, ports, async () => {
+  return await withWorktree(id, ports, async () => {
     const stored = await requireUnleased(id, kinds, ports.store)
     const [snapshot] = stored.retiring ? await ports.store.listSnapshots(id) : []
     const isHere = stored.record !== null && isPresent(stored.record, ports)
@@ -187,7 +193,7 @@ export async function bringBack(
   ports: PutAwayPorts,
 ): Promise<BroughtBack> {
   const { store, files, worktrees } = ports
-  return await alone(id, ports, async () => {
+  return await withWorktree(id, ports, async () => {
     const stored = await store.findWorktree(id)
     if (stored?.record != null && isPresent(stored.record, ports)) {
       throw new AppError('refused_in_state', `${stored.path} is there`, {

@@ -4,12 +4,13 @@
  */
 
 import type { Budget } from '../domain/budget.ts'
+import { defaultBounds } from '../domain/configuration.ts'
 import { reach } from '../domain/crash-points.ts'
 import { delegationBy } from '../domain/delegation.ts'
 import { agentEnvironment } from '../domain/environment.ts'
 import { AppError } from '../domain/errors.ts'
 import { followerName, type TaskId } from '../domain/ids.ts'
-import { type Caller, hasEnded, type Task } from '../domain/task.ts'
+import { type Caller, hasEnded, type Task, type Workplace } from '../domain/task.ts'
 import type { Agent } from '../ports/agent.ts'
 import type { Confinement } from '../ports/confinement.ts'
 import type { Store } from '../ports/store.ts'
@@ -17,7 +18,8 @@ import type { TaskFiles } from '../ports/task-files.ts'
 import type { Trust } from '../ports/trust.ts'
 import type { WorktreeRecord, Worktrees } from '../ports/worktrees.ts'
 import { findAccount } from './after-limit.ts'
-import { seeWorktree } from './choose-workplace.ts'
+import { borrow, seeWorktree } from './choose-workplace.ts'
+import { findStay } from './find-stay.ts'
 import type { HandInPlan } from './hand-in.ts'
 import {
   mayRun,
@@ -45,6 +47,8 @@ export interface ResubmitPorts {
   readonly worktrees: Worktrees
   readonly trust: Trust
   readonly confinement: Confinement
+  /** A short name for a longer text, in hexadecimal. */
+  readonly hash: (text: string) => string
 }
 
 /** Refuses a task that has not ended. `wish`: what its checkout says of set-up by now. */
@@ -72,29 +76,78 @@ export async function planResume(
   asker: Asker,
   ports: ResubmitPorts,
 ): Promise<HandInPlan> {
-  const { id, name, workplace } = task.request
+  const { id, name } = task.request
   if (task.state.name !== 'failed' && task.state.name !== 'cancelled') {
     throw new AppError('refused_in_state', `${id} is ${task.state.name}: nothing of it stopped`, {
       hint: hasEnded(task.state) ? `holdfast retry ${id} does it anew` : `holdfast logs -f ${id}`,
     })
   }
-  const worktree = await requireWorktree(task, ports)
-  const { commonDir } = worktree
+  const place = await findPlace(task, asker, ports)
+  const { commonDir, workplace, record } = place
   const moved = { ...task, request: { ...task.request, repo: { ...task.request.repo, commonDir } } }
-  const plan = await planAgain(moved, agent, asker, worktree.path, ports)
+  const plan = await planAgain(moved, agent, asker, record.path, ports)
   return {
     ...plan,
     request: {
       ...plan.request,
       name: followerName(name),
-      workplace: { ...workplace, path: worktree.path },
+      workplace,
       fallback: task.request.fallback.slice(task.fallbacks),
       follows: id,
       session: task.session,
     },
-    seen: { record: worktree, newestTask: id },
-    setUp: await takeOverSetUp(task, rightsOf(task, plan), ports),
+    seen: { record, newestTask: place.newestTask },
+    ...(place.takeBase === null
+      ? { setUp: await takeOverSetUp(task, rightsOf(task, plan), ports) }
+      : { takeBase: place.takeBase }),
   }
+}
+
+/** Where a task goes on. */
+interface GoOnPlace {
+  readonly workplace: Workplace
+  readonly record: WorktreeRecord
+  readonly newestTask: TaskId | null
+  readonly commonDir: string
+  /** Null: from the base that it had. */
+  readonly takeBase: HandInPlan['takeBase'] | null
+}
+
+/** After a hand-off in either direction it starts from what is there: others have worked on it. */
+async function findPlace(task: Task, asker: Asker, ports: ResubmitPorts): Promise<GoOnPlace> {
+  const stay = await findStay(task, ports.store)
+  if (stay.kind === 'handed_off' && stay.handOff.withSession) {
+    return await findCheckout(stay.handOff.where, asker, ports)
+  }
+  const home = stay.kind === 'handed_back' ? stay.home : task
+  const record = await requireWorktree(home, ports)
+  const { id, workplace } = home.request
+  return {
+    workplace: { ...workplace, path: record.path },
+    record,
+    newestTask: id,
+    commonDir: record.commonDir,
+    takeBase: stay.kind === 'handed_back' ? asItIs(record.path, ports) : null,
+  }
+}
+
+async function findCheckout(
+  root: string,
+  { environment }: Asker,
+  ports: ResubmitPorts,
+): Promise<GoOnPlace> {
+  const checkout = await ports.worktrees.openCheckout(root)
+  const { workplace, seen } = await borrow(checkout, environment, ports)
+  const { record, newestTask } = seen
+  if (record === null) throw new Error('a borrowed checkout has a record')
+  const { commonDir } = checkout.place
+  return { workplace, record, newestTask, commonDir, takeBase: asItIs(root, ports) }
+}
+
+function asItIs(root: string, { worktrees }: ResubmitPorts): HandInPlan['takeBase'] {
+  const order = { ...defaultBounds.capture, changes: 'all', revision: null } as const
+  return async (id, scratch) =>
+    await worktrees.captureBase(await worktrees.openCheckout(root), id, scratch, order)
 }
 
 /** Whoever asks for it again: what it starts from is what was there when it was handed in. */

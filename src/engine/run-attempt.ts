@@ -5,6 +5,7 @@ import type { SessionId } from '../domain/ids.ts'
 import type { Failure, FailureCode } from '../domain/outcome.ts'
 import type { Permissions } from '../domain/permissions.ts'
 import type { Task } from '../domain/task.ts'
+import type { Agent, Environment } from '../ports/agent.ts'
 import type { Confinement, Confines, Enclosure } from '../ports/confinement.ts'
 import type { ClaimedAttempt, Store } from '../ports/store.ts'
 import type { WorktreeRecord } from '../ports/worktrees.ts'
@@ -217,6 +218,7 @@ async function launchAgent(
     reach('launch.noted')
     if (launch.session !== undefined) await noteSession(underway, launch.session, ports)
     if (attempt.mode === 'resume' && session !== null) {
+      await bringSession(agent, session, workingDirectory, launch.environment)
       await agent.keepSession?.(session, launch.environment, clock.now())
     }
     await host.launch({
@@ -241,6 +243,18 @@ async function launchAgent(
       ...explain(error),
     }
   }
+}
+
+/** A session goes on wherever its task does; where it cannot, the agent itself will say so. */
+async function bringSession(
+  agent: Agent,
+  session: SessionId,
+  directory: string,
+  environment: Environment,
+): Promise<void> {
+  const move = { session, from: directory, to: directory }
+  const plan = await agent.planSessionMove?.(move, environment)
+  if (plan?.kind === 'moves') await plan.carry()
 }
 
 /** A session that is named in advance is known also if its agent dies before it says it. */

@@ -25,24 +25,36 @@ export async function undoTask(
 ): Promise<Undone> {
   const { id } = task.request
   const { applications, worktrees } = ports
-  const all = applications.list(id)
+  const all = applications.list(id).filter(({ isHandBack }) => !isHandBack)
   const { taken } = task
   // All but the row had been taken back when that was killed.
   if (all.length === 0 && taken !== null && taken.number !== null) {
-    await recordGivenBack(id, taken.where, ports)
+    refuseHandedOff(task, taken.number)
+    await recordGivenBack(id, { root: taken.where, number: taken.number }, ports)
     return { root: taken.where, files: [] }
   }
-  const { root } = chooseApplication(task, wish, all)
+  const { root, number } = chooseApplication(task, wish, all)
+  refuseHandedOff(task, number)
   const target = await worktrees.openCheckout(root)
   return await applications.withTarget(root, async () => {
     const interrupted = applications.findInterrupted(target)
     const isOther = interrupted !== undefined && interrupted.task !== id
     if (isOther) await takeBack(interrupted, target, ports)
-    const newest = applications.list(id).findLast(application => application.root === root)
+    const newest = applications
+      .list(id)
+      .findLast(application => application.root === root && !application.isHandBack)
     if (newest === undefined) {
       throw new AppError('not_applied', `${id} is no longer applied to ${root}`)
     }
     return { root, files: await takeBack(newest, target, ports) }
+  })
+}
+
+/** Session and files go back together. */
+function refuseHandedOff({ request: { id }, taken }: Task, number: number): void {
+  if (taken?.how !== 'handed_off' || taken.number !== number) return
+  throw new AppError('refused_in_state', `${id} was handed off to ${taken.where}`, {
+    hint: `to take that back, its session too: holdfast handoff ${id} --undo`,
   })
 }
 

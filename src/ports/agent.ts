@@ -196,6 +196,18 @@ export interface DialogueWishes {
   readonly interrupt: boolean
 }
 
+/** A session that is to go on elsewhere; absolute paths, as the system says them. */
+export interface SessionMove {
+  readonly session: SessionId
+  readonly from: string
+  readonly to: string
+}
+
+export type SessionPlan =
+  /** `carry` can be called again after a death in the middle of it, or when all was done. */
+  | { readonly kind: 'moves'; carry(): Promise<void> }
+  | { readonly kind: 'stays'; readonly why: string }
+
 export interface Agent {
   readonly name: string
   readonly capabilities: AgentCapabilities
@@ -241,6 +253,16 @@ export interface Agent {
    * launch that resumes one. `now` in milliseconds since 1970. Absent: nothing has to be done.
    */
   keepSession?(session: SessionId, environment: Environment, now: number): Promise<void>
+  /**
+   * How a session goes on in another directory than it was begun in. Nothing is written before
+   * `carry`. Absent: it cannot; the agent binds its sessions to a directory.
+   */
+  planSessionMove?(move: SessionMove, environment: Environment): Promise<SessionPlan>
+  /**
+   * The argv by which people go on with a session themselves, given in its directory. Absent: none
+   * is known.
+   */
+  interactive?(session: SessionId): readonly [string, ...string[]]
   planLaunch(request: LaunchRequest): AgentLaunch
   /** Absent: it cannot be talked to while it works. */
   readonly dialogue?: Dialogue

@@ -17,6 +17,8 @@ export interface ApplyOrder {
   readonly result: CommitId
   /** The tasks that this one follows, oldest first: it started from their base, and went on. */
   readonly followed: readonly { readonly task: TaskId; readonly result: CommitId }[]
+  /** Not the task's result: what the user has made of it, on its way back. Absent: false. */
+  readonly isHandBack?: boolean
   /** The checkout whose working files are written. */
   readonly target: Checkout
   readonly mode: ApplyMode
@@ -58,6 +60,8 @@ export interface Application {
   readonly root: string
   /** When it was begun, in milliseconds since 1970. */
   readonly at: number
+  /** What the user had made of the result, applied to the worktree; else the result. */
+  readonly isHandBack: boolean
   /** False: it was killed half-way, or the taking back of it was. */
   readonly isWhole: boolean
 }

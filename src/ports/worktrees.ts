@@ -265,6 +265,18 @@ export interface Worktrees {
    * taken) and `not_a_repository`.
    */
   makeBranch(order: BranchOrder): Promise<{ readonly commit: CommitId; readonly isNew: boolean }>
+  /**
+   * Holds a checkout as it is by a ref of the task: what a hand-off has left there, or, with `since`,
+   * what it is by now, as a commit on top of that. Gives that commit, and what is not in it, in
+   * words. Nothing of the checkout is touched. Refuses as `captureBase` does.
+   */
+  holdHandState(
+    order: HandStateOrder,
+  ): Promise<{ readonly commit: CommitId; readonly leftOut: readonly string[] }>
+  /** Lets go of what `holdHandState` holds; none, or no repository, is no error. */
+  dropHandState(commonDir: string, task: TaskId, which: 'handed' | 'returned'): Promise<void>
+  /** Ignored files that did not come from set-up: they travel with no commit. */
+  listLeftBehind(worktree: WorktreeRecord, setUpAt: SetUpTime): Promise<LeftBehind>
   /** The names of a repository's remotes. */
   listRemotes(commonDir: string): Promise<readonly string[]>
   /** The branch that a remote's HEAD is on, as far as it is known here; null: it is not. */
@@ -329,6 +341,22 @@ export interface Worktrees {
   listRegistered(commonDir: string): Promise<readonly RegisteredWorktree[]>
   /** Whether something is at a path. */
   isThere(path: string): boolean
+}
+
+export interface HandStateOrder {
+  readonly checkout: Checkout
+  readonly task: TaskId
+  /** What it was when the task was handed off to it; null: that is what this is to be. */
+  readonly since: CommitId | null
+  /** A private directory that exists. */
+  readonly scratch: string
+}
+
+/** By path from the top of the worktree; of a directory that is ignored entirely only its name. */
+export interface LeftBehind {
+  readonly paths: readonly string[]
+  /** So many are not named. */
+  readonly more: number
 }
 
 /** A result that is to be a branch. */

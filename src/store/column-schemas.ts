@@ -173,12 +173,16 @@ const state = z.discriminatedUnion('name', [
   z.object({ name: z.literal('cancelled'), endedAt: z.number(), result: z.nullable(result) }),
 ])
 
-const taken = z.object({
-  how: z.enum(['applied', 'branched']),
-  at: z.number(),
-  where: z.string(),
-  number: z.nullable(z.number()),
-})
+const takenPlace = { at: z.number(), where: z.string(), number: z.nullable(z.number()) }
+const taken = z.union([
+  z.object({ how: z.enum(['applied', 'branched']), ...takenPlace }),
+  z.object({
+    how: z.enum(['handed_off', 'handed_back']),
+    ...takenPlace,
+    state: z.nullable(commit),
+    withSession: z.boolean(),
+  }),
+])
 
 const translation = z.object({
   session: z.nullable(branded<SessionId>()),

@@ -218,6 +218,36 @@ export const applyView = z.object({
   taken: z.nullable(z.string()),
 })
 
+export const handoffView = z.object({
+  id: z.string(),
+  /** `local`: to a checkout of yours; `worktree`: back to that of the task. */
+  direction: z.enum(['local', 'worktree']),
+  /** The top of the checkout, or of the worktree. */
+  path: z.string(),
+  /**
+   * `in_place`: it is handed off, and no file had to be written. `conflicts`: nothing was written.
+   * `handed_off` with conflicts: they stand in the files, with markers.
+   */
+  state: z.enum(['handed_off', 'in_place', 'would_hand_off', 'conflicts', 'undone']),
+  files: z.array(z.object({ path: z.string(), change: z.enum(['added', 'modified', 'deleted']) })),
+  conflicts: z.array(z.object({ path: z.string(), why: z.string() })),
+  /** Null: the task has none. */
+  session: z.nullable(
+    z.object({
+      id: z.string(),
+      moves: z.boolean(),
+      /** Why it stays where it is; null: it does not. */
+      why: z.nullable(z.string()),
+      /** Where it goes on, and with which argv; null: none is known. */
+      directory: z.string(),
+      argv: z.nullable(z.array(z.string())),
+    }),
+  ),
+  /** Ignored files that stay in the worktree, and how many more are not named; null: not known. */
+  leftBehind: z.nullable(z.object({ paths: z.array(z.string()), more: z.number() })),
+  problems: z.array(z.string()),
+})
+
 export const doctorView = z.object({
   ok: z.boolean(),
   findings: z.array(
@@ -363,6 +393,7 @@ export const views = {
   result: resultView,
   diff: diffView,
   apply: applyView,
+  handoff: handoffView,
   doctor: doctorView,
   agents: agentsView,
   init: initView,
@@ -381,6 +412,7 @@ export type UnreadableView = z.infer<typeof unreadableView>
 export type WorkerView = z.infer<typeof workerView>
 export type ResultView = z.infer<typeof resultView>
 export type ApplyView = z.infer<typeof applyView>
+export type HandoffView = z.infer<typeof handoffView>
 export type DoctorView = z.infer<typeof doctorView>
 export type InitView = z.infer<typeof initView>
 export type UninstallView = z.infer<typeof uninstallView>

@@ -50,8 +50,8 @@ export function makeApplications(needs: ApplicationsNeeds): Applications {
   }
 }
 
-function describe({ task, number, root, at, state }: Journal): Application {
-  return { task, number, root, at, isWhole: state === 'applied' }
+function describe({ task, number, root, at, isHandBack, state }: Journal): Application {
+  return { task, number, root, at, isHandBack, isWhole: state === 'applied' }
 }
 
 function findInterrupted(

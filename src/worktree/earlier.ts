@@ -14,6 +14,8 @@ export interface Earlier {
 
 export function readEarlier(order: ApplyOrder, directoryOf: (task: TaskId) => string): Earlier {
   const { task, result, followed } = order
+  // Each brings something else: none is a part of another.
+  if (order.isHandBack === true) return { isInPlace: false, applied: new Map() }
   const own = readApplied(order, directoryOf(task))
   const applied = new Map<BytePath, CommitId>()
   for (const earlier of [...followed, { task, result }]) {
@@ -32,7 +34,8 @@ type PathState = 'before' | 'after' | 'edited'
 function readApplied({ target }: ApplyOrder, directory: string): Map<BytePath, PathState> {
   const states = new Map<BytePath, PathState>()
   for (const journal of listJournals(directory)) {
-    if (journal.root !== target.place.root || journal.state !== 'applied') continue
+    const isElsewhere = journal.root !== target.place.root
+    if (isElsewhere || journal.isHandBack || journal.state !== 'applied') continue
     const look = makeJournalLook(journal)
     for (const { path, before, after } of journal.changes) {
       const now = look(path)

@@ -84,7 +84,7 @@ export async function keepIgnored(
 }
 
 /** Of a directory that holds nothing else, git names that, and what is ignored in it too. */
-function outermost(paths: readonly BytePath[]): readonly BytePath[] {
+export function outermost(paths: readonly BytePath[]): readonly BytePath[] {
   const directories = new Set<string>(paths.filter(path => path.endsWith('/')))
   const isInside = (path: string) => {
     for (let end = path.indexOf('/'); end !== -1; end = path.indexOf('/', end + 1)) {

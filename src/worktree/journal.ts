@@ -56,6 +56,8 @@ const journalFile = z.object({
   number: z.number(),
   root: z.string(),
   at: z.number(),
+  // Journals of before have none.
+  isHandBack: z._default(z.boolean(), false),
   state: z.enum(['writing', 'applied', 'undoing']),
   format: z.enum(['sha1', 'sha256']),
   /** Paths have one character per byte. */

@@ -6,8 +6,12 @@ import { type Base, baseTreeCommit } from '../domain/task.ts'
 import { type Git, GitError } from './git.ts'
 import { findModules, modulesOf } from './submodules.ts'
 
-/** What a checkout is taken as: what a task starts from, or what a worktree was when it was retired. */
-export type TakenAs = 'base' | `snapshot/${number}`
+/**
+ * What a checkout is taken as: what a task starts from, what a worktree was when it was retired, what
+ * a checkout was right after a hand-off, or right before a hand-back.
+ */
+export type TakenAs = 'base' | `snapshot/${number}` | HandState
+export type HandState = 'handed' | 'returned'
 
 /** All that we write into a repository's refs lies below this. */
 export const refOf = (task: string, what: TakenAs | 'result' | `undo/${number}`) =>

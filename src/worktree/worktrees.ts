@@ -13,9 +13,11 @@ import { createWorktree } from './create.ts'
 import { discardTree } from './discard.ts'
 import { withOwnFilters } from './filters.ts'
 import { makeGit } from './git.ts'
+import { holdHandState } from './hand-state.ts'
 import { keptIn } from './ignored.ts'
 import { listIgnored, takeIncluded } from './included.ts'
 import { discardForGood, discardStray, dropRefs, findStrays, listStanding } from './leave.ts'
+import { listLeftBehind } from './left-behind.ts'
 import { forgetLost, isGone, isThere, recogniseWorktree } from './lost.ts'
 import { findAllOrphans, takeOver } from './orphans.ts'
 import { FETCH_LIMIT_MS, isPartialClone, withinLimit } from './partial-clone.ts'
@@ -180,6 +182,17 @@ export function makeWorktrees(needs: WorktreesNeeds): Worktrees {
       return { worktree, problems: stays === null ? problems : [...problems, stays] }
     },
     isContained: (commonDir, commit) => isContained(git, commonDir, commit),
+    holdHandState: async order => {
+      const { gitDir, place } = order.checkout
+      const own = gitDir === place.commonDir ? git : await withOwnFilters(git, place.commonDir)
+      const reader = unblocked(own, place.root)
+      return await holdHandState(reader, order, { now: clock.now(), freeBytes })
+    },
+    dropHandState: (commonDir, task, which) => dropTaken(git, commonDir, refOf(task, which)),
+    listLeftBehind: async (record, setUpAt) => {
+      const worktree = { ...record, ...locateWorktree(record) }
+      return await listLeftBehind(unblocked(git, worktree.path), worktree, setUpAt)
+    },
     listRemotes: commonDir => listRemotes(git, commonDir),
     defaultBranch: (commonDir, remote) => defaultBranch(git, commonDir, remote),
     push: (commonDir, remote, branch) => push(git, commonDir, remote, branch),

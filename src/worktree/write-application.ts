@@ -32,7 +32,7 @@ const SPARE_BYTES = 16 * 1024 * 1024
 
 export async function writeApplication(git: Git, applying: Applying, plan: Plan): Promise<void> {
   const { order, directoryOf, clock } = applying
-  const { task, base, target } = order
+  const { task, base, target, isHandBack = false } = order
   const directory = directoryOf(task)
   const { root } = target.place
   refuseFull(applying, plan)
@@ -45,6 +45,7 @@ export async function writeApplication(git: Git, applying: Applying, plan: Plan)
     task,
     root,
     at: clock.now(),
+    isHandBack,
     state: 'writing',
     format: target.objectFormat,
     changes,

@@ -289,6 +289,40 @@ describe('a session', () => {
     expect(second.translation.usage?.costUsd).toBeLessThan(usage?.costUsd ?? 0)
   })
 
+  it('goes on in another directory, with its transcript, once it was moved there', async () => {
+    const { session } = (await run([say('One.')], { prompt: 'remember the word birch' }))
+      .translation
+    const checkout = join(root, 'checkout ü')
+    const move = { session: session as SessionId, from: workspace, to: checkout }
+    mkdirSync(checkout)
+    const transcripts = () =>
+      readdirSync(join(root, 'config', 'projects'), { recursive: true, encoding: 'utf8' })
+        .filter(name => name.endsWith(`${session}.jsonl`))
+        .map(name => name.replace(/^.*-([^-/]+-*)\/.*$/, '$1'))
+    const carry = async (one: typeof move) => {
+      const plan = await claude.planSessionMove?.(one, environment)
+      if (plan?.kind !== 'moves') throw new Error(plan?.why)
+      await plan.carry()
+      // Whoever was killed, or asks again, finds it done.
+      await plan.carry()
+    }
+    expect(transcripts()).toEqual(['workspace'])
+    await carry(move)
+    await carry(move)
+    expect(transcripts()).toEqual(['checkout--'])
+    const turns = [shell('echo here > here.txt'), say('Two.')]
+    const second = await run(turns, { resume: session, directory: checkout })
+    expect(second.translation).toMatchObject({ session, answer: 'Two.' })
+    expect(JSON.stringify(newest()?.body)).toContain('birch')
+    expect(existsSync(join(checkout, 'here.txt'))).toBe(true)
+    expect(transcripts()).toEqual(['checkout--'])
+    await carry({ ...move, from: checkout, to: workspace })
+    expect((await run([say('Three.')], { resume: session })).translation.answer).toBe('Three.')
+    expect(transcripts()).toEqual(['workspace'])
+    const unknown = { ...move, session: '00000000-0000-4000-8000-000000000000' as SessionId }
+    expect(await claude.planSessionMove?.(unknown, environment)).toMatchObject({ kind: 'stays' })
+  })
+
   it('is resumed after Claude Code was killed in the middle of a command', async () => {
     // The command outlives Claude Code: it ends by itself.
     const waiting = 'touch started; until [ -e ended ]; do sleep 0.01; done; touch over'

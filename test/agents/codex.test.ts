@@ -240,6 +240,20 @@ describe('a session', () => {
     expect(second.translation.usage?.inputTokens).toBe(300)
   })
 
+  it('goes on in whichever directory it is resumed', async () => {
+    const { session } = (await run([say('One.')], { prompt: 'remember the word birch' }))
+      .translation
+    const directory = join(root, 'checkout ü')
+    execFileSync('git', ['init', '-q', directory])
+    const move = { session: session as SessionId, from: workspace, to: directory }
+    expect(await codex.planSessionMove?.(move, environment)).toMatchObject({ kind: 'moves' })
+    const turns = [shell('echo here > here.txt'), say('Two.')]
+    const second = await run(turns, { resume: session, directory, permissions: 'full' })
+    expect(second.translation).toMatchObject({ session, answer: 'Two.' })
+    expect(userTexts().join(' ')).toContain('birch')
+    expect(existsSync(join(directory, 'here.txt'))).toBe(true)
+  })
+
   it('is resumed after Codex was killed in the middle of a command', async () => {
     // The command outlives Codex (its shell is a process session of its own): it ends by itself.
     const waiting = 'touch started; until [ -e ended ]; do sleep 0.01; done; touch over'

@@ -95,6 +95,10 @@ const ATTENDED = ['launch.agent-seen', 'launch.agent-synced', ...pointsOf('Follo
 const LAUNCH = all('Launching', ['launch.ended'])
 const OF_SET_UP = ['worktree.included', 'worktree.marked']
 const SNAPSHOT = ['snapshot.ignored-kept', 'snapshot.taken', 'snapshot.recorded']
+const HAND_OFF_UNDO = ['hand-off.files-taken-back', 'hand-off.session-taken-back']
+const HAND_OFF = all('Handing off (the command `handoff`)', HAND_OFF_UNDO)
+const HAND_BACK_UNDO = 'hand-back.files-taken-back'
+const HAND_BACK = all('Handing back', [HAND_BACK_UNDO])
 const WORKTREE = all('Making a worktree', [
   'worktree.staged',
   'worktree.submodule-made',
@@ -272,6 +276,12 @@ export const cases: readonly Case[] = [
   ),
   ...strikes('branch', pointsOf('Making a branch (the commands `branch` and `pr`)'), SELF),
   ...strikes('apply', pointsOf('Applying (the command `apply`)'), SELF),
+  ...strikes('handed off', [...HAND_OFF, 'exchange.put', 'apply.row-committed'], SELF),
+  ...strikes('handed off by doctor', HAND_OFF, SELF),
+  ...strikes('hand-off taken back', [...HAND_OFF_UNDO, 'undo.journal-removed'], SELF),
+  ...strikes('handed back', [...HAND_BACK, 'exchange.put', 'apply.journal-closed'], SELF),
+  ...strikes('handed back by doctor', HAND_BACK, SELF),
+  ...strikes('hand-back taken back', [HAND_BACK_UNDO, 'undo.exchanged'], SELF),
   ...strikes('undo', pointsOf('Taking back (`apply --undo`, or an application that failed)'), SELF),
   ...strikes('undo', ['exchange.taken-away', 'exchange.put'], SELF),
   ...strikes('uninstall', pointsOf('Leaving for good (the command `uninstall --purge`)'), SELF),

@@ -125,8 +125,8 @@ function requireSame(scene: Scene, id: string, before: string): void {
   if (now !== before) throw new Error(`work lost: 1 bytes: it was\n${before}\nand is\n${now}`)
 }
 
-/** What `restore` says of one that is back already. */
-const IS_BACK = /is there$/m
+/** What `restore` and `handoff` say of one that is back already. */
+const IS_BACK = /is there$|is in its worktree again/m
 
 /** Gives a command that is killed, and then sees to it that it is done. */
 type Insist = (scene: Scene, words: readonly string[]) => Promise<void>
@@ -192,6 +192,76 @@ async function emptyTrash({ stage }: Scene): Promise<void> {
 }
 
 const isEmpty = (directory: string) => readdirSync(directory).length === 0
+
+async function requireHealthy({ stage }: Scene): Promise<void> {
+  const { code, stdout } = await stage.run(['doctor'])
+  if (code !== 0) throw new Error(`doctor is not content: ${stdout}`)
+}
+
+const askDoctorToo: Insist = async (scene, words) => {
+  await askDoctor(scene, words)
+  await requireHealthy(scene)
+  await untilDone(scene, words)
+}
+
+/** A task is handed off to a checkout with changes, and taken back; one of the two is killed. */
+function handOffStory(about: string, killed: 'to' | 'undo', insist: Insist): Story {
+  return {
+    about,
+    repository: 'dirty',
+    steps: WORK + DONE,
+    async tell(scene) {
+      const id = await scene.submitted(TASK)
+      await scene.untilEnded(id)
+      const off = ['handoff', id, '--to', 'local']
+      if (killed === 'undo') await scene.ok(off)
+      scene.strike.arm()
+      if (killed === 'to') await insist(scene, off)
+      requireFiles(scene, FINISHED)
+      if (killed === 'to') await scene.ok(['handoff', id, '--undo'])
+      else await insist(scene, ['handoff', id, '--undo'])
+      return [id]
+    },
+    end: () => ({ ...succeeded(FINISHED)(), isRestored: true }),
+  }
+}
+
+/** What is done in the checkout goes back to the worktree, and is taken back; one of the two is killed. */
+function handBackStory(about: string, killed: 'to' | 'undo', insist: Insist): Story {
+  return {
+    about,
+    repository: 'dirty',
+    steps: WORK + DONE,
+    async tell(scene) {
+      const { id, before } = await workLeft(scene)
+      const { repo, home } = scene.stage
+      await scene.ok(['handoff', id, '--to', 'local'])
+      const [made, since] = [join(repo, 'made.txt'), join(repo, 'since.txt')]
+      writeFileSync(made, 'made by the agent, and mended\n')
+      writeFileSync(since, 'by the user\n')
+      const back = ['handoff', id, '--to', 'worktree']
+      if (killed === 'undo') await scene.ok(back)
+      scene.strike.arm()
+      if (killed === 'to') await insist(scene, back)
+      const tree = join(home, 'worktrees', id)
+      const came = ['made.txt', 'since.txt'].map(name => readFileSync(join(tree, name), 'utf8'))
+      if (came.join('') !== 'made by the agent, and mended\nby the user\n') {
+        throw new Error(`work lost: ${came}`)
+      }
+      const undo = ['handoff', id, '--undo']
+      if (killed === 'to') await scene.ok(undo)
+      else await insist(scene, undo)
+      requireSame(scene, id, before)
+      // The checkout as it was handed over, which can be taken back then.
+      writeFileSync(made, FINISHED['made.txt'] ?? '')
+      unlinkSync(since)
+      if (existsSync(join(repo, 'made.txt')) && killed === 'to') await scene.ok(undo)
+      else await scene.stage.run(undo)
+      return [id]
+    },
+    end: () => ({ ...succeeded(FINISHED)(), isRestored: true }),
+  }
+}
 
 /** Hands a task in, and sees it to its end. */
 async function tellOne(scene: Scene, words = TASK): Promise<readonly string[]> {
@@ -625,6 +695,20 @@ ${DONE}`,
     },
     end: succeeded(FINISHED),
   },
+  'handed off': handOffStory('a task that is handed off, and taken back', 'to', untilDone),
+  'handed off by doctor': handOffStory(
+    'the same, where somebody asks the doctor first',
+    'to',
+    askDoctorToo,
+  ),
+  'hand-off taken back': handOffStory('a hand-off, while it is taken back', 'undo', untilDone),
+  'handed back': handBackStory('what was done since, on its way to the worktree', 'to', untilDone),
+  'handed back by doctor': handBackStory(
+    'the same, where somebody asks the doctor first',
+    'to',
+    askDoctorToo,
+  ),
+  'hand-back taken back': handBackStory('a hand-back, while it is taken back', 'undo', untilDone),
   'put away': putAwayStory('a worktree that is put away, and brought back', 'archive', untilDone),
   'trash emptied': {
     about: 'a tree that was put away, while it is unlinked',

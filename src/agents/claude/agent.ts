@@ -17,6 +17,7 @@ import {
 import { INSTRUCTIONS_ROOM, promptFor } from '../instructions.ts'
 import { askLogin, lookForClaude } from './installation.ts'
 import { judge } from './judge.ts'
+import { planTranscriptMove } from './move-transcript.ts'
 import { claudeTranslator } from './translate.ts'
 
 /** Claude Code knows short names of models itself. Of efforts it knows none below `low`. */
@@ -73,6 +74,9 @@ export const claude: Agent = {
 
   configuredMode: findConfiguredMode,
   findAccount: nameAccount,
+
+  planSessionMove: planTranscriptMove,
+  interactive: session => ['claude', '--resume', session],
 
   planLaunch(request) {
     const { installation, mode, model, effort, outputSchema } = request

@@ -75,6 +75,13 @@ export const codex: Agent = {
     return readSessionUsage(session, codexHome(environment))
   },
 
+  // A thread runs wherever it is resumed (tried: 0.169.0).
+  async planSessionMove() {
+    return { kind: 'moves', carry: async () => undefined }
+  },
+
+  interactive: session => ['codex', 'resume', session],
+
   planLaunch(request) {
     const { installation, mode, model, effort, outputSchema } = request
     return {

@@ -31,6 +31,8 @@ export const opencode: Agent = {
     return findAccount(environment)
   },
 
+  interactive: session => ['opencode', '--session', session],
+
   planLaunch(request) {
     const { installation, mode, model, effort, workingDirectory } = request
     return {

@@ -31,6 +31,8 @@ export const pi: Agent = {
     return findAccount(environment)
   },
 
+  interactive: session => ['pi', '--session', session],
+
   planLaunch(request) {
     const { installation, mode, model, effort } = request
     return {

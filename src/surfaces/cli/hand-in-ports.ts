@@ -38,10 +38,12 @@ export async function handInPorts(context: CommandContext): Promise<HandInPorts>
 
 export async function resubmitPorts(context: CommandContext): Promise<HandInPorts & ResubmitPorts> {
   const { holdfast } = context
+  const { createHash } = await import('node:crypto')
   return {
     ...(await handInPorts(context)),
     trust: await holdfast.trust(),
     confinement: await holdfast.confinement(),
+    hash: text => createHash('sha256').update(text).digest('hex'),
   }
 }
 

@@ -20,6 +20,7 @@ export const commands: Readonly<Record<string, () => Promise<Command>>> = {
   result: async () => (await import('./commands/result.ts')).result as Command,
   diff: async () => (await import('./commands/diff.ts')).diff as Command,
   apply: async () => (await import('./commands/apply.ts')).apply as Command,
+  handoff: async () => (await import('./commands/handoff.ts')).handoff as Command,
   branch: async () => (await import('./commands/branch.ts')).branch as Command,
   pr: async () => (await import('./commands/pr.ts')).pr as Command,
   agents: async () => (await import('./commands/agents.ts')).agents as Command,

@@ -13,6 +13,7 @@ import { type CommandContext, defineCommand, jsonFlag, requireWord } from '../co
 import { exitCodes, signalExitCode } from '../exit-codes.ts'
 import { requireTask } from '../find-task.ts'
 import type { Output } from '../output.ts'
+import { countConflicts, countFiles, showChanges } from '../show-changes.ts'
 import { tellLeftOut } from '../untaken.ts'
 
 const usage = 'apply TASK [--to DIR] [--check | --conflicts | --undo]'
@@ -155,18 +156,13 @@ async function portsOf({ holdfast }: CommandContext) {
   }
 }
 
-/** The files are data; the rest is for people. */
 function show(view: ApplyView, output: Output): void {
-  const lines = [
-    ...view.files.map(({ path, change }) => `${change.padEnd(9)} ${shown(path)}`),
-    ...view.conflicts.map(({ path, why }) => `conflict  ${shown(path)}: ${shown(why)}`),
-  ]
-  if (lines.length > 0) output.write(`${lines.join('\n')}\n`)
+  showChanges(view, output)
   for (const line of describe(view)) output.tell(line)
 }
 
 function describe({ id, to, state, files, conflicts }: ApplyView): readonly string[] {
-  const count = files.length === 1 ? '1 file' : `${files.length} files`
+  const count = countFiles(files)
   switch (state) {
     case 'nothing':
       return [`${id} changed no file: there is nothing to apply`]
@@ -188,10 +184,3 @@ function describe({ id, to, state, files, conflicts }: ApplyView): readonly stri
       return [`taken back from ${to}: ${count}`, `next: holdfast apply ${id}`]
   }
 }
-
-function countConflicts({ length }: readonly unknown[]): string {
-  return length === 1 ? '1 conflict' : `${length} conflicts`
-}
-
-/** Quoted where a control character would garble the line. */
-const shown = (text: string) => (/\p{Cc}/u.test(text) ? JSON.stringify(text) : text)

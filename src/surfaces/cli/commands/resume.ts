@@ -1,6 +1,7 @@
 import { type Budget, describeBudget, isUsedUp, spentOf } from '../../../domain/budget.ts'
 import { AppError } from '../../../domain/errors.ts'
 import { hasEnded, type Task } from '../../../domain/task.ts'
+import { findStay } from '../../../engine/find-stay.ts'
 import { planResume } from '../../../engine/resubmit.ts'
 import { type CommandContext, defineCommand, jsonFlag, requireWord } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
@@ -53,8 +54,11 @@ export const resume = defineCommand({
 
 /** One that was put away is brought back: whoever goes on finds it as it was left. */
 async function bringBackWorktree(task: Task, context: CommandContext): Promise<void> {
-  const { id, workplace } = task.request
   const store = await context.holdfast.store()
+  const stay = await findStay(task, store)
+  // It goes on in the checkout that it was handed off to.
+  if (stay.kind === 'handed_off' && stay.handOff.withSession) return
+  const { id, workplace } = (stay.kind === 'handed_back' ? stay.home : task).request
   if (!hasEnded(task.state) || (await store.findWorktree(workplace.id)) !== undefined) return
   if ((await store.listSnapshots(workplace.id)).length === 0) return
   const { bringBack } = await import('../../../engine/put-away.ts')
