@@ -24,10 +24,17 @@ const VARIABLES = {
   stallSeconds: 'HOLDFAST_STALL_SECONDS',
   keepWorktrees: 'HOLDFAST_KEEP_WORKTREES',
   spareWorktrees: 'HOLDFAST_SPARE_WORKTREES',
+  snapshotSeconds: 'HOLDFAST_SNAPSHOT_SECONDS',
 } as const
 
 /** Those that are whole numbers. */
-const NUMBERS: readonly string[] = ['slots', 'stallSeconds', 'keepWorktrees', 'spareWorktrees']
+const NUMBERS: readonly string[] = [
+  'slots',
+  'stallSeconds',
+  'keepWorktrees',
+  'spareWorktrees',
+  'snapshotSeconds',
+]
 
 export interface ConfigurationSources {
   /** The top of the caller's checkout; null: none is looked at. */

@@ -121,6 +121,14 @@ export const settings = (agents: readonly string[]) =>
       places: ['user', 'environment'],
       variable: 'HOLDFAST_SPARE_WORKTREES',
     },
+    snapshotSeconds: {
+      about:
+        'how often the files of a running task are kept aside, where they have changed, for the case that its worktree is lost; 0: never',
+      allowed: 'a whole number of seconds from 0',
+      otherwise: '300',
+      places: ['user', 'environment'],
+      variable: 'HOLDFAST_SNAPSHOT_SECONDS',
+    },
   }) satisfies Record<string, SettingInfo>
 
 /** What may stand in each place. */
@@ -157,6 +165,7 @@ export function makeSchemas(agents: readonly string[]) {
     stallSeconds: described('stallSeconds', z.int().check(z.gte(1))),
     keepWorktrees: described('keepWorktrees', count),
     spareWorktrees: described('spareWorktrees', count),
+    snapshotSeconds: described('snapshotSeconds', count),
   }
   return {
     repository: z.strictObject({

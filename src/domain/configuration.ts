@@ -37,6 +37,8 @@ export interface UserSettings extends Settings {
   readonly keepWorktrees?: number | undefined
   /** How many worktrees are made in advance for a repository in use. */
   readonly spareWorktrees?: number | undefined
+  /** How often the files of a running task are snapshotted, in seconds; 0: never. */
+  readonly snapshotSeconds?: number | undefined
 }
 
 /** By place; what a place does not set is absent in it. */
@@ -110,6 +112,12 @@ export function configuredBounds(
 /** In milliseconds. */
 export function configuredStallMs({ environment, user }: Configuration): number | undefined {
   const seconds = environment.stallSeconds ?? user.stallSeconds
+  return seconds === undefined ? undefined : seconds * 1_000
+}
+
+/** In milliseconds; 0: never. */
+export function configuredSnapshotMs({ environment, user }: Configuration): number | undefined {
+  const seconds = environment.snapshotSeconds ?? user.snapshotSeconds
   return seconds === undefined ? undefined : seconds * 1_000
 }
 

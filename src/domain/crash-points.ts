@@ -22,6 +22,7 @@ const points = {
     'submission.scripts-written': 'the scripts of a trusted set-up are on disk',
     'submission.request-synced': 'so are the directories that name them',
     'base.held': 'what an earlier task started from is held for this one too',
+    'start.held': 'so is the snapshot of its files, which were lost',
     'base.looked-at': 'the working files were looked at, and the commit is held by a ref',
     'included.bytes-written': 'the ignored files that come along are read and kept',
     'included.list-written': 'it is written down which they are',
@@ -73,6 +74,7 @@ const points = {
     'worktree.filled': 'the working files are written, and its index says the same',
     'worktree.staged': 'its index is what the caller had staged',
     'worktree.submodule-made': 'a submodule has a repository in it, and no files',
+    'worktree.start-placed': 'it has the files that were kept aside of the task before',
     'worktree.included': 'the ignored files that come along are in it',
     'worktree.marked': 'its set-up is over',
     'worktree.recorded': 'its record is committed',
@@ -112,6 +114,12 @@ const points = {
     'follow.lines-read': 'lines of output were read, and not recorded',
     'follow.step-written': 'they are written with their offset, and not yet committed',
     'follow.step-recorded': 'they are committed',
+  },
+  'Snapshots of a running task': {
+    'snapshotting.bundle-written': 'its files are written beside their place',
+    'snapshotting.bundle-renamed': 'they are in their place, and no row says so',
+    'snapshotting.recorded': 'the row names them',
+    'snapshotting.older-removed': 'those of the one before are gone',
   },
   'Talking with an agent': {
     'converse.said': 'something was said to an agent that can be talked to',

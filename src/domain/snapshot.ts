@@ -1,5 +1,5 @@
-/** What a worktree was when its directory was taken away, and how it is brought back. */
-import type { WorktreeId } from './ids.ts'
+/** What a worktree was when its directory was taken away, or while an agent was at work in it. */
+import type { CommitId, Fence, TaskId, WorktreeId } from './ids.ts'
 import type { Base, WorktreeKind } from './task.ts'
 
 /** A worktree's state: all of its work. */
@@ -30,3 +30,26 @@ export interface Snapshot extends SnapshotContent {
   /** Milliseconds since 1970. */
   readonly takenAt: number
 }
+
+/** The files of a running task as they were at a moment, for the case that its worktree is lost. */
+export interface RunningSnapshot {
+  /** With the attempt's fence, its name: `snapshot-<fence>-<number>.bundle` in the task directory. */
+  readonly fence: Fence
+  /** Counts from 1 in each attempt. */
+  readonly number: number
+  /** On top of what the task started from. A second parent: where HEAD was, if it had moved. */
+  readonly commit: CommitId
+  /** Milliseconds since 1970. */
+  readonly takenAt: number
+  /** What is not in it, in words, each with its path. */
+  readonly leftOut: readonly string[]
+}
+
+/** The snapshot that a task starts from: its files, while what it is compared with stays its base. */
+export interface Start extends Pick<RunningSnapshot, 'commit' | 'takenAt' | 'leftOut'> {
+  /** Whose worktree was lost. */
+  readonly from: TaskId
+}
+
+/** How often a running task is snapshotted, unless the user says otherwise. */
+export const SNAPSHOT_EVERY_MS = 5 * 60_000

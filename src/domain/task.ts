@@ -13,6 +13,7 @@ import type { Failure, Result, Usage } from './outcome.ts'
 import type { Permissions } from './permissions.ts'
 import type { Question } from './question.ts'
 import type { SetUp } from './set-up.ts'
+import type { RunningSnapshot, Start } from './snapshot.ts'
 import { STALL_MS } from './stall.ts'
 
 /** What was asked: it is written once, at submission, and never changes. */
@@ -38,6 +39,8 @@ export interface TaskRequest {
   readonly retryOnCrash: boolean
   readonly repo: RepositoryPlace
   readonly base: Base
+  /** Null: its files are those of its base. */
+  readonly start: Start | null
   readonly caller: Caller
   /** Where its agent works. */
   readonly workplace: Workplace
@@ -75,6 +78,7 @@ export interface TaskRequest {
 export function plainRequest(id: TaskId) {
   return {
     workplace: { kind: 'managed', id: worktreeIdOf(id), path: null },
+    start: null,
     setUp: null,
     umask: null,
     priority: 0,
@@ -291,6 +295,8 @@ export interface Task {
   readonly fruitlessMs: number
   readonly session: SessionId | null
   readonly worktree: WorktreePlace | null
+  /** The newest of its files, until its result is collected; null: there is none. */
+  readonly snapshot: RunningSnapshot | null
   /** Of all its attempts. */
   readonly usage: Usage | null
   readonly startedAt: number | null

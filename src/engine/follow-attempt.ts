@@ -20,6 +20,7 @@ import { converse } from './converse.ts'
 import { type Hearing, hearOutput } from './hear-output.ts'
 import { loadReading, takeStep } from './read-output.ts'
 import { isSetUpOver, trustedCommand } from './set-up.ts'
+import { type SnapshotWatch, snapshotWhileRunning } from './snapshot-running.ts'
 import type { Ticker } from './ticker.ts'
 import { type Stall, watchStall } from './watch-stall.ts'
 import { watchUsage } from './watch-usage.ts'
@@ -70,6 +71,8 @@ export interface FollowPorts {
   readonly clock: Clock
   readonly ticker: Ticker
   readonly findAgent: (name: string) => Promise<Agent>
+  /** How often the files of a running task are kept aside; 0: never. */
+  readonly snapshotEveryMs: number
 }
 
 /**
@@ -91,9 +94,9 @@ export async function followAttempt(
   ports: FollowPorts,
 ): Promise<AttemptEnd | 'hands_off'> {
   const hearing = hearOutput(processesOf(underway, ports).runDirectory, ports.host)
-  const { end, progress } = await watchAttempt(underway, wishes, hearing, ports).finally(
-    hearing.stop,
-  )
+  const snapshots = snapshotWhileRunning(underway, ports)
+  const watching = watchAttempt(underway, wishes, hearing, snapshots, ports)
+  const { end, progress } = await watching.finally(hearing.stop).finally(snapshots.stop)
   // How long it was at work is asked by whoever settles it, which may be another worker.
   return end === 'superseded' || !(await keepTime(underway, progress, ports)) ? 'hands_off' : end
 }
@@ -102,6 +105,7 @@ async function watchAttempt(
   underway: Underway,
   wishes: Wishes,
   hearing: Hearing,
+  snapshots: SnapshotWatch,
   ports: FollowPorts,
 ): Promise<{ end: AttemptEnd | 'hands_off' | 'superseded'; progress: Progress }> {
   const { task, attempt, worktree } = underway
@@ -113,6 +117,8 @@ async function watchAttempt(
   let lookedAt = clock.elapsed()
   let looks = 0
   let starting = task.state.name === 'starting'
+  // A borrowed one is not ours to lock.
+  let isLockable = task.request.workplace.kind !== 'borrowed'
   let isProbe = await store.isProbe(attempt.task)
   const limit = await findTimeLimit(underway, store)
   const conversation = openConversation(underway, ports)
@@ -169,7 +175,9 @@ async function watchAttempt(
     if (worktree !== null && looks++ % LOOKS_PER_WORKTREE_LOOK === 0) {
       const place = worktrees.lookAtWorktree(worktree)
       if (place !== 'present' && place !== 'unseen') return { end: { kind: place }, progress }
+      isLockable = isLockable && (await keepLocked(underway, worktree, ports))
     }
+    if (run.agent === 'alive' && !starting) snapshots.look(look)
     const verdict = recoveryVerdict(run, clock.now())
     switch (verdict) {
       case 'collect':
@@ -199,6 +207,20 @@ function openConversation({ task, attempt, agent }: Underway, ports: FollowPorts
   if (agent.dialogue === undefined) return null
   const asked = task.state.name === 'needs_input' ? task.state.question : null
   return converse(attempt, agent.dialogue, asked, ports)
+}
+
+/** Somebody else's clean-up may have unlocked it, and would go on. False: git does not let us. */
+async function keepLocked(
+  { attempt }: Underway,
+  worktree: WorktreeRecord,
+  { store, worktrees, clock }: FollowPorts,
+): Promise<boolean> {
+  const lock = await worktrees.keepLocked(worktree)
+  if (lock === 'again') {
+    const note = `somebody had unlocked ${worktree.path}: it is locked again`
+    await store.recordNote(attempt.task, attempt.fence, 'task_changed', note, clock.now())
+  }
+  return lock !== 'refused'
 }
 
 /** How the processes of an attempt are recognised. */

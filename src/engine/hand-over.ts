@@ -1,6 +1,7 @@
 /** What an agent is told that goes on where another one has stopped: its words, and its change. */
 import { messageOf } from '../domain/errors.ts'
 import type { Failure } from '../domain/outcome.ts'
+import type { Start } from '../domain/snapshot.ts'
 import type { Task } from '../domain/task.ts'
 import type { Store } from '../ports/store.ts'
 import type { TaskFiles } from '../ports/task-files.ts'
@@ -33,6 +34,16 @@ export async function describeHandOver(
     `\n\nAnother agent, ${before}, began this task and could not go on${why}. What it did is in the working tree: ` +
     `check it before you repeat anything with side effects, then finish the task.${said}` +
     `\n\n${await describeChange(task, worktree, ports)}\n`
+  )
+}
+
+/** What an agent is told whose worktree has the files of an earlier one, of which nothing else is left. */
+export function describeStart({ leftOut }: Start): string {
+  const missing = leftOut.length === 0 ? '' : `\n\nNot in it:\n\n${leftOut.join('\n')}`
+  return (
+    '\n\nThis task was begun before, in a worktree that was deleted. What was done there is in the ' +
+    'working tree, as it was some minutes before: check it before you repeat anything with side ' +
+    `effects, then finish the task.${missing}\n`
   )
 }
 

@@ -12,6 +12,7 @@ import type { Clock } from '../ports/clock.ts'
 import type { Store } from '../ports/store.ts'
 import type { TaskDirectory, TaskFiles } from '../ports/task-files.ts'
 import type { Worktrees } from '../ports/worktrees.ts'
+import { forgetSnapshots } from './forget-secrets.ts'
 import { isUnused, retireUnused } from './retire.ts'
 import { isRowTrouble } from './trouble.ts'
 
@@ -89,9 +90,12 @@ export async function clearAway(leftover: Leftover, ports: ReconcilePorts): Prom
   switch (leftover.kind) {
     case 'unused_worktree':
       return await retireUnused(leftover.task, ports)
-    case 'environment_of_ended_task':
+    case 'environment_of_ended_task': {
+      const task = await store.findTask(leftover.directory.task).catch(unlessRowTrouble)
+      if (task !== undefined && task !== 'damaged') await forgetSnapshots(task, files)
       await files.forgetSecrets(leftover.directory.task)
       return reach('reconcile.environment-forgotten')
+    }
     case 'abandoned_submission': {
       const { directory } = leftover
       // A `run` that was only asleep, with its machine or by a signal, finds out when it goes on.

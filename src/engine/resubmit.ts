@@ -1,5 +1,6 @@
 /**
- * Hands an ended task in again: `retry` anew, with a fresh session and worktree on the same base;
+ * Hands an ended task in again: `retry` anew, with a fresh session and worktree on the same base (with
+ * the files of its last snapshot, where its worktree was lost before they were collected);
  * `resume` as a task that follows it, in the same session and worktree.
  */
 
@@ -10,6 +11,7 @@ import { delegationBy } from '../domain/delegation.ts'
 import { agentEnvironment } from '../domain/environment.ts'
 import { AppError } from '../domain/errors.ts'
 import { followerName, type TaskId } from '../domain/ids.ts'
+import type { Start } from '../domain/snapshot.ts'
 import { type Caller, hasEnded, type Task, type Workplace } from '../domain/task.ts'
 import type { Agent } from '../ports/agent.ts'
 import type { Confinement } from '../ports/confinement.ts'
@@ -51,12 +53,19 @@ export interface ResubmitPorts {
   readonly hash: (text: string) => string
 }
 
-/** Refuses a task that has not ended. `wish`: what its checkout says of set-up by now. */
+export interface RetryWish {
+  /** What its checkout says of set-up by now. */
+  readonly setUp: SetUpWish
+  /** It starts from its base, whatever was kept aside of its files. */
+  readonly fresh: boolean
+}
+
+/** Refuses a task that has not ended. */
 export async function planRetry(
   task: Task,
   agent: Agent,
   asker: Asker,
-  wish: SetUpWish,
+  wish: RetryWish,
   ports: ResubmitPorts,
 ): Promise<HandInPlan> {
   const { id } = task.request
@@ -66,7 +75,32 @@ export async function planRetry(
     })
   }
   const plan = await planAgain(task, agent, asker, task.request.repo.root, ports)
-  return { ...plan, setUp: await planSetUpAnew(task, wish, rightsOf(task, plan), ports) }
+  const setUp = await planSetUpAnew(task, wish.setUp, rightsOf(task, plan), ports)
+  const found = wish.fresh ? null : findStart(task, ports)
+  if (found === null) return { ...plan, setUp }
+  const { start, bundle } = found
+  return {
+    ...plan,
+    request: { ...plan.request, start },
+    setUp,
+    async takeBase(anew, scratch) {
+      const base = await plan.takeBase(anew, scratch)
+      await ports.worktrees.holdStart(task.request.repo.commonDir, anew, start.commit, bundle)
+      return base
+    },
+  }
+}
+
+/** Null: what it did was collected, or is not known. `bundle`: null where git has it. */
+function findStart({ request, state, snapshot }: Task, { files }: ResubmitPorts) {
+  const { id } = request
+  if (snapshot !== null) {
+    const { commit, takenAt, leftOut } = snapshot
+    const start: Start = { from: id, commit, takenAt, leftOut }
+    return { start, bundle: files.runningSnapshot(id, snapshot) }
+  }
+  const isCollected = 'result' in state && state.result?.commit != null
+  return isCollected || request.start === null ? null : { start: request.start, bundle: null }
 }
 
 /** Refuses a task that has succeeded, or whose worktree is gone. */
@@ -181,7 +215,7 @@ async function planAgain(
   root: string,
   { store, files, worktrees, confinement }: ResubmitPorts,
 ): Promise<HandInPlan> {
-  const { workplace: _, id, base, setUp: __, createdAt: ___, ...rest } = request
+  const { workplace: _, id, base, start: __, setUp: ___, createdAt: ____, ...rest } = request
   const environment = agentEnvironment(current)
   const parent = await findParent(caller, store)
   const delegation = parent === undefined ? null : delegationBy(parent)
@@ -198,6 +232,7 @@ async function planAgain(
     environment,
     request: {
       ...rest,
+      start: null,
       agent: agent.name,
       permissions,
       account,

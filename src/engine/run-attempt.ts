@@ -11,7 +11,7 @@ import type { ClaimedAttempt, Store } from '../ports/store.ts'
 import type { WorktreeRecord } from '../ports/worktrees.ts'
 import { describeLoss } from './collect.ts'
 import { type FollowPorts, followAttempt, type Underway, type Wishes } from './follow-attempt.ts'
-import { describeHandOver } from './hand-over.ts'
+import { describeHandOver, describeStart } from './hand-over.ts'
 import { type Claimed as ClaimedSpare, claimSpare } from './pool.ts'
 import { loadReading } from './read-output.ts'
 import { orderSetUp, readyWorktree, SetUpRefused } from './set-up.ts'
@@ -86,12 +86,12 @@ async function prepareWorktree(
   | { worktree: WorktreeRecord | null; failure: Failure; passes?: boolean }
 > {
   const { store, files, worktrees } = ports
-  const { repo, base, workplace } = task.request
+  const { repo, base, start, workplace } = task.request
   const { id, kind } = workplace
   const stored = await store.findWorktree(id)
   if (stored?.record != null) {
     const worktree = stored.record
-    return { worktree, failure: describeLoss(worktrees.lookAtWorktree(worktree), worktree) }
+    return { worktree, failure: describeLoss(task, worktree, ports) }
   }
   const path = workplace.path ?? files.worktreePath(attempt.task)
   try {
@@ -108,6 +108,7 @@ async function prepareWorktree(
     const claimed = await claimIfNew(task, attempt, path, ports)
     const worktree =
       claimed.worktree ?? (await worktrees.createWorktree(id, path, base, repo.commonDir))
+    if (start !== null) await worktrees.placeStart(worktree, base, start.commit)
     await readyWorktree(task, attempt, worktree, ports)
     await store.recordWorktree(attempt, worktree)
     reach('worktree.recorded')
@@ -180,8 +181,8 @@ async function launchAgent(
           : { kind: 'fresh', sessionToBe: clock.uuid() },
       prompt: await files.readPrompt(attempt.task),
       handOver:
-        isSuccessor && attempt.mode === 'fresh'
-          ? await describeHandOver(task, worktree, interruptedBy, ports)
+        attempt.mode === 'fresh'
+          ? await describeBefore(underway, worktree, interruptedBy, ports)
           : null,
       argv: request.argv,
       model: isSuccessor ? null : request.model,
@@ -255,6 +256,18 @@ async function bringSession(
   const move = { session, from: directory, to: directory }
   const plan = await agent.planSessionMove?.(move, environment)
   if (plan?.kind === 'moves') await plan.carry()
+}
+
+/** What a fresh session is told of those who were at work there before it; null: nobody was. */
+async function describeBefore(
+  { task }: Underway,
+  worktree: WorktreeRecord,
+  interruptedBy: Failure | null,
+  ports: FollowPorts,
+): Promise<string | null> {
+  if (task.fallbacks > 0) return await describeHandOver(task, worktree, interruptedBy, ports)
+  const { start } = task.request
+  return start === null ? null : describeStart(start)
 }
 
 /** A session that is named in advance is known also if its agent dies before it says it. */

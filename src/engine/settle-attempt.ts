@@ -40,15 +40,17 @@ const GRACE_MS = 2_000
 const STDERR_BYTES = 8_192
 
 export async function settleAttempt(
-  underway: Underway,
+  followed: Underway,
   end: AttemptEnd,
   wishes: Wishes,
   ports: FollowPorts,
 ): Promise<void> {
-  const { attempt } = underway
+  const { attempt } = followed
   const { store, ticker } = ports
-  if (!(await stopEverything(underway, end, wishes, ports))) return
+  if (!(await stopEverything(followed, end, wishes, ports))) return
   reach('settle.stopped')
+  // As it stands now: its files may have been kept aside during the attempt.
+  const underway = { ...followed, task: (await store.findTask(attempt.task)) ?? followed.task }
 
   const progress = await takeRest(underway, await loadReading(underway, store), ports)
   if (progress === 'superseded') return
@@ -159,8 +161,7 @@ async function judgeEnd(
     return { kind: 'attempt_cancelled', result: collected.result }
   }
   // Asked before the agent is: every agent reports success from a directory that is gone.
-  const loss =
-    worktree === null ? null : describeLoss(ports.worktrees.lookAtWorktree(worktree), worktree)
+  const loss = worktree === null ? null : describeLoss(underway.task, worktree, ports)
   if (loss !== null) return await failed(loss)
 
   if (end.kind === 'timed_out') {

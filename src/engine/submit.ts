@@ -122,6 +122,7 @@ export async function planSubmission(
       argv,
       retryOnCrash: submission.retryOnCrash,
       repo: checkout.place,
+      start: null,
       caller,
       umask: submission.umask,
       priority: submission.priority,

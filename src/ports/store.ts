@@ -9,7 +9,7 @@ import type { AgentEvent, TaskEvent } from '../domain/agent-events.ts'
 import type { CommitId, Fence, TaskId, WorktreeId } from '../domain/ids.ts'
 import type { Failure, Usage } from '../domain/outcome.ts'
 import type { RowRemains } from '../domain/restored.ts'
-import type { Snapshot } from '../domain/snapshot.ts'
+import type { RunningSnapshot, Snapshot } from '../domain/snapshot.ts'
 import type {
   Attempt,
   Idempotency,
@@ -193,6 +193,12 @@ export interface Store {
   /** Of a worktree, the newest first. Refuses with `task_unreadable` where one is damaged. */
   listSnapshots(worktree: WorktreeId): Promise<readonly Snapshot[]>
   forgetSnapshot(worktree: WorktreeId, number: number): Promise<void>
+  /**
+   * The newest snapshot of a running task (null: its files are as it started), in the place of the
+   * one before. It is forgotten when the task ends with a result. False: a newer attempt exists, or
+   * the task does not run any more.
+   */
+  recordRunningSnapshot(attempt: ClaimedAttempt, snapshot: RunningSnapshot | null): Promise<boolean>
 
   /** Writes down where a spare worktree will stand, before it is made. */
   planSpare(order: SpareOrder): Promise<void>

@@ -3,6 +3,7 @@
  * the repository is gone. Directories have mode 0700, files 0600.
  */
 import type { Fence, TaskId, WorktreeId } from '../domain/ids.ts'
+import type { RunningSnapshot } from '../domain/snapshot.ts'
 import type { Attempt, EndedState, TaskRequest } from '../domain/task.ts'
 import type { Environment } from './agent.ts'
 import type { SetUpTime } from './worktrees.ts'
@@ -26,6 +27,13 @@ export interface TaskFiles {
   openSnapshotDirectory(worktree: WorktreeId, number: number): Promise<string>
   /** Takes it away; none is no error. */
   removeSnapshotDirectory(worktree: WorktreeId, number: number): Promise<void>
+  /** Where a snapshot of a running task lies: `snapshot-<fence>-<number>.bundle`. */
+  runningSnapshot(task: TaskId, snapshot: Pick<RunningSnapshot, 'fence' | 'number'>): string
+  /** Takes the snapshots of a running task away, but for one, and what a killed capture has left. */
+  removeRunningSnapshots(
+    task: TaskId,
+    except: Pick<RunningSnapshot, 'fence' | 'number'> | null,
+  ): Promise<void>
   /** Makes the task directory, with the repository's common git directory written down in it. Refuses with `store_unwritable`. */
   create(task: TaskId, repository: string): Promise<void>
   /** Writes prompt and environment; both and their directories are on disk when it returns. */

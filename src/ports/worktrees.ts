@@ -3,7 +3,7 @@
  * directory that an agent could write: every call names the recorded git directory.
  */
 import type { Bounds } from '../domain/configuration.ts'
-import type { CommitId, TaskId, WorktreeId } from '../domain/ids.ts'
+import type { CommitId, Fence, TaskId, WorktreeId } from '../domain/ids.ts'
 import type { RepositoryResult } from '../domain/outcome.ts'
 import type { IncludedFiles } from '../domain/set-up.ts'
 import type { SnapshotContent } from '../domain/snapshot.ts'
@@ -71,6 +71,32 @@ export interface CollectedResult {
  */
 export type SetUpTime = bigint | null
 
+/** What a snapshot of a running task is taken of, and where it goes. */
+export interface RunningOrder {
+  readonly base: Base
+  readonly task: TaskId
+  readonly fence: Fence
+  /** The file that it becomes, in the task directory. */
+  readonly file: string
+  readonly bounds: Bounds
+  readonly setUpAt: SetUpTime
+  /** What the one before has seen; null: there was none. */
+  readonly seen: string | null
+}
+
+/** `seen`: a mark of how the files are, by what the system says of them. */
+export type RunningCapture =
+  /** They are as they were `seen`. */
+  | { readonly kind: 'unchanged' }
+  /** They are those of the base: there is no file. */
+  | { readonly kind: 'as_base'; readonly seen: string }
+  | {
+      readonly kind: 'taken'
+      readonly seen: string
+      readonly commit: CommitId
+      readonly leftOut: readonly string[]
+    }
+
 declare const unleased: unique symbol
 /** A worktree that no task claims: only `engine/retire.ts` can make one, by asking the store. */
 export type UnleasedWorktree = WorktreeRecord & { readonly [unleased]: true }
@@ -122,7 +148,7 @@ export interface Worktrees {
    * not ignore there: it would look like work.
    */
   placeIncluded(worktree: WorktreeRecord, directory: string): Promise<readonly string[]>
-  /** Takes back what `captureBase` wrote into the repository, when the submission fails after it. */
+  /** Takes back what `captureBase` and `holdStart` wrote into the repository, when the submission fails after it. */
   dropBase(commonDir: string, task: TaskId): Promise<void>
   /**
    * Makes a worktree at `path`, which must not exist, born locked with `holdfast <task>` in its
@@ -196,6 +222,30 @@ export interface Worktrees {
     scratch: string,
     setUpAt?: SetUpTime,
   ): Promise<Uint8Array>
+  /**
+   * The agent's files so far as one file in the task directory, for the case that the worktree is
+   * lost; for a task that runs. Neither the worktree nor the repository is touched, and its gits
+   * stand back behind all others. Ignored files and work in submodules are not in it. Refuses with
+   * `changes_too_large` and `capture_failed`. At `leave` it ends whatever git it waits for, and
+   * rejects. Nothing but the file is left in any case.
+   */
+  snapshotRunning(
+    worktree: WorktreeRecord,
+    order: RunningOrder,
+    leave: AbortSignal,
+  ): Promise<RunningCapture>
+  /**
+   * Holds the snapshot that another task starts from, for this one; `bundle` is its file (null: its
+   * commit is in the repository). Its base is held already. Refuses with `no_snapshot`.
+   */
+  holdStart(commonDir: string, task: TaskId, commit: CommitId, bundle: string | null): Promise<void>
+  /**
+   * Gives a worktree that was just made from its base the files of a snapshot, and its HEAD. The
+   * index stays as it was made, or is that of the HEAD.
+   */
+  placeStart(worktree: WorktreeRecord, base: Base, start: CommitId): Promise<void>
+  /** Locks a worktree of ours that somebody has unlocked (`again`), unless git refuses. */
+  keepLocked(worktree: WorktreeRecord): Promise<'locked' | 'again' | 'refused'>
   /**
    * Removes a worktree whose content is proven equal to `collected`: renamed into `trash` (same
    * file system), its registration removed by name, then unlinked. Refuses with `work_left` if

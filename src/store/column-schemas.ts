@@ -107,6 +107,16 @@ const request = z.object({
   retryOnCrash: z.boolean(),
   repo: z.object({ root: z.string(), commonDir: z.string(), subdirectory: z.string() }),
   base,
+  start: z.optional(
+    z.nullable(
+      z.object({
+        from: z.string(),
+        commit,
+        takenAt: z.number(),
+        leftOut: z.array(z.string()),
+      }),
+    ),
+  ),
   caller: z.object({
     kind: z.enum(['terminal', 'claude', 'task', 'program']),
     id: z.nullable(z.string()),
@@ -184,6 +194,14 @@ const taken = z.union([
   }),
 ])
 
+const runningSnapshot = z.object({
+  fence,
+  number: z.number(),
+  commit,
+  takenAt: z.number(),
+  leftOut: z.array(z.string()),
+})
+
 const translation = z.object({
   session: z.nullable(branded<SessionId>()),
   answer: z.nullable(z.string()),
@@ -217,6 +235,7 @@ export const columnSchemas = {
     usage_json: z.nullable(usage),
     taken_json: z.nullable(taken),
     budget_json: z.nullable(budget),
+    snapshot_json: z.nullable(runningSnapshot),
   },
   attempts: { translation_json: z.nullable(translation), usage_json: z.nullable(usage) },
   worktrees: { record_json: z.nullable(worktreeRecord) },

@@ -6,7 +6,7 @@ import type { TaskEventBody } from '../domain/agent-events.ts'
 import type { Budget } from '../domain/budget.ts'
 import { AppError } from '../domain/errors.ts'
 import type { Usage } from '../domain/outcome.ts'
-import type { SnapshotContent } from '../domain/snapshot.ts'
+import type { RunningSnapshot, SnapshotContent } from '../domain/snapshot.ts'
 import { plainRequest, type Taken, type TaskRequest, type TaskState } from '../domain/task.ts'
 import type { Translation } from '../ports/agent.ts'
 import type { SpareWorktree, WorktreeRecord } from '../ports/worktrees.ts'
@@ -78,6 +78,9 @@ export function readSpareWorktree(json: string): SpareWorktree | null {
 
 /** Null: not known; then it counts as not taken, and nothing is given up for it. */
 export const readTaken = (json: string) => parse<Taken>(json) ?? null
+
+/** Null: not known; the files of it stay where they are. */
+export const readRunningSnapshot = (json: string) => parse<RunningSnapshot>(json) ?? null
 
 /** Null: not known; then it holds nothing up. */
 export const readBudget = (json: string) => parse<Budget>(json) ?? null

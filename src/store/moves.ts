@@ -55,10 +55,13 @@ export async function moveTask(
   const { agent, account, fallbacks } = successor ?? task
   const budget =
     event.kind === 'wait_ended' && event.budget !== undefined ? event.budget : task.budget
+  // What was collected is newer.
+  const isCollected = hasEnded(state) && state.result?.commit != null
   await db
     .updateTable('tasks')
     .set({
       ...(dropsSession ? { session: null } : {}),
+      ...(isCollected ? { snapshot_json: null } : {}),
       agent,
       account,
       fallbacks,
@@ -113,7 +116,8 @@ export async function moveTask(
       .execute()
   }
   const session = dropsSession ? null : task.session
-  const moved = { state, stateSince: now, startedAt, failuresInRow, runs, session }
+  const snapshot = isCollected ? null : task.snapshot
+  const moved = { state, stateSince: now, startedAt, failuresInRow, runs, session, snapshot }
   return { ...task, ...moved, agent, account, fallbacks, budget }
 }
 

@@ -43,6 +43,8 @@ export interface Database {
     fallbacks: Generated<number>
     /** Null: it is shown like any other. */
     archived_at: number | null
+    /** Of its files while it runs; null: there is none, or its result is collected. */
+    snapshot_json: string | null
   }
   /** Accounts that are used up. */
   limits: {

@@ -1,7 +1,9 @@
-/** What is left of worktrees that were taken away. */
+/** What is left of worktrees that were taken away, or are lost. */
 import type { Selectable } from 'kysely'
 import type { WorktreeId } from '../domain/ids.ts'
-import type { Snapshot } from '../domain/snapshot.ts'
+import type { RunningSnapshot, Snapshot } from '../domain/snapshot.ts'
+import { activeStates } from '../domain/task.ts'
+import type { ClaimedAttempt } from '../ports/store.ts'
 import { readSnapshotContent } from './columns.ts'
 import type { Database, Db } from './schema.ts'
 
@@ -51,4 +53,20 @@ export async function forgetSnapshot(db: Db, worktree: WorktreeId, number: numbe
     .where('worktree', '=', worktree)
     .where('number', '=', number)
     .execute()
+}
+
+/** See `Store.recordRunningSnapshot`. */
+export async function recordRunningSnapshot(
+  db: Db,
+  { task, fence }: ClaimedAttempt,
+  snapshot: RunningSnapshot | null,
+): Promise<boolean> {
+  const { numUpdatedRows } = await db
+    .updateTable('tasks')
+    .set({ snapshot_json: snapshot === null ? null : JSON.stringify(snapshot) })
+    .where('id', '=', task)
+    .where('attempts', '=', fence)
+    .where('state', 'in', activeStates)
+    .executeTakeFirstOrThrow()
+  return numUpdatedRows > 0n
 }

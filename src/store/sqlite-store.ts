@@ -27,7 +27,12 @@ import { transition } from './moves.ts'
 import { openDatabase } from './open.ts'
 import { findProgress, listAttempts, listUsage, recordSteps, type Step } from './progress.ts'
 import type { Database } from './schema.ts'
-import { forgetSnapshot, listSnapshots, recordSnapshot } from './snapshots.ts'
+import {
+  forgetSnapshot,
+  listSnapshots,
+  recordRunningSnapshot,
+  recordSnapshot,
+} from './snapshots.ts'
 import { forgetSpare, listSpares, planSpare, recordSpare, takeSpare } from './spares.ts'
 import { storeError } from './store-error.ts'
 import { findTwin, submitTask, unlessKnown } from './submissions.ts'
@@ -147,6 +152,7 @@ export async function openSqliteStore(directory: string, clock: Clock): Promise<
     takeSpare: (order, commit) => takeSpare(db, order, commit),
     listSpares: () => listSpares(db),
     forgetSpare: id => forgetSpare(db, id),
+    recordRunningSnapshot: (attempt, snapshot) => recordRunningSnapshot(db, attempt, snapshot),
     listRepositories: () => listRepositories(db),
     releaseLease: worktree => releaseLease(db, worktree),
     findLease: worktree => findLease(db, worktree),

@@ -32,6 +32,8 @@ const REPOSITORY = 'repository'
 const INCLUDED = ['included', 'included.json']
 const SCRATCH = 'scratch'
 const SNAPSHOTS = 'snapshots'
+/** As `src/worktree/running-snapshot.ts` names them. */
+const RUNNING_SNAPSHOT = /^snapshot-\d+-\d+\.bundle$|^snapshotting-\d+$/
 
 const environmentFile = z.record(z.string(), z.string())
 
@@ -39,6 +41,8 @@ const environmentFile = z.record(z.string(), z.string())
 export function makeTaskFiles(home: string): TaskFiles {
   const tasks = join(home, 'tasks')
   const directory = (task: string) => join(tasks, task)
+  const runningSnapshot: TaskFiles['runningSnapshot'] = (task, { fence, number }) =>
+    join(directory(task), `snapshot-${fence}-${number}.bundle`)
   const snapshotDirectory = (worktree: string, number: number) =>
     join(home, SNAPSHOTS, `${worktree}-${number}`)
   return {
@@ -57,6 +61,15 @@ export function makeTaskFiles(home: string): TaskFiles {
     },
     async removeSnapshotDirectory(worktree, number) {
       await rm(snapshotDirectory(worktree, number), { recursive: true, force: true })
+    },
+    runningSnapshot,
+    async removeRunningSnapshots(task, except) {
+      const kept = except === null ? null : runningSnapshot(task, except)
+      for (const name of (await readdir(directory(task)).catch(unlessMissing)) ?? []) {
+        const path = join(directory(task), name)
+        if (!RUNNING_SNAPSHOT.test(name) || path === kept) continue
+        await rm(path, { recursive: true, force: true })
+      }
     },
     create: (task, repository) =>
       explained(tasks, async () => {

@@ -4,7 +4,14 @@ import { messageOf } from '../domain/errors.ts'
 import { asFence, type Fence, type SessionId, type TaskId, type WorktreeId } from '../domain/ids.ts'
 import type { Taken, Task, TaskRequest, TaskState, TaskStateName, Wait } from '../domain/task.ts'
 import type { TaskFilter, UnreadableTask } from '../ports/store.ts'
-import { readBudget, readRequest, readState, readTaken, readUsage } from './columns.ts'
+import {
+  readBudget,
+  readRequest,
+  readRunningSnapshot,
+  readState,
+  readTaken,
+  readUsage,
+} from './columns.ts'
 import { insertNote } from './events.ts'
 import type { Database, Db } from './schema.ts'
 
@@ -54,6 +61,7 @@ export function readTask(row: TaskRow): Task {
             kind: row.worktree_kind,
             pinned: row.worktree_pinned === 1,
           },
+    snapshot: row.snapshot_json === null ? null : readRunningSnapshot(row.snapshot_json),
     usage: row.usage_json === null ? null : readUsage(row.usage_json),
     startedAt: row.started_at === null ? null : Number(row.started_at),
     taken: row.taken_json === null ? null : readTaken(row.taken_json),

@@ -45,6 +45,15 @@ export function viewTask(task: Task, judged: JudgedState): TaskView {
               leftOut: [...changes.leftOut],
             },
     },
+    start: request.start && {
+      from: request.start.from,
+      commit: request.start.commit,
+      takenAt: iso(request.start.takenAt),
+    },
+    snapshot: task.snapshot && {
+      takenAt: iso(task.snapshot.takenAt),
+      leftOut: [...task.snapshot.leftOut],
+    },
     setUp: viewSetUp(request.setUp),
     model: request.model,
     effort: request.effort,

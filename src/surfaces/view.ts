@@ -84,6 +84,10 @@ export const taskView = z.object({
       }),
     ),
   }),
+  /** The snapshot of another task's files that it starts from; null: its files are those of its base. */
+  start: z.nullable(z.object({ from: z.string(), commit: z.string(), takenAt: z.string() })),
+  /** When its files were last kept aside, for the case that its worktree is lost; null: not, or they are collected. */
+  snapshot: z.nullable(z.object({ takenAt: z.string(), leftOut: z.array(z.string()) })),
   setUp: z.nullable(setUpView),
   model: z.nullable(z.string()),
   effort: z.nullable(z.string()),

@@ -1,6 +1,6 @@
 /** Refuses to carry along what is more likely a forgotten ignore rule than work. */
+import type { Bounds } from '../domain/configuration.ts'
 import { AppError } from '../domain/errors.ts'
-import type { CaptureOrder } from '../ports/worktrees.ts'
 import type { Change } from './change.ts'
 import { makeLook } from './contents.ts'
 import { type BytePath, shownPath } from './paths.ts'
@@ -15,7 +15,7 @@ export function refuseTooLarge(
   root: string,
   changes: readonly Change[],
   stopped: boolean,
-  { maxFiles, maxBytes }: CaptureOrder,
+  { maxFiles, maxBytes }: Bounds,
 ): number {
   const look = makeLook(root)
   const sizes: { path: BytePath; size: number }[] = []

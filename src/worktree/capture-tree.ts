@@ -11,7 +11,7 @@ import type { InnerCapture } from './inner-search.ts'
 import type { PrivateIndex } from './private-index.ts'
 import { verifyCommits } from './read-back.ts'
 import { refOf } from './refs.ts'
-import { copyUsableIndex, surveyWorktree } from './survey.ts'
+import { copyUsableIndex, type Survey, surveyWorktree } from './survey.ts'
 
 /** A worktree, or a submodule in one. */
 export interface Tree {
@@ -34,6 +34,8 @@ export interface TreeCapture {
   readonly now: number
   /** A private directory that exists. What is made in it stays until the caller removes it. */
   readonly scratch: string
+  /** Told of each tree that was looked at; where it throws, nothing is captured. */
+  readonly inspect?: (root: string, survey: Survey) => void
 }
 
 export interface CapturedTree {
@@ -67,6 +69,7 @@ export async function captureTree(
   reach('collect.index-copied')
   const place = placeFor(index)
   const survey = await surveyWorktree(git, place, index, { baseTree, setUpAt })
+  capture.inspect?.(tree.path, survey)
   const found = await captureInner(git, tree, place, survey, capture, captureTree)
   const { changes } = found
   const source = { place: async () => place, root: tree.path, format, provingIn: null } as const

@@ -6,7 +6,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { accessSync, constants, existsSync, statfsSync, statSync } from 'node:fs'
-import { setPriority, constants as system } from 'node:os'
+import { setPriority } from 'node:os'
 import { delimiter, join } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
 import { trustedPath } from '../domain/environment.ts'
@@ -119,12 +119,12 @@ const STDERR_KEPT = 64 * 1024
 /**
  * `environment` is the user's: PATH, HOME and what filters need. Its `GIT_*` are not passed on.
  * `umask`: with which git writes into a repository that others may use, too; by default ours.
- * `isBackground`: it runs at the lowest priority.
+ * `niceness`: how far its processes stand back behind others.
  */
 export function makeGit(
   environment: Readonly<Record<string, string | undefined>>,
   umask?: number,
-  isBackground = false,
+  niceness = 0,
 ): Git {
   const inherited = Object.fromEntries(
     Object.entries(environment).filter(
@@ -157,7 +157,7 @@ export function makeGit(
         stdio: [stdin, call.outputTo ?? 'pipe', 'pipe'],
       })
     const child = umask === undefined ? start() : underUmask(umask, start)
-    if (isBackground) giveWay(child.pid)
+    if (niceness !== 0) standBack(child.pid, niceness)
     const disks = [cwd, place?.commonDir ?? place?.gitDir].filter(path => path !== undefined)
     return { child, ended: ending(child, args, call.answers ?? [], cwd, disks) }
   }
@@ -189,16 +189,14 @@ function underUmask<T>(umask: number, start: () => T): T {
   }
 }
 
-/** What it starts itself does the same. */
-function giveWay(pid: number | undefined): void {
+function standBack(pid: number | undefined, niceness: number): void {
   try {
-    if (pid !== undefined) setPriority(pid, system.priority.PRIORITY_LOW)
+    if (pid !== undefined) setPriority(pid, niceness)
   } catch {
-    // It has ended already.
+    // It is over already, or we may not: then it runs as all others do.
   }
 }
 
-/** By name where it is not found: that fails, and is told. */
 function findGit(path: string): string {
   const directories = path.split(delimiter)
   return directories.map(directory => join(directory, 'git')).find(isExecutable) ?? 'git'

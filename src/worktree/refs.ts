@@ -14,7 +14,7 @@ export type TakenAs = 'base' | `snapshot/${number}` | HandState
 export type HandState = 'handed' | 'returned'
 
 /** All that we write into a repository's refs lies below this. */
-export const refOf = (task: string, what: TakenAs | 'result' | `undo/${number}`) =>
+export const refOf = (task: string, what: TakenAs | 'result' | 'start' | `undo/${number}`) =>
   `refs/holdfast/${task}/${what}`
 
 /** See `Worktrees.holdBase`. One spawn, and one for each submodule. */

@@ -212,6 +212,17 @@ export function isLockedFor(registration: string, id: WorktreeId): boolean {
   return readLine(join(registration, 'locked')) === lockReason(id)
 }
 
+/** See `Worktrees.keepLocked`. */
+export async function keepLocked(
+  git: Git,
+  { id, path, gitDir, commonDir }: WorktreeRecord,
+): Promise<'locked' | 'again' | 'refused'> {
+  if (exists(join(gitDir, 'locked'))) return 'locked'
+  const words = ['worktree', 'lock', '--reason', lockReason(id), path]
+  const { status } = await git.run(words, { place: { gitDir: commonDir }, answers: [128] })
+  return status === 0 ? 'again' : 'refused'
+}
+
 /**
  * Removes one registration by name, its tree being gone from `path` already. Git does it; what a
  * killed git left half made, and git therefore does not know, is removed if it bears our lock.

@@ -23,13 +23,21 @@ import { findAllOrphans, takeOver } from './orphans.ts'
 import { FETCH_LIMIT_MS, isPartialClone, withinLimit } from './partial-clone.ts'
 import type { BytePath } from './paths.ts'
 import { placeIncluded } from './place-included.ts'
-import { dropTaken, holdBase, refOf } from './refs.ts'
-import { listRegistered, locateWorktree, lookAtWorktree, openOwnDirectory } from './registration.ts'
+import { dropTaken, holdBase, mayHaveRef, refOf } from './refs.ts'
+import {
+  keepLocked,
+  listRegistered,
+  locateWorktree,
+  lookAtWorktree,
+  openOwnDirectory,
+} from './registration.ts'
 import { defaultBranch, listRemotes, push } from './remotes.ts'
 import { removeWorktree } from './remove.ts'
+import { snapshotRunning } from './running-snapshot.ts'
 import { isContained, returnToBranch, snapshotCommit, takeSnapshot } from './snapshot.ts'
 import { aimSpare, claimSpare, countFiles, readRules, stampOf } from './spare.ts'
 import { findStaleLocks, removeStaleLock } from './stale-locks.ts'
+import { holdStart, placeStart } from './start.ts'
 import { listTrash, purgeTrash } from './trash.ts'
 import { unblocked } from './unblock.ts'
 import { gitVersion } from './version.ts'
@@ -53,11 +61,14 @@ export interface WorktreesNeeds {
   readonly umask?: number
 }
 
+/** For what nobody waits for. */
+const NICENESS = 15
+
 /** The port `Worktrees` on plain `git`. */
 export function makeWorktrees(needs: WorktreesNeeds): Worktrees {
   const { locks, clock, processes, environment, agentsRoot } = needs
   const { freeBytes = freeBytesAt, fetchLimitMs = FETCH_LIMIT_MS } = needs
-  const git = makeGit(environment, needs.umask, needs.isBackground)
+  const git = makeGit(environment, needs.umask, needs.isBackground ? NICENESS : 0)
   const others = new Map<number, Worktrees>()
   const self: Worktrees = {
     withUmask(umask) {
@@ -93,7 +104,12 @@ export function makeWorktrees(needs: WorktreesNeeds): Worktrees {
       takeIncluded(unblocked(git, checkout.place.root), checkout, directory, bounds),
     listIgnored: checkout => listIgnored(unblocked(git, checkout.place.root), checkout),
     placeIncluded: (worktree, directory) => placeIncluded(git, worktree, directory),
-    dropBase: (commonDir, task) => dropTaken(git, commonDir, refOf(task, 'base')),
+    dropBase: async (commonDir, task) => {
+      if (mayHaveRef(commonDir, refOf(task, 'start'))) {
+        await dropTaken(git, commonDir, refOf(task, 'start'))
+      }
+      await dropTaken(git, commonDir, refOf(task, 'base'))
+    },
     createWorktree: (id, path, base, commonDir) =>
       createWorktree(git, locks, clock, processes, { id, path, base, commonDir }, fetchLimitMs),
     makeSpare: async (id, path, commit, commonDir) => {
@@ -140,6 +156,18 @@ export function makeWorktrees(needs: WorktreesNeeds): Worktrees {
       const own = await withOwnFilters(unblocked(git, worktree.path), worktree.commonDir)
       return await diffNow(own, { worktree, base, task, setUpAt, now: clock.now() }, scratch)
     },
+    snapshotRunning: async (record, order, leave) => {
+      const worktree = locateWorktree(record)
+      const nice = makeGit(environment, needs.umask, NICENESS)
+      const taken = await takeOver(nice, clock, processes, worktree.path)
+      const reader = unblocked(taken, worktree.path, undefined, leave)
+      leave.addEventListener('abort', () => void taken.endAll().catch(() => undefined))
+      const own = await withOwnFilters(reader, worktree.commonDir)
+      return await snapshotRunning(own, worktree, order, clock.now())
+    },
+    holdStart: (commonDir, task, commit, bundle) => holdStart(git, commonDir, task, commit, bundle),
+    placeStart: (worktree, base, start) => placeStart(git, worktree, base, start),
+    keepLocked: record => keepLocked(git, locateWorktree(record)),
     removeWorktree: async (record, collected, trash, setUpAt = null) => {
       openOwnDirectory(record)
       const worktree = { ...record, ...locateWorktree(record) }

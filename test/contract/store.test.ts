@@ -50,6 +50,14 @@ function request(facts: Partial<TaskRequest> = {}): TaskRequest {
   }
 }
 
+const snapshotOf = ({ fence }: ClaimedAttempt) => ({
+  fence,
+  number: 1,
+  commit: 'c'.repeat(40) as CommitId,
+  takenAt: 1,
+  leftOut: ['a submodule'],
+})
+
 const result = {
   answer: 'done',
   commit: null,
@@ -245,6 +253,24 @@ describe.each(Object.entries(stores))('the %s store', (_, openStore) => {
     expect(await store.listTasks({})).toHaveLength(1)
   })
 
+  test('the newest snapshot of a running task is known until its result is collected', async () => {
+    const store = await make()
+    for (const commit of ['d'.repeat(40) as CommitId, null]) {
+      await store.submitTask(request())
+      const { attempt } = await claim(store)
+      const first = snapshotOf(attempt)
+      expect(await store.recordRunningSnapshot(attempt, first)).toBe(true)
+      expect(await store.recordRunningSnapshot(attempt, null)).toBe(true)
+      expect(await store.recordRunningSnapshot(attempt, { ...first, number: 2 })).toBe(true)
+      const end = { kind: 'attempt_failed', failure, result: { ...result, commit } } as const
+      const ended = await store.transition(attempt.task, attempt.fence, end, 0)
+      const kept = commit === null ? { ...first, number: 2 } : null
+      expect(ended?.snapshot).toEqual(kept)
+      expect((await store.findTask(attempt.task))?.snapshot).toEqual(kept)
+      expect(await store.recordRunningSnapshot(attempt, first)).toBe(false)
+    }
+  })
+
   test('a stale fence writes nothing', async () => {
     const store = await make()
     await store.submitTask(request())
@@ -263,6 +289,8 @@ describe.each(Object.entries(stores))('the %s store', (_, openStore) => {
         0,
       ),
     ).toBe(false)
+    expect(await store.recordRunningSnapshot(stale, snapshotOf(stale))).toBe(false)
+    expect((await store.findTask(stale.task))?.snapshot).toBeNull()
     expect(await store.leaseWorktree(stale, place(worktreeIdOf(stale.task)))).toBe(false)
     expect((await store.findTask(stale.task))?.state.name).toBe('starting')
     expect((await store.findTask(stale.task))?.session).toBeNull()

@@ -99,6 +99,7 @@ test('a task that is parked for 7 days, 12 hours of them with the machine off, t
         host,
         ticker,
         confinement: await holdfast.confinement(),
+        snapshotEveryMs: 0,
         findAgent: holdfast.agent,
       },
     )

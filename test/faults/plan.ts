@@ -102,6 +102,7 @@ const HAND_BACK = all('Handing back', [HAND_BACK_UNDO])
 const WORKTREE = all('Making a worktree', [
   'worktree.staged',
   'worktree.submodule-made',
+  'worktree.start-placed',
   ...OF_SET_UP,
 ])
 
@@ -293,6 +294,12 @@ export const cases: readonly Case[] = [
   ...strikes('codex cancelled after', ['agent.mid-tool'], EACH),
   ...strikes('codex failed', ['agent.mid-model', 'agent.mid-tool'], EACH),
   ...strikes('retry', ['base.held', 'submission.row-written', 'submission.row-committed'], SELF),
+  ...strikes('kept aside', pointsOf('Snapshots of a running task'), [...SELF, ...TWICE]),
+  ...strikes(
+    'lost',
+    ['base.held', 'start.held', 'worktree.registered', 'worktree.staged', 'worktree.start-placed'],
+    SELF,
+  ),
   ...strikes('after', ['transition.written', 'settle.committed', 'claim.committed'], SELF),
   ...strikes('worker stopped', all('Leaving (a worker with nothing to do, or told to stop)'), SELF),
 ]

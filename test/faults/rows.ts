@@ -9,6 +9,7 @@ export interface TaskRow {
   readonly state_json: string
   readonly attempts: number
   readonly session: string | null
+  readonly snapshot_json: string | null
 }
 
 export interface Rows {
@@ -27,10 +28,13 @@ export interface Rows {
   readonly worktrees: readonly { id: string; path: string; record_json: string | null }[]
 }
 
+const TASKS =
+  'SELECT id, state, state_json, attempts, session, snapshot_json FROM tasks ORDER BY number'
+
 /** Undefined: there is no store yet, or it has no tables yet. */
 export function readRows(home: string): Rows | undefined {
   return reading(home, all => ({
-    tasks: all('SELECT id, state, state_json, attempts, session FROM tasks ORDER BY number'),
+    tasks: all(TASKS),
     events: all(
       `SELECT task, seq, kind, json_extract(body_json, '$.text') AS text, fence FROM events ORDER BY task, seq`,
     ),
@@ -43,9 +47,7 @@ export function readRows(home: string): Rows | undefined {
 
 /** The tasks alone: asked many times a second. */
 export function readTasks(home: string): readonly TaskRow[] {
-  const tasks = reading(home, all =>
-    all('SELECT id, state, state_json, attempts, session FROM tasks ORDER BY number'),
-  )
+  const tasks = reading(home, all => all(TASKS))
   return (tasks ?? []) as readonly TaskRow[]
 }
 

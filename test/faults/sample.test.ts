@@ -29,6 +29,8 @@ const SAMPLE = [
   'cancel after: agent.mid-tool: agent+wrapper+worker',
   'worktree anew: discard.renamed: self',
   'no agent: retire.renamed: self',
+  'kept aside: snapshotting.bundle-renamed: self',
+  'lost: worktree.start-placed: self',
   'put away: snapshot.taken: self',
   'put away: retire.renamed: self+again',
   'brought back: restore.made: self',

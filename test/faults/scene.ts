@@ -1,5 +1,5 @@
 /** One case as it is played: what people do, and what is seen meanwhile. */
-import { existsSync, readdirSync, rmSync } from 'node:fs'
+import { existsSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseTaskId } from '../../src/domain/ids.ts'
@@ -77,6 +77,16 @@ export class Scene {
   async untilSessionIsKnown(id: string): Promise<void> {
     const session = () => readTasks(this.stage.home).find(task => task.id === id)?.session
     await eventually('its session is known', session, LIMIT_MS)
+  }
+
+  /** With a file that its agent has written. */
+  async untilKeptAside(id: string, file: string): Promise<void> {
+    const since = statSync(join(this.stage.home, 'worktrees', id, file)).mtimeMs
+    const isKept = () => {
+      const json = readTasks(this.stage.home).find(task => task.id === id)?.snapshot_json
+      return json != null && JSON.parse(json).takenAt > since
+    }
+    await eventually('its files are kept aside', isKept, LIMIT_MS)
   }
 
   kill(who: readonly Victim[], id: string): Promise<void> {

@@ -4,6 +4,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  rmSync,
   symlinkSync,
   unlinkSync,
   utimesSync,
@@ -78,6 +79,8 @@ const FINISHED: Files = { ...UNFINISHED, 'tool.txt': 'begun by a tool\nended by 
 const succeeded = (files: Files | null) => () =>
   ({ state: 'succeeded', files, worktrees: 1 }) as const
 const TASK = ['run', 'codex', 'do as you are told']
+
+const SNAPSHOTS = { HOLDFAST_SNAPSHOT_SECONDS: '1' }
 
 const ASKING_AGENT = fileURLToPath(new URL('../fixtures/acp-agent.mjs', import.meta.url))
 const ANSWER_EVERY_MS = 100
@@ -465,6 +468,49 @@ ${DONE}`,
       return [id]
     },
     end: succeeded(FINISHED),
+  },
+  'kept aside': {
+    about: 'a task whose files are kept aside while it runs, which is killed',
+    repository: 'dirty',
+    environment: SNAPSHOTS,
+    steps: WORK + DONE,
+    async tell(scene) {
+      scene.stage.arm('agent.mid-tool', 'stand')
+      scene.strike.arm()
+      const id = await scene.submitted(TASK)
+      await scene.strike.landed
+      scene.stage.letGo('agent.mid-tool')
+      await scene.untilEnded(id)
+      return [id]
+    },
+    end: succeeded(FINISHED),
+  },
+  lost: {
+    about: 'a task that starts from files that were kept aside, its worktree having been deleted',
+    repository: 'dirty',
+    environment: SNAPSHOTS,
+    steps: WORK + DONE,
+    async tell(scene) {
+      const { stage } = scene
+      stage.arm('agent.mid-tool', 'stand')
+      const first = await scene.submitted(TASK)
+      await scene.untilReached('agent.mid-tool')
+      await scene.untilKeptAside(first, 'tool.txt')
+      rmSync(join(stage.home, 'worktrees', first), { recursive: true })
+      await scene.untilEnded(first)
+      scene.strike.arm()
+      let second = await scene.submit(['retry', first])
+      if (second === undefined) {
+        await scene.strike.landed
+        makeOld(scene)
+        // The next one clears away what the killed command has left.
+        await scene.ok(['worker', 'stop'])
+        second = await scene.submitted(['retry', first])
+      }
+      await scene.untilEnded(second)
+      return [second]
+    },
+    end: () => ({ ...succeeded(FINISHED)(), besides: 1 }),
   },
   cancel: {
     about: 'a task that is cancelled while its agent waits for a tool',

@@ -15,6 +15,8 @@ export type Expected =
       readonly patch: string | null
       /** Of each task. */
       readonly worktrees: 0 | 1
+      /** Tasks that the story itself has ended, beside those; each has a worktree. */
+      readonly besides?: number
       /** The files of the checkout were written, and then written back. */
       readonly isRestored?: boolean
     }
@@ -32,8 +34,10 @@ export function complaints(stage: Stage, tasks: readonly string[], expected: Exp
     if (row === undefined) found.push(`the task ${id} is lost`)
     else found.push(...endedWrong(stage, row, rows, expected))
   }
-  if (rows.tasks.length !== tasks.length) found.push(`${rows.tasks.length} tasks are there`)
-  if (rows.worktrees.length !== tasks.length * expected.worktrees) {
+  const { besides = 0 } = expected
+  if (rows.tasks.length !== tasks.length + besides)
+    found.push(`${rows.tasks.length} tasks are there`)
+  if (rows.worktrees.length !== tasks.length * expected.worktrees + besides) {
     found.push(`${rows.worktrees.length} worktrees are known`)
   }
   return inTurn(found, () => atHome(stage, rows, expected.isRestored))
@@ -111,6 +115,11 @@ function onDisk(stage: Stage, rows: Rows | undefined): string[] {
   for (const { path, record_json } of rows?.worktrees ?? []) {
     if (record_json === null && existsSync(path)) found.push(`${path} is half made`)
   }
+  for (const { id, snapshot_json } of rows?.tasks ?? []) {
+    const kept = readdirSync(stage.taskDirectory(id)).filter(name => name.startsWith('snapshot-'))
+    const wanted = snapshot_json === null ? 0 : 1
+    if (kept.length !== wanted) found.push(`tasks/${id} has ${kept.join(', ') || 'no snapshot'}`)
+  }
   const met = readIfThere(join(stage.keeper, 'met'))
   if (met !== undefined) found.push(`two agents at once: ${met}`)
   return found
@@ -142,7 +151,7 @@ function inRepository(stage: Stage, rows: Rows | undefined, isRestored: boolean)
 }
 
 const STRAY =
-  /\.new$|\.discarded|^\.result|^index-|^diff-|\.reached$|^environment\.json$|^included|^collecting$|\.kept$/
+  /\.new$|\.discarded|^\.result|^index-|^diff-|\.reached$|^environment\.json$|^included|^collecting$|^snapshotting|\.kept$/
 
 /** Files that only somebody who is in the middle of something has. */
 function strayIn(directory: string, home: string): string[] {

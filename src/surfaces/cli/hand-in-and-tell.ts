@@ -17,6 +17,7 @@ import {
   describeDelta,
   describePermissions,
   describeSetUp,
+  describeStart,
   renderEvent,
 } from './render.ts'
 import { tellLeftOut } from './untaken.ts'
@@ -60,8 +61,10 @@ export async function tellHandedIn(
 ): Promise<number> {
   const { output, interrupted } = context
   if (!isNew) output.tell(`it was handed in before, under the same key: it is ${task.state.name}`)
-  const { base, setUp } = task.request
+  const { base, start, setUp } = task.request
   for (const line of base.changes?.leftOut ?? []) output.tell(`left out: ${line}`)
+  if (start !== null) output.tell(`starts from ${describeStart(start, context.now())}`)
+  for (const line of start?.leftOut ?? []) output.tell(`not in it: ${line}`)
   for (const line of describeSetUp(setUp)) output.tell(line)
   await ringOrTell(context)
   reach('submission.rung')

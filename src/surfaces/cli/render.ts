@@ -52,6 +52,8 @@ export function renderTask(task: TaskView, now: number, output: Output): string 
     ['asked by', `${task.caller.kind} in ${task.caller.directory}`],
     ['repository', task.repo.root],
     ['base', describeBaseView(task)],
+    ['starts from', task.start === null ? null : describeStart(task.start, now)],
+    ['kept aside', describeSnapshot(task, now)],
     ['worktree', task.worktree?.path ?? null],
     ['time limit', task.timeoutMs === null ? null : `${task.timeoutMs / 1000} s of work`],
     ['permissions', describePermissions(task.permissions)],
@@ -72,6 +74,22 @@ export function renderTask(task: TaskView, now: number, output: Output): string 
 /** `base a1b2c3d + 3 modified, 2 untracked`. */
 export function describeBase({ commit, changes }: Base): string {
   return `base ${commit.slice(0, 7)}${countChanges(changes)}`
+}
+
+/** `the files of k3v9, kept aside 5m ago`. */
+export function describeStart(
+  { from, takenAt }: { readonly from: string; readonly takenAt: string | number },
+  now: number,
+): string {
+  return `the files of ${from}, kept aside ${describeAge(now - new Date(takenAt).getTime())} ago`
+}
+
+/** Of files that nothing was collected of since. */
+function describeSnapshot({ snapshot }: TaskView, now: number): string | null {
+  if (snapshot === null) return null
+  const { takenAt, leftOut } = snapshot
+  const missing = leftOut.length === 0 ? '' : ` (not in it: ${leftOut.join('; ')})`
+  return `its files, ${describeAge(now - Date.parse(takenAt))} ago${missing}`
 }
 
 function describeBaseView({ base }: TaskView): string {

@@ -12,14 +12,20 @@ export const retry = defineCommand({
   group: 'Do',
   summary: 'Do an ended task anew: same prompt and base, fresh session and worktree',
   usage,
-  flags: { ...waitFlag, ...timeoutFlag, ...jsonFlag },
+  flags: {
+    fresh: { about: 'without its last snapshot, where its worktree was lost' },
+    ...waitFlag,
+    ...timeoutFlag,
+    ...jsonFlag,
+  },
   examples: ['holdfast retry fix-the-login', 'holdfast retry k3v9 --wait'],
   async run({ flags, words }, context) {
     const { holdfast } = context
     const task = await requireTask(await holdfast.store(), requireWord(words, 'TASK', usage))
     const agent = await holdfast.agent(task.request.agent)
     const { root } = task.request.repo
-    const wish = await readSetUpWish(root, await holdfast.configuration(root), context)
+    const setUp = await readSetUpWish(root, await holdfast.configuration(root), context)
+    const wish = { setUp, fresh: flags.fresh === true }
     const ports = await resubmitPorts(context)
     const plan = await planRetry(task, agent, askerOf(flags, context), wish, ports)
     return await handInAndTell(plan, flags, context)

@@ -1,12 +1,15 @@
 import { statfsSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import {
+  type Configuration,
   configuredPool,
   configuredRetention,
   configuredSlots,
+  configuredSnapshotMs,
 } from '../../../domain/configuration.ts'
 import { AppError, messageOf } from '../../../domain/errors.ts'
 import { describeSandbox } from '../../../domain/sandbox.ts'
+import { SNAPSHOT_EVERY_MS } from '../../../domain/snapshot.ts'
 import { activeStates } from '../../../domain/task.ts'
 import type { HouseTimes } from '../../../engine/work.ts'
 import { viewWorker } from '../../make-view.ts'
@@ -114,10 +117,12 @@ async function runWorker(
   const umask = process.umask(0o077)
   const presence = await holdfast.presence()
   const log = (line: string) => output.tell(`${new Date(now()).toISOString()} ${line}`)
+  const configuration = await configurationOf(context, log)
+  const snapshotEveryMs = configuredSnapshotMs(configuration) ?? SNAPSHOT_EVERY_MS
   const order = {
     slots:
       slots === undefined
-        ? ((await slotsSetBy(context, log)) ??
+        ? (configuredSlots(configuration) ??
           Math.min(Math.max(1, Math.floor(availableParallelism() / 2)), 8))
         : parseSlots(slots),
     idleMs: idle === undefined ? idleOf(context, log) : parseDuration(idle, 'idle'),
@@ -160,6 +165,7 @@ async function runWorker(
         clock: systemClock,
         ticker,
         findAgent: holdfast.agent,
+        snapshotEveryMs,
       }
       await work(order, ports)
     } finally {
@@ -221,15 +227,15 @@ function parseSlots(text: string): number {
 }
 
 /** What a file or a variable says may be wrong, but it may not keep a worker from its tasks. */
-async function slotsSetBy(
+async function configurationOf(
   { holdfast }: CommandContext,
   log: (line: string) => void,
-): Promise<number | undefined> {
+): Promise<Configuration> {
   try {
-    return configuredSlots(await holdfast.configuration(null))
+    return await holdfast.configuration(null)
   } catch (error) {
     log(`the configuration is ignored: ${messageOf(error)}`)
-    return undefined
+    return { environment: {}, repository: {}, user: {} }
   }
 }
 
