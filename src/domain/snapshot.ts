@@ -9,6 +9,11 @@ export interface SnapshotContent {
   /** The branch that HEAD was on, as a full ref; null: on none. */
   readonly branch: string | null
   readonly ignored: IgnoredFiles
+  /**
+   * When its taking began, in nanoseconds since 1970, as the file system says it. Absent: an older
+   * Holdfast did not write it down.
+   */
+  readonly begunAt?: string
 }
 
 /** Ignored files; they lie in the state directory, in `snapshots/<worktree>-<number>/`. */

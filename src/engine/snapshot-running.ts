@@ -26,6 +26,8 @@ const TIMES_REST = 20
 /** Somebody who deletes a tree is done by then: what is left half-way is not to count as its state. */
 const SETTLE_MS = 10_000
 
+const STOP_MS = 2_000
+
 /** Captured, and not yet believed. Null: the files are those of the base. */
 interface Settling {
   readonly snapshot: RunningSnapshot | null
@@ -109,8 +111,10 @@ function watch(watched: Watched, ports: Ports): SnapshotWatch {
     },
     async stop() {
       isStopped = true
-      busy?.leave.abort()
-      await over
+      if (busy === undefined) return
+      busy.leave.abort()
+      // A git that hangs in the kernel does not keep the end waiting.
+      await Promise.race([over, clock.sleep(STOP_MS)])
     },
   }
 }

@@ -9,6 +9,7 @@ import { type CommitId, parseCommitId } from '../domain/ids.ts'
 import type { WorktreeRecord } from '../ports/worktrees.ts'
 import type { Git, GitPlace } from './git.ts'
 import { isPlainIndex } from './index-flags.ts'
+import { findLateBytes } from './late-bytes.ts'
 import { type BytePath, shownPath } from './paths.ts'
 import { copyIndex, emptyIndex, type PrivateIndex, readIndexFacts } from './private-index.ts'
 import { refOf } from './refs.ts'
@@ -27,6 +28,8 @@ export interface Proof {
   readonly index: CommitId | null
   /** Of an ignored file at a tree: whether nothing is lost with it. */
   readonly isKept: (tree: string) => (path: BytePath) => boolean
+  /** Since when no file that git converts may have been written: `late-bytes.ts`. Null: not known. */
+  readonly since: bigint | null
 }
 
 /**
@@ -42,7 +45,7 @@ export async function requireProven(
   git: Git,
   worktree: WorktreeRecord,
   tree: string,
-  { commit, index: indexCommit, isKept }: Proof,
+  { commit, index: indexCommit, isKept, since }: Proof,
   scratch: string,
   care: Care,
 ): Promise<void> {
@@ -82,6 +85,8 @@ export async function requireProven(
   })
   if (answer !== 0) throw left(`commit ${head}`)
   if (!(await isStaged)) throw left('what is staged')
+  const late = since === null ? null : await findLateBytes(git, place, proof, since)
+  if (late !== null) throw left(late)
 }
 
 /**

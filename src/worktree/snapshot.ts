@@ -15,6 +15,7 @@ import { captureBase } from './base.ts'
 import type { Git, GitPlace } from './git.ts'
 import { keepIgnored } from './ignored.ts'
 import { INCLUDED_BYTES, INCLUDED_LIST } from './included.ts'
+import { markTime } from './late-bytes.ts'
 import { dropTaken, refOf } from './refs.ts'
 import { listRegistered, requirePresent } from './registration.ts'
 
@@ -39,6 +40,7 @@ export async function takeSnapshot(git: Git, order: SnapshotOrder): Promise<Snap
   const as = `snapshot/${number}` as const
   // What a killed try has left.
   for (const name of [INCLUDED_BYTES, INCLUDED_LIST]) rmSync(join(directory, name), { force: true })
+  const begunAt = String(markTime(directory))
   const ignored = await keepIgnored(git, place, directory, bounds, setUpAt)
   reach('snapshot.ignored-kept')
   const state = await captureBase(git, {
@@ -59,7 +61,7 @@ export async function takeSnapshot(git: Git, order: SnapshotOrder): Promise<Snap
     })
   }
   reach('snapshot.taken')
-  return { state, branch: await readBranch(git, place), ignored }
+  return { state, branch: await readBranch(git, place), ignored, begunAt }
 }
 
 /** By its recorded git directory: what lies in the worktree is not asked. */

@@ -176,7 +176,7 @@ export function makeWorktrees(needs: WorktreesNeeds): Worktrees {
       const reader = unblocked(unblocked(taken, worktree.path), join(trash, worktree.id))
       const own = await withOwnFilters(reader, worktree.commonDir)
       const isKept = (tree: string) => (path: BytePath) => cameFromSetUp(tree, path, setUpAt)
-      const proof = { commit: collected, index: null, isKept }
+      const proof = { commit: collected, index: null, isKept, since: null }
       await removeWorktree(own, locks, worktree, proof, trash, 'content')
     },
     takeSnapshot: async (record, number, directory, bounds, setUpAt) => {
@@ -197,7 +197,8 @@ export function makeWorktrees(needs: WorktreesNeeds): Worktrees {
       const { dropped } = snapshot.ignored
       const isKept = (tree: string) => keptIn(tree, directory, dropped)
       const index = snapshot.state.changes?.staged ?? snapshot.state.commit
-      const proof = { commit: snapshotCommit(snapshot), index, isKept }
+      const since = snapshot.begunAt === undefined ? null : BigInt(snapshot.begunAt)
+      const proof = { commit: snapshotCommit(snapshot), index, isKept, since }
       await removeWorktree(own, locks, worktree, proof, trash, 'stat')
     },
     listTrash,

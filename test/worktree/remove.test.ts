@@ -169,7 +169,7 @@ describe('a worktree', () => {
         watched,
         locks,
         unleased(made.record),
-        { commit, index: null, isKept: () => () => false },
+        { commit, index: null, since: null, isKept: () => () => false },
         made.scene.trash,
         'content',
       ),

@@ -97,6 +97,7 @@ describe('is brought back to the byte', () => {
     expect(await snapshot({ ...made, record: await found(made) })).toEqual({
       ...content,
       state: expect.objectContaining({ commit: content.state.commit }),
+      begunAt: expect.stringMatching(/^\d+$/),
     })
   })
 
@@ -275,6 +276,7 @@ describe('stays as it is', () => {
   it.each<[string, (agent: Repository) => void]>([
     ['a new file', agent => agent.write('late.txt', 'late\n')],
     ['an edit', agent => agent.write('kept.txt', 'late\n')],
+    ['other line ends alone', agent => agent.write('converted.auto', 'one\r\ntwo\r\n')],
     ['a new ignored file', agent => agent.write('late.ignored', 'late\n')],
     ['an edit of an ignored file', agent => agent.write('kept.ignored', 'LATE\n')],
     [
@@ -298,7 +300,11 @@ describe('stays as it is', () => {
       },
     ],
   ])('when after the snapshot comes %s', async (_name, late) => {
-    const made = await makeMade()
+    const made = await makeMade(repository => {
+      repository.write('.gitattributes', '*.auto text=auto\n')
+      repository.write('converted.auto', 'one\ntwo\n')
+      repository.commit()
+    })
     made.agent.write('kept.ignored', 'soon\n')
     const content = await snapshot(made)
     late(made.agent)

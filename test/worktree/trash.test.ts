@@ -26,7 +26,11 @@ async function putAway(made: Made, number = 1): Promise<string> {
 
 /** A worktree in the trash, with work of every kind. */
 async function makeTrashed() {
-  const made = await makeMade(() => undefined)
+  const made = await makeMade(repository => {
+    repository.write('.gitattributes', '*.auto text=auto\n')
+    repository.write('converted.auto', 'one\n')
+    repository.commit()
+  })
   made.agent.write('kept.txt', 'edited\n')
   made.agent.write('deep/er/new.txt', 'new\n')
   made.agent.write('secret.ignored', 'secret\n')
@@ -51,6 +55,11 @@ describe('a tree in the trash', () => {
       'an edit of an ignored file',
       'secret.ignored',
       tree => writeFileSync(join(tree, 'secret.ignored'), 'SECRET\n'),
+    ],
+    [
+      'another line end',
+      'converted.auto',
+      tree => writeFileSync(join(tree, 'converted.auto'), 'one\r\n'),
     ],
     [
       'an edit of the same size and time',
