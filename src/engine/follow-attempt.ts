@@ -195,7 +195,9 @@ async function watchAttempt(
         if (progress.translation.turn === null && isUsedUp(task.budget, progress.usage)) {
           return { end: { kind: 'over_budget' }, progress }
         }
-        const stall = run.agent === 'alive' ? stallWatch.look(look) : null
+        // What a snapshot does there is no work of the agent's.
+        const canTell = run.agent === 'alive' && !snapshots.isBusy()
+        const stall = canTell ? stallWatch.look(look) : null
         if (stall !== null) return { end: { kind: 'stalled', ...stall }, progress }
         await hearing.orTick(ticker.next())
       }

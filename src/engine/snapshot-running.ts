@@ -13,6 +13,8 @@ import type { FollowPorts, Underway } from './follow-attempt.ts'
 export interface SnapshotWatch {
   /** To be asked at every look at a live agent; `now` is measured. Begins what is due, at most. */
   look(now: number): void
+  /** Its gits stand in the worktree now, where else only the attempt's processes do. */
+  isBusy(): boolean
   /** Ends what is under way, which leaves nothing. */
   stop(): Promise<void>
 }
@@ -39,7 +41,7 @@ export function snapshotWhileRunning(underway: Underway, ports: Ports): Snapshot
   const { worktree } = underway
   const isOff = worktree === null || ports.snapshotEveryMs === 0
   return isOff
-    ? { look: () => undefined, stop: async () => undefined }
+    ? { look: () => undefined, isBusy: () => false, stop: async () => undefined }
     : watch({ ...underway, worktree }, ports)
 }
 
@@ -109,6 +111,7 @@ function watch(watched: Watched, ports: Ports): SnapshotWatch {
         begin(now, () => keep(ripe))
       }
     },
+    isBusy: () => busy !== undefined,
     async stop() {
       isStopped = true
       if (busy === undefined) return

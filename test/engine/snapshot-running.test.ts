@@ -127,7 +127,7 @@ test('a failure is told once, however often it comes; what takes too long is one
 test('the end waits for none, and hears of none; where it is off, none is taken', async () => {
   const { at, watch, notes, orders } = makeScene(['hangs'])
   await at(EVERY)
-  expect(orders).toHaveLength(1)
+  expect([orders.length, watch.isBusy()]).toEqual([1, true])
   await watch.stop()
   expect(notes).toEqual([])
   const off = makeScene([taken('a')], 0)
