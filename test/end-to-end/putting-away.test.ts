@@ -190,7 +190,7 @@ test('a damaged row of the newest snapshot is told, and no older one is taken fo
   await house.ok(['restore', id])
   goOn(house, id)
   await house.ok(['archive', id])
-  const store = new DatabaseSync(join(house.home, 'store.db'))
+  const store = new DatabaseSync(join(house.home, 'store.db'), { timeout: 5_000 })
   store.exec("UPDATE snapshots SET content_json = '{' WHERE number = 2")
   store.close()
   const { code, stderr } = await house.run(['restore', id])

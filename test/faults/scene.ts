@@ -1,5 +1,5 @@
 /** One case as it is played: what people do, and what is seen meanwhile. */
-import { existsSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, rmSync, utimesSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseTaskId } from '../../src/domain/ids.ts'
@@ -79,10 +79,11 @@ export class Scene {
     await eventually('its session is known', session, LIMIT_MS)
   }
 
-  /** With a file that its agent has written. */
+  /** As they are now. `file`: one of them, whose time is set again and again: else all is as it was. */
   async untilKeptAside(id: string, file: string): Promise<void> {
-    const since = statSync(join(this.stage.home, 'worktrees', id, file)).mtimeMs
+    const since = Date.now()
     const isKept = () => {
+      utimesSync(join(this.stage.home, 'worktrees', id, file), Date.now() / 1000, Date.now() / 1000)
       const json = readTasks(this.stage.home).find(task => task.id === id)?.snapshot_json
       return json != null && JSON.parse(json).takenAt > since
     }
