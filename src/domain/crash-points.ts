@@ -85,7 +85,7 @@ const points = {
     'spare.recorded': 'a task may take it over',
     'spare.dropped': 'one that was not wanted any more is gone, and its row is not',
     'spare.taken': 'its row says which worktree it is to become',
-    'spare.filled': 'it holds what the task starts from',
+    'spare.filled': 'the task’s files are in it',
     'spare.locked': 'its lock bears the name of the task',
     'spare.renamed': 'its registration says where it will stand',
     'spare.moved': 'it stands there',

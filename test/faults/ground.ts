@@ -53,13 +53,8 @@ export class Ground {
   /** A directory for one case. */
   makeRoom(): string {
     this.#stages += 1
-<<<<<<< HEAD
     // Of one width: the processes of a case are found by its path, which is no part of another one.
     const room = join(this.scratch, String(this.#stages).padStart(4, '0'))
-=======
-    // None is the beginning of another: by their paths processes are found.
-    const room = join(this.scratch, String(this.#stages).padStart(5, '0'))
->>>>>>> f136501 (The stories of the kill matrix do not meet each other's processes; a test waits for the store)
     mkdirSync(room)
     return room
   }
