@@ -15,6 +15,7 @@ import { measureRun } from './run.ts'
 import { measureStatus } from './status.ts'
 import { drawTable, type Figure, type Row, rowWithout } from './table.ts'
 import { measureWorker } from './worker.ts'
+import { measureWorktrees } from './worktrees.ts'
 
 const figures: Readonly<Record<string, Figure<Place>>> = {
   run: measureRun,
@@ -24,6 +25,7 @@ const figures: Readonly<Record<string, Figure<Place>>> = {
   worker: measureWorker,
   recovery: measureRecovery,
   agents: measureAgents,
+  worktrees: measureWorktrees,
 }
 
 const shownLoad = () => loadavg().map(load => load.toFixed(1))[0]
