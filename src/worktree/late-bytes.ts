@@ -2,7 +2,16 @@
  * Git takes a file for unchanged where only what it converts is another: line ends, what a filter
  * drops. Whoever writes such after a snapshot is found by the time of change that the kernel sets.
  */
-import { closeSync, fstatSync, lstatSync, openSync, rmSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readFileSync,
+  rmSync,
+} from 'node:fs'
+import { homedir } from 'node:os'
 import { join } from 'node:path'
 import type { CommitId } from '../domain/ids.ts'
 import { splitAtNul, startConversionReader } from './conversion.ts'
@@ -25,16 +34,41 @@ export function markTime(directory: string): bigint {
   }
 }
 
+/** Attributes for all repositories, where nothing says otherwise: gitattributes(5). */
+const ATTRIBUTES = [
+  '/etc/gitattributes',
+  join(process.env.XDG_CONFIG_HOME || join(homedir(), '.config'), 'git', 'attributes'),
+]
+/** Names in such an index are cut short where they begin like the one before. */
+const SHORTENED = 4
+
+/**
+ * Whether git may convert any file at all: by its settings, and by whether anything has attributes.
+ * `indexFile` names all files.
+ */
+async function mayConvert(
+  git: Git,
+  place: GitPlace & { readonly indexFile: string },
+): Promise<boolean> {
+  const info = join(place.commonDir ?? place.gitDir, 'info', 'attributes')
+  if ([info, ...ATTRIBUTES].some(file => existsSync(file))) return true
+  const index = readFileSync(place.indexFile)
+  if (index.readUInt32BE(4) >= SHORTENED || index.includes('.gitattributes')) return true
+  const { autocrlf, attributesFile } = await readSettings(git, place)
+  return autocrlf || attributesFile !== undefined
+}
+
 /**
  * The files of the commit that git converts, and that were written since, whatever was written; in
- * words, null: none. One spawn, and two more where any file was.
+ * words, null: none. One spawn, and three more where git converts any.
  */
 export async function findLateBytes(
   git: Git,
-  place: GitPlace & { readonly workTree: string },
+  place: GitPlace & { readonly workTree: string; readonly indexFile: string },
   commit: CommitId,
   since: bigint,
 ): Promise<string | null> {
+  if (!(await mayConvert(git, place))) return null
   const { stdout } = await git.run(['ls-tree', '-r', '-z', '--name-only', commit], { place })
   const written = splitAtNul(stdout)
     .map(parsePath)

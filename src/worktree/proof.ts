@@ -97,17 +97,26 @@ export async function findUnproven(
   git: Git,
   commonDir: string,
   tree: string,
-  { commit, isKept }: { readonly commit: CommitId; readonly isKept: (path: BytePath) => boolean },
+  {
+    commit,
+    isKept,
+    since,
+  }: {
+    readonly commit: CommitId
+    readonly isKept: (path: BytePath) => boolean
+    readonly since: bigint
+  },
   scratch: string,
 ): Promise<string | null> {
   using index = emptyIndex(scratch)
   const place = { gitDir: commonDir, workTree: tree, indexFile: index.file }
   await git.run(['read-tree', '-m', commit], { place, config: NOT_SPARSE })
-  return describeDiffering(await lookAt(git, place, NOT_SPARSE), entry =>
+  const differing = describeDiffering(await lookAt(git, place, NOT_SPARSE), entry =>
     entry.kind === 'tracked'
       ? entry.unstaged !== '.' && entry.unstaged !== 'D'
       : entry.kind === 'unmerged' || !isKept(entry.path),
   )
+  return differing ?? (await findLateBytes(git, place, commit, since))
 }
 
 /** The settings of the repository's own checkout are none of a tree that has left its worktree. */

@@ -17,6 +17,8 @@ export interface Settings {
   readonly worktreeConfig: boolean
   /** The user's own `checkout.workers`, if there is one. */
   readonly checkoutWorkers: string | undefined
+  /** The user's own `core.attributesFile`, if there is one. */
+  readonly attributesFile: string | undefined
   /** Of all of it. */
   readonly fingerprint: string
 }
@@ -55,6 +57,7 @@ export async function readSettings(git: Git, place: GitPlace): Promise<Settings>
     sparse: isTrue('core.sparsecheckout', false) ? given(SPARSE_KEYS) : null,
     worktreeConfig: isTrue('extensions.worktreeconfig', false),
     checkoutWorkers: values.get('checkout.workers'),
+    attributesFile: values.get('core.attributesfile'),
     fingerprint: createHash('sha256').update(stdout).digest('hex'),
   }
 }

@@ -16,7 +16,6 @@ import { cameFromSetUp } from './came-from-set-up.ts'
 import { discardTree } from './discard.ts'
 import { withOwnFilters } from './filters.ts'
 import type { Git } from './git.ts'
-import { findLateBytes } from './late-bytes.ts'
 import { findUnproven } from './proof.ts'
 import { unblocked } from './unblock.ts'
 
@@ -131,10 +130,8 @@ async function whyKept(
     cameFromSetUp(tree, path, notedAt + 1n)
   try {
     const own = await withOwnFilters(unblocked(git, tree), commonDir)
-    const place = { gitDir: commonDir, workTree: tree }
-    const late =
-      (await findUnproven(own, commonDir, tree, { commit: proof, isKept }, trash)) ??
-      (await findLateBytes(own, place, proof, notedAt))
+    const held = { commit: proof, isKept, since: notedAt }
+    const late = await findUnproven(own, commonDir, tree, held, trash)
     return late === null ? null : `it holds what came in late: ${late}`
   } catch (error) {
     return `it could not be compared: ${messageOf(error)}`
