@@ -25,6 +25,7 @@ const VARIABLES = {
   keepWorktrees: 'HOLDFAST_KEEP_WORKTREES',
   spareWorktrees: 'HOLDFAST_SPARE_WORKTREES',
   snapshotSeconds: 'HOLDFAST_SNAPSHOT_SECONDS',
+  idleDays: 'HOLDFAST_IDLE_DAYS',
 } as const
 
 /** Those that are whole numbers. */
@@ -34,6 +35,7 @@ const NUMBERS: readonly string[] = [
   'keepWorktrees',
   'spareWorktrees',
   'snapshotSeconds',
+  'idleDays',
 ]
 
 export interface ConfigurationSources {

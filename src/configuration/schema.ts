@@ -129,6 +129,14 @@ export const settings = (agents: readonly string[]) =>
       places: ['user', 'environment'],
       variable: 'HOLDFAST_SNAPSHOT_SECONDS',
     },
+    idleDays: {
+      about:
+        'a managed worktree in which no task has ended for so many days is put away, also if it is among the newest; it can be restored',
+      allowed: 'a whole number of days from 1',
+      otherwise: 'age does not matter',
+      places: ['user', 'environment'],
+      variable: 'HOLDFAST_IDLE_DAYS',
+    },
   }) satisfies Record<string, SettingInfo>
 
 /** What may stand in each place. */
@@ -166,6 +174,7 @@ export function makeSchemas(agents: readonly string[]) {
     keepWorktrees: described('keepWorktrees', count),
     spareWorktrees: described('spareWorktrees', count),
     snapshotSeconds: described('snapshotSeconds', count),
+    idleDays: described('idleDays', z.int().check(z.gte(1))),
   }
   return {
     repository: z.strictObject({

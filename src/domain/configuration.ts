@@ -39,6 +39,8 @@ export interface UserSettings extends Settings {
   readonly spareWorktrees?: number | undefined
   /** How often the files of a running task are snapshotted, in seconds; 0: never. */
   readonly snapshotSeconds?: number | undefined
+  /** How long a managed worktree stays in which nothing happens, in days. */
+  readonly idleDays?: number | undefined
 }
 
 /** By place; what a place does not set is absent in it. */
@@ -120,10 +122,12 @@ export function configuredSnapshotMs({ environment, user }: Configuration): numb
   const seconds = environment.snapshotSeconds ?? user.snapshotSeconds
   return seconds === undefined ? undefined : seconds * 1_000
 }
+const DAY_MS = 86_400_000
 
 export function configuredRetention({ environment, user }: Configuration): RetentionPolicy {
   const keep = environment.keepWorktrees ?? user.keepWorktrees ?? DEFAULT_RETENTION.keep
-  return { ...DEFAULT_RETENTION, keep }
+  const days = environment.idleDays ?? user.idleDays
+  return { keep, maxIdleMs: days === undefined ? DEFAULT_RETENTION.maxIdleMs : days * DAY_MS }
 }
 
 export function configuredPool({ environment, user }: Configuration): PoolPolicy {

@@ -11,7 +11,7 @@ export interface Candidate {
   readonly retiring: boolean
   /** A task uses it, or will. */
   readonly isInUse: boolean
-  /** When its last task ended, or it was made; milliseconds since 1970. */
+  /** When its last task ended, or it was made or brought back; milliseconds since 1970. */
   readonly idleSince: number
   /** Its changes are nowhere but here. */
   readonly isUntaken: boolean

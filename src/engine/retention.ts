@@ -55,7 +55,7 @@ function groupByWorktree(tasks: readonly Task[]): Map<WorktreeId, Task[]> {
 }
 
 async function describe(
-  { id, kind, pinned, retiring, leasedTo, commonDir, record }: StoredWorktree,
+  { id, kind, pinned, retiring, leasedTo, commonDir, record, madeAt }: StoredWorktree,
   tasks: readonly Task[],
   worktrees: PutAwayPorts['worktrees'],
 ): Promise<Candidate> {
@@ -69,7 +69,7 @@ async function describe(
     retiring,
     // A worktree of which nothing is known is not ours to judge.
     isInUse: isInUse || record === null,
-    idleSince: Math.max(0, ...times),
+    idleSince: Math.max(madeAt, ...times),
     isUntaken:
       newest !== undefined && !isInUse && kind === 'managed'
         ? await isNowhereElse(newest, commonDir, worktrees)

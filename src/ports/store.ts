@@ -290,6 +290,8 @@ export interface StoredWorktree extends WorktreePlan {
   readonly pinned: boolean
   /** It is being taken away, or was when whoever did it died. */
   readonly retiring: boolean
+  /** When it was made, or last brought back; milliseconds since 1970. */
+  readonly madeAt: number
 }
 
 /** A spare worktree, or the one that it is to become. */

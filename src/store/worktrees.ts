@@ -86,6 +86,7 @@ function readWorktree(row: WorktreeRow): StoredWorktree {
     leasedTo: row.leased_to as TaskId | null,
     pinned: row.pinned === 1,
     retiring: row.retiring === 1,
+    madeAt: Number(row.created_at),
   }
 }
 
@@ -126,10 +127,10 @@ export async function planWorktree(
   { id, kind, path, commonDir }: WorktreePlan,
   now: number,
 ): Promise<void> {
-  const values = { path, record_json: null, retiring: 0 }
+  const values = { path, record_json: null, retiring: 0, created_at: now }
   await db
     .insertInto('worktrees')
-    .values({ id, kind, repository: commonDir, pinned: 0, created_at: now, ...values })
+    .values({ id, kind, repository: commonDir, pinned: 0, ...values })
     .onConflict(conflict => conflict.column('id').doUpdateSet(values))
     .execute()
 }

@@ -35,8 +35,10 @@ test('each place is read', async () => {
   const { load, inRepository, inHome } = places()
   inRepository('\uFEFF{ "$schema": "x", "agent": "codex", "capture": { "maxBytes": 7 } }')
   inHome('{ "permissions": "full", "slots": 3 }')
-  expect(await load({ HOLDFAST_EFFORT: 'low', HOLDFAST_SLOTS: '2' })).toEqual({
-    environment: { effort: 'low', slots: 2 },
+  expect(
+    await load({ HOLDFAST_EFFORT: 'low', HOLDFAST_SLOTS: '2', HOLDFAST_IDLE_DAYS: '9' }),
+  ).toEqual({
+    environment: { effort: 'low', slots: 2, idleDays: 9 },
     repository: { $schema: 'x', agent: 'codex', capture: { maxBytes: 7 } },
     user: { permissions: 'full', slots: 3 },
   })

@@ -6,6 +6,7 @@ import {
   configuredBounds,
   configuredChoice,
   configuredPermissions,
+  configuredRetention,
   defaultBounds,
 } from '../../src/domain/configuration.ts'
 import type { PermissionMode } from '../../src/domain/permissions.ts'
@@ -50,6 +51,15 @@ test.each<[PermissionMode | undefined, 'read-only' | 'workspace' | undefined, st
   expect(configuredPermissions(set)).toBe(holds)
   const environment = { permissions: 'workspace' } as const
   expect(configuredPermissions({ ...set, environment })).toBe('workspace')
+})
+
+test('how many worktrees stay, and for how long, is each set by itself', () => {
+  expect(configuredRetention(configuration({}))).toEqual({ keep: 15, maxIdleMs: null })
+  const set = configuration({
+    user: { keepWorktrees: 3, idleDays: 30 },
+    environment: { idleDays: 1 },
+  })
+  expect(configuredRetention(set)).toEqual({ keep: 3, maxIdleMs: 86_400_000 })
 })
 
 test('each bound is looked for by itself', () => {

@@ -3,7 +3,7 @@ import { purgeTrash } from '../../../engine/purge.ts'
 import { type Fate, planRetention, type Retained, retain } from '../../../engine/retention.ts'
 import { defineCommand, jsonFlag, refuseWords } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
-import { parseCount } from '../flags.ts'
+import { parseCount, parseDuration } from '../flags.ts'
 import { putAwayPorts } from '../hand-in-ports.ts'
 
 const usage = 'gc'
@@ -16,16 +16,28 @@ export const gc = defineCommand({
   flags: {
     dryRun: { about: 'only say what would go, what stays, and why' },
     keep: { about: 'how many stay, the newest (default: as configured, else 15)', value: 'N' },
+    idle: {
+      about:
+        'those in which nothing happened for so long go too (default: as configured, else none)',
+      value: 'DURATION',
+    },
     ...jsonFlag,
   },
-  examples: ['holdfast gc --dry-run', 'holdfast gc', 'holdfast gc --keep 3'],
+  examples: [
+    'holdfast gc --dry-run',
+    'holdfast gc',
+    'holdfast gc --keep 3',
+    'holdfast gc --idle 30d',
+  ],
   async run({ flags, words }, context) {
     refuseWords(words, usage)
     const { holdfast, output } = context
     const ports = await putAwayPorts(context)
     const policy = configuredRetention(await holdfast.configuration(null))
     const keep = flags.keep === undefined ? policy.keep : parseCount(flags.keep, 'keep')
-    const fates = await planRetention({ ...policy, keep }, ports)
+    const maxIdleMs =
+      flags.idle === undefined ? policy.maxIdleMs : parseDuration(flags.idle, 'idle')
+    const fates = await planRetention({ keep, maxIdleMs }, ports)
     const done = flags.dryRun === true ? [] : await retain(fates, ports, context.interrupted)
     const purged =
       flags.dryRun === true ? [] : await purgeTrash(ports, () => !context.interrupted.aborted)
