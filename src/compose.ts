@@ -15,10 +15,12 @@ import type { Sandbox } from './domain/sandbox.ts'
 import type { Agent } from './ports/agent.ts'
 import type { Applications } from './ports/applications.ts'
 import type { Confinement } from './ports/confinement.ts'
+import type { Disk } from './ports/disk.ts'
 import type { GitHub } from './ports/github.ts'
 import type { Locks } from './ports/lock.ts'
 import type { ProcessHost } from './ports/process-host.ts'
 import type { ProcessTable } from './ports/process-table.ts'
+import type { RawOutput } from './ports/raw-output.ts'
 import type { RepositoryFiles } from './ports/repository-files.ts'
 import type { Store } from './ports/store.ts'
 import type { TaskFiles } from './ports/task-files.ts'
@@ -43,6 +45,8 @@ export interface Composition {
   store(): Promise<Store>
   files(): Promise<TaskFiles>
   host(): Promise<ProcessHost>
+  rawOutput(): Promise<RawOutput>
+  disk(): Promise<Disk>
   processes(): Promise<ProcessTable>
   locks(): Promise<Locks>
   upkeep(): Promise<Upkeep>
@@ -175,6 +179,12 @@ export function compose(environment: Variables, entry: string): Composition {
     store,
     files,
     host,
+    async disk() {
+      return (await import('./store/disk.ts')).makeDisk(home)
+    },
+    async rawOutput() {
+      return (await import('./process/raw-output.ts')).makeRawOutput()
+    },
     processes,
     locks,
     upkeep,

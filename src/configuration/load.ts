@@ -26,6 +26,7 @@ const VARIABLES = {
   spareWorktrees: 'HOLDFAST_SPARE_WORKTREES',
   snapshotSeconds: 'HOLDFAST_SNAPSHOT_SECONDS',
   idleDays: 'HOLDFAST_IDLE_DAYS',
+  diskBytes: 'HOLDFAST_DISK_BYTES',
 } as const
 
 /** Those that are whole numbers. */
@@ -36,6 +37,7 @@ const NUMBERS: readonly string[] = [
   'spareWorktrees',
   'snapshotSeconds',
   'idleDays',
+  'diskBytes',
 ]
 
 export interface ConfigurationSources {

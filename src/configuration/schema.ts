@@ -137,6 +137,14 @@ export const settings = (agents: readonly string[]) =>
       places: ['user', 'environment'],
       variable: 'HOLDFAST_IDLE_DAYS',
     },
+    diskBytes: {
+      about:
+        'how much of the disk worktrees, trash, task directories and raw output may take together; what is over that is reclaimed, never anything that could not be had again',
+      allowed: 'a whole number from 0',
+      otherwise: '20000000000, or a tenth of the disk if that is less',
+      places: ['user', 'environment'],
+      variable: 'HOLDFAST_DISK_BYTES',
+    },
   }) satisfies Record<string, SettingInfo>
 
 /** What may stand in each place. */
@@ -175,6 +183,7 @@ export function makeSchemas(agents: readonly string[]) {
     spareWorktrees: described('spareWorktrees', count),
     snapshotSeconds: described('snapshotSeconds', count),
     idleDays: described('idleDays', z.int().check(z.gte(1))),
+    diskBytes: described('diskBytes', count),
   }
   return {
     repository: z.strictObject({

@@ -41,6 +41,8 @@ export interface UserSettings extends Settings {
   readonly snapshotSeconds?: number | undefined
   /** How long a managed worktree stays in which nothing happens, in days. */
   readonly idleDays?: number | undefined
+  /** How much of the disk may be taken, in bytes. */
+  readonly diskBytes?: number | undefined
 }
 
 /** By place; what a place does not set is absent in it. */
@@ -133,6 +135,11 @@ export function configuredRetention({ environment, user }: Configuration): Reten
 export function configuredPool({ environment, user }: Configuration): PoolPolicy {
   const size = environment.spareWorktrees ?? user.spareWorktrees ?? DEFAULT_POOL.size
   return { ...DEFAULT_POOL, size }
+}
+
+/** Null: nothing is set. */
+export function configuredDiskBytes({ environment, user }: Configuration): number | null {
+  return environment.diskBytes ?? user.diskBytes ?? null
 }
 
 export function configuredSlots({ environment, user }: Configuration): number | undefined {

@@ -181,6 +181,17 @@ const points = {
     'restore.made': 'the worktree stands again',
     'restore.recorded': 'and its row says so',
   },
+  'Reclaiming build output': {
+    'reclaim.moved': 'a directory that a program makes anew is out of its place, in the trash',
+    'reclaim.unlinked': 'its files are gone',
+  },
+  'Keeping raw output small': {
+    'raw-output.written': 'it is compressed beside itself, and synced',
+    'raw-output.compressed': 'that was read back, and is in its place; the plain one is there too',
+    'raw-output.plain-removed': 'the plain one is gone',
+    'raw-output.drop-noted': 'it is written down that it is dropped; it is still there',
+    'raw-output.dropped': 'it is gone from the disk',
+  },
   'Making a branch (the commands `branch` and `pr`)': {
     'branch.committed': 'the commit is there; no branch is',
     'branch.made': 'the branch is there; the row does not say so',

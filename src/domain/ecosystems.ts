@@ -1,4 +1,7 @@
-/** How the packages of common ecosystems are installed, told from files at the top of a checkout. Pure. */
+/**
+ * How the packages of common ecosystems are installed, told from files at the top of a checkout; and
+ * where their programs put what they make. Pure.
+ */
 
 export interface Installation {
   /** The file that speaks for it. */
@@ -48,3 +51,22 @@ function isNewYarn({ argv }: Installation, names: ReadonlySet<string>, version: 
   if (argv[0] !== 'yarn') return false
   return names.has('.yarnrc.yml') || /^(?:[2-9]|[1-9]\d)/.test(version)
 }
+
+/** Directories that tools fill by themselves, and that nobody writes anything of their own into. */
+export const REBUILT_DIRECTORIES: ReadonlySet<string> = new Set([
+  'node_modules',
+  'bower_components',
+  '__pycache__',
+  '.venv',
+  '.tox',
+  '.nox',
+  '.mypy_cache',
+  '.pytest_cache',
+  '.ruff_cache',
+  '.gradle',
+  '.next',
+  '.nuxt',
+  '.svelte-kit',
+  '.turbo',
+  '.parcel-cache',
+])

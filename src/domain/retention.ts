@@ -15,6 +15,8 @@ export interface Candidate {
   readonly idleSince: number
   /** Its changes are nowhere but here. */
   readonly isUntaken: boolean
+  /** What it takes on the disk; null: that was not measured yet. */
+  readonly bytes: number | null
 }
 
 export interface RetentionPolicy {
@@ -33,28 +35,52 @@ export interface Decision {
   readonly why: string
 }
 
-/** In the order in which they go: the oldest first. */
+/**
+ * In the order in which they go: the oldest first. `over`: so many bytes are to be free when they
+ * have gone; for that also those go that are among the newest, the oldest first, until it is enough.
+ */
 export function decideRetention(
   candidates: readonly Candidate[],
+  policy: RetentionPolicy,
+  now: number,
+  over = 0,
+): readonly Decision[] {
+  const byAge = [...candidates].sort((a, b) => a.idleSince - b.idleSince)
+  const managed = byAge.filter(({ kind }) => kind === 'managed')
+  const newest = new Set(managed.slice(Math.max(0, managed.length - policy.keep)))
+  let left = over
+  const decided = byAge.map(candidate => {
+    const decision = decide(candidate, newest.has(candidate), policy, now)
+    if (decision.goes) left -= candidate.bytes ?? 0
+    return { candidate, ...decision }
+  })
+  return decided.map(({ candidate, goes, why, isSpare }) => {
+    const { id, bytes } = candidate
+    if (goes || !isSpare || left <= 0 || bytes === null) return { id, goes, why }
+    left -= bytes
+    return { id, goes: true, why: 'the disk budget is exceeded' }
+  })
+}
+
+/** `isSpare`: it stays, and would not if the disk was needed. */
+function decide(
+  candidate: Candidate,
+  isNewest: boolean,
   { keep, maxIdleMs }: RetentionPolicy,
   now: number,
-): readonly Decision[] {
-  const managed = candidates.filter(({ kind }) => kind === 'managed')
-  const newest = [...managed].sort((a, b) => b.idleSince - a.idleSince).slice(0, keep)
-  const decide = (candidate: Candidate): Omit<Decision, 'id'> => {
-    const { kind, pinned, retiring, isInUse, isUntaken, idleSince } = candidate
-    const stays = (why: string) => ({ goes: false, why })
-    if (kind === 'borrowed') return stays('it is your own checkout')
-    if (isInUse) return stays('a task uses it')
-    if (retiring) return { goes: true, why: 'it was being put away' }
-    if (kind === 'permanent') return stays('it is permanent')
-    if (pinned) return stays('it is pinned')
-    const isOld = maxIdleMs !== null && now - idleSince > maxIdleMs
-    if (newest.includes(candidate) && !isOld) return stays(`it is one of the newest ${keep}`)
-    if (isUntaken) return stays('its changes were not taken yet')
-    return { goes: true, why: isOld ? 'it was not used for long' : `${keep} newer ones stay` }
+): Omit<Decision, 'id'> & { readonly isSpare: boolean } {
+  const { kind, pinned, retiring, isInUse, isUntaken, idleSince } = candidate
+  const stays = (why: string) => ({ goes: false, why, isSpare: false })
+  const goes = (why: string) => ({ goes: true, why, isSpare: false })
+  if (kind === 'borrowed') return stays('it is your own checkout')
+  if (isInUse) return stays('a task uses it')
+  if (retiring) return goes('it was being put away')
+  if (kind === 'permanent') return stays('it is permanent')
+  if (pinned) return stays('it is pinned')
+  const isOld = maxIdleMs !== null && now - idleSince > maxIdleMs
+  if (isNewest && !isOld) {
+    return { goes: false, why: `it is one of the newest ${keep}`, isSpare: !isUntaken }
   }
-  return [...candidates]
-    .sort((a, b) => a.idleSince - b.idleSince)
-    .map(candidate => ({ id: candidate.id, ...decide(candidate) }))
+  if (isUntaken) return stays('its changes were not taken yet')
+  return goes(isOld ? 'it was not used for long' : `${keep} newer ones stay`)
 }

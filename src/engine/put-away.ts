@@ -145,7 +145,10 @@ async function forget(
 }
 
 /** Whoever stands in it is at work there, whatever the store knows of. */
-function refuseInhabited(path: string, { processes, directory: here }: PutAwayPorts): void {
+export function refuseInhabited(
+  path: string,
+  { processes, directory: here }: Pick<PutAwayPorts, 'processes' | 'directory'>,
+): void {
   const isInside = (directory: string | null) =>
     directory === path || directory?.startsWith(`${path}/`) === true
   if (isInside(here)) {
@@ -159,11 +162,11 @@ function refuseInhabited(path: string, { processes, directory: here }: PutAwayPo
   throw new AppError('leased', `${path} is in use by ${who}`, { hint: 'end it, or leave it alone' })
 }
 
-function isPresent(record: WorktreeRecord, { worktrees }: PutAwayPorts): boolean {
+export function isPresent(record: WorktreeRecord, { worktrees }: PutAwayPorts): boolean {
   return worktrees.lookAtWorktree(record) === 'present'
 }
 
-function inUse(path: string): AppError {
+export function inUse(path: string): AppError {
   return new AppError('leased', `${path} is in use by a task`, {
     hint: 'wait for it, or cancel it',
   })

@@ -18,24 +18,46 @@ export interface Fate extends Decision {
   readonly worktree: StoredWorktree
   /** The newest task that worked in it; null: none is known. */
   readonly task: Task | null
+  /** What it takes on the disk; null: not measured yet. */
+  readonly bytes: number | null
 }
 
-/** Looks only. The oldest first. */
-export async function planRetention(
-  policy: RetentionPolicy,
-  { store, worktrees, clock }: PutAwayPorts,
-): Promise<readonly Fate[]> {
-  const known = await store.listWorktrees()
-  const tasks = groupByWorktree(await store.listTasks({}))
-  const newestOf = (id: WorktreeId) => tasks.get(id)?.[0] ?? null
-  const candidates: Candidate[] = []
-  for (const worktree of known) {
-    candidates.push(await describe(worktree, tasks.get(worktree.id) ?? [], worktrees))
+/** All worktrees that are known, with what decides over them. */
+export interface Known {
+  readonly worktree: StoredWorktree
+  readonly candidate: Candidate
+  readonly task: Task | null
+}
+
+/** Looks only; nothing is measured. */
+export async function lookAtWorktrees(
+  tasks: readonly Task[],
+  { store, worktrees }: Pick<PutAwayPorts, 'store' | 'worktrees'>,
+): Promise<readonly Known[]> {
+  const byWorktree = groupByWorktree(tasks)
+  const known: Known[] = []
+  for (const worktree of await store.listWorktrees()) {
+    const members = byWorktree.get(worktree.id) ?? []
+    const candidate = await describe(worktree, members, worktrees)
+    known.push({ worktree, candidate, task: members[0] ?? null })
   }
-  const byId = new Map(known.map(worktree => [worktree.id, worktree]))
-  return decideRetention(candidates, policy, clock.now()).flatMap(decision => {
-    const worktree = byId.get(decision.id)
-    return worktree === undefined ? [] : [{ ...decision, worktree, task: newestOf(decision.id) }]
+  return known
+}
+
+/** The oldest first. `over`: see `decideRetention`. */
+export function fatesOf(
+  known: readonly Known[],
+  policy: RetentionPolicy,
+  now: number,
+  over: number,
+): readonly Fate[] {
+  const byId = new Map(known.map(one => [one.worktree.id, one]))
+  const candidates = known.map(({ candidate }) => candidate)
+  return decideRetention(candidates, policy, now, over).flatMap(decision => {
+    const one = byId.get(decision.id)
+    if (one === undefined) return []
+    const { worktree, task, candidate } = one
+    return [{ ...decision, worktree, task, bytes: candidate.bytes }]
   })
 }
 
@@ -70,6 +92,7 @@ async function describe(
     // A worktree of which nothing is known is not ours to judge.
     isInUse: isInUse || record === null,
     idleSince: Math.max(madeAt, ...times),
+    bytes: null,
     isUntaken:
       newest !== undefined && !isInUse && kind === 'managed'
         ? await isNowhereElse(newest, commonDir, worktrees)

@@ -303,6 +303,23 @@ export interface Worktrees {
     directory: string,
   ): Promise<{ readonly worktree: WorktreeRecord; readonly problems: readonly string[] }>
   /**
+   * Ignored directories of a worktree that programs make anew (`node_modules`, `.venv`, what has a
+   * `CACHEDIR.TAG`). A repository may lie in one all the same.
+   */
+  findBuildOutput(worktree: WorktreeRecord): Promise<readonly BuildOutput[]>
+  /**
+   * Moves one of them into `trash`, on the same file system, if it still is one. Asks then, once more,
+   * whether nobody has come to use the worktree: if so it goes back. Whether it is gone.
+   */
+  moveBuildOutput(
+    worktree: UnleasedWorktree,
+    output: BuildOutput,
+    trash: string,
+    isFree: () => Promise<boolean>,
+  ): Promise<boolean>
+  /** Unlinks what `moveBuildOutput` put into `trash`, also of one that was killed. */
+  discardBuildOutput(trash: string): Promise<void>
+  /**
    * Whether merging a commit into the HEAD of the repository's own checkout would change nothing
    * there: it was merged, squashed or picked. Throws where that cannot be told.
    */
@@ -449,6 +466,15 @@ export interface TrashedTree {
   readonly worktreePath: string | null
   /** Why it is not unlinked: it holds what is nowhere else, or cannot be compared. */
   readonly kept: string | null
+}
+
+export interface BuildOutput {
+  /** From the top of the worktree, as git gives it; for the port alone. */
+  readonly path: string
+  /** The same, for people; with a slash. */
+  readonly shown: string
+  /** Where it is, absolute, in bytes. */
+  readonly place: Buffer
 }
 
 export interface Stray {

@@ -42,6 +42,8 @@ export const OUR_NAMES: readonly string[] = [
   'trust.json',
   'trust.json.new',
   'config.json',
+  'disk.json',
+  'disk.json.new',
   // Last: while it is there, it says that the rest is on its way out.
   `${STORE_FILE}-shm`,
   `${STORE_FILE}-wal`,
@@ -57,12 +59,12 @@ const isOurs: Readonly<Record<string, (name: string, path: string) => boolean>> 
   worktrees: () => false,
   // Nobody ever worked in one.
   pool: name => name.startsWith('spare-'),
-  trash: (name, path) => /^index-[A-Za-z0-9]{6}$/.test(name) || isDoneWith(name, path),
+  trash: (name, path) => /^index-[A-Za-z0-9]{6}$|\.build-\d+$/.test(name) || isDoneWith(name, path),
   // Nothing is lost with an empty file.
   snapshots: name => /^[a-z0-9-]+-\d+$/.test(name),
   'set-up': (_, path) => lstatSync(path).isFile() && lstatSync(path).size === 0,
   locks: name => /\.lock(?:-journal)?$/.test(name),
-  cache: name => name === 'code',
+  cache: name => ['code', 'disk.json', 'disk.json.new'].includes(name),
   damaged: name => /^\d{4}-\d\d-\d\dT[\d.-]+Z$/.test(name),
 }
 

@@ -170,10 +170,76 @@ export const unreadableView = z.object({
 /** The tasks that a command was about. */
 export const tasksView = z.object({ tasks: z.array(taskView), worker: workerView })
 
+/** The disk, as the worker found it when it last put the house in order. */
+export const diskView = z.object({
+  /** By worktrees, pool, trash, task directories and raw output together. */
+  usedBytes: z.nullable(z.number()),
+  budgetBytes: z.nullable(z.number()),
+  measuredAt: z.nullable(z.string()),
+  /** Of the file system of the state directory, at this moment. */
+  freeBytes: z.number(),
+  totalBytes: z.number(),
+  /** In words: four fifths of the budget are used, or the disk is nearly full. */
+  warning: z.nullable(z.string()),
+})
+
 export const statusView = z.object({
   tasks: z.array(taskView),
   unreadable: z.array(unreadableView),
   worker: workerView,
+  disk: diskView,
+})
+
+export const gcView = z.object({
+  worktrees: z.array(
+    z.object({
+      id: z.string(),
+      /** The name of the newest task that worked in it. */
+      task: z.nullable(z.string()),
+      path: z.string(),
+      /** Null: not measured yet. */
+      bytes: z.nullable(z.number()),
+      fate: z.enum(['stays', 'would go', 'put away', 'stays after all']),
+      why: z.string(),
+    }),
+  ),
+  /** What goes from worktrees and task directories that stay. */
+  reclaim: z.array(
+    z.object({
+      /** Of the worktree, or of the task. */
+      id: z.string(),
+      kind: z.enum(['build_output', 'raw_output']),
+      task: z.nullable(z.string()),
+      path: z.string(),
+      bytes: z.number(),
+      fate: z.enum(['would go', 'would be compressed', 'gone', 'compressed', 'stays after all']),
+      why: z.string(),
+    }),
+  ),
+  /** How many worktrees that were put away have left the disk for good. */
+  unlinked: z.number(),
+  /** What lies in the trash, and stays there; why. */
+  trash: z.array(
+    z.object({
+      path: z.string(),
+      worktreePath: z.nullable(z.string()),
+      kept: z.nullable(z.string()),
+    }),
+  ),
+  /** As it was before. */
+  disk: z.object({
+    usedBytes: z.number(),
+    budgetBytes: z.number(),
+    /** What is still over when all that may go has gone. */
+    stillOverBytes: z.number(),
+    worktrees: z.number(),
+    pool: z.number(),
+    trash: z.number(),
+    tasks: z.number(),
+    rawOutput: z.number(),
+    /** False: not all could be measured in time; it is at least so much. */
+    isWhole: z.boolean(),
+  }),
 })
 
 export const eventView = z.looseObject({
@@ -403,6 +469,7 @@ export const views = {
   init: initView,
   uninstall: uninstallView,
   trust: trustView,
+  gc: gcView,
   trustList: trustListView,
   trustRevoked: trustRevokedView,
   usage: usageSumsView,
@@ -412,6 +479,8 @@ export const views = {
 }
 
 export type TaskView = z.infer<typeof taskView>
+export type DiskView = z.infer<typeof diskView>
+export type GcView = z.infer<typeof gcView>
 export type UnreadableView = z.infer<typeof unreadableView>
 export type WorkerView = z.infer<typeof workerView>
 export type ResultView = z.infer<typeof resultView>

@@ -6,6 +6,7 @@
 import { closeSync, lstatSync, openSync, readdirSync, readSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Bounds } from '../domain/configuration.ts'
+import { REBUILT_DIRECTORIES } from '../domain/ecosystems.ts'
 import { AppError, messageOf } from '../domain/errors.ts'
 import type { IgnoredFiles } from '../domain/snapshot.ts'
 import type { SetUpTime } from '../ports/worktrees.ts'
@@ -23,25 +24,6 @@ import {
 } from './included.ts'
 import { type BytePath, pathOnDisk, shownPath } from './paths.ts'
 import { readList } from './place-included.ts'
-
-/** Directories that tools fill by themselves, and that nobody writes anything of their own into. */
-const REBUILT: ReadonlySet<string> = new Set([
-  'node_modules',
-  'bower_components',
-  '__pycache__',
-  '.venv',
-  '.tox',
-  '.nox',
-  '.mypy_cache',
-  '.pytest_cache',
-  '.ruff_cache',
-  '.gradle',
-  '.next',
-  '.nuxt',
-  '.svelte-kit',
-  '.turbo',
-  '.parcel-cache',
-])
 
 /** Its first bytes, by https://bford.info/cachedir/ (cargo, pytest, uv and others write it). */
 const CACHE_TAG = 'Signature: 8a477f597d28d172789f06886806bc55'
@@ -113,9 +95,13 @@ function isWholly(root: string, path: BytePath, setUpAt: SetUpTime): boolean {
   return isRebuilt(root, path) || cameFromSetUp(root, path, setUpAt)
 }
 
-function isRebuilt(root: string, path: BytePath): boolean {
+/** `path` is that of a directory, with a slash. */
+export function isRebuilt(root: string, path: BytePath): boolean {
   const name = path.slice(path.lastIndexOf('/', path.length - 2) + 1, -1)
-  return REBUILT.has(name) || isTaggedCache(pathOnDisk(root, `${path}CACHEDIR.TAG` as BytePath))
+  return (
+    REBUILT_DIRECTORIES.has(name) ||
+    isTaggedCache(pathOnDisk(root, `${path}CACHEDIR.TAG` as BytePath))
+  )
 }
 
 function isTaggedCache(tag: Buffer): boolean {

@@ -6,6 +6,7 @@ import type { Worktrees } from '../ports/worktrees.ts'
 import { captureBase, freeBytesAt } from './base.ts'
 import { borrowCheckout } from './borrow.ts'
 import { makeBranch } from './branch.ts'
+import { discardBuildOutput, findBuildOutput, moveBuildOutput } from './build-output.ts'
 import { cameFromSetUp } from './came-from-set-up.ts'
 import { openCheckout, refuseAgentsOwn } from './checkout.ts'
 import { collectResult, diffNow } from './collect.ts'
@@ -210,6 +211,17 @@ export function makeWorktrees(needs: WorktreesNeeds): Worktrees {
       const stays = await returnToBranch(git, worktree, snapshot)
       return { worktree, problems: stays === null ? problems : [...problems, stays] }
     },
+    findBuildOutput: async record => {
+      const worktree = locateWorktree(record)
+      return await findBuildOutput(unblocked(git, worktree.path), worktree)
+    },
+    moveBuildOutput: async (record, output, trash, isFree) => {
+      const worktree = locateWorktree(record)
+      const taken = await takeOver(git, clock, processes, worktree.path)
+      const own = unblocked(taken, worktree.path)
+      return await moveBuildOutput(own, worktree, output, trash, isFree)
+    },
+    discardBuildOutput,
     isContained: (commonDir, commit) => isContained(git, commonDir, commit),
     holdHandState: async order => {
       const { gitDir, place } = order.checkout

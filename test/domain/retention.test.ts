@@ -14,6 +14,7 @@ const candidate = (n: number, more: Partial<Candidate> = {}): Candidate => ({
   isInUse: false,
   idleSince: NOW - n * DAY,
   isUntaken: false,
+  bytes: 10,
   ...more,
 })
 
@@ -55,4 +56,34 @@ it('one that was being put away goes, but not while a task uses it', () => {
 it('an old one goes also from among the newest', () => {
   expect(goers([candidate(1), candidate(9)], 15, 7 * DAY)).toEqual(['w9'])
   expect(goers([candidate(9, { pinned: true })], 15, 7 * DAY)).toEqual([])
+})
+
+it('what the budget needs goes from among the newest, the oldest first, and no more than that', () => {
+  const candidates = [
+    candidate(1),
+    candidate(2),
+    candidate(3, { bytes: null }),
+    candidate(4, { isUntaken: true }),
+    candidate(5, { pinned: true }),
+    candidate(6),
+    candidate(7),
+  ]
+  const reclaimed = (over: number, keep = 15) =>
+    decideRetention(candidates, { keep, maxIdleMs: null }, NOW, over)
+      .filter(({ goes }) => goes)
+      .map(({ id, why }) => [id, why])
+  const budget = 'the disk budget is exceeded'
+  expect(reclaimed(0)).toEqual([])
+  expect(reclaimed(-1)).toEqual([])
+  expect(reclaimed(11)).toEqual([
+    ['w7', budget],
+    ['w6', budget],
+  ])
+  // Of whose size nothing is known, nothing is known to be gained either.
+  expect(reclaimed(1000).map(([id]) => id)).toEqual(['w7', 'w6', 'w2', 'w1'])
+  // What goes anyway counts first.
+  expect(reclaimed(15, 6)).toEqual([
+    ['w7', '6 newer ones stay'],
+    ['w6', budget],
+  ])
 })

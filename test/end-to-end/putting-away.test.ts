@@ -227,3 +227,39 @@ test('what is kept goes with the rest at a purge', async () => {
   expect(existsSync(house.home)).toBe(false)
   expect(house.git('for-each-ref')).toBe(refs)
 })
+
+test('status warns of the disk before it is full, and raw output can be read in every form', async () => {
+  const house = new House()
+  const id = await worked(house, 'seq 20000')
+  const printed = await house.ok(['logs', id, '--raw'])
+  expect(printed.length).toBeGreaterThan(100_000)
+  expect((await house.run(['status'])).stderr).not.toContain('gc --dry-run')
+
+  // Raw output is compressed at once where the disk is needed; then it is read as before.
+  const { reclaim, disk } = JSON.parse(await house.ok(['gc', '--json', '--disk', '0']))
+  expect(reclaim).toEqual([expect.objectContaining({ id, kind: 'raw_output', fate: 'compressed' })])
+  expect(disk).toMatchObject({ budgetBytes: 0, isWhole: true })
+  expect(readdirSync(join(house.home, 'tasks', id, 'runs', '1'))).toContain('stdout.gz')
+  expect(await house.ok(['logs', id, '--raw'])).toBe(printed)
+  // That was for once: what holds is as it was.
+  expect((await house.run(['status'])).stderr).not.toContain('gc --dry-run')
+  await house.ok(['worker', 'stop'])
+  await house.ok(['gc'], { environment: { HOLDFAST_DISK_BYTES: '0' } })
+  const warned = await house.run(['status'])
+  expect(warned.stderr).toMatch(/of 0 B are used; .*gc --dry-run/)
+  expect(JSON.parse(await house.ok(['status', '--json'])).disk).toMatchObject({
+    budgetBytes: 0,
+    warning: expect.stringContaining('are used'),
+  })
+  const odd = await house.run(['gc', '--disk', 'much'])
+  expect([odd.code, odd.stderr]).toEqual([2, expect.stringContaining('500MB')])
+
+  const store = new DatabaseSync(join(house.home, 'store.db'), { timeout: 5_000 })
+  store.exec("UPDATE tasks SET ended_at = 1, state_json = json_set(state_json, '$.endedAt', 1)")
+  store.close()
+  await house.ok(['gc'])
+  const dropped = await house.run(['logs', id, '--raw'])
+  expect([dropped.code, dropped.stdout]).toEqual([0, ''])
+  expect(dropped.stderr).toContain('the output of try 1 was dropped')
+  expect(await house.ok(['logs', id, '--since', '0'])).toContain('20000')
+})

@@ -19,7 +19,7 @@ export async function makeScene() {
   mkdirSync(repo)
   const identity = ['-c', 'user.name=T', '-c', 'user.email=t@localhost']
   const git = (...words: string[]) =>
-    execFileSync('git', [...identity, ...words], { cwd: repo, encoding: 'utf8' })
+    execFileSync('git', [...identity, ...words], { cwd: repo, encoding: 'utf8', stdio: 'pipe' })
   git('init', '--quiet')
   writeFileSync(join(repo, 'file'), 'one\n')
   git('add', '.')

@@ -106,6 +106,12 @@ const WORKTREE = all('Making a worktree', [
   ...OF_SET_UP,
 ])
 
+const COMPRESS = [
+  'raw-output.written',
+  'raw-output.compressed',
+  'raw-output.plain-removed',
+] as const
+
 export const cases: readonly Case[] = [
   ...strikes('unannounced', UNANNOUNCED, SELF),
   ...strikes('unannounced with changes', [...CAPTURE, 'submission.base-captured'], SELF),
@@ -249,6 +255,8 @@ export const cases: readonly Case[] = [
   ...strikes('trash emptied', all('Emptying the trash'), [...SELF, ...TWICE]),
   ...strikes('put away by doctor', all('Retiring'), SELF),
   ...strikes('brought back', all('Restoring'), SELF),
+  ...strikes('reclaim', [...pointsOf('Reclaiming build output'), ...COMPRESS], SELF),
+  ...strikes('raw output dropped', ['raw-output.drop-noted', 'raw-output.dropped'], SELF),
   ...strikes(
     'brought back by doctor',
     [...all('Restoring'), 'worktree.registered', 'worktree.filled', 'worktree.staged'],

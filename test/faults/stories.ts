@@ -1,5 +1,6 @@
 /** What happens in each scenario of the kill matrix, while it strikes at one point. */
 import {
+  appendFileSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -11,6 +12,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { eventually } from '../eventually.ts'
@@ -264,6 +266,47 @@ function handBackStory(about: string, killed: 'to' | 'undo', insist: Insist): St
     },
     end: () => ({ ...succeeded(FINISHED)(), isRestored: true }),
   }
+}
+
+const PRINTED = Buffer.alloc(50_000, 'what the agent printed\n')
+
+/** What can be had again, and what was printed, goes from a task whose work nobody has taken. */
+async function reclaim(
+  scene: Scene,
+  words: readonly string[],
+  prepare: (id: string) => void,
+): Promise<readonly string[]> {
+  const { id } = await workLeft(scene)
+  const { stage } = scene
+  const late = join(stage.home, 'worktrees', id, 'late')
+  appendFileSync(join(late, '.gitignore'), 'node_modules\n')
+  const before = stateOf(scene, id)
+  mkdirSync(join(late, 'node_modules', 'left-pad'), { recursive: true })
+  writeFileSync(join(late, 'node_modules', 'left-pad', 'index.js'), PRINTED)
+  appendFileSync(join(stage.taskDirectory(id), 'runs', '1', 'stdout'), PRINTED)
+  const printed = (await stage.run(['logs', id, '--raw'])).stdout
+  scene.strike.arm()
+  prepare(id)
+  await untilDone(scene, words)
+  rmSync(join(late, 'node_modules'), { recursive: true, force: true })
+  requireSame(scene, id, before)
+  const { stdout, stderr } = await stage.run(['logs', id, '--raw'])
+  if (stdout !== printed && !stderr.includes('was dropped')) {
+    throw new Error(`work lost: of the raw output there is ${stdout.length} of ${printed.length}`)
+  }
+  await emptyTrash(scene)
+  return [id]
+}
+
+/** As if it had ended long ago. */
+function makeAncient({ stage }: Scene, id: string): void {
+  const store = new DatabaseSync(join(stage.home, 'store.db'), { timeout: 5_000 })
+  store
+    .prepare(
+      "UPDATE tasks SET ended_at = 1, state_json = json_set(state_json, '$.endedAt', 1) WHERE id = ?",
+    )
+    .run(id)
+  store.close()
 }
 
 /** Hands a task in, and sees it to its end. */
@@ -806,6 +849,20 @@ ${DONE}`,
     'restore',
     askDoctor,
   ),
+  reclaim: {
+    about: 'build output and raw output, where the disk is needed',
+    repository: 'dirty',
+    steps: WORK + DONE,
+    tell: scene => reclaim(scene, ['gc', '--disk', '0'], () => undefined),
+    end: succeeded(FINISHED),
+  },
+  'raw output dropped': {
+    about: 'raw output of a task that ended long ago',
+    repository: 'dirty',
+    steps: WORK + DONE,
+    tell: scene => reclaim(scene, ['gc'], id => makeAncient(scene, id)),
+    end: succeeded(FINISHED),
+  },
   uninstall: {
     about: 'leaving without a trace',
     repository: 'clean',

@@ -85,6 +85,18 @@ export function parseDuration(text: string, flag: string): number {
   return Number(match[1]) * unit
 }
 
+/** `5GB`, `500MB`, `2TB`, or bytes; in powers of a thousand. */
+export function parseSize(text: string, flag: string): number {
+  const match = /^(\d+(?:\.\d+)?)(kB|MB|GB|TB|B)?$/i.exec(text)
+  const unit = { b: 1, kb: 1e3, mb: 1e6, gb: 1e9, tb: 1e12 }[match?.[2]?.toLowerCase() ?? 'b']
+  if (match === null || unit === undefined) {
+    throw new AppError('bad_usage', `--${flag} ${text} is no size`, {
+      hint: 'for example 500MB or 5GB',
+    })
+  }
+  return Math.round(Number(match[1]) * unit)
+}
+
 /** The value of `--timeout`, in milliseconds. */
 export function parseTimeout(text: string): number {
   const ms = parseDuration(text, 'timeout')

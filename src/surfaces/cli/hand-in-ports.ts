@@ -2,6 +2,7 @@
 import { realpathSync } from 'node:fs'
 import type { BranchPorts } from '../../engine/branch.ts'
 import type { HandInPorts } from '../../engine/hand-in.ts'
+import type { HousePorts } from '../../engine/plan-house.ts'
 import type { PutAwayPorts } from '../../engine/put-away.ts'
 import type { Asker, ResubmitPorts } from '../../engine/resubmit.ts'
 import type { PlanPorts } from '../../engine/submit.ts'
@@ -58,6 +59,16 @@ export async function putAwayPorts(context: CommandContext): Promise<PutAwayPort
     processes: await holdfast.processes(),
     clock: systemClock,
     directory: realDirectory(context.directory),
+  }
+}
+
+/** What putting the house in order takes besides. */
+export async function housePorts(context: CommandContext): Promise<HousePorts> {
+  const { holdfast } = context
+  return {
+    ...(await putAwayPorts(context)),
+    disk: await holdfast.disk(),
+    rawOutput: await holdfast.rawOutput(),
   }
 }
 

@@ -1,9 +1,11 @@
 /** Tasks as they stand at this moment, for the commands that show them. */
+
+import { diskWarning, totalOf } from '../../domain/disk-budget.ts'
 import { AppError, messageOf } from '../../domain/errors.ts'
 import { activeStates, isActive, type Task } from '../../domain/task.ts'
 import { type JudgedState, judgeNow } from '../../engine/judge-now.ts'
 import { viewTask, viewWorker } from '../make-view.ts'
-import type { TaskView, WorkerView } from '../view.ts'
+import type { DiskView, TaskView, WorkerView } from '../view.ts'
 import type { CommandContext } from './command.ts'
 
 /**
@@ -70,5 +72,22 @@ export async function ringOrTell({ holdfast, output }: CommandContext): Promise<
     output.tell(`holdfast: no worker could be started: ${messageOf(error)}`)
     output.tell(`  what is handed in waits for one; ${hint}`)
     return false
+  }
+}
+
+/** Nothing is measured for this: the worker wrote down what it found, and the disk says what is free. */
+export async function lookAtDisk({ holdfast }: CommandContext): Promise<DiskView> {
+  const disk = await holdfast.disk()
+  const recorded = disk.loadUse()
+  const { freeBytes, totalBytes } = disk.space()
+  const usedBytes = recorded === undefined ? null : totalOf(recorded.use)
+  const budgetBytes = recorded?.budgetBytes ?? null
+  return {
+    usedBytes,
+    budgetBytes,
+    measuredAt: recorded === undefined ? null : new Date(recorded.measuredAt).toISOString(),
+    freeBytes,
+    totalBytes,
+    warning: diskWarning(usedBytes, budgetBytes, { freeBytes, totalBytes }),
   }
 }

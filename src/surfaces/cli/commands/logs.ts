@@ -1,5 +1,3 @@
-import { createReadStream, statSync } from 'node:fs'
-import { join } from 'node:path'
 import type { TaskEvent } from '../../../domain/agent-events.ts'
 import { AppError } from '../../../domain/errors.ts'
 import type { TaskId } from '../../../domain/ids.ts'
@@ -104,23 +102,30 @@ async function printRaw(id: TaskId, follow: boolean, context: CommandContext): P
   const { holdfast, output } = context
   const store = await holdfast.store()
   const files = await holdfast.files()
+  const raw = await holdfast.rawOutput()
   const interrupted = follow ? context.interrupted : undefined
   const printed = new Map<string, number>()
+  const dropped: number[] = []
   const printNew = async () => {
     for (const { attempt } of await store.listAttempts(id)) {
-      const file = join(files.runDirectory(id, attempt.fence), 'stdout')
-      let from = printed.get(file) ?? 0
-      if ((statSync(file, { throwIfNoEntry: false })?.size ?? 0) <= from) continue
-      for await (const chunk of createReadStream(file, { start: from })) {
-        output.write(chunk as Buffer)
-        from += (chunk as Buffer).length
-        printed.set(file, from)
+      const directory = files.runDirectory(id, attempt.fence)
+      let from = printed.get(directory) ?? 0
+      for await (const chunk of raw.read(directory, from)) {
+        output.write(chunk)
+        from += chunk.length
+        printed.set(directory, from)
         if (interrupted?.aborted) return
       }
+      if (raw.look(directory).isDropped) dropped.push(attempt.fence)
     }
   }
   if (!follow) {
     await printNew()
+    if (dropped.length > 0) {
+      const tries = dropped.length === 1 ? `try ${dropped[0]}` : `tries ${dropped.join(', ')}`
+      output.tell(`holdfast: the output of ${tries} was dropped, 30 days after the task had ended`)
+      output.tell(`  what it came to is kept: holdfast logs ${id} --since 0`)
+    }
     return exitCodes.done
   }
   const { end } = await waitForTasks([id], { onLook: printNew }, context)

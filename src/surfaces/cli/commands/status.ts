@@ -5,7 +5,7 @@ import type { UnreadableView } from '../../view.ts'
 import { type CommandContext, defineCommand, jsonFlag, optionalWord } from '../command.ts'
 import { findCommonGitDir } from '../common-git-dir.ts'
 import { requireTask } from '../find-task.ts'
-import { lookAtTask, lookAtTasks, lookAtWorker } from '../look.ts'
+import { lookAtDisk, lookAtTask, lookAtTasks, lookAtWorker } from '../look.ts'
 import { renderTask, renderTaskLine, renderUnreadable } from '../render.ts'
 
 /** What has ended is shown for a day, the newest twenty. */
@@ -40,9 +40,15 @@ export const status = defineCommand({
     const worker = await lookAtWorker(context)
     const tasks = await lookAtTasks(await selectTasks(store, flags, context), worker, context)
     const unreadable = await viewUnreadableTasks(store, context)
+    const disk = await lookAtDisk(context)
     if (flags.json === true) {
-      output.writeJson({ tasks, unreadable, worker })
+      output.writeJson({ tasks, unreadable, worker, disk })
       return 0
+    }
+    if (disk.warning !== null) {
+      output.tell(
+        `holdfast: ${disk.warning}; what takes so much, and may go: holdfast gc --dry-run`,
+      )
     }
     if (tasks.length + unreadable.length === 0) {
       output.tell('no tasks. Hand one in: holdfast run "fix the failing test"')

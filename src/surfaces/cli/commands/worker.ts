@@ -2,6 +2,7 @@ import { statfsSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import {
   type Configuration,
+  configuredDiskBytes,
   configuredPool,
   configuredRetention,
   configuredSlots,
@@ -16,7 +17,7 @@ import { viewWorker } from '../../make-view.ts'
 import { type CommandContext, defineCommand, jsonFlag, requireWord } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { parseCount, parseDuration } from '../flags.ts'
-import { putAwayPorts } from '../hand-in-ports.ts'
+import { housePorts } from '../hand-in-ports.ts'
 import { attemptsWithinLimit } from '../open-files.ts'
 import { stopWorker, untilWorker } from '../stop-worker.ts'
 import { requireWritableStore, unwritable } from '../writable-store.ts'
@@ -187,20 +188,23 @@ async function runWorker(
 const LEAST_FREE = 0.1
 
 /**
- * Worktrees that are too many are put away, what was put away is unlinked, and worktrees are made in
- * advance: in this order, for a disk on which much was unlinked is slow to make files.
+ * What is too many, too old or too large goes, as far as nothing is lost by that; what was put away is
+ * unlinked, and worktrees are made in advance: in this order, for a disk on which much was unlinked is slow to make files.
  */
 async function keepHouse(
   { leave, isQuiet }: HouseTimes,
   context: CommandContext,
 ): Promise<readonly string[]> {
-  const { planRetention, retain } = await import('../../../engine/retention.ts')
-  const { purgeTrash } = await import('../../../engine/purge.ts')
-  const ports = await putAwayPorts(context)
+  const { planHouse } = await import('../../../engine/plan-house.ts')
+  const { keepHouse } = await import('../../../engine/keep-house.ts')
+  const ports = await housePorts(context)
   const configuration = await context.holdfast.configuration(null)
-  const policy = configuredRetention(configuration)
-  const done = await retain(await planRetention(policy, ports), ports, leave)
-  const purged = await purgeTrash(ports, isQuiet)
+  const policy = {
+    retention: configuredRetention(configuration),
+    diskBytes: configuredDiskBytes(configuration),
+  }
+  const plan = await planHouse(policy, ports, leave)
+  const { worktrees, reclaimed, purged } = await keepHouse(plan, ports, leave, isQuiet)
   const { keepPool } = await import('../../../engine/pool.ts')
   const { bavail, blocks } = statfsSync(context.holdfast.home)
   const pooled = await keepPool(
@@ -211,7 +215,12 @@ async function keepHouse(
   )
   return [
     ...pooled,
-    ...done.map(({ id, problem }) => `worktree ${id} ${problem ?? 'put away'}`),
+    ...worktrees.map(({ id, problem }) => `worktree ${id} ${problem ?? 'put away'}`),
+    ...reclaimed.map(({ what, problem }) =>
+      what.kind === 'raw_output'
+        ? `raw output ${what.run.task}/${what.run.fence} ${problem ?? `${what.fate}: done`}`
+        : `worktree ${what.of.worktree.id} ${what.output.shown} ${problem ?? 'taken out'}`,
+    ),
     ...purged.map(({ path, problem }) => `${path} ${problem ?? 'unlinked'}`),
   ]
 }
