@@ -297,6 +297,8 @@ export interface Task {
   readonly worktree: WorktreePlace | null
   /** The newest of its files, until its result is collected; null: there is none. */
   readonly snapshot: RunningSnapshot | null
+  /** When its worktree was put away; milliseconds since 1970. Null: it was not, or is back. */
+  readonly putAwayAt: number | null
   /** Of all its attempts. */
   readonly usage: Usage | null
   readonly startedAt: number | null

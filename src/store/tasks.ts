@@ -20,6 +20,7 @@ type TaskRow = Selectable<Database['tasks']> & {
   worktree_kind: Database['worktrees']['kind'] | null
   worktree_pinned: number | null
   limited_until: number | null
+  put_away_at: number | null
 }
 
 export function selectTasks(db: Db) {
@@ -34,6 +35,13 @@ export function selectTasks(db: Db) {
       'worktrees.pinned as worktree_pinned',
       'limits.ends_at as limited_until',
     ])
+    .select(eb =>
+      eb
+        .selectFrom('snapshots')
+        .select(of => of.fn.max('snapshots.taken_at').as('taken_at'))
+        .whereRef('snapshots.worktree', '=', 'tasks.worktree')
+        .as('put_away_at'),
+    )
 }
 
 /** Refuses with `task_unreadable`. */
@@ -62,6 +70,8 @@ export function readTask(row: TaskRow): Task {
             pinned: row.worktree_pinned === 1,
           },
     snapshot: row.snapshot_json === null ? null : readRunningSnapshot(row.snapshot_json),
+    putAwayAt:
+      row.put_away_at === null || row.worktree_path !== null ? null : Number(row.put_away_at),
     usage: row.usage_json === null ? null : readUsage(row.usage_json),
     startedAt: row.started_at === null ? null : Number(row.started_at),
     taken: row.taken_json === null ? null : readTaken(row.taken_json),

@@ -69,6 +69,7 @@ export function viewTask(task: Task, judged: JudgedState): TaskView {
       task.worktree === null
         ? null
         : { path: task.worktree.path, kind: task.worktree.kind, pinned: task.worktree.pinned },
+    putAway: isoOrNull(task.putAwayAt),
     createdAt: iso(request.createdAt),
     startedAt: isoOrNull(task.startedAt),
     endedAt: hasEnded(state) ? iso(state.endedAt) : null,

@@ -120,6 +120,8 @@ export const taskView = z.object({
       pinned: z.boolean(),
     }),
   ),
+  /** When its worktree was put away; `restore` brings it back. */
+  putAway: z.nullable(z.string()),
   createdAt: z.string(),
   startedAt: z.nullable(z.string()),
   endedAt: z.nullable(z.string()),

@@ -53,9 +53,16 @@ test('archive puts a task and its worktree away, and restore brings both back', 
   expect(await house.ok(['diff', id])).toContain('+agent')
   expect((await house.task(id)).worktree).toBeNull()
   await house.ok(['archive', id])
+  const at = (await house.task(id)).putAway ?? ''
+  expect(Date.now() - Date.parse(at)).toBeLessThan(600_000)
+  expect(await house.ok(['status', id])).toMatch(
+    new RegExp(`worktree +put away \\d+[sm] ago; .*holdfast restore ${id}`),
+  )
 
   expect((await house.ok(['restore', id])).trim()).toBe(house.worktree(id))
   expect(stateOf(house, house.worktree(id))).toEqual(before)
+  expect((await house.task(id)).putAway).toBeNull()
+  expect(await house.ok(['status', id])).toContain(house.worktree(id))
   expect(house.fingerprint()).toBe(source)
   expect(JSON.parse(await house.ok(['status', '--json'])).tasks).toHaveLength(1)
   const again = await house.run(['restore', id])

@@ -54,7 +54,7 @@ export function renderTask(task: TaskView, now: number, output: Output): string 
     ['base', describeBaseView(task)],
     ['starts from', task.start === null ? null : describeStart(task.start, now)],
     ['kept aside', describeSnapshot(task, now)],
-    ['worktree', task.worktree?.path ?? null],
+    ['worktree', describeWorktree(task, now)],
     ['time limit', task.timeoutMs === null ? null : `${task.timeoutMs / 1000} s of work`],
     ['permissions', describePermissions(task.permissions)],
     ['created', `${describeAge(now - Date.parse(task.createdAt))} ago`],
@@ -90,6 +90,12 @@ function describeSnapshot({ snapshot }: TaskView, now: number): string | null {
   const { takenAt, leftOut } = snapshot
   const missing = leftOut.length === 0 ? '' : ` (not in it: ${leftOut.join('; ')})`
   return `its files, ${describeAge(now - Date.parse(takenAt))} ago${missing}`
+}
+
+function describeWorktree({ id, worktree, putAway }: TaskView, now: number): string | null {
+  if (worktree !== null || putAway === null) return worktree?.path ?? null
+  const when = describeAge(now - Date.parse(putAway))
+  return `put away ${when} ago; to bring it back: holdfast restore ${id}`
 }
 
 function describeBaseView({ base }: TaskView): string {
