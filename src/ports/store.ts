@@ -252,11 +252,12 @@ export interface UnreadableTask {
 }
 
 export interface Damage {
-  /** `structure`: SQLite's own; else that of one row, named by its task or worktree. */
+  /** `structure`: SQLite's own; else that of one row, named by its task, worktree or snapshot. */
   readonly where:
     | { readonly kind: 'structure' }
     | { readonly kind: 'task'; readonly id: TaskId }
     | { readonly kind: 'worktree'; readonly place: WorktreePlan }
+    | { readonly kind: 'snapshot'; readonly worktree: WorktreeId; readonly number: number }
   /** Whether more hangs on it than what can be derived again, or is only shown. */
   readonly isVital: boolean
   readonly text: string

@@ -3,7 +3,7 @@
  * the repository is gone. Directories have mode 0700, files 0600.
  */
 import type { Fence, TaskId, WorktreeId } from '../domain/ids.ts'
-import type { RunningSnapshot } from '../domain/snapshot.ts'
+import type { RunningSnapshot, Snapshot } from '../domain/snapshot.ts'
 import type { Attempt, EndedState, TaskRequest } from '../domain/task.ts'
 import type { Environment } from './agent.ts'
 import type { SetUpTime } from './worktrees.ts'
@@ -25,6 +25,8 @@ export interface TaskFiles {
   trash(): string
   /** Where the ignored files of a snapshot lie: a private directory, made if it is missing. */
   openSnapshotDirectory(worktree: WorktreeId, number: number): Promise<string>
+  /** The copies of what each snapshot is, which are for the case that its row is lost. */
+  listSnapshotCopies(): Promise<readonly Snapshot[]>
   /** Takes it away; none is no error. */
   removeSnapshotDirectory(worktree: WorktreeId, number: number): Promise<void>
   /** Where a snapshot of a running task lies: `snapshot-<fence>-<number>.bundle`. */

@@ -224,6 +224,22 @@ const worktreeRecord = z.object({
   gitDirIdentity: z.optional(z.nullable(z.string())),
 })
 
+const snapshotContent = z.object({
+  state: base,
+  branch: z.nullable(z.string()),
+  ignored: z.object({ files: z.number(), bytes: z.number(), dropped: z.array(z.string()) }),
+})
+
+/** The copy of a snapshot's row: all of its columns. */
+export const snapshotCopy = z.extend(snapshotContent, {
+  worktree: branded<WorktreeId>(),
+  number: z.number(),
+  kind: z.enum(['managed', 'permanent', 'borrowed']),
+  path: z.string(),
+  commonDir: z.string(),
+  takenAt: z.number(),
+})
+
 /** What a log line says; its kinds are open, so only that it has one is checked. */
 const eventBody = z.looseObject({ kind: z.string() })
 
@@ -239,5 +255,6 @@ export const columnSchemas = {
   },
   attempts: { translation_json: z.nullable(translation), usage_json: z.nullable(usage) },
   worktrees: { record_json: z.nullable(worktreeRecord) },
+  snapshots: { content_json: snapshotContent },
   events: { body_json: eventBody },
 } as const

@@ -66,7 +66,7 @@ export function readSnapshotContent(
   const content = parse<Partial<SnapshotContent> | null>(json)
   if (content?.state?.commit !== undefined) return content as SnapshotContent
   throw new AppError('task_unreadable', `the row of snapshot ${number} of ${worktree} is damaged`, {
-    hint: `its files are in the repository: git show refs/holdfast/${worktree}/snapshot/${number}`,
+    hint: `holdfast doctor --fix; its files are in the repository: git show refs/holdfast/${worktree}/snapshot/${number}`,
   })
 }
 

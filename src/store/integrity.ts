@@ -13,7 +13,12 @@ const MOST = 100
 const OWNERS = { tasks: 'id', attempts: 'task', events: 'task' } as const
 
 /** What no other column tells, and nothing derives again. */
-const VITAL: readonly string[] = ['tasks.request_json', 'tasks.state_json', 'worktrees.record_json']
+const VITAL: readonly string[] = [
+  'tasks.request_json',
+  'tasks.state_json',
+  'worktrees.record_json',
+  'snapshots.content_json',
+]
 
 /** What is wrong. Reads everything. */
 export function findDamage(database: DatabaseSync): readonly Damage[] {
@@ -30,8 +35,7 @@ export function findDamage(database: DatabaseSync): readonly Damage[] {
     const problem = findProblem(json, columnSchemas[table][column as never])
     if (problem === null) continue
     const name = `${table}.${column}`
-    const where = ownerOf(table, row)
-    const owner = where.kind === 'task' ? where.id : where.place.id
+    const { where, owner } = ownerOf(table, row)
     found.push({ where, isVital: VITAL.includes(name), text: `${name} of ${owner}: ${problem}` })
     if (found.length >= MOST) break
   }
@@ -39,30 +43,58 @@ export function findDamage(database: DatabaseSync): readonly Damage[] {
 }
 
 type Table = keyof typeof columnSchemas
-type Row = Readonly<Record<string, string | null>>
+type Row = Readonly<Record<string, string | null>> & { readonly number?: number }
 
-const TABLES = ['tasks', 'attempts', 'worktrees', 'events'] as const satisfies readonly Table[]
+const TABLES = [
+  'tasks',
+  'attempts',
+  'worktrees',
+  'snapshots',
+  'events',
+] as const satisfies readonly Table[]
+
+/** The columns that say whose a row is. */
+const OWN_COLUMNS: Readonly<Record<Table, string>> = {
+  ...OWNERS,
+  worktrees: 'id, kind, path, repository',
+  snapshots: 'worktree, number',
+}
 
 /** Every value of every JSON column, with its row. */
 function* readColumns(database: DatabaseSync) {
   for (const table of TABLES) {
     for (const column of Object.keys(columnSchemas[table])) {
-      const own = table === 'worktrees' ? 'id, kind, path, repository' : OWNERS[table]
-      const rows = database.prepare(`SELECT ${own}, ${column} AS json FROM ${table}`).iterate()
+      const rows = database
+        .prepare(`SELECT ${OWN_COLUMNS[table]}, ${column} AS json FROM ${table}`)
+        .iterate()
       for (const row of rows as Iterable<Row>) yield { table, column, json: row.json ?? null, row }
     }
   }
 }
 
-function ownerOf(table: Table, row: Row) {
-  if (table !== 'worktrees') return { kind: 'task', id: row[OWNERS[table]] as TaskId } as const
-  const place = {
-    id: row.id as WorktreeId,
-    kind: row.kind as WorktreeKind,
-    path: row.path ?? '',
-    commonDir: row.repository ?? '',
+function ownerOf(
+  table: Table,
+  row: Row,
+): { readonly where: Damage['where']; readonly owner: string | null | undefined } {
+  switch (table) {
+    case 'worktrees': {
+      const place = {
+        id: row.id as WorktreeId,
+        kind: row.kind as WorktreeKind,
+        path: row.path ?? '',
+        commonDir: row.repository ?? '',
+      }
+      return { where: { kind: 'worktree', place }, owner: place.id }
+    }
+    case 'snapshots': {
+      const [worktree, number] = [row.worktree as WorktreeId, Number(row.number)]
+      return { where: { kind: 'snapshot', worktree, number }, owner: `${worktree}, ${number}` }
+    }
+    default: {
+      const id = row[OWNERS[table]] as TaskId
+      return { where: { kind: 'task', id }, owner: id }
+    }
   }
-  return { kind: 'worktree', place } as const
 }
 
 function findProblem(json: string | null, schema: z.ZodMiniType): string | null {

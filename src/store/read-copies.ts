@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ZodMiniType } from 'zod/mini'
 import type { TaskId } from '../domain/ids.ts'
+import type { Snapshot } from '../domain/snapshot.ts'
 import {
   type EndedState,
   hasEnded,
@@ -9,8 +10,8 @@ import {
   type TaskRequest,
   type TaskState,
 } from '../domain/task.ts'
-import { columnSchemas } from './column-schemas.ts'
-import { END_COPY, REQUEST_COPY } from './copies.ts'
+import { columnSchemas, snapshotCopy } from './column-schemas.ts'
+import { END_COPY, REQUEST_COPY, SNAPSHOT_COPY } from './copies.ts'
 
 /** The copies in a task directory, as far as they are whole and belong to this task. */
 export async function readCopies(
@@ -26,6 +27,15 @@ export async function readCopies(
     request: asked?.id === task ? { ...plainRequest(task), ...asked } : null,
     end: state !== null && hasEnded(state) ? state : null,
   }
+}
+
+/** The copy in the directory of a snapshot, if it is whole and that of this directory. */
+export async function readSnapshotCopy(
+  directory: string,
+  name: string,
+): Promise<Snapshot | undefined> {
+  const copy = (await readCopy(join(directory, SNAPSHOT_COPY), snapshotCopy)) as Snapshot | null
+  return copy !== null && `${copy.worktree}-${copy.number}` === name ? copy : undefined
 }
 
 async function readCopy(path: string, schema: ZodMiniType): Promise<unknown> {

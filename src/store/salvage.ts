@@ -33,6 +33,7 @@ const TABLES = [
   'attempts',
   'events',
   'worktrees',
+  'snapshots',
   'leases',
   'deliveries',
   'limits',

@@ -9,7 +9,7 @@ import type { Clock } from '../ports/clock.ts'
 import type { Store, UnreadableTask } from '../ports/store.ts'
 import { listAnswers, recordAnswer } from './answers.ts'
 import { claimActive, claimNext, countWaking, nextWake } from './claims.ts'
-import { keepEnd, keepRequest } from './copies.ts'
+import { keepEnd, keepRequest, keepSnapshot } from './copies.ts'
 import { endStore } from './end.ts'
 import { insertNote, listEvents } from './events.ts'
 import { gather } from './gather.ts'
@@ -144,7 +144,10 @@ export async function openSqliteStore(directory: string, clock: Clock): Promise<
     pinWorktree: (id, pinned) => pinWorktree(db, id, pinned),
     archiveTask: (task, at) => archiveTask(db, 'id', task, at),
     archiveTasksIn: (worktree, at) => archiveTask(db, 'worktree', worktree, at),
-    recordSnapshot: snapshot => recordSnapshot(db, snapshot),
+    async recordSnapshot(snapshot) {
+      await recordSnapshot(db, snapshot)
+      keepSnapshot(directory, snapshot)
+    },
     listSnapshots: worktree => listSnapshots(db, worktree),
     forgetSnapshot: (worktree, number) => forgetSnapshot(db, worktree, number),
     planSpare: order => planSpare(db, order, clock.now()),

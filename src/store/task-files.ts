@@ -59,6 +59,12 @@ export function makeTaskFiles(home: string): TaskFiles {
       await syncDirectory(join(home, SNAPSHOTS))
       return path
     },
+    async listSnapshotCopies() {
+      const names = (await readdir(join(home, SNAPSHOTS)).catch(unlessMissing)) ?? []
+      const { readSnapshotCopy } = await import('./read-copies.ts')
+      const read = names.map(name => readSnapshotCopy(join(home, SNAPSHOTS, name), name))
+      return (await Promise.all(read)).filter(copy => copy !== undefined)
+    },
     async removeSnapshotDirectory(worktree, number) {
       await rm(snapshotDirectory(worktree, number), { recursive: true, force: true })
     },

@@ -197,14 +197,33 @@ test('a damaged row of the newest snapshot is told, and no older one is taken fo
   await house.ok(['restore', id])
   goOn(house, id)
   await house.ok(['archive', id])
-  const store = new DatabaseSync(join(house.home, 'store.db'), { timeout: 5_000 })
-  store.exec("UPDATE snapshots SET content_json = '{' WHERE number = 2")
-  store.close()
+  const sql = (text: string) => {
+    const store = new DatabaseSync(join(house.home, 'store.db'), { timeout: 5_000 })
+    store.exec(text)
+    store.close()
+  }
+  sql("UPDATE snapshots SET content_json = '{' WHERE number = 2")
   const { code, stderr } = await house.run(['restore', id])
   expect([code, stderr]).toEqual([7, expect.stringContaining(`snapshot 2 of ${id} is damaged`)])
   expect(existsSync(house.worktree(id))).toBe(false)
   expect(house.git('show', `refs/holdfast/${id}/snapshot/2:dir/new.txt`)).toBe('untracked\n')
-})
+  // A copy beside its ignored files says what it is: of a row that is damaged, or lost.
+  const told = await house.run(['doctor'])
+  expect([told.code, told.stdout]).toEqual([1, expect.stringContaining(`of ${id}, 2`)])
+  await house.ok(['doctor', '--fix'])
+  await house.ok(['restore', id])
+  expect(readFileSync(join(house.worktree(id), 'dir/new.txt'), 'utf8')).toBe('untracked\n')
+  await house.ok(['archive', id])
+  sql('DELETE FROM snapshots')
+  expect((await house.run(['restore', id])).stderr).toContain('no snapshot')
+  const lost = await house.run(['doctor', '--fix'])
+  expect([lost.code, lost.stdout]).toEqual([
+    0,
+    expect.stringContaining(`the store has lost snapshot 3 of ${id}`),
+  ])
+  await house.ok(['restore', id])
+  expect(readFileSync(join(house.worktree(id), 'ignored.env'), 'utf8')).toBe('SECRET=1\n')
+}, 120_000)
 
 test('thirty tasks in a row leave no more worktrees than are to stay, by themselves', {
   timeout: 240_000,

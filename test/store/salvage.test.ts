@@ -12,7 +12,8 @@ import {
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { expect, test } from 'vitest'
-import type { CommitId, TaskId } from '../../src/domain/ids.ts'
+import type { CommitId, TaskId, WorktreeId } from '../../src/domain/ids.ts'
+import type { Snapshot } from '../../src/domain/snapshot.ts'
 import { plainRequest, type TaskRequest } from '../../src/domain/task.ts'
 import { salvageStore } from '../../src/store/salvage.ts'
 import { openSqliteStore } from '../../src/store/sqlite-store.ts'
@@ -41,11 +42,26 @@ function request(n: number): TaskRequest {
   }
 }
 
-/** A store with many tasks, closed; its file. */
+const snapshotOf = (n: number): Snapshot => ({
+  worktree: request(n).id as string as WorktreeId,
+  number: 1,
+  kind: 'managed',
+  path: '/w',
+  commonDir: '/r/.git',
+  takenAt: n,
+  state: { commit: 'c'.repeat(40) as CommitId, changes: null },
+  branch: null,
+  ignored: { files: 0, bytes: 0, dropped: [] },
+})
+
+/** A store with many tasks and some snapshots, closed; its file. */
 async function makeStore(): Promise<{ home: string; file: string }> {
   const home = scratchDirectory()
   const store = await openSqliteStore(home, systemClock)
-  for (let n = 0; n < TASKS; n++) await store.submitTask(request(n))
+  for (let n = 0; n < TASKS; n++) {
+    await store.submitTask(request(n))
+    if (n % 10 === 0) await store.recordSnapshot(snapshotOf(n))
+  }
   await store.close()
   return { home, file: join(home, 'store.db') }
 }
@@ -103,6 +119,10 @@ test('a damaged header costs nothing', async () => {
   const { notes } = await salvageStore(home, 0)
   expect(await readBack(home)).toBe(TASKS)
   expect(notes).toContain(`tasks: ${TASKS} rows were read`)
+  expect(notes).toContain(`snapshots: ${TASKS / 10} rows were read`)
+  const store = await openSqliteStore(home, systemClock)
+  expect(await store.listSnapshots(snapshotOf(10).worktree)).toEqual([snapshotOf(10)])
+  await store.close()
 })
 
 test('a torn store: what stands before the tear', async () => {

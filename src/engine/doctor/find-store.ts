@@ -50,6 +50,16 @@ async function describe(
           })
         : trouble(CHECK, 'error', text, { repair: { kind: 'restore_task', task: where.id } })
     }
+    case 'snapshot': {
+      const { worktree, number } = where
+      const copies = await files.listSnapshotCopies()
+      const copy = copies.find(one => one.worktree === worktree && one.number === number)
+      return copy === undefined
+        ? trouble(CHECK, 'error', text, {
+            hint: `its files are in the repository: git show refs/holdfast/${worktree}/snapshot/${number}`,
+          })
+        : trouble(CHECK, 'error', text, { repair: { kind: 'record_snapshot', snapshot: copy } })
+    }
     case 'worktree': {
       const { place } = where
       const record = worktrees.recogniseWorktree(place)

@@ -1,4 +1,5 @@
 /** Git, store and disk must tell the same of each worktree. */
+import type { Snapshot } from '../../domain/snapshot.ts'
 import { activeStates, endedStates } from '../../domain/task.ts'
 import type { Locks } from '../../ports/lock.ts'
 import type { Store, StoredWorktree } from '../../ports/store.ts'
@@ -42,6 +43,7 @@ export async function findWorktreeTrouble(ports: WorktreeLookPorts): Promise<rea
   }
   findings.push(...(await findUnknown(known, ports)))
   findings.push(...findKept(ports))
+  findings.push(...(await findLostSnapshots(ports)))
   return findings.length > 0 ? findings : [fine(CHECK, `${known.length} known, all as recorded`)]
 }
 
@@ -165,6 +167,27 @@ function findHalfMade(worktree: StoredWorktree, worktrees: Worktrees): Finding {
     : trouble(CHECK, 'warning', `${path} was never made`, {
         repair: { kind: 'forget_worktree', place, hasRow: true },
       })
+}
+
+/** Snapshots of which the store has lost the row, and their directory says what they are. */
+async function findLostSnapshots({ store, files }: WorktreeLookPorts): Promise<readonly Finding[]> {
+  const findings: Finding[] = []
+  for (const snapshot of await files.listSnapshotCopies()) {
+    const { worktree, number } = snapshot
+    if (await isRecorded(snapshot, store)) continue
+    const said = `the store has lost snapshot ${number} of ${worktree}, which its directory knows`
+    findings.push(trouble(CHECK, 'error', said, { repair: { kind: 'record_snapshot', snapshot } }))
+  }
+  return findings
+}
+
+async function isRecorded({ worktree, number }: Snapshot, store: Store): Promise<boolean> {
+  try {
+    return (await store.listSnapshots(worktree)).some(one => one.number === number)
+  } catch {
+    // A damaged row: the store's own check has named it, and mends it.
+    return true
+  }
 }
 
 /** Worktrees under our root that git calls ours, and the store does not know. */

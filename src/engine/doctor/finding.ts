@@ -4,6 +4,7 @@
  */
 import { AppError, messageOf } from '../../domain/errors.ts'
 import type { TaskId, WorktreeId } from '../../domain/ids.ts'
+import type { Snapshot } from '../../domain/snapshot.ts'
 import type { WorktreeKind } from '../../domain/task.ts'
 import type { AttemptProcesses } from '../../ports/process-host.ts'
 import type { Leftover } from '../../ports/upkeep.ts'
@@ -39,6 +40,7 @@ export type Repair =
   | { readonly kind: 'forget_worktree'; readonly place: WorktreePlan; readonly hasRow: boolean }
   | { readonly kind: 'put_away'; readonly worktree: WorktreeId; readonly of: WorktreeKind }
   | { readonly kind: 'bring_back'; readonly worktree: WorktreeId }
+  | { readonly kind: 'record_snapshot'; readonly snapshot: Snapshot }
   | { readonly kind: 'remove_git_lock'; readonly place: WorktreePlan; readonly path: string }
   | { readonly kind: 'end_processes'; readonly attempt: AttemptProcesses }
   | { readonly kind: 'end_gits'; readonly worktreePath: string }
@@ -78,6 +80,8 @@ export function describeRepair(repair: Repair): string {
       return 'go on with it: it can be brought back'
     case 'bring_back':
       return 'make it anew from its snapshot'
+    case 'record_snapshot':
+      return 'write its row anew, from the copy beside its files'
     case 'remove_git_lock':
       return 'remove it'
     case 'end_processes':

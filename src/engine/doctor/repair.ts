@@ -58,6 +58,8 @@ async function carryOut(
     case 'bring_back':
       await bringBack(plan.worktree, null, { ...ports, store: await ports.store() })
       return
+    case 'record_snapshot':
+      return await (await ports.store()).recordSnapshot(plan.snapshot)
     case 'remove_git_lock':
       return worktrees.removeStaleLock(plan.place, plan.path)
     case 'end_processes': {
