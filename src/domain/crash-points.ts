@@ -192,6 +192,10 @@ const points = {
     'raw-output.drop-noted': 'it is written down that it is dropped; it is still there',
     'raw-output.dropped': 'it is gone from the disk',
   },
+  'Taking over a worktree of another tool (the command `doctor --adopt`)': {
+    'adopt.locked': 'it bears our lock, and nobody knows it',
+    'adopt.recorded': 'its row says that it is ours',
+  },
   'Making a branch (the commands `branch` and `pr`)': {
     'branch.committed': 'the commit is there; no branch is',
     'branch.made': 'the branch is there; the row does not say so',

@@ -49,7 +49,9 @@ export async function measureDisk(
 ): Promise<MeasuredDisk> {
   const { files, disk, clock } = ports
   const until = AbortSignal.any([leave, AbortSignal.timeout(ROUND_MS)])
-  const ours = known.filter(({ worktree }) => worktree.kind !== 'borrowed')
+  const ours = known.filter(
+    ({ worktree: { kind, record } }) => kind !== 'borrowed' && record?.adoptedFrom === undefined,
+  )
   const wanted: Wanted[] = [
     { key: 'trash', path: files.trash(), changedAt: null },
     { key: 'pool', path: files.pool(), changedAt: null },

@@ -91,7 +91,7 @@ export async function purgeRepositories(
   const standing: StoredWorktree[] = []
   for (const worktree of survey.worktrees) {
     if (await removeWorktree(worktree, survey.tasks, discard, giveUp, ports)) removed++
-    else if (worktree.kind !== 'borrowed') standing.push(worktree)
+    else if (isOfOurs(worktree)) standing.push(worktree)
   }
   for (const problem of await removeStrays([...repositories.keys()], standing, discard, ports)) {
     giveUp(problem)
@@ -115,6 +115,9 @@ export async function purgeRepositories(
   reach('uninstall.refs-dropped')
   return { worktrees: removed, refs, left, passedOver }
 }
+
+const isOfOurs = ({ kind, record }: StoredWorktree) =>
+  kind !== 'borrowed' && record?.adoptedFrom === undefined
 
 /** Every repository that we wrote to, with the tasks whose refs are in it. */
 async function findRepositories(
@@ -158,6 +161,11 @@ async function removeWorktree(
 ): Promise<boolean> {
   const { id, kind, path, commonDir } = worktree
   if (kind === 'borrowed') return false
+  // Another tool has made it: it stays, with all that is in it, and our lock goes.
+  if (worktree.record?.adoptedFrom !== undefined) {
+    await ports.worktrees.releaseWorktree(id, path, commonDir)
+    return false
+  }
   try {
     await retireWorktree(id, lastCommit(worktree, tasks), ports, ['managed', 'permanent'])
     return true

@@ -49,6 +49,8 @@ export interface WorktreeRecord {
    * file system does not give any. Absent: the record is older, or of a borrowed checkout.
    */
   readonly gitDirIdentity?: string | null
+  /** The tool that has made it: it was taken over, and is let go of in the end. Absent: we have. */
+  readonly adoptedFrom?: string
 }
 
 /** `unseen`: it cannot be looked at, which may change: an agent can close its own directory. */
@@ -346,6 +348,8 @@ export interface Worktrees {
   listLeftBehind(worktree: WorktreeRecord, setUpAt: SetUpTime): Promise<LeftBehind>
   /** The names of a repository's remotes. */
   listRemotes(commonDir: string): Promise<readonly string[]>
+  /** Those of them that a push takes all refs to, ours too. */
+  listMirrors(commonDir: string): Promise<readonly string[]>
   /** The branch that a remote's HEAD is on, as far as it is known here; null: it is not. */
   defaultBranch(commonDir: string, remote: string): Promise<string | null>
   /**
@@ -383,6 +387,14 @@ export interface Worktrees {
    * Undefined: it is not provably the one of this id.
    */
   recogniseWorktree(place: WorktreePlan): WorktreeRecord | undefined
+  /**
+   * Locks a worktree that another tool has made as one of ours, in the place of the lock that was
+   * seen there; may be done twice. Nothing else is touched. Refuses with `refused_in_state` where it
+   * is no longer as it was seen.
+   */
+  adoptWorktree(place: WorktreePlan, seenLock: string | null): Promise<WorktreeRecord>
+  /** Takes our lock away from such a one again. */
+  releaseWorktree(id: WorktreeId, path: string, commonDir: string): Promise<void>
   /**
    * Has git forget a worktree of ours whose directory is gone. What only its registration still
    * holds (commits of its HEAD, what its index had staged) is held by `refs/holdfast/<id>/left`

@@ -222,6 +222,7 @@ const worktreeRecord = z.object({
   device: z.number(),
   inode: z.number(),
   gitDirIdentity: z.optional(z.nullable(z.string())),
+  adoptedFrom: z.optional(z.string()),
 })
 
 const snapshotContent = z.object({

@@ -47,3 +47,22 @@ export async function push(
     })
   }
 }
+
+/** See `Worktrees.listMirrors`. */
+export async function listMirrors(git: Git, commonDir: string): Promise<readonly string[]> {
+  const words = ['config', '-z', '--get-regexp', '^remote\\..*\\.(mirror|push)$']
+  const { stdout } = await git.run(words, { place: { gitDir: commonDir }, answers: [1] })
+  const mirrors = new Set<string>()
+  for (const entry of stdout.toString('utf8').split('\0')) {
+    const [key = '', value = 'true'] = entry.split('\n', 2)
+    const [, remote, what] = /^remote\.(.*)\.(mirror|push)$/.exec(key) ?? []
+    if (remote === undefined) continue
+    const isAll = what === 'mirror' ? isTrue(value) : ALL_REFS.test(value)
+    if (isAll) mirrors.add(remote)
+  }
+  return [...mirrors]
+}
+
+/** `+refs/*:refs/*`, and the same with something in front. */
+const ALL_REFS = /^\+?refs\/\*(?::|$)/
+const isTrue = (value: string) => !/^(?:false|no|off|0|)$/i.test(value)

@@ -3,6 +3,7 @@ import type { Clock } from '../ports/clock.ts'
 import type { Locks } from '../ports/lock.ts'
 import type { ProcessTable } from '../ports/process-table.ts'
 import type { Worktrees } from '../ports/worktrees.ts'
+import { adoptWorktree, releaseWorktree } from './adopt.ts'
 import { captureBase, freeBytesAt } from './base.ts'
 import { borrowCheckout } from './borrow.ts'
 import { makeBranch } from './branch.ts'
@@ -32,7 +33,7 @@ import {
   lookAtWorktree,
   openOwnDirectory,
 } from './registration.ts'
-import { defaultBranch, listRemotes, push } from './remotes.ts'
+import { defaultBranch, listMirrors, listRemotes, push } from './remotes.ts'
 import { removeWorktree } from './remove.ts'
 import { snapshotRunning } from './running-snapshot.ts'
 import { isContained, returnToBranch, snapshotCommit, takeSnapshot } from './snapshot.ts'
@@ -235,6 +236,7 @@ export function makeWorktrees(needs: WorktreesNeeds): Worktrees {
       return await listLeftBehind(unblocked(git, worktree.path), worktree, setUpAt)
     },
     listRemotes: commonDir => listRemotes(git, commonDir),
+    listMirrors: commonDir => listMirrors(git, commonDir),
     defaultBranch: (commonDir, remote) => defaultBranch(git, commonDir, remote),
     push: (commonDir, remote, branch) => push(git, commonDir, remote, branch),
     makeBranch: order => makeBranch(git, locks, order),
@@ -250,6 +252,8 @@ export function makeWorktrees(needs: WorktreesNeeds): Worktrees {
     discardStray: (root, path, commonDir) => discardStray(git, locks, root, path, commonDir),
     dropRefs: (commonDir, tasks) => dropRefs(git, commonDir, tasks),
     recogniseWorktree,
+    adoptWorktree: (place, seenLock) => adoptWorktree(git, locks, place, seenLock),
+    releaseWorktree: (id, path, commonDir) => releaseWorktree(git, locks, id, path, commonDir),
     forgetLost: place => forgetLost(git, locks, place),
     isGone,
     isThere,

@@ -283,6 +283,7 @@ export const cases: readonly Case[] = [
     ['worker.card-removed', 'worker.post-released'],
     [...SELF, ['worker']],
   ),
+  ...strikes('adopt', ['adopt.locked', 'adopt.recorded'], SELF),
   ...strikes('branch', pointsOf('Making a branch (the commands `branch` and `pr`)'), SELF),
   ...strikes('apply', pointsOf('Applying (the command `apply`)'), SELF),
   ...strikes('handed off', [...HAND_OFF, 'exchange.put', 'apply.row-committed'], SELF),

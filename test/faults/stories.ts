@@ -298,6 +298,24 @@ async function reclaim(
   return [id]
 }
 
+/** Another tool's worktree, with work in it, is taken over. */
+async function adoptOther(scene: Scene): Promise<readonly string[]> {
+  const id = await scene.submitted(TASK)
+  await scene.untilEnded(id)
+  const { stage } = scene
+  const tree = join(stage.scratch, '.claude', 'worktrees', 'theirs')
+  stage.git('worktree', 'add', '--quiet', '--detach', tree)
+  writeFileSync(join(tree, 'own.txt'), 'of another tool\n')
+  const status = () => stage.ground.git(tree, 'status', '--porcelain')
+  const before = status()
+  scene.strike.arm()
+  await untilDone(scene, ['doctor', '--adopt', tree])
+  if (status() !== before) throw new Error(`work lost: it is\n${status()}`)
+  const locks = stage.git('worktree', 'list', '--porcelain').match(/^locked holdfast theirs-/gm)
+  if (locks?.length !== 1) throw new Error('it does not bear our lock')
+  return [id]
+}
+
 /** As if it had ended long ago. */
 function makeAncient({ stage }: Scene, id: string): void {
   const store = new DatabaseSync(join(stage.home, 'store.db'), { timeout: 5_000 })
@@ -862,6 +880,13 @@ ${DONE}`,
     steps: WORK + DONE,
     tell: scene => reclaim(scene, ['gc'], id => makeAncient(scene, id)),
     end: succeeded(FINISHED),
+  },
+  adopt: {
+    about: 'a worktree of another tool that is taken over',
+    repository: 'clean',
+    steps: WORK + DONE,
+    tell: adoptOther,
+    end: () => ({ state: 'succeeded', files: FINISHED, worktrees: 2 }) as const,
   },
   uninstall: {
     about: 'leaving without a trace',

@@ -14,7 +14,7 @@ export type Expected =
       /** The bytes of its patch, as an undisturbed run makes them; null: there is none. */
       readonly patch: string | null
       /** Of each task. */
-      readonly worktrees: 0 | 1
+      readonly worktrees: 0 | 1 | 2
       /** Tasks that the story itself has ended, beside those; each has a worktree. */
       readonly besides?: number
       /** The files of the checkout were written, and then written back. */

@@ -19,6 +19,7 @@ import type { Worktrees } from '../../ports/worktrees.ts'
 import { findApplicationTrouble } from './find-applications.ts'
 import { findHomeTrouble, findLeftoverFiles } from './find-home.ts'
 import { findOrphanTrouble } from './find-processes.ts'
+import { findRepositoryTrouble, type RepositoryLook } from './find-repositories.ts'
 import { findStoreTrouble } from './find-store.ts'
 import { findTaskTrouble } from './find-tasks.ts'
 import {
@@ -59,6 +60,9 @@ export interface DoctorOrder {
   /** Where the caller stands. */
   readonly directory: string
   readonly fix: boolean
+  /** Takes over the worktrees of other tools at these paths; none: all of them. Null: none. */
+  readonly adopt: readonly string[] | null
+  readonly repositories: RepositoryLook
 }
 
 /** A finding, and what came of its repair. */
@@ -72,7 +76,7 @@ export interface Examined extends Finding {
 
 export async function examine(
   ports: DoctorPorts,
-  { environment, directory, fix }: DoctorOrder,
+  { environment, directory, fix, adopt, repositories }: DoctorOrder,
 ): Promise<readonly Examined[]> {
   const examined: Examined[] = []
   const stage = async (
@@ -81,7 +85,8 @@ export async function examine(
   ) => {
     const attended: Examined[] = []
     for (const finding of await findOr(check, find)) {
-      attended.push(await attend(finding, fix, { ...ports, directory }))
+      const isAsked = isWanted(finding, fix, adopt)
+      attended.push(await attend(finding, isAsked, { ...ports, directory }))
     }
     examined.push(...attended)
     return attended.every(isWell)
@@ -95,7 +100,7 @@ export async function examine(
     const storeServes = await stage('store', () => findStoreTrouble(ports))
     await stage('worker', async () => findWorkerTrouble(await ports.presence(), upkeep, ports))
     if (storeServes) {
-      await lookInside(ports, stage)
+      await lookInside(ports, repositories, stage)
       if (examined.some(({ repaired }) => repaired?.ok === true)) await goOn(ports)
     }
   }
@@ -111,11 +116,12 @@ type Stage = (
 ) => Promise<boolean>
 
 /** What takes a store that can be read. */
-async function lookInside(ports: DoctorPorts, stage: Stage): Promise<void> {
+async function lookInside(ports: DoctorPorts, look: RepositoryLook, stage: Stage): Promise<void> {
   const open = { ...ports, store: await ports.store() }
   await stage('tasks', () => findTaskTrouble(open))
   await stage('processes', () => findOrphanTrouble(open))
   await stage('worktrees', () => findWorktreeTrouble(open))
+  await stage('repositories', () => findRepositoryTrouble(look, open))
   await stage('applications', () => findApplicationTrouble(ports.applications, ports.files))
   await stage('leftovers', () => findLeftoverFiles(ports.upkeep, open.store))
 }
@@ -124,6 +130,12 @@ async function lookInside(ports: DoctorPorts, stage: Stage): Promise<void> {
 async function goOn({ store, presence }: DoctorPorts): Promise<void> {
   const open = ['queued', 'waiting', ...activeStates] as const
   if ((await (await store()).countTasks(open)) > 0) await (await presence()).ring()
+}
+
+/** What is another tool's is taken over only if that itself was asked for. */
+function isWanted({ repair: plan }: Finding, fix: boolean, adopt: DoctorOrder['adopt']): boolean {
+  if (plan?.kind !== 'adopt') return fix
+  return adopt !== null && (adopt.length === 0 || adopt.includes(plan.adoptable.path))
 }
 
 const isWell = ({ status, repaired }: Examined) => status !== 'error' || repaired?.ok === true

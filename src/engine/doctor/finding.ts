@@ -9,6 +9,7 @@ import type { WorktreeKind } from '../../domain/task.ts'
 import type { AttemptProcesses } from '../../ports/process-host.ts'
 import type { Leftover } from '../../ports/upkeep.ts'
 import type { WorktreePlan, WorktreeRecord } from '../../ports/worktrees.ts'
+import type { Adoptable } from '../adopt.ts'
 import type { Leftover as TaskLeftover } from '../reconcile.ts'
 
 export interface Finding {
@@ -40,6 +41,7 @@ export type Repair =
   | { readonly kind: 'forget_worktree'; readonly place: WorktreePlan; readonly hasRow: boolean }
   | { readonly kind: 'put_away'; readonly worktree: WorktreeId; readonly of: WorktreeKind }
   | { readonly kind: 'bring_back'; readonly worktree: WorktreeId }
+  | { readonly kind: 'adopt'; readonly adoptable: Adoptable }
   | { readonly kind: 'record_snapshot'; readonly snapshot: Snapshot }
   | { readonly kind: 'remove_git_lock'; readonly place: WorktreePlan; readonly path: string }
   | { readonly kind: 'end_processes'; readonly attempt: AttemptProcesses }
@@ -80,6 +82,8 @@ export function describeRepair(repair: Repair): string {
       return 'go on with it: it can be brought back'
     case 'bring_back':
       return 'make it anew from its snapshot'
+    case 'adopt':
+      return `take it over, for: holdfast run --worktree ${repair.adoptable.name}`
     case 'record_snapshot':
       return 'write its row anew, from the copy beside its files'
     case 'remove_git_lock':

@@ -6,6 +6,7 @@ import { AppError } from '../../domain/errors.ts'
 import type { TaskId, WorktreeId } from '../../domain/ids.ts'
 import { restoredState } from '../../domain/restored.ts'
 import type { WorktreePlan } from '../../ports/worktrees.ts'
+import { adopt } from '../adopt.ts'
 import { bringBack, putAway } from '../put-away.ts'
 import { clearAway } from '../reconcile.ts'
 import type { DoctorOrder, DoctorPorts } from './examine.ts'
@@ -57,6 +58,9 @@ async function carryOut(
       return
     case 'bring_back':
       await bringBack(plan.worktree, null, { ...ports, store: await ports.store() })
+      return
+    case 'adopt':
+      await adopt(plan.adoptable, { ...ports, store: await ports.store() })
       return
     case 'record_snapshot':
       return await (await ports.store()).recordSnapshot(plan.snapshot)

@@ -73,7 +73,7 @@ export async function housePorts(context: CommandContext): Promise<HousePorts> {
 }
 
 /** As a worktree's path is written down. */
-function realDirectory(directory: string): string {
+export function realDirectory(directory: string): string {
   try {
     return realpathSync(directory)
   } catch {
