@@ -6,6 +6,8 @@
 const DAY_MS = 86_400_000
 const HOUR_MS = 3_600_000
 
+const WARNED_SHARE = 0.8
+
 /** Unless it is set: so much, or this part of the disk if that is less. */
 const DEFAULT_BYTES = 20_000_000_000
 const DEFAULT_SHARE = 0.1
@@ -46,6 +48,14 @@ export function isFresh({ at }: Measured, changedAt: number, now: number): boole
   return now - at < (at >= changedAt ? DAY_MS : HOUR_MS)
 }
 
+/**
+ * Whether worktrees may be made in advance: not where four fifths of the budget are taken by others.
+ * (Those that are there do not count, or they would be dropped and made again in turn.)
+ */
+export function hasRoomForPool(use: DiskUse, budgetBytes: number): boolean {
+  return totalOf(use) - use.pool < budgetBytes * WARNED_SHARE
+}
+
 /** Compressed, raw output comes to about this part. */
 const PACKED_SHARE = 0.2
 
@@ -78,7 +88,6 @@ export function chooseReclaim<T extends Reclaimable>(
   return { chosen, over: left }
 }
 
-const WARNED_SHARE = 0.8
 /** A disk is nearly full at the lesser of these: large ones are not for a twentieth of them. */
 const FULL_BYTES = 1_000_000_000
 const FULL_SHARE = 0.05

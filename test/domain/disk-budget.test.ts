@@ -3,6 +3,7 @@ import {
   chooseReclaim,
   diskBudget,
   diskWarning,
+  hasRoomForPool,
   isFresh,
   shownBytes,
 } from '../../src/domain/disk-budget.ts'
@@ -74,4 +75,13 @@ it.each([
   const packed = { ...state, compressible: 0 }
   expect(decideRawOutput(packed, endedAt, now, isTight)).toBe(fate === 'drop' ? 'drop' : 'stays')
   expect(decideRawOutput({ ...packed, bytes: 0 }, endedAt, now, isTight)).toBe('stays')
+})
+
+it('worktrees are made in advance only where others leave room, however many there are', () => {
+  const use = { worktrees: 70, pool: 0, trash: 5, tasks: 3, rawOutput: 1, isWhole: true }
+  expect([hasRoomForPool(use, 100), hasRoomForPool({ ...use, pool: 90 }, 100)]).toEqual([
+    true,
+    true,
+  ])
+  expect(hasRoomForPool({ ...use, worktrees: 71 }, 100)).toBe(false)
 })

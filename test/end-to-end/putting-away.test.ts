@@ -223,7 +223,7 @@ test('a damaged row of the newest snapshot is told, and no older one is taken fo
   ])
   await house.ok(['restore', id])
   expect(readFileSync(join(house.worktree(id), 'ignored.env'), 'utf8')).toBe('SECRET=1\n')
-}, 120_000)
+}, 240_000)
 
 test('thirty tasks in a row leave no more worktrees than are to stay, by themselves', {
   timeout: 240_000,

@@ -197,7 +197,8 @@ test('of forty worktrees exactly the right ones go, and each comes back to the b
   const plan = await planHouse(keeping(0), ports, never)
   expect(plan.fates).toHaveLength(40)
   expect(plan.fates.every(({ bytes }) => (bytes ?? 0) > 0)).toBe(true)
-  const { worktrees } = await keepHouse(plan, ports, never, () => true)
+  // They are unlinked when there is time: another test's matter.
+  const { worktrees } = await keepHouse(plan, ports, never, () => false)
   const gone = worktrees.filter(({ problem }) => problem === null).map(({ id }) => id)
   expect(gone).toEqual(going.map(({ worktree }) => worktree))
   for (const [{ worktree, path }, why] of staying) {
@@ -207,7 +208,7 @@ test('of forty worktrees exactly the right ones go, and each comes back to the b
     expect(problem ?? said).toMatch(why)
   }
   expect(git('worktree', 'list').trim().split('\n')).toHaveLength(1 + staying.length)
-  expect(readdirSync(files.trash())).toEqual([])
+  expect(ports.worktrees.listTrash(files.trash())).toHaveLength(going.length)
 
   // Whatever no ref holds is gone now.
   git('reflog', 'expire', '--all', '--expire=now')
@@ -222,7 +223,7 @@ test('of forty worktrees exactly the right ones go, and each comes back to the b
   const back = new Set(going.map(({ worktree }) => worktree))
   expect(again.fates.filter(({ id, goes }) => goes && back.has(id))).toEqual([])
   await holdfast.close()
-}, 120_000)
+}, 240_000)
 
 test('over budget, what can be had again goes first, then worktrees; work never', async () => {
   const { holdfast, git, repo, ports, begin, taken } = await makeHouse()

@@ -8,6 +8,7 @@ import {
   configuredSlots,
   configuredSnapshotMs,
 } from '../../../domain/configuration.ts'
+import { hasRoomForPool } from '../../../domain/disk-budget.ts'
 import { AppError, messageOf } from '../../../domain/errors.ts'
 import { describeSandbox } from '../../../domain/sandbox.ts'
 import { SNAPSHOT_EVERY_MS } from '../../../domain/snapshot.ts'
@@ -188,8 +189,9 @@ async function runWorker(
 const LEAST_FREE = 0.1
 
 /**
- * What is too many, too old or too large goes, as far as nothing is lost by that; what was put away is
- * unlinked, and worktrees are made in advance: in this order, for a disk on which much was unlinked is slow to make files.
+ * What is too many, too old or too large goes, as far as nothing is lost by that; what was put away
+ * is unlinked, and worktrees are made in advance: in this order, for a disk on which much was
+ * unlinked is slow to make files.
  */
 async function keepHouse(
   { leave, isQuiet }: HouseTimes,
@@ -209,7 +211,7 @@ async function keepHouse(
   const { bavail, blocks } = statfsSync(context.holdfast.home)
   const pooled = await keepPool(
     configuredPool(configuration),
-    bavail >= blocks * LEAST_FREE,
+    bavail >= blocks * LEAST_FREE && hasRoomForPool(plan.measured.use, plan.budgetBytes),
     ports,
     () => !leave.aborted,
   )
