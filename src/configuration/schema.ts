@@ -4,6 +4,7 @@
  */
 import * as z from 'zod/mini'
 import { permissionModes } from '../domain/permissions.ts'
+import { DEFAULT_PORTS } from '../domain/port-blocks.ts'
 
 /** A repository's `holdfast.json`, the user's `config.json`, or an environment variable. */
 export type Place = 'repository' | 'user' | 'environment'
@@ -145,6 +146,18 @@ export const settings = (agents: readonly string[]) =>
       places: ['user', 'environment'],
       variable: 'HOLDFAST_DISK_BYTES',
     },
+    'ports.first': {
+      about: 'the first port of those that worktrees get, ten each (`HOLDFAST_PORT`)',
+      allowed: 'a whole number from 1024 to 65526',
+      otherwise: String(DEFAULT_PORTS.first),
+      places: ['user'],
+    },
+    'ports.blocks': {
+      about: 'how many worktrees can have ports at once; 0: none has any',
+      allowed: 'a whole number from 0',
+      otherwise: String(DEFAULT_PORTS.blocks),
+      places: ['user'],
+    },
   }) satisfies Record<string, SettingInfo>
 
 /** What may stand in each place. */
@@ -198,6 +211,12 @@ export function makeSchemas(agents: readonly string[]) {
       ...inFiles,
       permissions: described('permissions', z.enum(permissionModes)),
       ...own,
+      ports: z.optional(
+        z.strictObject({
+          first: described('ports.first', z.int().check(z.gte(1_024), z.lte(65_526))),
+          blocks: described('ports.blocks', count),
+        }),
+      ),
     }),
     environment: z.strictObject({ ...shared, permissions: narrow, ...own }),
   }

@@ -3,6 +3,7 @@
  * over the repository's file over the user's own. Pure.
  */
 import { type PermissionMode, stricterMode } from './permissions.ts'
+import { DEFAULT_PORTS, type PortRange } from './port-blocks.ts'
 import { DEFAULT_RETENTION, type RetentionPolicy } from './retention.ts'
 import { DEFAULT_POOL, type PoolPolicy } from './spare.ts'
 
@@ -43,6 +44,10 @@ export interface UserSettings extends Settings {
   readonly idleDays?: number | undefined
   /** How much of the disk may be taken, in bytes. */
   readonly diskBytes?: number | undefined
+  /** Where the ports of worktrees are taken from. */
+  readonly ports?:
+    | { readonly first?: number | undefined; readonly blocks?: number | undefined }
+    | undefined
 }
 
 /** By place; what a place does not set is absent in it. */
@@ -140,6 +145,13 @@ export function configuredPool({ environment, user }: Configuration): PoolPolicy
 /** Null: nothing is set. */
 export function configuredDiskBytes({ environment, user }: Configuration): number | null {
   return environment.diskBytes ?? user.diskBytes ?? null
+}
+
+export function configuredPorts({ user }: Configuration): PortRange {
+  return {
+    first: user.ports?.first ?? DEFAULT_PORTS.first,
+    blocks: user.ports?.blocks ?? DEFAULT_PORTS.blocks,
+  }
 }
 
 export function configuredSlots({ environment, user }: Configuration): number | undefined {

@@ -96,6 +96,7 @@ const points = {
     'discard.unlinked': 'its files are gone',
   },
   Launching: {
+    'ports.claimed': 'the ports of the worktree are its own',
     'launch.noted': 'the log says that it starts',
     'launch.directory-made': 'the run directory is there, and empty',
     'launch.stdin-written': 'what the agent will read is on disk',

@@ -7,6 +7,9 @@
 /** The mark of an attempt's processes. Its name has no KEY, SECRET or TOKEN, which agents strip. */
 export const MARK_VARIABLE = 'HOLDFAST_ATTEMPT'
 
+/** The first of the ports that are a worktree's own. */
+export const PORT_VARIABLE = 'HOLDFAST_PORT'
+
 /** For tests: names the directory that arms crash points (`crash-here.ts`). Our own business. */
 export const CRASH_POINTS_VARIABLE = 'HOLDFAST_CRASH_POINTS'
 
@@ -25,6 +28,8 @@ const DROPPED = new Set([
   WATCHED_VARIABLE,
   // The name that our own gits bear.
   'HOLDFAST_GIT',
+  // Those are the ports of a task that delegates.
+  PORT_VARIABLE,
   '_',
   'OLDPWD',
   'PWD',

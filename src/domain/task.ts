@@ -247,6 +247,8 @@ export interface WorktreePlace {
   readonly path: string
   readonly kind: WorktreeKind
   readonly pinned: boolean
+  /** The first port of its block; null: it has none. */
+  readonly port: number | null
 }
 
 /** That the result was taken home: how, when, and to where. */

@@ -6,6 +6,7 @@ import { addLook, isProgress } from '../domain/activity.ts'
 import { isUsedUp } from '../domain/budget.ts'
 import { reach } from '../domain/crash-points.ts'
 import type { AgentExit, Failure } from '../domain/outcome.ts'
+import type { PortRange } from '../domain/port-blocks.ts'
 import { recoveryVerdict } from '../domain/recovery.ts'
 import { IDLING } from '../domain/stall.ts'
 import type { Task } from '../domain/task.ts'
@@ -73,6 +74,8 @@ export interface FollowPorts {
   readonly findAgent: (name: string) => Promise<Agent>
   /** How often the files of a running task are kept aside; 0: never. */
   readonly snapshotEveryMs: number
+  /** Where the ports of worktrees are taken from. */
+  readonly portRange: PortRange
 }
 
 /**

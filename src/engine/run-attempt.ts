@@ -1,5 +1,6 @@
 /** One attempt from its claim to its end: worktree, launch, follow, settle. */
 import { reach } from '../domain/crash-points.ts'
+import { PORT_VARIABLE } from '../domain/environment.ts'
 import { AppError, messageOf } from '../domain/errors.ts'
 import type { SessionId } from '../domain/ids.ts'
 import type { Failure, FailureCode } from '../domain/outcome.ts'
@@ -158,7 +159,10 @@ async function launchAgent(
   const { request, session } = task
   const { subdirectory } = request.repo
   try {
-    const environment = await files.readEnvironment(attempt.task)
+    const environment = {
+      ...(await files.readEnvironment(attempt.task)),
+      ...(await claimPorts(underway, worktree, ports)),
+    }
     const workingDirectory = await files.ensureWithin(worktree.path, subdirectory)
     if (workingDirectory === undefined) return leadsOut(worktree.path, subdirectory)
     const installation = await agent.findInstallation(environment, request.argv, workingDirectory)
@@ -268,6 +272,22 @@ async function describeBefore(
   if (task.fallbacks > 0) return await describeHandOver(task, worktree, interruptedBy, ports)
   const { start } = task.request
   return start === null ? null : describeStart(start)
+}
+
+/** What says which ports are the worktree's own; empty: it has none, which is told. */
+async function claimPorts(
+  { attempt }: Underway,
+  { id }: WorktreeRecord,
+  { store, portRange, clock }: FollowPorts,
+): Promise<Environment> {
+  const port = await store.claimPorts(id, portRange)
+  reach('ports.claimed')
+  if (port !== null) return { [PORT_VARIABLE]: String(port) }
+  if (portRange.blocks > 0) {
+    const text = `${PORT_VARIABLE} is not set: all ports are taken by other worktrees`
+    await store.recordNote(attempt.task, attempt.fence, 'attempt_started', text, clock.now())
+  }
+  return {}
 }
 
 /** A session that is named in advance is known also if its agent dies before it says it. */

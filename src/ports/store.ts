@@ -8,6 +8,7 @@ import type { Activity } from '../domain/activity.ts'
 import type { AgentEvent, TaskEvent } from '../domain/agent-events.ts'
 import type { CommitId, Fence, TaskId, WorktreeId } from '../domain/ids.ts'
 import type { Failure, Usage } from '../domain/outcome.ts'
+import type { PortRange } from '../domain/port-blocks.ts'
 import type { RowRemains } from '../domain/restored.ts'
 import type { RunningSnapshot, Snapshot } from '../domain/snapshot.ts'
 import type {
@@ -159,6 +160,12 @@ export interface Store {
 
   /** Records a worktree before it is made, leased to the task; it counts once `git` is told. */
   leaseWorktree(attempt: ClaimedAttempt, worktree: WorktreePlan): Promise<boolean>
+  /**
+   * The first port of the block that a worktree has: chosen now, where it has none yet, and no other
+   * worktree's. It keeps it until it is forgotten; one that is brought back gets the same, if that is
+   * free. Null: all are taken, or there is no such worktree.
+   */
+  claimPorts(worktree: WorktreeId, range: PortRange): Promise<number | null>
   /** Completes the record once the worktree stands. */
   recordWorktree(attempt: ClaimedAttempt, worktree: WorktreeRecord): Promise<boolean>
   /** The newest task that leased it; null: none has. */
@@ -293,6 +300,8 @@ export interface StoredWorktree extends WorktreePlan {
   readonly retiring: boolean
   /** When it was made, or last brought back; milliseconds since 1970. */
   readonly madeAt: number
+  /** The first of its ports; null: it has none. */
+  readonly port: number | null
 }
 
 /** A spare worktree, or the one that it is to become. */

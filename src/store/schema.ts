@@ -100,6 +100,8 @@ export interface Database {
     record_json: string | null
     /** 1: it is being taken away, and nobody may lease it. */
     retiring: Generated<number>
+    /** The first of its ports; no two rows have the same. Null: it was given none. */
+    port: number | null
   }
   /** Of worktrees; one that has a row there stands, and its snapshots are old. */
   snapshots: {
@@ -110,6 +112,8 @@ export interface Database {
     repository: string
     taken_at: number
     content_json: string
+    /** What its worktree had. */
+    port: number | null
   }
   /** Worktrees that are made in advance. */
   spares: {

@@ -19,7 +19,12 @@ export async function recordSnapshot(db: Db, snapshot: Snapshot): Promise<void> 
   }
   await db
     .insertInto('snapshots')
-    .values({ worktree, number, ...values })
+    .values(eb => ({
+      worktree,
+      number,
+      ...values,
+      port: eb.selectFrom('worktrees').select('port').where('id', '=', worktree),
+    }))
     .onConflict(conflict => conflict.columns(['worktree', 'number']).doUpdateSet(values))
     .execute()
 }

@@ -46,6 +46,7 @@ import {
 } from './tasks.ts'
 import {
   beginRetirement,
+  claimPorts,
   findWorktree,
   forgetWorktree,
   giveUpRetirement,
@@ -133,6 +134,7 @@ export async function openSqliteStore(directory: string, clock: Clock): Promise<
     recordAnswer: (task, question, answer, now) => recordAnswer(db, task, question, answer, now),
     listAnswers: (task, fence) => listAnswers(db, task, fence),
     leaseWorktree: (attempt, worktree) => leaseWorktree(db, attempt, worktree, clock.now()),
+    claimPorts: (worktree, range) => claimPorts(db, worktree, range),
     recordWorktree: (attempt, record) => recordWorktree(db, attempt, record),
     newestTaskIn: worktree => newestTaskIn(db, worktree),
     findWorktree: id => findWorktree(db, id),

@@ -19,6 +19,7 @@ type TaskRow = Selectable<Database['tasks']> & {
   worktree_path: string | null
   worktree_kind: Database['worktrees']['kind'] | null
   worktree_pinned: number | null
+  worktree_port: number | null
   limited_until: number | null
   put_away_at: number | null
 }
@@ -33,6 +34,7 @@ export function selectTasks(db: Db) {
       'worktrees.path as worktree_path',
       'worktrees.kind as worktree_kind',
       'worktrees.pinned as worktree_pinned',
+      'worktrees.port as worktree_port',
       'limits.ends_at as limited_until',
     ])
     .select(eb =>
@@ -68,6 +70,7 @@ export function readTask(row: TaskRow): Task {
             path: row.worktree_path,
             kind: row.worktree_kind,
             pinned: row.worktree_pinned === 1,
+            port: row.worktree_port,
           },
     snapshot: row.snapshot_json === null ? null : readRunningSnapshot(row.snapshot_json),
     putAwayAt:

@@ -1,6 +1,7 @@
 /** Worktrees and who claims them. */
 import type { ExpressionBuilder, Kysely } from 'kysely'
 import type { TaskId, WorktreeId } from '../domain/ids.ts'
+import { choosePort, overlap, type PortRange } from '../domain/port-blocks.ts'
 import type { ClaimedAttempt, StoredWorktree } from '../ports/store.ts'
 import type { WorktreePlan, WorktreeRecord } from '../ports/worktrees.ts'
 import { readWorktreeRecord } from './columns.ts'
@@ -87,6 +88,7 @@ function readWorktree(row: WorktreeRow): StoredWorktree {
     pinned: row.pinned === 1,
     retiring: row.retiring === 1,
     madeAt: Number(row.created_at),
+    port: row.port,
   }
 }
 
@@ -123,16 +125,68 @@ const isUnleased = (id: WorktreeId) => (eb: ExpressionBuilder<Database, 'worktre
 
 /** See `Store.planWorktree`. */
 export async function planWorktree(
-  db: Db,
+  db: Kysely<Database>,
   { id, kind, path, commonDir }: WorktreePlan,
   now: number,
 ): Promise<void> {
-  const values = { path, record_json: null, retiring: 0, created_at: now }
-  await db
-    .insertInto('worktrees')
-    .values({ id, kind, repository: commonDir, pinned: 0, ...values })
-    .onConflict(conflict => conflict.column('id').doUpdateSet(values))
+  await db.transaction().execute(async transaction => {
+    const port = await portBefore(transaction, id)
+    const values = { path, record_json: null, retiring: 0, port, created_at: now }
+    await transaction
+      .insertInto('worktrees')
+      .values({ id, kind, repository: commonDir, pinned: 0, ...values })
+      .onConflict(conflict => conflict.column('id').doUpdateSet(values))
+      .execute()
+  })
+}
+
+/** What a worktree had when its newest snapshot was taken, if nobody else has it by now. */
+async function portBefore(db: Db, id: WorktreeId): Promise<number | null> {
+  const snapshot = await db
+    .selectFrom('snapshots')
+    .select('port')
+    .where('worktree', '=', id)
+    .orderBy('number', 'desc')
+    .executeTakeFirst()
+  const port = snapshot?.port ?? null
+  const isTaken = port !== null && (await takenPorts(db, id)).some(other => overlap(port, other))
+  return isTaken ? null : port
+}
+
+async function takenPorts(db: Db, by: WorktreeId): Promise<readonly number[]> {
+  const rows = await db
+    .selectFrom('worktrees')
+    .select('port')
+    .where('port', 'is not', null)
+    .where('id', '!=', by)
     .execute()
+  return rows.flatMap(({ port }) => (port === null ? [] : [port]))
+}
+
+/** See `Store.claimPorts`. */
+export async function claimPorts(
+  db: Kysely<Database>,
+  id: WorktreeId,
+  range: PortRange,
+): Promise<number | null> {
+  return await db.transaction().execute(async transaction => {
+    const row = await transaction
+      .selectFrom('worktrees')
+      .select('port')
+      .where('id', '=', id)
+      .executeTakeFirst()
+    if (row === undefined || row.port !== null) return row?.port ?? null
+    // The row of a user's own checkout is never forgotten; while no task works there it needs none.
+    await transaction
+      .updateTable('worktrees')
+      .set({ port: null })
+      .where('kind', '=', 'borrowed')
+      .where(eb => eb('id', 'not in', eb.selectFrom('leases').select('worktree')))
+      .execute()
+    const port = choosePort(id, await takenPorts(transaction, id), range)
+    await transaction.updateTable('worktrees').set({ port }).where('id', '=', id).execute()
+    return port
+  })
 }
 
 /** See `Store.beginRetirement`. */

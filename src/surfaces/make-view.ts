@@ -65,10 +65,7 @@ export function viewTask(task: Task, judged: JudgedState): TaskView {
     delegation: request.delegation,
     follows: request.follows,
     group: null,
-    worktree:
-      task.worktree === null
-        ? null
-        : { path: task.worktree.path, kind: task.worktree.kind, pinned: task.worktree.pinned },
+    worktree: viewWorktree(task.worktree),
     putAway: isoOrNull(task.putAwayAt),
     createdAt: iso(request.createdAt),
     startedAt: isoOrNull(task.startedAt),
@@ -89,6 +86,12 @@ export function viewTask(task: Task, judged: JudgedState): TaskView {
         ? null
         : { code: failure.code, message: failure.message, hint: failure.hint ?? null },
   }
+}
+
+function viewWorktree(worktree: Task['worktree']): TaskView['worktree'] {
+  if (worktree === null) return null
+  const { path, kind, pinned, port } = worktree
+  return { path, kind, pinned, port }
 }
 
 function viewQuestion({ id, text, options }: Question): TaskView['question'] {

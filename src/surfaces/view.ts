@@ -118,6 +118,8 @@ export const taskView = z.object({
       path: z.string(),
       kind: z.enum(['managed', 'permanent', 'borrowed']),
       pinned: z.boolean(),
+      /** The first of the ports that are its own; null: it has none. */
+      port: z.nullable(z.number()),
     }),
   ),
   /** When its worktree was put away; `restore` brings it back. */

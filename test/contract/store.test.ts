@@ -1,4 +1,7 @@
 /** What every store must do. Run against each implementation. */
+import { execFile } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { AgentEvent } from '../../src/domain/agent-events.ts'
 import { CLOCK_SLACK_MS, waitIsOver } from '../../src/domain/backoff.ts'
@@ -501,6 +504,62 @@ describe.each(Object.entries(stores))('the %s store', (_, openStore) => {
     expect(await store.leaseWorktree(first.attempt, place(id))).toBe(true)
     expect(await store.leaseWorktree(first.attempt, place(id))).toBe(true)
     expect(await store.leaseWorktree(second.attempt, place(id))).toBe(false)
+  })
+
+  test('each worktree has ports of its own, for as long as it is known, and again afterwards', async () => {
+    const store = await make()
+    const plan = (n: number, kind: 'managed' | 'borrowed' = 'managed') => {
+      const id = `w${n}` as WorktreeId
+      return { id, kind, path: `/w/${n}`, commonDir: '/r/.git' }
+    }
+    const range = { first: 23_000, blocks: 3 }
+    const claimAll = async (...ids: string[]) => {
+      const ports: (number | null)[] = []
+      for (const id of ids) ports.push(await store.claimPorts(id as WorktreeId, range))
+      return ports
+    }
+    expect(await claimAll('w1')).toEqual([null])
+    for (const n of [1, 2, 3, 4]) await store.planWorktree(plan(n))
+    const ports = await claimAll('w1', 'w2', 'w3')
+    expect([...ports].sort()).toEqual([23_000, 23_010, 23_020])
+    expect(await claimAll('w4', 'w1', 'w2', 'w3')).toEqual([null, ...ports])
+    expect((await store.findWorktree('w2' as WorktreeId))?.port).toBe(ports[1])
+    // Blocks of another range do not overlap these.
+    expect(await store.claimPorts('w4' as WorktreeId, { first: 23_025, blocks: 2 })).toBe(23_035)
+    await store.forgetWorktree('w4' as WorktreeId)
+
+    const content = { state: request().base, branch: null }
+    const away = { ...content, ignored: { files: 0, bytes: 0, dropped: [] } }
+    const { id: worktree, ...place } = plan(2)
+    await store.recordSnapshot({ ...away, ...place, worktree, number: 1, takenAt: 1 })
+    await store.forgetWorktree('w2' as WorktreeId)
+    await store.planWorktree(plan(2))
+    expect(await claimAll('w2')).toEqual([ports[1]])
+    await store.forgetWorktree('w2' as WorktreeId)
+    await store.planWorktree(plan(5, 'borrowed'))
+    expect(await claimAll('w5')).toEqual([ports[1]])
+    await store.planWorktree(plan(2))
+    expect((await store.findWorktree('w2' as WorktreeId))?.port).toBeNull()
+    // The user's checkout, in which no task works, gives them up.
+    expect(await claimAll('w2')).toEqual([ports[1]])
+    expect((await store.findWorktree('w5' as WorktreeId))?.port).toBeNull()
+  })
+
+  test('twenty worktrees that ask at once, in five processes, get twenty blocks', async () => {
+    const directory = scratchDirectory()
+    const store = await make(directory)
+    const ids = Array.from({ length: 20 }, (_, n) => `w${n}` as WorktreeId)
+    for (const id of ids)
+      await store.planWorktree({ id, kind: 'managed', path: `/${id}`, commonDir: '/r' })
+    const program = fileURLToPath(new URL('../store/claim-ports-program.ts', import.meta.url))
+    const claimIn = async (own: readonly WorktreeId[]) => {
+      const { stdout } = await promisify(execFile)(process.execPath, [program, directory, ...own])
+      return JSON.parse(stdout) as number[]
+    }
+    const claimed = await Promise.all(
+      [0, 1, 2, 3, 4].map(n => claimIn(ids.slice(n * 4, n * 4 + 4))),
+    )
+    expect(claimed.flat().sort()).toEqual(ids.map((_, n) => 23_000 + 10 * n))
   })
 
   test('what is under way is found with its newest attempt', async () => {

@@ -142,6 +142,7 @@ test('--in-place works in the checkout itself, alone, and leaves index and HEAD 
     path: house.repo,
     kind: 'borrowed',
     pinned: false,
+    port: expect.any(Number),
   })
   house.write('gate', '', house.scratch)
   await house.ok(['wait', id])

@@ -121,7 +121,7 @@ test('once it is trusted it runs before the agent, in the worktree, with what it
   const script = `#!/bin/bash
 set -euo pipefail
 cd "$(dirname "\${BASH_SOURCE[0]}")/.."
-echo "$PWD $HOLDFAST_TASK $HOLDFAST_WORKTREE $CODEX_WORKTREE_PATH $CODEX_SOURCE_TREE_PATH"
+echo "$PWD $HOLDFAST_TASK $HOLDFAST_WORKTREE $CODEX_WORKTREE_PATH $CODEX_SOURCE_TREE_PATH $HOLDFAST_PORT"
 echo ready > made
 `
   const house = houseWithSetUp(script)
@@ -133,16 +133,19 @@ echo ready > made
     '--',
     'sh',
     '-c',
-    'cat ../made; echo "[$HOLDFAST_WORKTREE]"; echo 2 > work',
+    'cat ../made; echo "[$HOLDFAST_WORKTREE] $HOLDFAST_PORT"; echo 2 > work',
   ]
-  const run = await house.run(words, { directory: join(house.repo, 'tools') })
+  const from = { directory: join(house.repo, 'tools'), environment: { HOLDFAST_PORT: '1' } }
+  const run = await house.run(words, from)
   expect(run.stderr).toContain('set-up: tools/set up.sh')
   const id = run.stdout.trim()
   const task = await house.wait(id)
   expect(task).toMatchObject({ state: 'succeeded', setUp: { command: { trusted: true } } })
-  expect(task.result).toMatchObject({ answer: 'ready\n[]', files: 1 })
+  const port = task.worktree?.port
+  expect(port).toBeGreaterThanOrEqual(23_000)
+  expect(task.result).toMatchObject({ answer: `ready\n[] ${port}`, files: 1 })
   const tree = house.worktree(id)
-  expect(setUpLog(house, id)).toBe(`${tree} ${id} ${tree} ${tree} ${house.repo}\n`)
+  expect(setUpLog(house, id)).toBe(`${tree} ${id} ${tree} ${tree} ${house.repo} ${port}\n`)
   expect(await house.ok(['logs', id])).toMatch(
     /try 1 \(fresh\): set-up \(tools\/set up\.sh\), then command/,
   )

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { defaultBounds } from '../../src/domain/configuration.ts'
 import { makeTaskId } from '../../src/domain/ids.ts'
+import { DEFAULT_PORTS } from '../../src/domain/port-blocks.ts'
 import { plainRequest, type Task } from '../../src/domain/task.ts'
 import { handIn } from '../../src/engine/hand-in.ts'
 import { planSubmission } from '../../src/engine/submit.ts'
@@ -101,6 +102,7 @@ test('a task that is parked for 7 days, 12 hours of them with the machine off, t
         confinement: await holdfast.confinement(),
         snapshotEveryMs: 0,
         findAgent: holdfast.agent,
+        portRange: DEFAULT_PORTS,
       },
     )
     try {

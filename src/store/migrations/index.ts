@@ -7,6 +7,7 @@ import { up as limits } from './005-limits.ts'
 import { up as snapshots } from './006-snapshots.ts'
 import { up as spares } from './007-spares.ts'
 import { up as runningSnapshots } from './008-running-snapshots.ts'
+import { up as ports } from './009-ports.ts'
 
 /** In order; the version of a store is how many of them it has seen. Never edit one that shipped. */
 export const migrations: readonly ((db: Kysely<unknown>) => Promise<void>)[] = [
@@ -18,4 +19,5 @@ export const migrations: readonly ((db: Kysely<unknown>) => Promise<void>)[] = [
   snapshots,
   spares,
   runningSnapshots,
+  ports,
 ]

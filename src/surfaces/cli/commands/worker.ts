@@ -4,6 +4,7 @@ import {
   type Configuration,
   configuredDiskBytes,
   configuredPool,
+  configuredPorts,
   configuredRetention,
   configuredSlots,
   configuredSnapshotMs,
@@ -168,6 +169,7 @@ async function runWorker(
         ticker,
         findAgent: holdfast.agent,
         snapshotEveryMs,
+        portRange: configuredPorts(configuration),
       }
       await work(order, ports)
     } finally {
