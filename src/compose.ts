@@ -24,7 +24,7 @@ import type { RawOutput } from './ports/raw-output.ts'
 import type { RepositoryFiles } from './ports/repository-files.ts'
 import type { Store } from './ports/store.ts'
 import type { TaskFiles } from './ports/task-files.ts'
-import type { FoundSetUp, Trust } from './ports/trust.ts'
+import type { FoundCommands, Trust } from './ports/trust.ts'
 import type { Upkeep } from './ports/upkeep.ts'
 import type { WorkerPresence } from './ports/worker-presence.ts'
 import type { Worktrees } from './ports/worktrees.ts'
@@ -61,8 +61,8 @@ export interface Composition {
    */
   configuration(root: string | null): Promise<Configuration>
   applications(): Promise<Applications>
-  /** The set-up command that the checkout whose top is `root` names. Refuses with `bad_configuration`. */
-  setUpCommand(root: string, configuration: Configuration): Promise<FoundSetUp | undefined>
+  /** The commands that the checkout whose top is `root` names. Refuses with `bad_configuration`. */
+  repositoryCommands(root: string, configuration: Configuration): Promise<FoundCommands>
   trust(): Promise<Trust>
   /**
    * Removes the state directory, whose store has been ended, or what a removal left that was
@@ -203,9 +203,9 @@ export function compose(environment: Variables, entry: string): Composition {
       }
       return await loadConfiguration({ root, home, environment, agents })
     },
-    async setUpCommand(root, { repository }) {
-      const { findSetUpCommand } = await import('./configuration/set-up-command.ts')
-      return await findSetUpCommand(root, repository.setup)
+    async repositoryCommands(root, { repository }) {
+      const { findCommands } = await import('./configuration/repository-commands.ts')
+      return await findCommands(root, repository)
     },
     trust,
     async leaveHome() {

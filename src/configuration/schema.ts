@@ -5,6 +5,7 @@
 import * as z from 'zod/mini'
 import { permissionModes } from '../domain/permissions.ts'
 import { DEFAULT_PORTS } from '../domain/port-blocks.ts'
+import { DEFAULT_LIMITS_MS } from '../domain/set-up.ts'
 
 /** A repository's `holdfast.json`, the user's `config.json`, or an environment variable. */
 export type Place = 'repository' | 'user' | 'environment'
@@ -92,6 +93,32 @@ export const settings = (agents: readonly string[]) =>
       otherwise: '`.codex/setup.sh`, or the script in `.codex/environments/environment.toml`',
       places: ['repository'],
     },
+    setupSeconds: {
+      about: 'how long that command may take; then it is ended, and the task fails',
+      allowed: 'a whole number of seconds from 1',
+      otherwise: String(DEFAULT_LIMITS_MS['set-up'] / 1_000),
+      places: files,
+    },
+    cleanup: {
+      about:
+        'the command that is run before a worktree is put away, as `setup` is, and trusted like it; false: none',
+      allowed: 'a list of words, the path of a script, or false',
+      otherwise: 'the `[cleanup]` script in `.codex/environments/environment.toml`',
+      places: ['repository'],
+    },
+    cleanupSeconds: {
+      about: 'how long that command may take; then it is ended, and the worktree is put away',
+      allowed: 'a whole number of seconds from 1',
+      otherwise: String(DEFAULT_LIMITS_MS['clean-up'] / 1_000),
+      places: files,
+    },
+    cleanupRights: {
+      about:
+        'with which rights `cleanup` runs: those of the agents that were at work before it, or your own (it may then reach Docker; and what it calls in turn may be what an agent has written)',
+      allowed: 'agents, own',
+      otherwise: 'agents',
+      places: ['user'],
+    },
     slots: {
       about: 'how many tasks run at once',
       allowed: 'a whole number from 1',
@@ -172,6 +199,8 @@ export function makeSchemas(agents: readonly string[]) {
     model: described('model', name),
     effort: described('effort', name),
   }
+  const seconds = z.int().check(z.gte(1))
+  const command = z.union([z.literal(false), name, z.array(name).check(z.minLength(1))])
   const narrow = described('permissions', z.enum(['read-only', 'workspace']))
   const inFiles = {
     $schema: described('$schema', z.string()),
@@ -188,10 +217,12 @@ export function makeSchemas(agents: readonly string[]) {
         maxFiles: described('include.maxFiles', count),
       }),
     ),
+    setupSeconds: described('setupSeconds', seconds),
+    cleanupSeconds: described('cleanupSeconds', seconds),
   }
   const own = {
     slots: described('slots', z.int().check(z.gte(1))),
-    stallSeconds: described('stallSeconds', z.int().check(z.gte(1))),
+    stallSeconds: described('stallSeconds', seconds),
     keepWorktrees: described('keepWorktrees', count),
     spareWorktrees: described('spareWorktrees', count),
     snapshotSeconds: described('snapshotSeconds', count),
@@ -202,15 +233,14 @@ export function makeSchemas(agents: readonly string[]) {
     repository: z.strictObject({
       ...inFiles,
       permissions: narrow,
-      setup: described(
-        'setup',
-        z.union([z.literal(false), name, z.array(name).check(z.minLength(1))]),
-      ),
+      setup: described('setup', command),
+      cleanup: described('cleanup', command),
     }),
     user: z.strictObject({
       ...inFiles,
       permissions: described('permissions', z.enum(permissionModes)),
       ...own,
+      cleanupRights: described('cleanupRights', z.enum(['agents', 'own'])),
       ports: z.optional(
         z.strictObject({
           first: described('ports.first', z.int().check(z.gte(1_024), z.lte(65_526))),

@@ -5,6 +5,7 @@
 import { type PermissionMode, stricterMode } from './permissions.ts'
 import { DEFAULT_PORTS, type PortRange } from './port-blocks.ts'
 import { DEFAULT_RETENTION, type RetentionPolicy } from './retention.ts'
+import { type CommandRole, DEFAULT_LIMITS_MS } from './set-up.ts'
 import { DEFAULT_POOL, type PoolPolicy } from './spare.ts'
 
 interface SomeBounds {
@@ -20,6 +21,9 @@ export interface Settings {
   readonly permissions?: PermissionMode | undefined
   readonly capture?: SomeBounds | undefined
   readonly include?: SomeBounds | undefined
+  /** How long the repository's commands may take. */
+  readonly setupSeconds?: number | undefined
+  readonly cleanupSeconds?: number | undefined
 }
 
 /** A command, a script's path, or (false) nothing, whatever else the repository has. */
@@ -27,6 +31,7 @@ export type SetUpSetting = false | string | readonly string[]
 
 export interface RepositorySettings extends Settings {
   readonly setup?: SetUpSetting | undefined
+  readonly cleanup?: SetUpSetting | undefined
 }
 
 /** The user's own settings. */
@@ -44,6 +49,8 @@ export interface UserSettings extends Settings {
   readonly idleDays?: number | undefined
   /** How much of the disk may be taken, in bytes. */
   readonly diskBytes?: number | undefined
+  /** `own`: clean-ups run with the user's rights, whatever the agents before them might do. */
+  readonly cleanupRights?: 'agents' | 'own' | undefined
   /** Where the ports of worktrees are taken from. */
   readonly ports?:
     | { readonly first?: number | undefined; readonly blocks?: number | undefined }
@@ -115,6 +122,18 @@ export function configuredBounds(
   return {
     maxBytes: set('maxBytes') ?? defaultBounds[of].maxBytes,
     maxFiles: set('maxFiles') ?? defaultBounds[of].maxFiles,
+  }
+}
+
+/** In milliseconds. */
+export function configuredLimits(configuration: Configuration): Record<CommandRole, number> {
+  const set = (key: 'setupSeconds' | 'cleanupSeconds', role: CommandRole) => {
+    const seconds = places(configuration).find(place => place[key] !== undefined)?.[key]
+    return seconds === undefined ? DEFAULT_LIMITS_MS[role] : seconds * 1_000
+  }
+  return {
+    'set-up': set('setupSeconds', 'set-up'),
+    'clean-up': set('cleanupSeconds', 'clean-up'),
   }
 }
 

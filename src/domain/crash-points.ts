@@ -177,6 +177,11 @@ const points = {
     'purge.proven': 'all that is in a tree is in its commit, hashed',
     'purge.unlinked': 'its files are gone',
   },
+  'Cleaning up before a worktree is put away': {
+    'clean-up.marked': 'the snapshot says that what the clean-up deletes may be nowhere else',
+    'clean-up.launched': 'the clean-up runs, and is nobody’s child',
+    'clean-up.over': 'nothing of it lives; the worktree is as the clean-up has left it',
+  },
   Restoring: {
     'restore.planned': 'the row of the worktree says where it will stand',
     'restore.made': 'the worktree stands again',

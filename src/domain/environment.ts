@@ -95,6 +95,14 @@ export function workerEnvironment(caller: Variables): Record<string, string> {
   )
 }
 
+/** The environment for a clean-up: what any program needs. The task's own is forgotten by then. */
+export function cleanUpEnvironment(caller: Variables): Record<string, string> {
+  return pick(
+    caller,
+    name => WORKER_NAMES.has(name) || name.startsWith('LC_') || name.startsWith('XDG_'),
+  )
+}
+
 /**
  * Of a PATH, the directories whose programs are not an agent's: no relative one, which is another
  * directory wherever a program stands, and none in a directory that agents write to.

@@ -6,7 +6,19 @@ export interface SetUp {
   readonly included: IncludedFiles | null
   /** The repository's own command; null: it has none. */
   readonly command: SetUpCommand | null
+  /** What is run before the worktree is put away; null, or not there: nothing. */
+  readonly cleanUp?: SetUpCommand | null
 }
+
+/** Of the repository's own commands, which one. */
+export type CommandRole = 'set-up' | 'clean-up'
+
+/** How long each may take, where nothing else is set, in milliseconds. */
+export const DEFAULT_LIMITS_MS = {
+  /** A large project is built from nothing. */
+  'set-up': 30 * 60_000,
+  'clean-up': 5 * 60_000,
+} as const satisfies Record<CommandRole, number>
 
 export interface SetUpCommand {
   readonly argv: readonly string[]
@@ -16,6 +28,8 @@ export interface SetUpCommand {
   readonly digest: string
   /** It runs only if the user trusted it when the task was handed in. */
   readonly trusted: boolean
+  /** How long it may take, in milliseconds; not there: an older Holdfast wrote it down. */
+  readonly limitMs?: number
 }
 
 /** The files that `.worktreeinclude` names, as they were taken. */

@@ -34,6 +34,13 @@ export interface Snapshot extends SnapshotContent {
   readonly commonDir: string
   /** Milliseconds since 1970. */
   readonly takenAt: number
+  /** It may hold what is nowhere else: it is kept until it is brought back. */
+  readonly isKept?: boolean
+  /**
+   * It was taken after a clean-up: the number of the one before that, which is brought back in its
+   * place. One that is kept without this was taken before a clean-up was begun.
+   */
+  readonly before?: number
 }
 
 /** The files of a running task as they were at a moment, for the case that its worktree is lost. */

@@ -54,7 +54,8 @@ export async function handIn(
     const written = files.writeRequest(id, plan.prompt, plan.environment)
     const capturing = plan.takeBase(id, files.directory(id))
     const including = plan.setUp?.takeIncluded(files.directory(id)) ?? null
-    const keeping = files.writeSetUpScripts(id, plan.setUp?.scripts ?? [])
+    const { 'set-up': setUp = null, 'clean-up': cleanUp = null } = plan.setUp?.commands ?? {}
+    const keeping = keepScripts(id, { 'set-up': setUp, 'clean-up': cleanUp }, files)
     // All are waited for, whichever fails, so that nothing is taken back under their hands.
     const parts = await Promise.allSettled([capturing, written, including, keeping])
     captured = parts[0].status === 'fulfilled'
@@ -62,7 +63,7 @@ export async function handIn(
     requireValue(parts[1])
     const included = requireValue(parts[2])
     requireValue(parts[3])
-    const command = plan.setUp?.command ?? null
+    const command = setUp?.command ?? null
     reach('submission.base-captured')
     const { workplace } = plainRequest(id)
     const task = await store.submitTask(
@@ -71,7 +72,10 @@ export async function handIn(
         ...plan.request,
         id,
         base,
-        setUp: included === null && command === null ? null : { included, command },
+        setUp:
+          included === null && command === null && cleanUp === null
+            ? null
+            : { included, command, ...(cleanUp && { cleanUp: cleanUp.command }) },
         createdAt: clock.now(),
       },
       plan.seen,
@@ -88,6 +92,15 @@ export async function handIn(
     }
     throw error
   }
+}
+
+async function keepScripts(
+  task: TaskId,
+  commands: SetUpPlan['commands'],
+  files: TaskFiles,
+): Promise<void> {
+  await files.writeScripts(task, 'set-up', commands['set-up']?.scripts ?? [])
+  await files.writeScripts(task, 'clean-up', commands['clean-up']?.scripts ?? [])
 }
 
 function requireValue<T>(settled: PromiseSettledResult<T>): T {

@@ -1,21 +1,28 @@
 /** What a task's new worktree is to be readied with; nothing is taken yet. */
 import type { Bounds } from '../domain/configuration.ts'
 import type { Permissions } from '../domain/permissions.ts'
-import type { IncludedFiles, SetUpCommand } from '../domain/set-up.ts'
-import type { FoundSetUp, Trust } from '../ports/trust.ts'
+import type { CommandRole, IncludedFiles, SetUpCommand } from '../domain/set-up.ts'
+import type { FoundCommand, FoundCommands, Trust } from '../ports/trust.ts'
 import type { Checkout, Worktrees } from '../ports/worktrees.ts'
 
 export interface SetUpPlan {
   /** Takes the ignored files that come along into a private directory. */
   readonly takeIncluded: (directory: string) => Promise<IncludedFiles | null>
-  readonly command: SetUpCommand | null
-  /** What is in the files that a trusted command names. */
+  /** Null: there is none. */
+  readonly commands: Readonly<Record<CommandRole, PlannedCommand | null>>
+}
+
+export interface PlannedCommand {
+  readonly command: SetUpCommand
+  /** What is in the files that it names; none, where it is not trusted. */
   readonly scripts: readonly Uint8Array[]
 }
 
 /** What the checkout says of set-up. */
 export interface SetUpWish {
-  readonly command: FoundSetUp | undefined
+  readonly commands: FoundCommands
+  /** How long each may take, in milliseconds. */
+  readonly limits: Readonly<Record<CommandRole, number>>
   /** Of ignored files that come along. */
   readonly bounds: Bounds
 }
@@ -29,13 +36,20 @@ export interface SetUpRights {
 
 export function planSetUp(
   checkout: Checkout,
-  { command, bounds }: SetUpWish,
+  { commands, limits, bounds }: SetUpWish,
   rights: SetUpRights,
   { worktrees, trust }: { readonly worktrees: Worktrees; readonly trust: Trust },
 ): SetUpPlan {
+  const repository = checkout.place.commonDir
+  const plan = (role: CommandRole, mayRun: boolean) => {
+    const found = commands[role]
+    if (found === undefined) return null
+    return planCommand(found, limits[role], mayRun && trust.isTrusted(repository, found.digest))
+  }
   return {
     takeIncluded: directory => worktrees.takeIncluded(checkout, directory, bounds),
-    ...planCommand(checkout.place.commonDir, command, rights, trust),
+    // What a clean-up may is settled when it runs: agents will have been at work before it.
+    commands: { 'set-up': plan('set-up', mayRun(rights)), 'clean-up': plan('clean-up', true) },
   }
 }
 
@@ -49,16 +63,12 @@ export function mayRun({ permissions, delegated }: SetUpRights): boolean {
 
 /** Trust is looked up once, now: what the user says later is for later tasks. */
 function planCommand(
-  repository: string,
-  command: FoundSetUp | undefined,
-  rights: SetUpRights,
-  trust: Trust,
-): Pick<SetUpPlan, 'command' | 'scripts'> {
-  if (command === undefined) return { command: null, scripts: [] }
-  const { argv, scripts, digest } = command
-  const trusted = mayRun(rights) && trust.isTrusted(repository, digest)
+  { argv, scripts, digest }: FoundCommand,
+  limitMs: number,
+  trusted: boolean,
+): PlannedCommand {
   return {
-    command: { argv, scripts: scripts.map(({ path }) => path), digest, trusted },
+    command: { argv, scripts: scripts.map(({ path }) => path), digest, trusted, limitMs },
     scripts: trusted ? scripts.map(({ bytes }) => bytes) : [],
   }
 }

@@ -14,9 +14,12 @@ import type { ProcessTable } from '../ports/process-table.ts'
 import type { Store, StoredWorktree } from '../ports/store.ts'
 import type { TaskFiles } from '../ports/task-files.ts'
 import type { UnleasedWorktree, WorktreeRecord, Worktrees } from '../ports/worktrees.ts'
+import { type CleanUpPorts, findCleanUp, finishCleanUp, runCleanUp } from './clean-up.ts'
 import { requireUnleased } from './retire.ts'
 
-export interface PutAwayPorts {
+export type PutAwayPorts = BringBackPorts & CleanUpPorts
+
+export interface BringBackPorts {
   readonly store: Store
   readonly files: TaskFiles
   readonly worktrees: Worktrees
@@ -62,9 +65,10 @@ export async function tryAlone<T>(
 }
 
 /**
- * Snapshots a worktree, proves the snapshot, and takes the directory away. Refuses with `leased`
- * while a task or a process uses it, with `work_left` where something in it cannot be kept, and with
- * `refused_in_state` where it is not of these kinds, or is not what was made. Then it is as it was.
+ * Snapshots a worktree, runs its clean-up, proves the snapshot, and takes the directory away. Refuses
+ * with `leased` while a task or a process uses it, with `work_left` where something in it cannot be
+ * kept, and with `refused_in_state` where it is not of these kinds, or is not what was made. Then it
+ * is as it was, or as its clean-up has left it.
  */
 export async function putAway(
   id: WorktreeId,
@@ -82,10 +86,9 @@ export async function putAway(
       if (stored.retiring) await ports.store.giveUpRetirement(id)
       throw notThere(stored)
     }
-    refuseInhabited(stored.path, ports)
     if (!(await ports.store.beginRetirement(id))) throw inUse(stored.path)
     try {
-      return await takeAway(stored, await snapshotOf(stored, stored.record, ports), ports)
+      return await snapshotAndTake(stored, stored.record, ports)
     } catch (error) {
       if (isPresent(stored.record, ports)) await ports.store.giveUpRetirement(id)
       throw error
@@ -93,9 +96,47 @@ export async function putAway(
   })
 }
 
+/**
+ * In this order: what a clean-up deletes is in the snapshot before it. Where it has changed what is
+ * no ignored file, or somebody else has meanwhile, that is kept in a snapshot of its own.
+ */
+async function snapshotAndTake(
+  stored: StoredWorktree,
+  record: WorktreeRecord,
+  ports: PutAwayPorts,
+): Promise<Snapshot> {
+  const all = await ports.store.listSnapshots(stored.id)
+  const begun = all.find(isBeforeCleanUp)
+  if (begun !== undefined) await finishCleanUp(stored, begun.number, ports)
+  refuseInhabited(stored.path, ports)
+  // Whoever began it died, and nobody has leased the worktree since: it is not run twice.
+  const isDone = begun !== undefined && stored.retiring
+  const cleanUp = isDone ? undefined : await findCleanUp(stored, ports)
+  // But somebody may have edited what is in it.
+  const about = isDone ? { isKept: true, before: begun.number } : {}
+  const before = await snapshotOf(stored, record, about, ports)
+  if (cleanUp === undefined) return await takeAway(stored, before, ports)
+  await ports.store.recordSnapshot({ ...before, isKept: true })
+  reach('clean-up.marked')
+  await runCleanUp(cleanUp, stored, before.number, ports)
+  refuseInhabited(stored.path, ports)
+  try {
+    return await takeAway(stored, before, ports)
+  } catch (error) {
+    const isChanged = error instanceof AppError && error.code === 'work_left'
+    if (!isChanged || !isPresent(record, ports)) throw error
+    const after = await snapshotOf(stored, record, { before: before.number }, ports)
+    return await takeAway(stored, after, ports)
+  }
+}
+
+/** The clean-up was begun after it, and what that has deleted was not brought back since. */
+const isBeforeCleanUp = ({ isKept, before }: Snapshot) => isKept === true && before === undefined
+
 async function snapshotOf(
   { id, kind, path, commonDir }: StoredWorktree,
   record: WorktreeRecord,
+  about: Pick<Snapshot, 'isKept' | 'before'>,
   { store, files, worktrees, clock }: PutAwayPorts,
 ): Promise<Snapshot> {
   const [newest] = await store.listSnapshots(id)
@@ -106,7 +147,7 @@ async function snapshotOf(
     const bounds = defaultBounds.capture
     const content = await worktrees.takeSnapshot(record, number, directory, bounds, setUpAt)
     const snapshot = { ...content, worktree: id, number, kind, path, commonDir }
-    const taken = { ...snapshot, takenAt: clock.now() }
+    const taken = { ...snapshot, ...about, takenAt: clock.now() }
     await store.recordSnapshot(taken)
     reach('snapshot.recorded')
     return taken
@@ -119,7 +160,7 @@ async function snapshotOf(
 async function takeAway(
   stored: StoredWorktree,
   snapshot: Snapshot,
-  ports: PutAwayPorts,
+  ports: BringBackPorts,
 ): Promise<Snapshot> {
   const { store, files, worktrees } = ports
   const { id } = stored
@@ -130,14 +171,14 @@ async function takeAway(
   reach('retire.forgotten')
   await files.clearSetUpMark(id)
   for (const old of await store.listSnapshots(id)) {
-    if (old.number < snapshot.number) await forget(old, ports)
+    if (old.number < snapshot.number && old.isKept !== true) await forget(old, ports)
   }
   return snapshot
 }
 
 async function forget(
   { worktree, number, commonDir }: Snapshot,
-  { store, files, worktrees }: PutAwayPorts,
+  { store, files, worktrees }: BringBackPorts,
 ): Promise<void> {
   await worktrees.dropSnapshot(commonDir, worktree, number)
   await files.removeSnapshotDirectory(worktree, number)
@@ -147,7 +188,7 @@ async function forget(
 /** Whoever stands in it is at work there, whatever the store knows of. */
 export function refuseInhabited(
   path: string,
-  { processes, directory: here }: Pick<PutAwayPorts, 'processes' | 'directory'>,
+  { processes, directory: here }: Pick<BringBackPorts, 'processes' | 'directory'>,
 ): void {
   const isInside = (directory: string | null) =>
     directory === path || directory?.startsWith(`${path}/`) === true
@@ -162,7 +203,7 @@ export function refuseInhabited(
   throw new AppError('leased', `${path} is in use by ${who}`, { hint: 'end it, or leave it alone' })
 }
 
-export function isPresent(record: WorktreeRecord, { worktrees }: PutAwayPorts): boolean {
+export function isPresent(record: WorktreeRecord, { worktrees }: BringBackPorts): boolean {
   return worktrees.lookAtWorktree(record) === 'present'
 }
 
@@ -193,7 +234,7 @@ export interface BroughtBack {
 export async function bringBack(
   id: WorktreeId,
   to: string | null,
-  ports: PutAwayPorts,
+  ports: BringBackPorts,
 ): Promise<BroughtBack> {
   const { store, files, worktrees } = ports
   return await withWorktree(id, ports, async () => {
@@ -204,14 +245,16 @@ export async function bringBack(
       })
     }
     if (stored !== undefined && stored.leasedTo !== null) throw inUse(stored.path)
-    const [snapshot] = await store.listSnapshots(id)
-    if (snapshot === undefined) {
+    const snapshots = await store.listSnapshots(id)
+    const [newest] = snapshots
+    if (newest === undefined) {
       throw new AppError('no_snapshot', `there is no snapshot of the worktree ${id}`, {
         hint: 'what was collected of it is in the result: holdfast result, holdfast diff',
       })
     }
     // Whoever was taking it away died in the middle.
-    if (stored?.retiring === true) await takeAway(stored, snapshot, ports)
+    if (stored?.retiring === true) await takeAway(stored, newest, ports)
+    const snapshot = snapshots.find(({ number }) => number === newest.before) ?? newest
     const { commonDir, kind, number } = snapshot
     // Nobody was told of one that was never finished.
     if (stored?.record === null) await worktrees.discardWorktree(id, stored.path, commonDir)
@@ -230,9 +273,28 @@ export async function bringBack(
     await store.registerWorktree(made.worktree, kind)
     // Nobody expects what they have put somewhere themselves to be taken away.
     if (to !== null) await store.pinWorktree(id, true)
+    // What it holds is in the worktree again.
+    if (snapshot.isKept === true) await store.recordSnapshot({ ...snapshot, isKept: false })
     reach('restore.recorded')
-    return { ...made, snapshot }
+    return {
+      ...made,
+      problems: [...made.problems, ...describeCleanUp(snapshot, snapshots)],
+      snapshot,
+    }
   })
+}
+
+/** Outside of the worktree nothing comes back; and where its clean-up changed it, more is kept. */
+function describeCleanUp(snapshot: Snapshot, all: readonly Snapshot[]): readonly string[] {
+  const { number } = snapshot
+  const others = all.filter(one => one.number > number || (one.number < number && one.isKept))
+  const kept = others.map(one => {
+    const when = one.number > number ? 'after' : 'before'
+    const ref = `refs/holdfast/${one.worktree}/snapshot/${one.number}`
+    return `what was in it ${when} its clean-up is kept: git show ${ref}`
+  })
+  const run = 'its clean-up was run: what that took away outside of it is not back'
+  return isBeforeCleanUp(snapshot) ? [run, ...kept] : kept
 }
 
 function freePath(path: string, worktrees: Worktrees): string {

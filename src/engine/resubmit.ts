@@ -200,12 +200,11 @@ async function takeOverSetUp(
   if (command === null || files.setUpTime(request.workplace.id) !== null) return null
   const trusted =
     command.trusted && mayRun(rights) && trust.isTrusted(request.repo.commonDir, command.digest)
-  const kept = trusted ? command.scripts.map((_, n) => files.readSetUpScript(request.id, n)) : []
-  return {
-    takeIncluded: async () => null,
-    command: { ...command, trusted },
-    scripts: await Promise.all(kept),
-  }
+  const read = (n: number) => files.readScript(request.id, 'set-up', n)
+  const kept = trusted ? command.scripts.map((_, n) => read(n)) : []
+  const setUp = { command: { ...command, trusted }, scripts: await Promise.all(kept) }
+  // The clean-up is that of the task that the worktree was made for.
+  return { takeIncluded: async () => null, commands: { 'set-up': setUp, 'clean-up': null } }
 }
 
 async function planAgain(

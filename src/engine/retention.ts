@@ -134,7 +134,7 @@ export async function retain(
     if (!goes) continue
     if (leave?.aborted === true) break
     try {
-      await putAway(id, ports, [worktree.kind])
+      await putAway(id, { ...ports, leave }, [worktree.kind])
       done.push({ id, problem: null })
     } catch (error) {
       if (isStoreTrouble(error)) throw error

@@ -13,11 +13,10 @@ import type { ProcessHost, SetUpOrder } from '../ports/process-host.ts'
 import type { ClaimedAttempt, Store } from '../ports/store.ts'
 import type { TaskFiles } from '../ports/task-files.ts'
 import type { WorktreeRecord, Worktrees } from '../ports/worktrees.ts'
+import { describeHidden, resolveTrusted, SHELL, variablesOf } from './trusted-command.ts'
 
 /** Longer than a tick of any file system's clock: what came before the mark then looks older. */
 const TICK_MS = 20
-/** Always there; the program itself is looked up on the PATH. */
-const SHELL = '/bin/sh'
 /** So many of the last lines go into a message. */
 const LINES_KEPT = 3
 
@@ -79,64 +78,15 @@ export async function orderSetUp(
 ): Promise<SetUpOrder | null> {
   const command = trustedCommand(task)
   if (command === null || files.setUpTime(worktree.id) !== null) return null
-  const { id, repo } = task.request
-  const places = await chooseScripts(command, task, worktree, files)
-  const argv = await resolveArgv(command, task, places, worktree, files)
-  if (confines !== null) refuseHidden(places, worktree)
+  const { id } = task.request
+  const { argv, kept } = await resolveTrusted(command, 'set-up', id, worktree.path, files)
+  if (confines !== null && kept.length > 0) throw new SetUpRefused(describeHidden(kept))
   const around = confines === null ? [] : await enclosing(confines, worktree, confinement)
   return {
     argv: [...around, ...argv] as unknown as SetUpOrder['argv'],
     workingDirectory: worktree.path,
-    environment: {
-      HOLDFAST_TASK: id,
-      HOLDFAST_WORKTREE: worktree.path,
-      CODEX_WORKTREE_PATH: worktree.path,
-      CODEX_SOURCE_TREE_PATH: repo.root,
-    },
+    environment: variablesOf(task.request, worktree.path),
     mark: files.setUpMark(worktree.id),
-  }
-}
-
-/** Where each script is run from: where it stands, or, if it differs there, from what was kept. */
-async function chooseScripts(
-  { scripts }: SetUpCommand,
-  { request }: Task,
-  worktree: WorktreeRecord,
-  files: TaskFiles,
-): Promise<ReadonlyMap<string, string>> {
-  const places = new Map<string, string>()
-  for (const [n, script] of scripts.entries()) {
-    const standing = `${worktree.path}/${script}`
-    places.set(script, await files.chooseSetUpScript(request.id, n, standing))
-  }
-  return places
-}
-
-/** As an argument a script's own word will do; as the program it needs a path, and who reads it. */
-async function resolveArgv(
-  { argv: [program = '', ...rest], scripts }: SetUpCommand,
-  { request }: Task,
-  places: ReadonlyMap<string, string>,
-  worktree: WorktreeRecord,
-  files: TaskFiles,
-): Promise<readonly string[]> {
-  const argumentsOf = rest.map(word => {
-    const place = places.get(word)
-    return place === undefined || place === `${worktree.path}/${word}` ? word : place
-  })
-  const place = places.get(program)
-  if (place === undefined) return [program, ...argumentsOf]
-  const bytes = await files.readSetUpScript(request.id, scripts.indexOf(program))
-  return [...interpreterOf(bytes), place, ...argumentsOf]
-}
-
-/** What was kept lies in the state directory, of which nothing that is confined sees more than its own. */
-function refuseHidden(places: ReadonlyMap<string, string>, worktree: WorktreeRecord): void {
-  for (const [script, place] of places) {
-    if (place === `${worktree.path}/${script}`) continue
-    throw new SetUpRefused(
-      `${script} is not in the worktree as it was trusted, and is run from nowhere else while it is confined`,
-    )
   }
 }
 
@@ -158,15 +108,6 @@ async function enclosing(
 /** Why a set-up cannot be run at all: the task fails with it. */
 export class SetUpRefused extends Error {
   override readonly name = 'SetUpRefused'
-}
-
-/** As the system would choose it; so it matters neither that a script is executable nor where it lies. */
-function interpreterOf(bytes: Uint8Array): readonly string[] {
-  const [line = ''] = new TextDecoder('latin1').decode(bytes.subarray(0, 512)).split('\n', 1)
-  const [, program, argument] = /^#! *(\S+)(?:[ \t]+(.*\S))?[ \t\r]*$/.exec(line) ?? []
-  if (program !== undefined) return argument === undefined ? [program] : [program, argument]
-  // What is no text is a program of the system's own kind.
-  return bytes.subarray(0, 512).includes(0) ? [] : [SHELL]
 }
 
 /** Whether its attempt has come as far as its agent. */

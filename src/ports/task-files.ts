@@ -3,6 +3,7 @@
  * the repository is gone. Directories have mode 0700, files 0600.
  */
 import type { Fence, TaskId, WorktreeId } from '../domain/ids.ts'
+import type { CommandRole } from '../domain/set-up.ts'
 import type { RunningSnapshot, Snapshot } from '../domain/snapshot.ts'
 import type { Attempt, EndedState, TaskRequest } from '../domain/task.ts'
 import type { Environment } from './agent.ts'
@@ -51,11 +52,18 @@ export interface TaskFiles {
   forgetSecrets(task: TaskId): Promise<void>
   /** The collected patch; undefined where nothing was collected. */
   readPatch(task: TaskId): Promise<Uint8Array | undefined>
-  /** Keeps the files that a trusted set-up command names; they are on disk when it returns. */
-  writeSetUpScripts(task: TaskId, scripts: readonly Uint8Array[]): Promise<void>
-  readSetUpScript(task: TaskId, n: number): Promise<Uint8Array>
+  /** Keeps the files that a trusted command names; they are on disk when it returns. */
+  writeScripts(task: TaskId, role: CommandRole, scripts: readonly Uint8Array[]): Promise<void>
+  readScript(task: TaskId, role: CommandRole, n: number): Promise<Uint8Array>
   /** Where to run the nth from: from `standing` where that is what was trusted, else from what was kept. */
-  chooseSetUpScript(task: TaskId, n: number, standing: string): Promise<string>
+  chooseScript(task: TaskId, role: CommandRole, n: number, standing: string): Promise<string>
+  /**
+   * `tasks/<id>/clean-up/<number>`, laid out like a run directory: the clean-up of its worktree after
+   * the snapshot of that number.
+   */
+  cleanUpDirectory(task: TaskId, number: number): string
+  /** Takes one away that came to nothing. */
+  removeCleanUpDirectory(task: TaskId, number: number): Promise<void>
   /** The file that stands once a worktree's set-up is over; its directory is there. */
   setUpMark(worktree: WorktreeId): string
   setUpTime(worktree: WorktreeId): SetUpTime

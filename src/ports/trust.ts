@@ -1,18 +1,22 @@
 /**
- * What the user trusts to run: a repository's set-up command, by its content. Kept in the state
- * directory, never in the repository.
+ * What the user trusts to run: a repository's set-up and clean-up commands, by their content. Kept
+ * in the state directory, never in the repository.
  */
+import type { CommandRole } from '../domain/set-up.ts'
 
-/** A checkout's set-up command, with the files that it names. */
-export interface FoundSetUp {
+/** A command of a checkout's, with the files that it names. */
+export interface FoundCommand {
   readonly argv: readonly string[]
   /** Relative to the top of the checkout. The first may be the program itself. */
   readonly scripts: readonly { readonly path: string; readonly bytes: Uint8Array }[]
-  /** Of the words and of the bytes of the files: what is trusted. */
+  /** Of what it is for, of the words and of the bytes of the files: what is trusted. */
   readonly digest: string
   /** The file that names it. */
   readonly from: string
 }
+
+/** Undefined: it names none. */
+export type FoundCommands = Readonly<Record<CommandRole, FoundCommand | undefined>>
 
 export interface Trusted {
   /** The common git directory. */

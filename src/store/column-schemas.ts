@@ -53,18 +53,20 @@ const result = z.object({
   ),
 })
 
+const setUpCommand = z.object({
+  argv: z.array(z.string()),
+  scripts: z.array(z.string()),
+  digest: z.string(),
+  trusted: z.boolean(),
+  limitMs: z.optional(z.number()),
+})
+
 const setUp = z.object({
   included: z.nullable(
     z.object({ files: z.number(), bytes: z.number(), leftOut: z.array(z.string()) }),
   ),
-  command: z.nullable(
-    z.object({
-      argv: z.array(z.string()),
-      scripts: z.array(z.string()),
-      digest: z.string(),
-      trusted: z.boolean(),
-    }),
-  ),
+  command: z.nullable(setUpCommand),
+  cleanUp: z.optional(z.nullable(setUpCommand)),
 })
 
 const budget = z.discriminatedUnion('kind', [

@@ -15,12 +15,12 @@ import {
 import { join } from 'node:path'
 import * as z from 'zod/mini'
 import { type CrashPoint, reach } from '../domain/crash-points.ts'
-import { asFence, parseTaskId } from '../domain/ids.ts'
+import { asFence, parseTaskId, type TaskId } from '../domain/ids.ts'
 import type { Attempt } from '../domain/task.ts'
 import type { TaskDirectory, TaskFiles } from '../ports/task-files.ts'
+import { makeCommandScripts } from './command-scripts.ts'
 import { END_COPY, REQUEST_COPY } from './copies.ts'
 import { makeSetUpMarks } from './set-up-marks.ts'
-import { makeSetUpScripts } from './set-up-scripts.ts'
 import { storeError } from './store-error.ts'
 
 const PROMPT = 'prompt'
@@ -45,6 +45,8 @@ export function makeTaskFiles(home: string): TaskFiles {
     join(directory(task), `snapshot-${fence}-${number}.bundle`)
   const snapshotDirectory = (worktree: string, number: number) =>
     join(home, SNAPSHOTS, `${worktree}-${number}`)
+  const cleanUpDirectory = (task: TaskId, number: number) =>
+    join(directory(task), 'clean-up', String(number))
   return {
     directory,
     runDirectory: (task, fence) => join(directory(task), 'runs', String(fence)),
@@ -124,7 +126,11 @@ export function makeTaskFiles(home: string): TaskFiles {
     },
     readPatch: task => readFile(join(directory(task), PATCH)).catch(unlessMissing),
     ...makeSetUpMarks(home),
-    ...makeSetUpScripts(directory),
+    ...makeCommandScripts(directory),
+    cleanUpDirectory,
+    async removeCleanUpDirectory(task, number) {
+      await rm(cleanUpDirectory(task, number), { recursive: true, force: true })
+    },
     ensureWithin,
     async list() {
       const names = (await readdir(tasks).catch(unlessMissing)) ?? []

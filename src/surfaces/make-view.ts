@@ -1,7 +1,7 @@
 /** Fills the documents of `view.ts` from what we know. */
 import type { TaskEvent } from '../domain/agent-events.ts'
 import type { Question } from '../domain/question.ts'
-import type { SetUp } from '../domain/set-up.ts'
+import type { SetUp, SetUpCommand } from '../domain/set-up.ts'
 import { endOfWait, hasEnded, type Task } from '../domain/task.ts'
 import type { JudgedState } from '../engine/judge-now.ts'
 import type { UnreadableTask } from '../ports/store.ts'
@@ -106,16 +106,19 @@ function waitsUntil({ state, limitedUntil }: Task): number | null {
 
 function viewSetUp(setUp: SetUp | null): TaskView['setUp'] {
   if (setUp === null) return null
-  const { included, command } = setUp
+  const { included, command, cleanUp = null } = setUp
   return {
     included: included && { ...included, leftOut: [...included.leftOut] },
-    command: command && {
-      argv: [...command.argv],
-      scripts: [...command.scripts],
-      trusted: command.trusted,
-    },
+    command: command && viewCommand(command),
+    cleanUp: cleanUp && viewCommand(cleanUp),
   }
 }
+
+const viewCommand = ({ argv, scripts, trusted }: SetUpCommand) => ({
+  argv: [...argv],
+  scripts: [...scripts],
+  trusted,
+})
 
 /** Why a task is where it is, in one line; null where the state says it. */
 function reasonOf({ state, request, account, limitedUntil }: Task): string | null {

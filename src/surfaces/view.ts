@@ -24,6 +24,12 @@ export const usageView = z.object({
   costUsd: z.nullable(z.number()),
 })
 
+const commandView = z.object({
+  argv: z.array(z.string()),
+  scripts: z.array(z.string()),
+  trusted: z.boolean(),
+})
+
 /** What readies a task's new worktree before its agent starts. */
 export const setUpView = z.object({
   /** Ignored files that came along, by `.worktreeinclude`. */
@@ -31,9 +37,9 @@ export const setUpView = z.object({
     z.object({ files: z.number(), bytes: z.number(), leftOut: z.array(z.string()) }),
   ),
   /** The repository's own command; it runs only if it was trusted when the task was handed in. */
-  command: z.nullable(
-    z.object({ argv: z.array(z.string()), scripts: z.array(z.string()), trusted: z.boolean() }),
-  ),
+  command: z.nullable(commandView),
+  /** What is run before its worktree is put away, if it was trusted. */
+  cleanUp: z.nullable(commandView),
 })
 
 export const repositoryResultView = z.object({
@@ -372,18 +378,19 @@ export const agentsView = z.object({
   ),
 })
 
+const foundCommandView = z.object({
+  from: z.string(),
+  argv: z.array(z.string()),
+  scripts: z.array(z.object({ path: z.string(), content: z.string() })),
+})
+
 export const trustView = z.object({
   /** The common git directory: trust is given for one repository. */
   repository: z.string(),
   trusted: z.boolean(),
   /** What would run; null where the repository names nothing. */
-  setUp: z.nullable(
-    z.object({
-      from: z.string(),
-      argv: z.array(z.string()),
-      scripts: z.array(z.object({ path: z.string(), content: z.string() })),
-    }),
-  ),
+  setUp: z.nullable(foundCommandView),
+  cleanUp: z.nullable(foundCommandView),
 })
 
 export const trustListView = z.object({

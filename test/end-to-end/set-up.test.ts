@@ -35,6 +35,7 @@ test('included files are there for the agent, and neither in the result nor kept
   expect(task.setUp).toEqual({
     included: { files: 1, bytes: 15, leftOut: [] },
     command: null,
+    cleanUp: null,
   })
   expect(task.result?.answer).toContain('SECRET=hunter2')
   expect(task.result?.answer).toContain('included.json')

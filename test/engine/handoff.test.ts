@@ -289,7 +289,16 @@ test('a hand-back that conflicts, that meets somebody at work, or a worktree tha
   expect((await look(task.request.id)).taken).toMatchObject({ how: 'handed_off' })
 
   write({ new: 'new\n' }, tree)
-  await putAway(worktreeIdOf(task.request.id), ports)
+  const { holdfast } = house
+  await putAway(worktreeIdOf(task.request.id), {
+    ...ports,
+    host: await holdfast.host(),
+    confinement: await holdfast.confinement(),
+    trust: await holdfast.trust(),
+    environment: {},
+    rights: 'agents',
+    tell: () => undefined,
+  })
   await expect(handBack(task, 'check')).rejects.toMatchObject({
     hint: expect.stringContaining('restore'),
   })

@@ -6,6 +6,7 @@ import { expect, test } from 'vitest'
 import { defaultBounds } from '../../src/domain/configuration.ts'
 import { makeTaskId } from '../../src/domain/ids.ts'
 import { DEFAULT_PORTS } from '../../src/domain/port-blocks.ts'
+import { DEFAULT_LIMITS_MS } from '../../src/domain/set-up.ts'
 import { plainRequest, type Task } from '../../src/domain/task.ts'
 import { handIn } from '../../src/engine/hand-in.ts'
 import { planSubmission } from '../../src/engine/submit.ts'
@@ -58,7 +59,11 @@ test('a task that is parked for 7 days, 12 hours of them with the machine off, t
       outputSchema: null,
       permissions: null,
       bounds: defaultBounds.capture,
-      setUp: { command: undefined, bounds: defaultBounds.include },
+      setUp: {
+        commands: { 'set-up': undefined, 'clean-up': undefined },
+        limits: DEFAULT_LIMITS_MS,
+        bounds: defaultBounds.include,
+      },
       caller: { kind: 'program', id: null, directory: repo },
       callerEnvironment: { PATH: `${bin}:${process.env.PATH}`, HOME: scratch, CODEX_API_KEY: 'k' },
       umask: 0o022,

@@ -200,11 +200,14 @@ function makeSubmodule(git: Git, write: Write, root: string): void {
 }
 
 /** With an ignored file that comes along, and a command that readies each worktree. */
+/** Deletes what is nowhere else: ignored, untracked, and an edit. */
+const TIDY = 'rm -rf late; git checkout --quiet kept.txt 2>/dev/null || rm kept.txt'
+
 function makeReady(git: Git, write: Write): void {
   write('.worktreeinclude', 'ignored.env\n')
   write('.gitignore', 'ignored.env\nprepared.txt\n')
   write('ignored.env', 'of no worth\n')
-  write('holdfast.json', JSON.stringify({ setup: 'ready.sh' }))
+  write('holdfast.json', JSON.stringify({ setup: 'ready.sh', cleanup: ['sh', '-c', TIDY] }))
   write('ready.sh', '. "$READY"\n')
   git('add', '.')
   git('commit', '--quiet', '--message=ready')

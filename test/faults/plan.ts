@@ -94,6 +94,7 @@ const WRAPPER = ['wrapper.detaching', 'wrapper.born', 'wrapper.written']
 const ATTENDED = ['launch.agent-seen', 'launch.agent-synced', ...pointsOf('Following')]
 const LAUNCH = all('Launching', ['launch.ended'])
 const OF_SET_UP = ['worktree.included', 'worktree.marked']
+const CLEANING = pointsOf('Cleaning up before a worktree is put away')
 const SNAPSHOT = ['snapshot.ignored-kept', 'snapshot.taken', 'snapshot.recorded']
 const HAND_OFF_UNDO = ['hand-off.files-taken-back', 'hand-off.session-taken-back']
 const HAND_OFF = all('Handing off (the command `handoff`)', HAND_OFF_UNDO)
@@ -254,6 +255,13 @@ export const cases: readonly Case[] = [
   ...strikes('spare', all('Making a spare worktree, and taking it over'), [...SELF, ...TWICE]),
   ...strikes('trash emptied', all('Emptying the trash'), [...SELF, ...TWICE]),
   ...strikes('put away by doctor', all('Retiring'), SELF),
+  ...strikes(
+    'cleaned up',
+    [...CLEANING, 'launch.record-synced', 'launch.handed-over', ...all('Retiring')],
+    SELF,
+  ),
+  ...strikes('cleaned up', ['clean-up.launched', 'clean-up.over'], TWICE),
+  ...strikes('cleaned up by doctor', [...CLEANING, 'launch.record-synced'], SELF),
   ...strikes('brought back', all('Restoring'), SELF),
   ...strikes('reclaim', [...pointsOf('Reclaiming build output'), ...COMPRESS], SELF),
   ...strikes('raw output dropped', ['raw-output.drop-noted', 'raw-output.dropped'], SELF),

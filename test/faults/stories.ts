@@ -153,12 +153,18 @@ async function askDoctor({ stage, strike }: Scene, words: readonly string[]): Pr
 }
 
 /** Its worktree is put away and brought back; one of the two is killed. */
-function putAwayStory(about: string, killed: 'archive' | 'restore', insist: Insist): Story {
+function putAwayStory(
+  about: string,
+  killed: 'archive' | 'restore',
+  insist: Insist,
+  repository: RepositoryKind = 'dirty',
+): Story {
   return {
     about,
-    repository: 'dirty',
+    repository,
     steps: WORK + DONE,
     async tell(scene) {
+      if (repository === 'ready') await scene.ok(['trust', '--yes'])
       const { id, before } = await workLeft(scene)
       if (killed === 'restore') await scene.ok(['archive', id])
       scene.strike.arm()
@@ -856,6 +862,18 @@ ${DONE}`,
     'the same, where nobody gives the command again, and somebody asks the doctor',
     'archive',
     askDoctor,
+  ),
+  'cleaned up': putAwayStory(
+    'a worktree that is put away after a clean-up that deletes what is nowhere else',
+    'archive',
+    untilDone,
+    'ready',
+  ),
+  'cleaned up by doctor': putAwayStory(
+    'the same, where nobody gives the command again, and somebody asks the doctor',
+    'archive',
+    askDoctor,
+    'ready',
   ),
   'brought back': putAwayStory(
     'a worktree that was put away, while it is brought back',

@@ -16,6 +16,7 @@ import type { TaskFiles } from '../../ports/task-files.ts'
 import type { Upkeep } from '../../ports/upkeep.ts'
 import type { WorkerPresence } from '../../ports/worker-presence.ts'
 import type { Worktrees } from '../../ports/worktrees.ts'
+import type { CleanUpPorts } from '../clean-up.ts'
 import { findApplicationTrouble } from './find-applications.ts'
 import { findHomeTrouble, findLeftoverFiles } from './find-home.ts'
 import { findOrphanTrouble } from './find-processes.ts'
@@ -51,6 +52,8 @@ export interface DoctorPorts {
   readonly clock: Clock
   readonly agents: readonly Agent[]
   readonly confinement: Confinement
+  /** For the clean-up of a worktree that was being put away. */
+  readonly cleaning: Omit<CleanUpPorts, 'store' | 'files'>
   /** Says what is set beforehand; throws where there is a mistake in it. */
   readonly configuration: () => Promise<string>
 }

@@ -7,7 +7,7 @@ import type { TaskId, WorktreeId } from '../../domain/ids.ts'
 import { restoredState } from '../../domain/restored.ts'
 import type { WorktreePlan } from '../../ports/worktrees.ts'
 import { adopt } from '../adopt.ts'
-import { bringBack, putAway } from '../put-away.ts'
+import { bringBack, type PutAwayPorts, putAway } from '../put-away.ts'
 import { clearAway } from '../reconcile.ts'
 import type { DoctorOrder, DoctorPorts } from './examine.ts'
 import { isInUse } from './find-home.ts'
@@ -54,10 +54,10 @@ async function carryOut(
     case 'forget_worktree':
       return await forgetWorktree(plan.place, plan.hasRow, ports)
     case 'put_away':
-      await putAway(plan.worktree, { ...ports, store: await ports.store() }, [plan.of])
+      await putAway(plan.worktree, await putAwayPorts(ports), [plan.of])
       return
     case 'bring_back':
-      await bringBack(plan.worktree, null, { ...ports, store: await ports.store() })
+      await bringBack(plan.worktree, null, await putAwayPorts(ports))
       return
     case 'adopt':
       await adopt(plan.adoptable, { ...ports, store: await ports.store() })
@@ -76,6 +76,10 @@ async function carryOut(
     case 'end_gits':
       return await worktrees.endOrphans(plan.worktreePath)
   }
+}
+
+async function putAwayPorts(ports: RepairPorts): Promise<PutAwayPorts> {
+  return { ...ports, ...ports.cleaning, store: await ports.store() }
 }
 
 /** They had their time when their attempt was ended. */

@@ -1,5 +1,6 @@
 /** What the commands give to the engine. */
 import { realpathSync } from 'node:fs'
+import { cleanUpEnvironment, trustedPath } from '../../domain/environment.ts'
 import type { BranchPorts } from '../../engine/branch.ts'
 import type { HandInPorts } from '../../engine/hand-in.ts'
 import type { HousePorts } from '../../engine/plan-house.ts'
@@ -57,8 +58,28 @@ export async function putAwayPorts(context: CommandContext): Promise<PutAwayPort
     worktrees: await holdfast.worktrees(),
     locks: await holdfast.locks(),
     processes: await holdfast.processes(),
-    clock: systemClock,
     directory: realDirectory(context.directory),
+    ...(await cleanUpPorts(context)),
+  }
+}
+
+/** What runs the clean-up of a repository. */
+export async function cleanUpPorts({ holdfast, environment, output, interrupted }: CommandContext) {
+  const own = cleanUpEnvironment(environment)
+  // A mistake in it widens nothing, and is told by whoever is there to read it.
+  const user = await holdfast.configuration(null).then(
+    configuration => configuration.user,
+    () => ({ cleanupRights: undefined }),
+  )
+  return {
+    host: await holdfast.host(),
+    confinement: await holdfast.confinement(),
+    trust: await holdfast.trust(),
+    clock: systemClock,
+    rights: user.cleanupRights ?? 'agents',
+    environment: { ...own, PATH: trustedPath(own.PATH ?? '', [holdfast.home]) },
+    tell: (line: string) => output.tell(line),
+    leave: interrupted,
   }
 }
 

@@ -2,7 +2,7 @@
 
 import type { TaskEvent } from '../../domain/agent-events.ts'
 import type { Permissions } from '../../domain/permissions.ts'
-import type { SetUp } from '../../domain/set-up.ts'
+import type { CommandRole, SetUp, SetUpCommand } from '../../domain/set-up.ts'
 import type { Base } from '../../domain/task.ts'
 import { isUntaken } from '../../domain/untaken.ts'
 import type { TaskView, UnreadableView } from '../view.ts'
@@ -117,16 +117,22 @@ function countChanges(changes: Counts | null): string {
 /** What a new worktree gets besides its base, a line each. */
 export function describeSetUp(setUp: SetUp | null): string[] {
   const { files, leftOut } = setUp?.included ?? { files: 0, leftOut: [] }
-  const { argv, trusted } = setUp?.command ?? { argv: [], trusted: true }
   const taken =
     files === 0 ? [] : [`included: ${files === 1 ? '1 ignored file' : `${files} ignored files`}`]
-  const command =
-    argv.length === 0
-      ? []
-      : trusted
-        ? [`set-up: ${argv.join(' ')}`]
-        : [`set-up is not run: ${argv.join(' ')} is not trusted; look at it with: holdfast trust`]
-  return [...taken, ...leftOut.map(line => `left out: ${line}`), ...command]
+  return [
+    ...taken,
+    ...leftOut.map(line => `left out: ${line}`),
+    ...describeCommand('set-up', setUp?.command ?? null),
+    ...describeCommand('clean-up', setUp?.cleanUp ?? null),
+  ]
+}
+
+function describeCommand(role: CommandRole, command: SetUpCommand | null): string[] {
+  if (command === null) return []
+  const words = command.argv.join(' ')
+  return command.trusted
+    ? [`${role}: ${words}`]
+    : [`${role} is not run: ${words} is not trusted; look at it with: holdfast trust`]
 }
 
 export function describeDelta(delta: {

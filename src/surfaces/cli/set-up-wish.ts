@@ -1,6 +1,12 @@
-import { type Configuration, configuredBounds } from '../../domain/configuration.ts'
+import {
+  type Configuration,
+  configuredBounds,
+  configuredLimits,
+} from '../../domain/configuration.ts'
 import type { SetUpWish } from '../../engine/plan-set-up.ts'
 import type { CommandContext } from './command.ts'
+
+const NONE = { 'set-up': undefined, 'clean-up': undefined } as const
 
 /** What the checkout whose top is `root` says of set-up; null: there is no checkout. */
 export async function readSetUpWish(
@@ -9,7 +15,8 @@ export async function readSetUpWish(
   { holdfast }: CommandContext,
 ): Promise<SetUpWish> {
   return {
-    command: root === null ? undefined : await holdfast.setUpCommand(root, configuration),
+    commands: root === null ? NONE : await holdfast.repositoryCommands(root, configuration),
+    limits: configuredLimits(configuration),
     bounds: configuredBounds(configuration, 'include'),
   }
 }

@@ -7,7 +7,7 @@ import type { DoctorView } from '../../view.ts'
 import { type CommandContext, defineCommand, jsonFlag, refuseWords } from '../command.ts'
 import { findCheckout, findCommonGitDir } from '../common-git-dir.ts'
 import { exitCodes } from '../exit-codes.ts'
-import { realDirectory } from '../hand-in-ports.ts'
+import { cleanUpPorts, realDirectory } from '../hand-in-ports.ts'
 
 type FindingView = DoctorView['findings'][number]
 
@@ -111,6 +111,7 @@ async function portsOf(context: CommandContext) {
     clock: systemClock,
     configuration: () => describeConfiguration(context),
     confinement: await holdfast.confinement(),
+    cleaning: await cleanUpPorts(context),
     agents: await Promise.all(names.map(name => holdfast.agent(name))),
   }
 }
@@ -119,10 +120,13 @@ async function portsOf(context: CommandContext) {
 async function describeConfiguration({ holdfast, directory }: CommandContext): Promise<string> {
   const root = findCheckout(directory)?.root ?? null
   const configuration = await holdfast.configuration(root)
-  const setUp = root === null ? undefined : await holdfast.setUpCommand(root, configuration)
+  const found =
+    root === null ? [] : Object.entries(await holdfast.repositoryCommands(root, configuration))
   const isSet = Object.values(configuration).some(place => Object.keys(place).length > 0)
-  const what = setUp === undefined ? '' : `; set-up: ${setUp.argv.join(' ')}`
-  return `${isSet ? 'as it should be' : 'nothing is set'}${what}`
+  const what = found.flatMap(([role, command]) =>
+    command === undefined ? [] : [`; ${role}: ${command.argv.join(' ')}`],
+  )
+  return `${isSet ? 'as it should be' : 'nothing is set'}${what.join('')}`
 }
 
 function viewFinding({ check, status, message, hint, repair, repaired }: Examined): FindingView {

@@ -1,5 +1,6 @@
 import { AppError } from '../../../domain/errors.ts'
-import type { FoundSetUp } from '../../../ports/trust.ts'
+import type { CommandRole } from '../../../domain/set-up.ts'
+import type { FoundCommand, FoundCommands } from '../../../ports/trust.ts'
 import { detectCaller } from '../../caller.ts'
 import { isTerminal } from '../../terminal.ts'
 import { type CommandContext, defineCommand, jsonFlag, refuseWords } from '../command.ts'
@@ -18,7 +19,7 @@ type Given = { readonly [Name in keyof typeof flags]?: true }
 export const trust = defineCommand({
   name: 'trust',
   group: 'Keep house',
-  summary: 'Look at the set-up command of this repository, and let it run',
+  summary: 'Look at the set-up and clean-up commands of this repository, and let them run',
   usage: 'trust',
   flags,
   examples: ['holdfast trust', 'holdfast trust --list', 'holdfast trust --revoke'],
@@ -82,13 +83,15 @@ async function lookAndAsk(
   context: CommandContext,
 ): Promise<number> {
   const { holdfast, output, now } = context
-  const found = await holdfast.setUpCommand(root, await holdfast.configuration(root))
+  const found = await holdfast.repositoryCommands(root, await holdfast.configuration(root))
+  const named = Object.values(found).filter(command => command !== undefined)
   const ledger = await holdfast.trust()
-  const isTrusted = () => found !== undefined && ledger.isTrusted(commonDir, found.digest)
+  const isTrusted = () =>
+    named.length > 0 && named.every(({ digest }) => ledger.isTrusted(commonDir, digest))
   const show = () => {
     if (given.json === true) output.writeJson(viewFound(commonDir, found, isTrusted()))
   }
-  if (found === undefined) {
+  if (named.length === 0) {
     show()
     output.tell(`${root} names no set-up: there is nothing to trust`)
     output.tell('next: holdfast init')
@@ -100,49 +103,71 @@ async function lookAndAsk(
     output.tell('you trust this already; to take that back: holdfast trust --revoke')
     return exitCodes.done
   }
-  if (given.yes !== true && !(await agrees(given, context))) {
+  if (given.yes !== true && !(await agrees(given, describeWhen(found), context))) {
     show()
     output.tell('it is not trusted, and does not run')
     return exitCodes.refused
   }
   refuseAgents(context)
-  const scripts = found.scripts.map(({ path }) => path)
-  const { argv, digest } = found
   // Unreadable: said now, before it is believed that it was written.
   ledger.list()
-  await ledger.add({ repository: commonDir, digest, argv, scripts, at: now() })
+  for (const { argv, digest, scripts } of named) {
+    const paths = scripts.map(({ path }) => path)
+    await ledger.add({ repository: commonDir, digest, argv, scripts: paths, at: now() })
+  }
   show()
-  output.tell('trusted, as it is now: it runs in each new worktree; once it changes, it does not')
+  output.tell(`trusted, as it is now: ${describeWhen(found)}; once it changes, it does not`)
   output.tell('next: holdfast run "…"')
   return exitCodes.done
 }
 
-function viewFound(repository: string, found: FoundSetUp | undefined, trusted: boolean) {
+/** When what is trusted runs. */
+function describeWhen(found: FoundCommands): string {
+  const when = [
+    ...(found['set-up'] === undefined ? [] : ['in each new worktree, before the agent']),
+    ...(found['clean-up'] === undefined ? [] : ['before a worktree is put away']),
+  ]
+  return `it runs ${when.join(', and ')}`
+}
+
+function viewFound(repository: string, found: FoundCommands, trusted: boolean) {
   return {
     repository,
     trusted,
-    setUp:
-      found === undefined
-        ? null
-        : {
-            from: found.from,
-            argv: [...found.argv],
-            scripts: found.scripts.map(({ path, bytes }) => ({
-              path,
-              content: new TextDecoder().decode(bytes),
-            })),
-          },
+    setUp: viewCommand(found['set-up']),
+    cleanUp: viewCommand(found['clean-up']),
   }
 }
 
-function describe({ argv, scripts, from }: FoundSetUp, root: string): string {
+function viewCommand(found: FoundCommand | undefined) {
+  if (found === undefined) return null
+  const { from, argv, scripts } = found
+  const shown = scripts.map(({ path, bytes }) => {
+    return { path, content: new TextDecoder().decode(bytes) }
+  })
+  return { from, argv: [...argv], scripts: shown }
+}
+
+function describe(found: FoundCommands, root: string): string {
+  const parts = (['set-up', 'clean-up'] as const).flatMap(role => {
+    const command = found[role]
+    return command === undefined ? [] : [describeCommand(role, command, root)]
+  })
+  return parts.join('')
+}
+
+function describeCommand(
+  role: CommandRole,
+  { argv, scripts, from }: FoundCommand,
+  root: string,
+): string {
   const words = argv.map(word => (/[\s'"]/.test(word) ? JSON.stringify(word) : word))
   const files = scripts.flatMap(({ path, bytes }) => {
     const lines = new TextDecoder().decode(bytes).replace(/\n$/, '').split('\n')
     return ['', `${plainly(path)}:`, ...lines.map(line => `  | ${plainly(line)}`)]
   })
   const lines = [
-    `${root} names this set-up (${from}):`,
+    `${root} names this ${role} (${from}):`,
     '',
     `  ${plainly(words.join(' '))}`,
     ...files,
@@ -167,12 +192,16 @@ function plainly(text: string): string {
 }
 
 /** No without a terminal: nobody has looked. */
-async function agrees(given: Given, { output, stdin }: CommandContext): Promise<boolean> {
+async function agrees(
+  given: Given,
+  when: string,
+  { output, stdin }: CommandContext,
+): Promise<boolean> {
   if (given.json === true || !isTerminal(0)) {
     output.tell('nobody can be asked here; to trust it all the same: holdfast trust --yes')
     return false
   }
-  output.tell('It would run in each new worktree, before the agent. Trust it? [y/N]')
+  output.tell(`Once trusted, ${when}. Trust it? [y/N]`)
   for await (const answer of stdin) return /^y(?:es)?\s*$/i.test(String(answer))
   return false
 }

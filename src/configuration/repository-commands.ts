@@ -1,63 +1,84 @@
 /**
- * The set-up command that a checkout names: `setup` in `holdfast.json`, else `.codex/setup.sh`, else
- * the script in a Codex environment, where there is one. The files that it names are read with it:
- * trust is given to their content.
+ * The commands that a checkout names: `setup` and `cleanup` in `holdfast.json`, else `.codex/setup.sh`
+ * and the scripts in a Codex environment, where there are such. The files that they name are read
+ * with them: trust is given to their content.
  */
 import { closeSync, constants, fstatSync, openSync, readFileSync, realpathSync } from 'node:fs'
 import { isAbsolute, join, normalize } from 'node:path'
-import type { SetUpSetting } from '../domain/configuration.ts'
+import type { RepositorySettings, SetUpSetting } from '../domain/configuration.ts'
 import { AppError, messageOf } from '../domain/errors.ts'
-import type { FoundSetUp } from '../ports/trust.ts'
+import type { CommandRole } from '../domain/set-up.ts'
+import type { FoundCommand, FoundCommands } from '../ports/trust.ts'
 import { REPOSITORY_FILE } from './load.ts'
 
 const CODEX_SCRIPT = '.codex/setup.sh'
-/** What the Codex App writes for its local environments: `[setup]` has the script itself. */
+/** What the Codex App writes for its local environments: `[setup]` and `[cleanup]` have scripts. */
 const CODEX_ENVIRONMENT = '.codex/environments/environment.toml'
 
 /** A script is written by hand; a larger file is data, whose content nobody can look through. */
 const LARGEST_SCRIPT = 1_000_000
 
-type Script = FoundSetUp['scripts'][number]
+type Script = FoundCommand['scripts'][number]
 
-/** Undefined: it names none. Refuses with `bad_configuration` a script that is not there. */
-export async function findSetUpCommand(
+/** As the keys of `holdfast.json`, and as the tables of a Codex environment. */
+const KEYS = { 'set-up': 'setup', 'clean-up': 'cleanup' } as const
+
+/** Refuses with `bad_configuration` a script that is not there. */
+export async function findCommands(
+  root: string,
+  settings: RepositorySettings,
+): Promise<FoundCommands> {
+  return {
+    'set-up': await findCommand('set-up', root, settings.setup),
+    'clean-up': await findCommand('clean-up', root, settings.cleanup),
+  }
+}
+
+/** Undefined: it names none. */
+async function findCommand(
+  role: CommandRole,
   root: string,
   setting: SetUpSetting | undefined,
-): Promise<FoundSetUp | undefined> {
+): Promise<FoundCommand | undefined> {
   if (setting === false) return undefined
-  if (setting === undefined) {
-    const script = readScript(root, CODEX_SCRIPT)
-    if (script !== undefined) return await found([CODEX_SCRIPT], [script], CODEX_SCRIPT)
-    const environment = readScript(root, CODEX_ENVIRONMENT)
-    const words = environment && (await readEnvironmentScript(environment))
-    return words === undefined
-      ? undefined
-      : await found(['bash', '-c', words], [], CODEX_ENVIRONMENT)
-  }
+  if (setting === undefined) return await findCodexScript(role, root)
   const argv = typeof setting === 'string' ? [setting] : setting
   const [program = ''] = argv
   const scripts: Script[] = []
   for (const word of new Set(argv)) {
     const script = readScript(root, word)
     if (script !== undefined) scripts.push(script)
-    else if (word === program && isMeantAsFile(setting)) throw missing(program)
+    else if (word === program && isMeantAsFile(setting)) throw missing(program, KEYS[role])
   }
-  return await found(argv, scripts, REPOSITORY_FILE)
+  return await found(role, argv, scripts, REPOSITORY_FILE)
+}
+
+async function findCodexScript(role: CommandRole, root: string): Promise<FoundCommand | undefined> {
+  const script = role === 'set-up' ? readScript(root, CODEX_SCRIPT) : undefined
+  if (script !== undefined) return await found(role, [CODEX_SCRIPT], [script], CODEX_SCRIPT)
+  const environment = readScript(root, CODEX_ENVIRONMENT)
+  const words = environment && (await readEnvironmentScript(environment, KEYS[role]))
+  return words === undefined
+    ? undefined
+    : await found(role, ['bash', '-c', words], [], CODEX_ENVIRONMENT)
 }
 
 /** Undefined: it has none. */
-async function readEnvironmentScript({ path, bytes }: Script): Promise<string | undefined> {
+async function readEnvironmentScript(
+  { path, bytes }: Script,
+  table: (typeof KEYS)[CommandRole],
+): Promise<string | undefined> {
   const { parse } = await import('smol-toml')
-  let environment: { setup?: { script?: unknown } }
+  let environment: Partial<Record<typeof table, { script?: unknown }>>
   try {
     environment = parse(Buffer.from(bytes).toString('utf8'))
   } catch (error) {
     throw unusable(path, messageOf(error))
   }
-  const script = environment.setup?.script
+  const script = environment[table]?.script
   if (script === undefined || script === '') return undefined
   if (typeof script === 'string') return script
-  throw unusable(path, 'setup.script is no text')
+  throw unusable(path, `${table}.script is no text`)
 }
 
 /** A string is a file; of a command, a program with a slash that does not begin at the root. */
@@ -68,16 +89,19 @@ function isMeantAsFile(setting: Exclude<SetUpSetting, false>): boolean {
 }
 
 async function found(
+  role: CommandRole,
   argv: readonly string[],
   scripts: readonly Script[],
   from: string,
-): Promise<FoundSetUp> {
+): Promise<FoundCommand> {
   // Loaded only here: most repositories name no set-up, and `run` waits for this.
   const { createHash } = await import('node:crypto')
   const sha256 = (content: string | Uint8Array) =>
     createHash('sha256').update(content).digest('hex')
   const contents = scripts.map(({ path, bytes }) => [path, sha256(bytes)])
-  return { argv, scripts, digest: sha256(JSON.stringify([argv, contents])), from }
+  // Who trusts a command before the agent has not said that it may run afterwards.
+  const trusted = role === 'set-up' ? [argv, contents] : [role, argv, contents]
+  return { argv, scripts, digest: sha256(JSON.stringify(trusted)), from }
 }
 
 /** Undefined: the word names no file of the checkout. */
@@ -104,10 +128,10 @@ function readScript(root: string, word: string): Script | undefined {
   }
 }
 
-function missing(word: string): AppError {
+function missing(word: string, key: string): AppError {
   return new AppError(
     'bad_configuration',
-    `${REPOSITORY_FILE}: setup names ${word}, which is not there`,
+    `${REPOSITORY_FILE}: ${key} names ${word}, which is not there`,
     {
       hint: 'a script is named by its path from the top of the checkout',
     },
@@ -115,5 +139,5 @@ function missing(word: string): AppError {
 }
 
 function unusable(word: string, why: string): AppError {
-  return new AppError('bad_configuration', `${word}, which set-up names, cannot be used: ${why}`)
+  return new AppError('bad_configuration', `${word}, which a command names, cannot be used: ${why}`)
 }
