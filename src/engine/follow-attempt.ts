@@ -20,7 +20,7 @@ import type { WorktreeRecord, Worktrees } from '../ports/worktrees.ts'
 import { converse } from './converse.ts'
 import { type Hearing, hearOutput } from './hear-output.ts'
 import { loadReading, takeStep } from './read-output.ts'
-import { isSetUpOver, trustedCommand } from './set-up.ts'
+import { isSetUpOver, setUpLimitMs, trustedCommand } from './set-up.ts'
 import { type SnapshotWatch, snapshotWhileRunning } from './snapshot-running.ts'
 import type { Ticker } from './ticker.ts'
 import { type Stall, watchStall } from './watch-stall.ts'
@@ -51,6 +51,8 @@ export type AttemptEnd =
   | ({ readonly kind: 'stalled' } & Stall)
   /** The limit that the user set. */
   | { readonly kind: 'timed_out'; readonly afterMs: number }
+  /** The limit of its set-up: no agent was started. */
+  | { readonly kind: 'set_up_too_long'; readonly afterMs: number }
   | { readonly kind: 'worktree_lost' | 'repository_lost' }
 
 /** What others want of an attempt while it is followed. */
@@ -124,6 +126,7 @@ async function watchAttempt(
   let isLockable = task.request.workplace.kind !== 'borrowed'
   let isProbe = await store.isProbe(attempt.task)
   const limit = await findTimeLimit(underway, store)
+  const setUpMs = setUpLimitMs(task)
   const conversation = openConversation(underway, ports)
   const withUsage = watchUsage(underway, () => files.readEnvironment(attempt.task))
   const { idling = IDLING } = underway.agent.capabilities
@@ -159,8 +162,9 @@ async function watchAttempt(
     }
     const waitsForAnswer = (await conversation?.goOn(progress, wishes.cancel)) ?? false
     const look = clock.elapsed()
-    if (waitsForAnswer) stallWatch.excuse(look)
-    else if (run.agent === 'alive') {
+    // A set-up has a limit of its own.
+    if (waitsForAnswer || starting) stallWatch.excuse(look)
+    if (!waitsForAnswer && run.agent === 'alive') {
       progress = { ...progress, activity: addLook(progress.activity, look - lookedAt) }
     }
     lookedAt = look
@@ -174,6 +178,9 @@ async function watchAttempt(
     if (wishes.cancel) return { end: { kind: 'cancelled' }, progress }
     if (limit !== null && progress.activity.activeMs >= limit.leftMs) {
       return { end: { kind: 'timed_out', afterMs: limit.afterMs }, progress }
+    }
+    if (starting && setUpMs !== null && progress.activity.activeMs >= setUpMs) {
+      return { end: { kind: 'set_up_too_long', afterMs: setUpMs }, progress }
     }
     if (worktree !== null && looks++ % LOOKS_PER_WORKTREE_LOOK === 0) {
       const place = worktrees.lookAtWorktree(worktree)

@@ -5,14 +5,15 @@
 import { reach } from '../domain/crash-points.ts'
 import { messageOf } from '../domain/errors.ts'
 import { type AttemptOutcome, describeExit, parseShellStatus } from '../domain/outcome.ts'
-import type { SetUpCommand } from '../domain/set-up.ts'
+import { DEFAULT_LIMITS_MS, type SetUpCommand } from '../domain/set-up.ts'
 import type { Task } from '../domain/task.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Confinement, Confines } from '../ports/confinement.ts'
-import type { ProcessHost, SetUpOrder } from '../ports/process-host.ts'
+import type { ProcessHost, SetUpLook, SetUpOrder } from '../ports/process-host.ts'
 import type { ClaimedAttempt, Store } from '../ports/store.ts'
 import type { TaskFiles } from '../ports/task-files.ts'
 import type { WorktreeRecord, Worktrees } from '../ports/worktrees.ts'
+import { findMissing } from './missing-file.ts'
 import { describeHidden, resolveTrusted, SHELL, variablesOf } from './trusted-command.ts'
 
 /** Longer than a tick of any file system's clock: what came before the mark then looks older. */
@@ -115,15 +116,35 @@ export function isSetUpOver(task: Task, files: TaskFiles): boolean {
   return trustedCommand(task) === null || files.setUpTime(task.request.workplace.id) !== null
 }
 
-/** How an attempt ended that never came to its agent; null: it did. */
-export function judgeSetUp(
+/** How long its set-up may take; null: there is none. */
+export function setUpLimitMs(task: Task): number | null {
+  const command = trustedCommand(task)
+  return command === null ? null : (command.limitMs ?? DEFAULT_LIMITS_MS['set-up'])
+}
+
+interface JudgePorts {
+  readonly files: TaskFiles
+  readonly host: ProcessHost
+  readonly worktrees: Worktrees
+}
+
+/**
+ * How an attempt ended that never came to its agent; null: it did. `afterMs`: it was ended, after so
+ * long; null: by itself.
+ */
+export async function judgeSetUp(
   task: Task,
   attempt: ClaimedAttempt,
-  { files, host }: { readonly files: TaskFiles; readonly host: ProcessHost },
-): Exclude<AttemptOutcome, { kind: 'succeeded' }> | null {
+  worktree: WorktreeRecord | null,
+  afterMs: number | null,
+  { files, host, worktrees }: JudgePorts,
+): Promise<Exclude<AttemptOutcome, { kind: 'succeeded' }> | null> {
   if (isSetUpOver(task, files)) return null
   const look = host.lookAtSetUp(files.runDirectory(attempt.task, attempt.fence))
   if (look === null) return null
+  if (afterMs !== null) {
+    return setUpFailed(task, look, `did not end within ${afterMs / 1_000} s, its limit`, null)
+  }
   const exit = look.failure === null ? null : parseShellStatus(look.failure)
   if (exit === null || exit.kind !== 'exited') {
     // As if it had never begun: the next attempt runs it anew.
@@ -131,14 +152,31 @@ export function judgeSetUp(
     const failure = { code: 'launch_failed', message: `set-up was interrupted${how}` } as const
     return { kind: 'interrupted', failure }
   }
-  const lines = look.words.split('\n').slice(-LINES_KEPT).join(' · ')
-  const { id } = task.request
+  const missing =
+    worktree === null
+      ? null
+      : await findMissing(look.words, task.request.repo.root, worktree, worktrees)
+  return setUpFailed(task, look, `failed (${describeExit(exit)})`, missing)
+}
+
+/** `missing`: an ignored file that it may have looked for. */
+function setUpFailed(
+  { request: { id, repo } }: Task,
+  { words, log }: SetUpLook,
+  how: string,
+  missing: string | null,
+): Exclude<AttemptOutcome, { kind: 'succeeded' }> {
+  const lines = words.split('\n').slice(-LINES_KEPT).join(' · ')
+  const lack =
+    missing === null
+      ? ''
+      : `${missing} is ignored in ${repo.root}, and did not come along: name it in .worktreeinclude, then holdfast retry ${id}; `
   return {
     kind: 'failed',
     failure: {
       code: 'setup_failed',
-      message: `set-up failed (${describeExit(exit)}): ${lines || 'it printed nothing'}`,
-      hint: `all of its output: ${look.log}; holdfast resume ${id} tries it again, holdfast retry ${id} takes it from the repository anew`,
+      message: `set-up ${how}: ${lines || 'it printed nothing'}`,
+      hint: `${lack}all of its output: ${log}; holdfast resume ${id} tries it again, holdfast retry ${id} takes it from the repository anew`,
     },
   }
 }

@@ -169,8 +169,9 @@ async function judgeEnd(
     const hint = 'holdfast resume goes on with it; --timeout sets another limit'
     return await failed({ code: 'timed_out', message, hint })
   }
+  const afterMs = end.kind === 'set_up_too_long' ? end.afterMs : null
   const outcome =
-    judgeSetUp(underway.task, underway.attempt, ports) ??
+    (await judgeSetUp(underway.task, underway.attempt, worktree, afterMs, ports)) ??
     (await judgeOutcome(underway, end, translation, exit, ports))
   switch (outcome.kind) {
     case 'succeeded': {
@@ -347,6 +348,8 @@ function describeEnd(end: AttemptEnd, exit: AgentExit): string {
       return end.failure.message
     case 'timed_out':
       return `its time was up (${describeExit(exit)})`
+    case 'set_up_too_long':
+      return 'its set-up took too long'
     case 'stalled':
       return `it stood still for ${Math.round(end.silentMs / 1000)} s (${describeExit(exit)})`
     case 'over_budget':

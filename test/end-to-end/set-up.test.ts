@@ -246,6 +246,30 @@ test('one that fails is an outcome of its own, with its last words; resume does 
   })
 })
 
+test('one that fails for want of an ignored file says so; one that does not end is ended', async () => {
+  const house = houseWithSetUp('cat ./ignored.env\n')
+  house.write('ignored.env', 'SECRET=1\n')
+  await house.ok(['trust', '--yes'])
+  const lacking = (await house.wait(await house.submitScript('true'))).error
+  expect(lacking?.code).toBe('setup_failed')
+  expect(lacking?.message).toContain('ignored.env')
+  expect(lacking?.hint).toContain(
+    `ignored.env is ignored in ${house.repo}, and did not come along: name it in .worktreeinclude`,
+  )
+  house.write('.worktreeinclude', 'ignored.env\n')
+  expect(await house.wait(await house.submitScript('true'))).toMatchObject({ state: 'succeeded' })
+
+  house.write('tools/set up.sh', 'echo begun; sleep 1000 & sleep 1000\n')
+  house.write('holdfast.json', '{ "setup": "tools/set up.sh", "setupSeconds": 1 }')
+  await house.ok(['trust', '--yes'])
+  const id = await house.submitScript('echo the agent')
+  const { state, attempt, error } = await house.wait(id)
+  expect([state, attempt, error?.code]).toEqual(['failed', 1, 'setup_failed'])
+  expect(error?.message).toMatch(/^set-up did not end within 1 s, its limit: /)
+  expect(error?.hint).toContain(join(house.runDirectory(id), 'set-up.log'))
+  expect(house.processes().filter(line => line.includes('sleep 1000'))).toEqual([])
+})
+
 const slowly = 'echo begun; while [ ! -e "$HOME/go" ]; do sleep 0.05; done; echo over > made'
 
 test('the task is starting while it runs; a worker that is killed meanwhile changes nothing', async () => {
