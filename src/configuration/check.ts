@@ -25,8 +25,14 @@ export function checkSettings(
       hint: 'for example: { "agent": "codex" }',
     })
   }
+  if (issue?.code === 'invalid_key') {
+    const [setting = '', key = ''] = path
+    throw new AppError('bad_configuration', `${file}: ${setting} may not name ${shown(key)}`, {
+      hint: `allowed: ${all[setting]?.allowed}`,
+    })
+  }
   const wrong = shown(path.reduce<unknown>((within, key) => (within as never)?.[key], value))
-  const info = all[name]
+  const info = all[name] ?? findMap(path, all)
   const where = file === null ? (info?.variable ?? name) : `${file}: ${name}`
   if (name === 'permissions' && wrong === '"full"') {
     throw new AppError('bad_configuration', `${where} is "full", which is not taken from here`, {
@@ -56,6 +62,14 @@ function unknownSetting(
   return new AppError('bad_configuration', `${file}: there is no setting "${name}"`, {
     hint: `settings: ${known.map(([key]) => key).join(', ')}`,
   })
+}
+
+/** Of one whose keys people choose. */
+function findMap(
+  [first = '', ...more]: readonly string[],
+  all: Readonly<Record<string, SettingInfo>>,
+): SettingInfo | undefined {
+  return more.length > 0 ? all[first] : undefined
 }
 
 const inside = (name: string, all: object) =>

@@ -5,7 +5,7 @@
 import * as z from 'zod/mini'
 import { permissionModes } from '../domain/permissions.ts'
 import { DEFAULT_PORTS } from '../domain/port-blocks.ts'
-import { DEFAULT_LIMITS_MS } from '../domain/set-up.ts'
+import { DEFAULT_LIMITS_MS, directoryWays } from '../domain/set-up.ts'
 
 /** A repository's `holdfast.json`, the user's `config.json`, or an environment variable. */
 export type Place = 'repository' | 'user' | 'environment'
@@ -112,6 +112,14 @@ export const settings = (agents: readonly string[]) =>
       otherwise: String(DEFAULT_LIMITS_MS['clean-up'] / 1_000),
       places: files,
     },
+    directories: {
+      about:
+        'big directories that git ignores, by path, and how each comes along into a new worktree: `clone` (shares blocks with yours, where the file system can), `copy`, `symlink` (yours itself, while the lock files beside it are the same), `skip`',
+      allowed:
+        'an object of paths below the checkout, such as { "node_modules": "clone" }; clone, copy, symlink or skip',
+      otherwise: 'none comes along',
+      places: ['repository'],
+    },
     cleanupRights: {
       about:
         'with which rights `cleanup` runs: those of the agents that were at work before it, or your own (it may then reach Docker; and what it calls in turn may be what an agent has written)',
@@ -201,6 +209,8 @@ export function makeSchemas(agents: readonly string[]) {
   }
   const seconds = z.int().check(z.gte(1))
   const command = z.union([z.literal(false), name, z.array(name).check(z.minLength(1))])
+  // In a form that says where it is: neither out of the checkout, nor into a git directory.
+  const below = z.string().check(z.regex(/^(?!.*(?:^|\/)(?:\.{0,2}|\.git)(?:\/|$))[^\\\p{Cc}]+$/iu))
   const narrow = described('permissions', z.enum(['read-only', 'workspace']))
   const inFiles = {
     $schema: described('$schema', z.string()),
@@ -235,6 +245,7 @@ export function makeSchemas(agents: readonly string[]) {
       permissions: narrow,
       setup: described('setup', command),
       cleanup: described('cleanup', command),
+      directories: described('directories', z.record(below, z.enum(directoryWays))),
     }),
     user: z.strictObject({
       ...inFiles,

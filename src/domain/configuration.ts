@@ -5,7 +5,12 @@
 import { type PermissionMode, stricterMode } from './permissions.ts'
 import { DEFAULT_PORTS, type PortRange } from './port-blocks.ts'
 import { DEFAULT_RETENTION, type RetentionPolicy } from './retention.ts'
-import { type CommandRole, DEFAULT_LIMITS_MS } from './set-up.ts'
+import {
+  type CommandRole,
+  DEFAULT_LIMITS_MS,
+  type DirectoryOrder,
+  type DirectoryWay,
+} from './set-up.ts'
 import { DEFAULT_POOL, type PoolPolicy } from './spare.ts'
 
 interface SomeBounds {
@@ -32,6 +37,8 @@ export type SetUpSetting = false | string | readonly string[]
 export interface RepositorySettings extends Settings {
   readonly setup?: SetUpSetting | undefined
   readonly cleanup?: SetUpSetting | undefined
+  /** By path. */
+  readonly directories?: Readonly<Record<string, DirectoryWay>> | undefined
 }
 
 /** The user's own settings. */
@@ -75,6 +82,8 @@ export const defaultBounds = {
   capture: { maxBytes: 500_000_000, maxFiles: 20_000 },
   /** Meant for settings and keys: a directory of packages is made anew by set-up. */
   include: { maxBytes: 50_000_000, maxFiles: 2_000 },
+  /** Each of those that are named by `directories`. */
+  directories: { maxBytes: 5_000_000_000, maxFiles: 300_000 },
 } as const satisfies Record<string, Bounds>
 
 const places = ({ environment, repository, user }: Configuration): readonly Settings[] => [
@@ -112,11 +121,14 @@ export function configuredPermissions({
   return stricterMode(repository.permissions, user.permissions)
 }
 
+export function configuredDirectories({ repository }: Configuration): readonly DirectoryOrder[] {
+  return Object.entries(repository.directories ?? {}).flatMap(([path, way]) =>
+    way === 'skip' ? [] : [{ path, way }],
+  )
+}
+
 /** Of uncommitted changes (`capture`), or of ignored files (`include`). */
-export function configuredBounds(
-  configuration: Configuration,
-  of: keyof typeof defaultBounds,
-): Bounds {
+export function configuredBounds(configuration: Configuration, of: 'capture' | 'include'): Bounds {
   const set = (key: keyof Bounds) =>
     places(configuration).find(place => place[of]?.[key] !== undefined)?.[of]?.[key]
   return {

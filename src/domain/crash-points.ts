@@ -76,6 +76,7 @@ const points = {
     'worktree.submodule-made': 'a submodule has a repository in it, and no files',
     'worktree.start-placed': 'it has the files that were kept aside of the task before',
     'worktree.included': 'the ignored files that come along are in it',
+    'worktree.directories-brought': 'the ignored directories that come along are in it',
     'worktree.marked': 'its set-up is over',
     'worktree.recorded': 'its record is committed',
   },

@@ -27,6 +27,8 @@ const LOCK_FILES: readonly Installation[] = [
   { because: 'go.sum', argv: ['go', 'mod', 'download'] },
 ]
 
+export const LOCK_FILE_NAMES: readonly string[] = LOCK_FILES.map(({ because }) => because)
+
 const OF_NODE = ['pnpm', 'bun', 'yarn', 'npm']
 
 /** `packageManager`: what `package.json` says in the field of this name, such as `yarn@4.1.0`. */

@@ -8,6 +8,22 @@ export interface SetUp {
   readonly command: SetUpCommand | null
   /** What is run before the worktree is put away; null, or not there: nothing. */
   readonly cleanUp?: SetUpCommand | null
+  /** Directories that come along when the worktree is made; not there: none do. */
+  readonly directories?: readonly DirectoryOrder[]
+}
+
+/**
+ * How a big directory that git ignores comes along. `clone`: its files share their blocks with those
+ * of the checkout until one is written to; where the file system has no such thing, it does not come.
+ * `symlink`: it is the checkout's own.
+ */
+export const directoryWays = ['clone', 'copy', 'symlink', 'skip'] as const
+export type DirectoryWay = (typeof directoryWays)[number]
+
+export interface DirectoryOrder {
+  /** From the top of the checkout, with `/` between. */
+  readonly path: string
+  readonly way: Exclude<DirectoryWay, 'skip'>
 }
 
 /** Of the repository's own commands, which one. */

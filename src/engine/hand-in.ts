@@ -4,6 +4,7 @@
  */
 import { reach } from '../domain/crash-points.ts'
 import { makeTaskId, type TaskId } from '../domain/ids.ts'
+import type { IncludedFiles, SetUp } from '../domain/set-up.ts'
 import { type Base, plainRequest, type Task, type TaskRequest } from '../domain/task.ts'
 import type { Environment } from '../ports/agent.ts'
 import type { Clock } from '../ports/clock.ts'
@@ -54,8 +55,7 @@ export async function handIn(
     const written = files.writeRequest(id, plan.prompt, plan.environment)
     const capturing = plan.takeBase(id, files.directory(id))
     const including = plan.setUp?.takeIncluded(files.directory(id)) ?? null
-    const { 'set-up': setUp = null, 'clean-up': cleanUp = null } = plan.setUp?.commands ?? {}
-    const keeping = keepScripts(id, { 'set-up': setUp, 'clean-up': cleanUp }, files)
+    const keeping = keepScripts(id, plan.setUp, files)
     // All are waited for, whichever fails, so that nothing is taken back under their hands.
     const parts = await Promise.allSettled([capturing, written, including, keeping])
     captured = parts[0].status === 'fulfilled'
@@ -63,7 +63,6 @@ export async function handIn(
     requireValue(parts[1])
     const included = requireValue(parts[2])
     requireValue(parts[3])
-    const command = setUp?.command ?? null
     reach('submission.base-captured')
     const { workplace } = plainRequest(id)
     const task = await store.submitTask(
@@ -72,10 +71,7 @@ export async function handIn(
         ...plan.request,
         id,
         base,
-        setUp:
-          included === null && command === null && cleanUp === null
-            ? null
-            : { included, command, ...(cleanUp && { cleanUp: cleanUp.command }) },
+        setUp: makeSetUp(included, plan.setUp),
         createdAt: clock.now(),
       },
       plan.seen,
@@ -94,13 +90,25 @@ export async function handIn(
   }
 }
 
-async function keepScripts(
-  task: TaskId,
-  commands: SetUpPlan['commands'],
-  files: TaskFiles,
-): Promise<void> {
-  await files.writeScripts(task, 'set-up', commands['set-up']?.scripts ?? [])
-  await files.writeScripts(task, 'clean-up', commands['clean-up']?.scripts ?? [])
+async function keepScripts(task: TaskId, plan: SetUpPlan | null, files: TaskFiles): Promise<void> {
+  await files.writeScripts(task, 'set-up', plan?.commands['set-up']?.scripts ?? [])
+  await files.writeScripts(task, 'clean-up', plan?.commands['clean-up']?.scripts ?? [])
+}
+
+/** Null: there is nothing in it. */
+function makeSetUp(included: IncludedFiles | null, plan: SetUpPlan | null): SetUp | null {
+  if (plan === null) return null
+  const { commands, directories } = plan
+  const command = commands['set-up']?.command ?? null
+  const cleanUp = commands['clean-up']?.command ?? null
+  const isEmpty = included === null && command === null && cleanUp === null
+  if (isEmpty && directories.length === 0) return null
+  return {
+    included,
+    command,
+    ...(cleanUp === null ? {} : { cleanUp }),
+    ...(directories.length === 0 ? {} : { directories }),
+  }
 }
 
 function requireValue<T>(settled: PromiseSettledResult<T>): T {

@@ -1,7 +1,7 @@
 /** What a task's new worktree is to be readied with; nothing is taken yet. */
 import type { Bounds } from '../domain/configuration.ts'
 import type { Permissions } from '../domain/permissions.ts'
-import type { CommandRole, IncludedFiles, SetUpCommand } from '../domain/set-up.ts'
+import type { CommandRole, DirectoryOrder, IncludedFiles, SetUpCommand } from '../domain/set-up.ts'
 import type { FoundCommand, FoundCommands, Trust } from '../ports/trust.ts'
 import type { Checkout, Worktrees } from '../ports/worktrees.ts'
 
@@ -10,6 +10,8 @@ export interface SetUpPlan {
   readonly takeIncluded: (directory: string) => Promise<IncludedFiles | null>
   /** Null: there is none. */
   readonly commands: Readonly<Record<CommandRole, PlannedCommand | null>>
+  /** What is brought from the checkout when the worktree is made. */
+  readonly directories: readonly DirectoryOrder[]
 }
 
 export interface PlannedCommand {
@@ -23,6 +25,7 @@ export interface SetUpWish {
   readonly commands: FoundCommands
   /** How long each may take, in milliseconds. */
   readonly limits: Readonly<Record<CommandRole, number>>
+  readonly directories: readonly DirectoryOrder[]
   /** Of ignored files that come along. */
   readonly bounds: Bounds
 }
@@ -36,7 +39,7 @@ export interface SetUpRights {
 
 export function planSetUp(
   checkout: Checkout,
-  { commands, limits, bounds }: SetUpWish,
+  { commands, limits, directories, bounds }: SetUpWish,
   rights: SetUpRights,
   { worktrees, trust }: { readonly worktrees: Worktrees; readonly trust: Trust },
 ): SetUpPlan {
@@ -50,6 +53,7 @@ export function planSetUp(
     takeIncluded: directory => worktrees.takeIncluded(checkout, directory, bounds),
     // What a clean-up may is settled when it runs: agents will have been at work before it.
     commands: { 'set-up': plan('set-up', mayRun(rights)), 'clean-up': plan('clean-up', true) },
+    directories,
   }
 }
 

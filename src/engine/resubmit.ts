@@ -204,7 +204,8 @@ async function takeOverSetUp(
   const kept = trusted ? command.scripts.map((_, n) => read(n)) : []
   const setUp = { command: { ...command, trusted }, scripts: await Promise.all(kept) }
   // The clean-up is that of the task that the worktree was made for.
-  return { takeIncluded: async () => null, commands: { 'set-up': setUp, 'clean-up': null } }
+  const commands = { 'set-up': setUp, 'clean-up': null }
+  return { takeIncluded: async () => null, commands, directories: [] }
 }
 
 async function planAgain(

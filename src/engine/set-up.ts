@@ -2,6 +2,7 @@
  * Readies a worktree that was just made, before any agent runs in it: included files are placed by
  * the worker; the repository's command runs within the attempt, in front of the agent.
  */
+import { defaultBounds } from '../domain/configuration.ts'
 import { reach } from '../domain/crash-points.ts'
 import { messageOf } from '../domain/errors.ts'
 import { type AttemptOutcome, describeExit, parseShellStatus } from '../domain/outcome.ts'
@@ -60,10 +61,34 @@ export async function readyWorktree(
     }
     reach('worktree.included')
   }
+  if (setUp.directories !== undefined) {
+    for (const problem of await bringDirectories(task, worktree, worktrees)) await note(problem)
+    reach('worktree.directories-brought')
+  }
   if (trustedCommand(task) !== null) return
   await clock.sleep(TICK_MS)
   await files.markSetUp(worktree.id)
   reach('worktree.marked')
+}
+
+/** From the checkout as it is now. What does not come along is told, and keeps nobody from the work. */
+async function bringDirectories(
+  task: Task,
+  worktree: WorktreeRecord,
+  worktrees: Worktrees,
+): Promise<readonly string[]> {
+  const { repo, setUp } = task.request
+  const orders = setUp?.directories ?? []
+  // `npm ci` empties `node_modules` before it fills it, and would do so through a link.
+  const commands = [setUp?.command, setUp?.cleanUp]
+  const runs = commands.some(command => command?.trusted === true)
+  const refused = orders.filter(({ way }) => way === 'symlink' && runs)
+  const rest = orders.filter(order => !refused.includes(order))
+  const bounds = defaultBounds.directories
+  return [
+    ...refused.map(({ path }) => `${path}: not linked: set-up or clean-up would write through it`),
+    ...(await worktrees.placeDirectories(worktree, repo.root, rest, bounds)),
+  ]
 }
 
 /**

@@ -5,7 +5,7 @@
 import type { Bounds } from '../domain/configuration.ts'
 import type { CommitId, Fence, TaskId, WorktreeId } from '../domain/ids.ts'
 import type { RepositoryResult } from '../domain/outcome.ts'
-import type { IncludedFiles } from '../domain/set-up.ts'
+import type { DirectoryOrder, IncludedFiles } from '../domain/set-up.ts'
 import type { SnapshotContent } from '../domain/snapshot.ts'
 import type { Base, RepositoryPlace, WorktreeKind } from '../domain/task.ts'
 
@@ -150,6 +150,17 @@ export interface Worktrees {
    * not ignore there: it would look like work.
    */
   placeIncluded(worktree: WorktreeRecord, directory: string): Promise<readonly string[]>
+  /**
+   * Brings ignored directories from the checkout whose top is `source` into a worktree that was just
+   * made. Gives what did not come, in words: what git does not ignore there, what is there already,
+   * what is too much, what leads out. The checkout is only read.
+   */
+  placeDirectories(
+    worktree: WorktreeRecord,
+    source: string,
+    orders: readonly DirectoryOrder[],
+    bounds: Bounds,
+  ): Promise<readonly string[]>
   /** Takes back what `captureBase` and `holdStart` wrote into the repository, when the submission fails after it. */
   dropBase(commonDir: string, task: TaskId): Promise<void>
   /**

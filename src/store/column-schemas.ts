@@ -67,6 +67,9 @@ const setUp = z.object({
   ),
   command: z.nullable(setUpCommand),
   cleanUp: z.optional(z.nullable(setUpCommand)),
+  directories: z.optional(
+    z.array(z.object({ path: z.string(), way: z.enum(['clone', 'copy', 'symlink']) })),
+  ),
 })
 
 const budget = z.discriminatedUnion('kind', [

@@ -106,11 +106,12 @@ function waitsUntil({ state, limitedUntil }: Task): number | null {
 
 function viewSetUp(setUp: SetUp | null): TaskView['setUp'] {
   if (setUp === null) return null
-  const { included, command, cleanUp = null } = setUp
+  const { included, command, cleanUp = null, directories = [] } = setUp
   return {
     included: included && { ...included, leftOut: [...included.leftOut] },
     command: command && viewCommand(command),
     cleanUp: cleanUp && viewCommand(cleanUp),
+    directories: directories.map(({ path, way }) => ({ path, way })),
   }
 }
 

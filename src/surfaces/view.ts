@@ -40,6 +40,8 @@ export const setUpView = z.object({
   command: z.nullable(commandView),
   /** What is run before its worktree is put away, if it was trusted. */
   cleanUp: z.nullable(commandView),
+  /** Ignored directories that come along, and how. */
+  directories: z.array(z.object({ path: z.string(), way: z.enum(['clone', 'copy', 'symlink']) })),
 })
 
 export const repositoryResultView = z.object({

@@ -24,6 +24,7 @@ import { forgetLost, isGone, isThere, recogniseWorktree } from './lost.ts'
 import { findAllOrphans, takeOver } from './orphans.ts'
 import { FETCH_LIMIT_MS, isPartialClone, withinLimit } from './partial-clone.ts'
 import type { BytePath } from './paths.ts'
+import { placeDirectories } from './place-directories.ts'
 import { placeIncluded } from './place-included.ts'
 import { dropTaken, holdBase, mayHaveRef, refOf } from './refs.ts'
 import {
@@ -106,6 +107,8 @@ export function makeWorktrees(needs: WorktreesNeeds): Worktrees {
       takeIncluded(unblocked(git, checkout.place.root), checkout, directory, bounds),
     listIgnored: checkout => listIgnored(unblocked(git, checkout.place.root), checkout),
     placeIncluded: (worktree, directory) => placeIncluded(git, worktree, directory),
+    placeDirectories: (worktree, source, orders, bounds) =>
+      placeDirectories(git, worktree, source, orders, bounds),
     dropBase: async (commonDir, task) => {
       if (mayHaveRef(commonDir, refOf(task, 'start'))) {
         await dropTaken(git, commonDir, refOf(task, 'start'))

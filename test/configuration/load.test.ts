@@ -57,6 +57,11 @@ test.each([
   ['{"capture": 5}', /capture is 5/, /maxBytes, maxFiles/],
   ['{"capture": {"maxBytes": -1}}', /capture\.maxBytes is -1/, /whole number from 0/],
   ['{"capture": {"most": 1}}', /no setting "capture\.most"/, /capture\.maxBytes/],
+  ['{"directories": {"x": "cp"}}', /directories\.x is "cp"/, /clone, copy, symlink or skip/],
+  ['{"directories": {"../x": "copy"}}', /directories may not name "\.\.\/x"/, /below the checkout/],
+  ['{"directories": {"/x": "copy"}}', /directories may not name/, /below the checkout/],
+  ['{"directories": {"a/.GIT": "copy"}}', /directories may not name/, /below the checkout/],
+  ['{"directories": {"a/": "copy"}}', /directories may not name/, /below the checkout/],
   ['{"slots": 3}', /slots may not be set here/, /config\.json in your state directory/],
 ])('a repository that says %s is told what is wrong', async (text, message, hint) => {
   const { load, inRepository, root } = places()

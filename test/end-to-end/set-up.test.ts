@@ -17,8 +17,12 @@ import { confinedTest, visibleParent } from '../confined.ts'
 import { eventually } from '../eventually.ts'
 import { entry, House } from './house.ts'
 
-test('included files are there for the agent, and neither in the result nor kept for longer', async () => {
+test('included files and directories are there for the agent, and neither in the result nor kept for longer', async () => {
   const house = new House()
+  house.write('.gitignore', 'ignored.env\nbuilt/\n')
+  house.write('built/deep/output', 'built\n')
+  const directories = { built: 'copy', none: 'clone', skipped: 'skip' }
+  house.write('holdfast.json', JSON.stringify({ directories }))
   house.write('.worktreeinclude', 'ignored.env\n')
   house.write('ignored.env', 'SECRET=hunter2\n')
   const run = await house.run([
@@ -27,17 +31,25 @@ test('included files are there for the agent, and neither in the result nor kept
     '--',
     'sh',
     '-c',
-    'cat ignored.env; : > .gitignore; echo work > work.txt; ls "$HOLDFAST_HOME"/tasks/*',
+    'cat ignored.env built/deep/output; : > .gitignore; echo work > work.txt; ls "$HOLDFAST_HOME"/tasks/*',
   ])
   expect(run.stderr).toContain('included: 1 ignored file')
+  expect(run.stderr).toContain('brought along: built (copy)')
   const id = run.stdout.trim()
   const task = await house.wait(id)
   expect(task.setUp).toEqual({
     included: { files: 1, bytes: 15, leftOut: [] },
     command: null,
     cleanUp: null,
+    directories: [
+      { path: 'built', way: 'copy' },
+      { path: 'none', way: 'clone' },
+    ],
   })
-  expect(task.result?.answer).toContain('SECRET=hunter2')
+  expect(task.result?.answer).toContain('SECRET=hunter2\nbuilt\n')
+  expect(await house.ok(['logs', id])).toContain(
+    `none: not brought along: none is no directory in ${house.repo}`,
+  )
   expect(task.result?.answer).toContain('included.json')
   const patch = await house.ok(['diff', id])
   expect(patch.match(/^\+\+\+ .*/gm)).toEqual(['+++ b/.gitignore', '+++ b/work.txt'])

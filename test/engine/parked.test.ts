@@ -62,6 +62,7 @@ test('a task that is parked for 7 days, 12 hours of them with the machine off, t
       setUp: {
         commands: { 'set-up': undefined, 'clean-up': undefined },
         limits: DEFAULT_LIMITS_MS,
+        directories: [],
         bounds: defaultBounds.include,
       },
       caller: { kind: 'program', id: null, directory: repo },

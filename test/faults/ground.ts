@@ -140,7 +140,10 @@ export class Ground {
   #make(kind: RepositoryKind, root: string): void {
     mkdirSync(root)
     const git = (...words: string[]) => this.git(root, ...words)
-    const write = (name: string, content: string) => writeFileSync(join(root, name), content)
+    const write = (name: string, content: string) => {
+      mkdirSync(dirname(join(root, name)), { recursive: true })
+      writeFileSync(join(root, name), content)
+    }
     git('init', '--quiet', '--initial-branch=trunk', '--template=')
     write('kept.txt', ORIGINAL)
     write('gone.txt', 'to be removed\n')
@@ -205,10 +208,18 @@ const TIDY = 'rm -rf late; git checkout --quiet kept.txt 2>/dev/null || rm kept.
 
 function makeReady(git: Git, write: Write): void {
   write('.worktreeinclude', 'ignored.env\n')
-  write('.gitignore', 'ignored.env\nprepared.txt\n')
+  write('.gitignore', 'ignored.env\nprepared.txt\nbuilt/\n')
   write('ignored.env', 'of no worth\n')
-  write('holdfast.json', JSON.stringify({ setup: 'ready.sh', cleanup: ['sh', '-c', TIDY] }))
+  write(
+    'holdfast.json',
+    JSON.stringify({
+      setup: 'ready.sh',
+      cleanup: ['sh', '-c', TIDY],
+      directories: { built: 'copy' },
+    }),
+  )
   write('ready.sh', '. "$READY"\n')
+  write('built/deep/output', 'built\n')
   git('add', '.')
   git('commit', '--quiet', '--message=ready')
 }

@@ -93,7 +93,7 @@ const WRAPPER = ['wrapper.detaching', 'wrapper.born', 'wrapper.written']
 /** The agent lives, and the worker is at a step of its own. */
 const ATTENDED = ['launch.agent-seen', 'launch.agent-synced', ...pointsOf('Following')]
 const LAUNCH = all('Launching', ['launch.ended'])
-const OF_SET_UP = ['worktree.included', 'worktree.marked']
+const OF_SET_UP = ['worktree.included', 'worktree.directories-brought', 'worktree.marked']
 const CLEANING = pointsOf('Cleaning up before a worktree is put away')
 const SNAPSHOT = ['snapshot.ignored-kept', 'snapshot.taken', 'snapshot.recorded']
 const HAND_OFF_UNDO = ['hand-off.files-taken-back', 'hand-off.session-taken-back']
@@ -198,7 +198,13 @@ export const cases: readonly Case[] = [
 
   ...strikes(
     'set-up',
-    ['worktree.included', 'worktree.recorded', 'launch.agent-seen', 'settle.committed'],
+    [
+      'worktree.included',
+      'worktree.directories-brought',
+      'worktree.recorded',
+      'launch.agent-seen',
+      'settle.committed',
+    ],
     SELF,
   ),
   ...strikes('included', ['worktree.included', 'worktree.marked'], SELF),

@@ -112,12 +112,13 @@ async function workLeft(scene: Scene): Promise<{ id: string; before: string }> {
   return { id, before: stateOf(scene, id) }
 }
 
-/** HEAD, index and all files, ignored ones too. */
+/** HEAD, index and all files, ignored ones too; but for a directory that set-up has made alone. */
 function stateOf({ stage }: Scene, id: string): string {
   const tree = join(stage.home, 'worktrees', id)
   const git = (...words: string[]) => stage.ground.git(tree, ...words)
   const files = [...git('ls-files', '-z', '-co').split('\0'), 'late/own.secret']
-  const contents = [...new Set(files)].sort().map(name => {
+  const kept = files.filter(name => !name.startsWith('built/'))
+  const contents = [...new Set(kept)].sort().map(name => {
     const path = join(tree, name)
     return [name, existsSync(path) && name !== '' ? readFileSync(path, 'latin1') : null]
   })
@@ -487,13 +488,13 @@ ${DONE}`,
   'set-up': {
     about: 'a task whose worktree is readied by an included file and a trusted command',
     repository: 'ready',
-    steps: `${WORK}once seen 'cat ignored.env prepared.txt >seen.txt'
+    steps: `${WORK}once seen 'cat ignored.env prepared.txt built/deep/output >seen.txt'
 ${DONE}`,
     async tell(scene) {
       await scene.stage.run(['trust', '--yes'])
       return await tellOne(scene)
     },
-    end: succeeded({ ...FINISHED, 'seen.txt': 'of no worth\nprepared from of no worth' }),
+    end: succeeded({ ...FINISHED, 'seen.txt': 'of no worth\nprepared from of no worthbuilt\n' }),
   },
   included: {
     about: 'such a task in a repository whose command is not trusted: it does not run',

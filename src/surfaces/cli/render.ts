@@ -122,6 +122,7 @@ export function describeSetUp(setUp: SetUp | null): string[] {
   return [
     ...taken,
     ...leftOut.map(line => `left out: ${line}`),
+    ...(setUp?.directories ?? []).map(({ path, way }) => `brought along: ${path} (${way})`),
     ...describeCommand('set-up', setUp?.command ?? null),
     ...describeCommand('clean-up', setUp?.cleanUp ?? null),
   ]

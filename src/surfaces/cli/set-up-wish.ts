@@ -1,6 +1,7 @@
 import {
   type Configuration,
   configuredBounds,
+  configuredDirectories,
   configuredLimits,
 } from '../../domain/configuration.ts'
 import type { SetUpWish } from '../../engine/plan-set-up.ts'
@@ -16,6 +17,7 @@ export async function readSetUpWish(
 ): Promise<SetUpWish> {
   return {
     commands: root === null ? NONE : await holdfast.repositoryCommands(root, configuration),
+    directories: configuredDirectories(configuration),
     limits: configuredLimits(configuration),
     bounds: configuredBounds(configuration, 'include'),
   }
