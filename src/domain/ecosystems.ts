@@ -7,23 +7,29 @@ export interface Installation {
   /** The file that speaks for it. */
   readonly because: string
   readonly argv: readonly [string, ...string[]]
+  /** The directory that it, or the build after it, fills, and in which it keeps what is right. */
+  readonly fills?: string
 }
 
 /** A lock file is installed exactly; what would write one anew is not proposed. */
 const LOCK_FILES: readonly Installation[] = [
-  { because: 'pnpm-lock.yaml', argv: ['pnpm', 'install', '--frozen-lockfile'] },
-  { because: 'bun.lock', argv: ['bun', 'install', '--frozen-lockfile'] },
-  { because: 'bun.lockb', argv: ['bun', 'install', '--frozen-lockfile'] },
-  { because: 'yarn.lock', argv: ['yarn', 'install', '--frozen-lockfile'] },
+  {
+    because: 'pnpm-lock.yaml',
+    argv: ['pnpm', 'install', '--frozen-lockfile'],
+    fills: 'node_modules',
+  },
+  { because: 'bun.lock', argv: ['bun', 'install', '--frozen-lockfile'], fills: 'node_modules' },
+  { because: 'bun.lockb', argv: ['bun', 'install', '--frozen-lockfile'], fills: 'node_modules' },
+  { because: 'yarn.lock', argv: ['yarn', 'install', '--frozen-lockfile'], fills: 'node_modules' },
   { because: 'npm-shrinkwrap.json', argv: ['npm', 'ci'] },
   { because: 'package-lock.json', argv: ['npm', 'ci'] },
   { because: 'uv.lock', argv: ['uv', 'sync', '--frozen'] },
   { because: 'poetry.lock', argv: ['poetry', 'install'] },
   { because: 'Pipfile.lock', argv: ['pipenv', 'sync', '--dev'] },
   { because: 'Gemfile.lock', argv: ['bundle', 'install'] },
-  { because: 'composer.lock', argv: ['composer', 'install'] },
-  { because: 'mix.lock', argv: ['mix', 'deps.get'] },
-  { because: 'Cargo.lock', argv: ['cargo', 'fetch', '--locked'] },
+  { because: 'composer.lock', argv: ['composer', 'install'], fills: 'vendor' },
+  { because: 'mix.lock', argv: ['mix', 'deps.get'], fills: 'deps' },
+  { because: 'Cargo.lock', argv: ['cargo', 'fetch', '--locked'], fills: 'target' },
   { because: 'go.sum', argv: ['go', 'mod', 'download'] },
 ]
 

@@ -36,21 +36,24 @@ export async function initRepository(
   settings: RepositorySettings,
   ports: InitPorts,
 ): Promise<readonly InitFile[]> {
+  const listed = await ports.worktrees.listIgnored(checkout)
   return [
-    initSettings(checkout.place.root, settings, ports.files),
-    await initIncludes(checkout, ports),
+    initSettings(checkout.place.root, settings, listed.ignored, ports.files),
+    initIncludes(checkout.place.root, listed, ports.files),
   ]
 }
 
 function initSettings(
   root: string,
   settings: RepositorySettings,
+  ignored: readonly string[],
   files: RepositoryFiles,
 ): InitFile {
   const installations = findInstallations(files.names(root), readPackageManager(root, files))
   const [first, ...others] = installations
   const script = CODEX_SCRIPTS.find(name => files.read(root, name) !== undefined)
   const wanted = script !== undefined || first === undefined ? undefined : first
+  const filled = installations.filter(({ fills }) => ignored.includes(`${fills}/`))
   const why = [
     ...(script === undefined ? [] : [`${script} is there, and is run without being named`]),
     ...(wanted === undefined ? [] : [`setup: ${describe(wanted)}`]),
@@ -60,23 +63,39 @@ function initSettings(
           one =>
             `not taken up, since setup is one command: ${describe(one)}; write a script for both`,
         )),
+    ...filled.map(one => `directories: ${describeFilled(one)}`),
   ]
   if (files.names(root).has(SETTINGS_FILE)) {
     return {
       path: SETTINGS_FILE,
       became: 'kept',
       content: null,
-      why: compare(settings.setup, wanted),
+      why: [...compare(settings.setup, wanted), ...lacking(settings, filled)],
     }
   }
-  if (wanted === undefined) {
+  if (wanted === undefined && filled.length === 0) {
     const none = script !== undefined ? why : ['no lock file that is known was found']
     return { path: SETTINGS_FILE, became: 'not needed', content: null, why: none }
   }
   const schema = files.read(root, SCHEMA) === undefined ? '' : `  "$schema": "./${SCHEMA}",\n`
-  const words = wanted.argv.map(word => JSON.stringify(word)).join(', ')
-  const content = `{\n${schema}  "setup": [${words}]\n}\n`
+  const words = wanted?.argv.map(word => JSON.stringify(word)).join(', ')
+  const ways = filled.map(({ fills }) => `${JSON.stringify(fills)}: "clone"`).join(', ')
+  const lines = [
+    ...(words === undefined ? [] : [`  "setup": [${words}]`]),
+    ...(ways === '' ? [] : [`  "directories": { ${ways} }`]),
+  ]
+  const content = `{\n${schema}${lines.join(',\n')}\n}\n`
   return write(root, SETTINGS_FILE, content, why, files)
+}
+
+/** What is already there need not be fetched or built again; it costs nothing, or does not come. */
+const describeFilled = ({ fills, because }: Installation) =>
+  `${fills} by clone, where the file system can (${because})`
+
+function lacking({ directories }: RepositorySettings, filled: readonly Installation[]): string[] {
+  return filled
+    .filter(({ fills = '' }) => directories?.[fills] === undefined)
+    .map(one => `it does not say how ${one.fills} comes along; found: ${describeFilled(one)}`)
 }
 
 /** Also lost to somebody who wrote it in this very moment. */
@@ -119,12 +138,11 @@ const MISSED: readonly { readonly path: RegExp; readonly about: string }[] = [
   { path: /(?:^|\/)\.claude\/settings\.local\.json$/, about: 'your settings of Claude Code here' },
 ]
 
-async function initIncludes(
-  checkout: Checkout,
-  { worktrees, files }: InitPorts,
-): Promise<InitFile> {
-  const { root } = checkout.place
-  const { ignored, included } = await worktrees.listIgnored(checkout)
+function initIncludes(
+  root: string,
+  { ignored, included }: Awaited<ReturnType<Worktrees['listIgnored']>>,
+  files: RepositoryFiles,
+): InitFile {
   // Of a directory that is ignored as a whole, git names nothing that is in it.
   const settings = ignored
     .filter(path => /(?:^|\/)\.claude\/$/.test(path))

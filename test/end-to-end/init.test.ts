@@ -62,6 +62,27 @@ test('from a directory below: the install command and the ignored files that a t
   })
 })
 
+test('a directory that the install command goes on from comes along by clone', async () => {
+  const house = new House()
+  house.write('.gitignore', 'node_modules/\ntarget/\n')
+  for (const name of ['pnpm-lock.yaml', 'Cargo.lock', 'node_modules/x', 'target/x']) {
+    house.write(name, '')
+  }
+  const { settings } = await initialise(house)
+  expect(textOf(house, 'holdfast.json')).toBe(`{
+  "setup": ["pnpm", "install", "--frozen-lockfile"],
+  "directories": { "node_modules": "clone", "target": "clone" }
+}
+`)
+  expect(settings.why).toContain(
+    'directories: node_modules by clone, where the file system can (pnpm-lock.yaml)',
+  )
+  house.write('holdfast.json', '{ "setup": false, "directories": { "target": "skip" } }')
+  expect((await initialise(house)).settings.why).toEqual([
+    'it does not say how node_modules comes along; found: node_modules by clone, where the file system can (pnpm-lock.yaml)',
+  ])
+})
+
 test('what is there stays as it is, and what it lacks is said', async () => {
   const house = new House()
   house.write('.gitignore', '.env*\n')
