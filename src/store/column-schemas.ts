@@ -234,6 +234,8 @@ const snapshotContent = z.object({
   state: base,
   branch: z.nullable(z.string()),
   ignored: z.object({ files: z.number(), bytes: z.number(), dropped: z.array(z.string()) }),
+  isKept: z.optional(z.boolean()),
+  before: z.optional(z.number()),
 })
 
 /** The copy of a snapshot's row: all of its columns. */
