@@ -5,11 +5,11 @@
 import { lstatSync, mkdirSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { reach } from '../domain/crash-points.ts'
-import { AppError } from '../domain/errors.ts'
+import { AppError, messageOf } from '../domain/errors.ts'
 import type { Locks } from '../ports/lock.ts'
 import type { UnleasedWorktree, WorktreeRecord } from '../ports/worktrees.ts'
 import { discardTree } from './discard.ts'
-import type { Git } from './git.ts'
+import { type Git, GitError } from './git.ts'
 import { type Care, type Proof, requireProven } from './proof.ts'
 import {
   findRegistration,
@@ -25,6 +25,32 @@ import { dropNote, leaveInTrash, noteInTrash } from './trash.ts'
  * hashed before it is unlinked, which is `purgeTrash`'s to do.
  */
 export async function removeWorktree(
+  git: Git,
+  locks: Locks,
+  worktree: UnleasedWorktree,
+  proof: Proof,
+  trash: string,
+  care: Care,
+): Promise<void> {
+  try {
+    await remove(git, locks, worktree, proof, trash, care)
+  } catch (error) {
+    throw explained(error, worktree)
+  }
+}
+
+/** A proof needs a little room, for an index. */
+function explained(error: unknown, { path }: WorktreeRecord): unknown {
+  const { code = '' } = error as NodeJS.ErrnoException
+  const isFull = error instanceof GitError ? error.isFull : ['ENOSPC', 'EDQUOT'].includes(code)
+  if (!isFull) return error
+  return new AppError('no_space', `${path} could not be taken away: ${messageOf(error)}`, {
+    hint: 'free some space; it is kept as it is',
+    cause: error,
+  })
+}
+
+async function remove(
   git: Git,
   locks: Locks,
   worktree: UnleasedWorktree,
