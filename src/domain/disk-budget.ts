@@ -49,11 +49,11 @@ export function isFresh({ at }: Measured, changedAt: number, now: number): boole
 }
 
 /**
- * Whether worktrees may be made in advance: not where four fifths of the budget are taken by others.
- * (Those that are there do not count, or they would be dropped and made again in turn.)
+ * Whether worktrees may be made in advance, and stay: not where four fifths of the budget are taken
+ * by others, nor where it is exceeded.
  */
 export function hasRoomForPool(use: DiskUse, budgetBytes: number): boolean {
-  return totalOf(use) - use.pool < budgetBytes * WARNED_SHARE
+  return totalOf(use) <= budgetBytes && totalOf(use) - use.pool < budgetBytes * WARNED_SHARE
 }
 
 /** Compressed, raw output comes to about this part. */

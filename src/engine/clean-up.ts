@@ -38,6 +38,8 @@ export interface CleanUpPorts {
   readonly tell: (line: string) => void
   /** Set when whoever puts the worktree away has to leave; a clean-up goes on without it. */
   readonly leave?: AbortSignal | undefined
+  /** What is not over at `leave` is taken up by whoever comes next; nobody was told that it is not. */
+  readonly isTakenUp?: boolean
 }
 
 /** The clean-up of a worktree, and the task that it was handed in with. */

@@ -11,8 +11,7 @@ import type { ApplyOutcome } from '../ports/applications.ts'
 import type { WorktreeRecord } from '../ports/worktrees.ts'
 import { type ApplyWish, mend } from './apply.ts'
 import { findStay } from './find-stay.ts'
-import { findStored } from './find-stored.ts'
-import type { HandOffPorts, HandOffUndone } from './hand-off.ts'
+import { type HandOffPorts, type HandOffUndone, refuseLeased } from './hand-off.ts'
 import { planSession, type SessionFate } from './move-session.ts'
 import { bringBack, type PutAwayPorts, withWorktree } from './put-away.ts'
 import { requireUnleased } from './retire.ts'
@@ -83,17 +82,8 @@ async function requireHandedOff(
 
 async function refuseBusy(home: Task, { where }: HandOff, ports: HandBackPorts): Promise<void> {
   const { id, workplace } = home.request
-  const [checkout, tree, newest] = [
-    await findStored(where, ports),
-    await ports.store.findWorktree(workplace.id),
-    await ports.store.newestTaskIn(workplace.id),
-  ]
-  for (const stored of [checkout, tree]) {
-    if (stored === undefined || stored.leasedTo === null) continue
-    throw new AppError('leased', `${stored.path} is in use by task ${stored.leasedTo}`, {
-      hint: `holdfast wait ${stored.leasedTo}, or cancel it`,
-    })
-  }
+  await refuseLeased(home, where, ports)
+  const newest = await ports.store.newestTaskIn(workplace.id)
   if (newest === null || newest === id) return
   throw new AppError('refused_in_state', `task ${newest} has worked in its worktree since`, {
     hint: `holdfast status ${newest}`,
@@ -190,8 +180,17 @@ export async function undoHandBack(
     const isOurs = (one: { isHandBack: boolean; root: string }) =>
       one.isHandBack && one.root === root
     const files = await applications.withTarget(root, async () => {
-      const newest = applications.list(home.request.id).findLast(isOurs)
-      return newest === undefined ? [] : await applications.undo(newest, target)
+      const all = applications.list(home.request.id)
+      const newest = all.findLast(isOurs)
+      if (newest !== undefined) return await applications.undo(newest, target)
+      const elsewhere = all.findLast(({ isHandBack }) => isHandBack)
+      // Where nothing was to be written, nothing was.
+      if (elsewhere === undefined) return []
+      throw new AppError(
+        'not_applied',
+        `what was handed back is in ${elsewhere.root}, and not in ${root}`,
+        { hint: 'the worktree stands elsewhere since; take back by hand what you do not want' },
+      )
     })
     reach('hand-back.files-taken-back')
     if (session.kind === 'moves') await session.carry()

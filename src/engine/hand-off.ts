@@ -148,7 +148,28 @@ export interface HandOffUndone {
   readonly session: SessionFate
 }
 
-/** Refuses with `changed_since`, and touches nothing, if a file is not as it was written. */
+/** Refuses with `leased` while a task is at work in a task's worktree, or where that was handed off to. */
+export async function refuseLeased(
+  { request }: Task,
+  where: string,
+  ports: Pick<HandOffPorts, 'store' | 'worktrees'>,
+): Promise<void> {
+  const both = [
+    await findStored(where, ports),
+    await ports.store.findWorktree(request.workplace.id),
+  ]
+  for (const stored of both) {
+    if (stored === undefined || stored.leasedTo === null) continue
+    throw new AppError('leased', `${stored.path} is in use by task ${stored.leasedTo}`, {
+      hint: `holdfast wait ${stored.leasedTo}, or cancel it`,
+    })
+  }
+}
+
+/**
+ * Refuses with `changed_since`, and touches nothing, if a file is not as it was written; and with
+ * `leased` while a task is at work at either end.
+ */
 export async function undoHandOff(
   task: Task,
   handOff: HandOff,
@@ -158,6 +179,7 @@ export async function undoHandOff(
   const { id } = task.request
   const { applications, worktrees, store, clock } = ports
   const { where, number, withSession } = handOff
+  await refuseLeased(task, where, ports)
   const ends = { from: where, to: await worktreePath(task, ports) }
   const session: SessionFate = withSession
     ? await planSession(task, ends, environment, ports)

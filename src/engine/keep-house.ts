@@ -63,8 +63,8 @@ async function reclaimBuildOutput(
   const { store, worktrees, files, clock } = ports
   const { id } = worktree
   await withWorktree(id, ports, async () => {
-    const { record, path } = await requireUnleased(id, ['managed'], store)
-    if (record === null || !isPresent(record, ports)) return
+    const { record, path, pinned } = await requireUnleased(id, ['managed'], store)
+    if (pinned || record === null || !isPresent(record, ports)) return
     refuseInhabited(path, ports)
     const isFree = async () => (await store.findLease(id)) === undefined
     const own = record as UnleasedWorktree

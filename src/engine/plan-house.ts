@@ -67,7 +67,10 @@ export async function planHouse(
   const budgetBytes = diskBytesNow ?? ordinaryBytes
   const due = measured.runs.flatMap(run => decide(run, now, false))
   const going = bytesOfGoing(fatesOf(known, retention, now, 0))
-  const over = totalOf(measured.use) - budgetBytes - sure(measured.use, due, going)
+  const trashed = ports.worktrees.listTrash(ports.files.trash())
+  // What cannot be unlinked frees nothing.
+  const trash = trashed.some(({ kept }) => kept !== null) ? 0 : measured.use.trash
+  const over = totalOf(measured.use) - budgetBytes - sure({ ...measured.use, trash }, due, going)
   const build = over > 0 ? await findBuildOutput(known, ports, leave) : []
   const tight = over > 0 ? packable(measured.runs, due, now) : []
   const reclaim = chooseReclaim<BuildReclaim | RawReclaim>([...build, ...tight], over)
@@ -91,10 +94,13 @@ const withSize = (one: Known, { worktrees }: MeasuredDisk): Known => ({
 const bytesOfGoing = (fates: readonly Fate[]) =>
   fates.reduce((all, { goes, bytes }) => all + (goes ? (bytes ?? 0) : 0), 0)
 
-/** What goes anyway: the trash, raw output for its age, and worktrees that are too many or too old. */
-function sure({ trash }: DiskUse, due: readonly RawReclaim[], going: number): number {
+/**
+ * What goes anyway, or first of all: the trash, worktrees that were made in advance, raw output for its
+ * age, and worktrees that are too many or too old.
+ */
+function sure({ trash, pool }: DiskUse, due: readonly RawReclaim[], going: number): number {
   const raw = due.map(one => (one.fate === 'drop' ? one.bytes : gainOf(one)))
-  return raw.reduce((all, one) => all + one, trash + going)
+  return raw.reduce((all, one) => all + one, trash + pool + going)
 }
 
 function decide(run: RawRun, now: number, isTight: boolean): readonly RawReclaim[] {

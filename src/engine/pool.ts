@@ -58,6 +58,18 @@ export async function keepPool(
   return done
 }
 
+/** Gives all of them back that nobody takes over at this moment; how many. For whoever needs the room. */
+export async function dropPool(ports: Pick<PoolPorts, 'store' | 'worktrees'>): Promise<number> {
+  let dropped = 0
+  const ready = (await ports.store.listSpares()).filter(
+    ({ spare, claimedBy }) => spare !== null && claimedBy === null,
+  )
+  for (const { id } of ready) {
+    if ((await drop(id, ready, ports)) !== null) dropped++
+  }
+  return dropped
+}
+
 const describe = ({ id, commonDir, umask, spare }: StoredSpare): readonly Spare[] =>
   spare === null ? [] : [{ id, commonDir, umask, commit: spare.commit }]
 
@@ -112,7 +124,7 @@ function findRepositories(
 async function drop(
   id: WorktreeId,
   spares: readonly StoredSpare[],
-  ports: PoolPorts,
+  ports: Pick<PoolPorts, 'store' | 'worktrees'>,
 ): Promise<string | null> {
   const spare = spares.find(one => one.id === id)
   if (spare === undefined || !(await ports.store.recordSpare(id, null))) return null
@@ -130,8 +142,11 @@ async function aim(
   // While it is on its way nobody may take it.
   if (stored?.spare == null || !(await store.recordSpare(id, null))) return null
   const own = worktrees.withUmask(stored.umask).inBackground()
-  await store.recordSpare(id, await own.aimSpare(stored.spare, commit))
-  return `spare worktree ${id} set on ${commit}`
+  const aimed = await own.aimSpare(stored.spare, commit)
+  await store.recordSpare(id, aimed)
+  if (aimed !== null) return `spare worktree ${id} set on ${commit}`
+  await dropRow(stored, { store, worktrees })
+  return `spare worktree ${id} dropped`
 }
 
 async function make(

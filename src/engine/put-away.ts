@@ -90,7 +90,8 @@ export async function putAway(
     try {
       return await snapshotAndTake(stored, stored.record, ports)
     } catch (error) {
-      if (isPresent(stored.record, ports)) await ports.store.giveUpRetirement(id)
+      const isTakenUp = ports.isTakenUp === true && ports.leave?.aborted === true
+      if (isPresent(stored.record, ports) && !isTakenUp) await ports.store.giveUpRetirement(id)
       throw error
     }
   })

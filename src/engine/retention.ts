@@ -133,6 +133,11 @@ export async function retain(
   for (const { id, goes, worktree } of fates) {
     if (!goes) continue
     if (leave?.aborted === true) break
+    // What was planned may be minutes old.
+    if ((await ports.store.findWorktree(id))?.pinned === true && !worktree.pinned) {
+      done.push({ id, problem: 'it was pinned meanwhile' })
+      continue
+    }
     try {
       await putAway(id, { ...ports, leave }, [worktree.kind])
       done.push({ id, problem: null })

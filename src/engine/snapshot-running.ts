@@ -71,7 +71,8 @@ function watch(watched: Watched, ports: Ports): SnapshotWatch {
   const keep = async ({ snapshot, seen: mark }: Settling): Promise<void> => {
     settling = undefined
     if (worktrees.lookAtWorktree(worktree) !== 'present') return
-    if (snapshot === null && latest === null) {
+    // As the base again, perhaps for the moment of a `git stash`: what was kept before stays.
+    if (snapshot === null) {
       seen = mark
       return
     }

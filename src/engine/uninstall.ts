@@ -96,6 +96,12 @@ export async function purgeRepositories(
   for (const problem of await removeStrays([...repositories.keys()], standing, discard, ports)) {
     giveUp(problem)
   }
+  for (const { path } of ports.worktrees.listTrash(ports.files.trash())) {
+    const outcome = await ports.worktrees.purgeTrash(ports.files.trash(), path, () => true)
+    if (typeof outcome !== 'object') continue
+    giveUp(`${path} is kept: ${outcome.kept}`)
+    if (discard) await ports.worktrees.discardStray(ports.files.trash(), path, null)
+  }
   for (const spare of await ports.store.listSpares()) {
     await ports.worktrees.dropSpare(spare, spare.claimedBy)
   }

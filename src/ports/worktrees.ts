@@ -185,8 +185,8 @@ export interface Worktrees {
     commit: CommitId,
     commonDir: string,
   ): Promise<SpareWorktree | null>
-  /** Sets a spare on another commit; its files too. */
-  aimSpare(spare: SpareWorktree, commit: CommitId): Promise<SpareWorktree>
+  /** Sets a spare on another commit; its files too. Null: it cannot be, and is only to be dropped. */
+  aimSpare(spare: SpareWorktree, commit: CommitId): Promise<SpareWorktree | null>
   /**
    * Makes a spare the worktree of `id` at `path`, with the base's working tree and index: what
    * `createWorktree` would have made. `unfit`: there is a doubt, so it is not; it may have been

@@ -72,7 +72,9 @@ const isOurs: Readonly<Record<string, (name: string, path: string) => boolean>> 
 function isDoneWith(name: string, path: string): boolean {
   if (!/^[a-z0-9-]+\.\d+(?:\.json)?$/.test(name)) return false
   try {
-    const note = readFileSync(name.endsWith('.json') ? path : `${path}.json`, 'utf8')
+    const isNote = name.endsWith('.json')
+    if (isNote && !existsSync(path.slice(0, -'.json'.length))) return true
+    const note = readFileSync(isNote ? path : `${path}.json`, 'utf8')
     return (JSON.parse(note) as { kept?: unknown }).kept === null
   } catch {
     // Nothing says that all in it is elsewhere.

@@ -140,6 +140,17 @@ function addFile(root: string, path: BytePath, found: Found): void {
   } else found.dropped.push(path)
 }
 
+/** Whether a path is one of these, as they are shown, or in one. */
+export function isAmong(names: readonly string[]): (path: BytePath) => boolean {
+  const all = new Set(names)
+  return path => {
+    for (let end = path.indexOf('/'); end !== -1; end = path.indexOf('/', end + 1)) {
+      if (all.has(shownPath(path.slice(0, end + 1) as BytePath))) return true
+    }
+    return all.has(shownPath(path))
+  }
+}
+
 /** What was kept of the files, as a question: is this one still exactly that? */
 export function keptIn(
   tree: string,
@@ -147,12 +158,9 @@ export function keptIn(
   dropped: readonly string[],
 ): (path: BytePath) => boolean {
   const entries = new Map(readList(directory).map(entry => [entry.path as string, entry]))
-  const rebuilt = new Set(dropped)
+  const isDropped = isAmong(dropped)
   return path => {
-    for (let end = path.indexOf('/'); end !== -1; end = path.indexOf('/', end + 1)) {
-      if (rebuilt.has(shownPath(path.slice(0, end + 1) as BytePath))) return true
-    }
-    if (rebuilt.has(shownPath(path))) return true
+    if (isDropped(path)) return true
     const entry = entries.get(path)
     return entry !== undefined && isUnchanged(tree, entry)
   }

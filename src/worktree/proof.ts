@@ -28,6 +28,8 @@ export interface Proof {
   readonly index: CommitId | null
   /** Of an ignored file at a tree: whether nothing is lost with it. */
   readonly isKept: (tree: string) => (path: BytePath) => boolean
+  /** What a program makes anew, as it is shown: nothing is lost with it, whoever has written it when. */
+  readonly dropped: readonly string[]
   /** Since when no file that git converts may have been written: `late-bytes.ts`. Null: not known. */
   readonly since: bigint | null
 }

@@ -63,7 +63,7 @@ async function remove(
   const trashed = join(trash, id)
   const prove = async (tree: string) => {
     // First: what is written to the tree from now on is later than the note.
-    if (care === 'stat') noteInTrash(trash, worktree, proof.commit)
+    if (care === 'stat') noteInTrash(trash, worktree, proof)
     await requireProven(git, worktree, tree, proof, trash, care)
   }
 

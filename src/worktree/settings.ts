@@ -19,11 +19,20 @@ export interface Settings {
   readonly checkoutWorkers: string | undefined
   /** The user's own `core.attributesFile`, if there is one. */
   readonly attributesFile: string | undefined
-  /** Of all of it. */
+  /** Of all that may say how files look. */
   readonly fingerprint: string
 }
 
 const SPARSE_KEYS = ['core.sparseCheckout', 'core.sparseCheckoutCone', 'index.sparse']
+
+/** A remote or a branch that is configured changes no file. */
+const ABOUT_FILES = /^(?:core|checkout|extensions|feature|filter|index|lfs)\./
+
+function fingerprintOf(values: ReadonlyMap<string, string>): string {
+  const hash = createHash('sha256')
+  for (const [key, value] of values) if (ABOUT_FILES.test(key)) hash.update(`${key}\n${value}\0`)
+  return hash.digest('hex')
+}
 
 /** One spawn. */
 export async function readSettings(git: Git, place: GitPlace): Promise<Settings> {
@@ -58,7 +67,7 @@ export async function readSettings(git: Git, place: GitPlace): Promise<Settings>
     worktreeConfig: isTrue('extensions.worktreeconfig', false),
     checkoutWorkers: values.get('checkout.workers'),
     attributesFile: values.get('core.attributesfile'),
-    fingerprint: createHash('sha256').update(stdout).digest('hex'),
+    fingerprint: fingerprintOf(values),
   }
 }
 

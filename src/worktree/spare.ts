@@ -71,16 +71,20 @@ export async function readRules(
   return { fingerprint, isSparse: sparse !== null }
 }
 
-/** Sets a spare on another commit. */
+/**
+ * Sets a spare on another commit. Null: it is only to be dropped, for its files would stay as the old
+ * rules say.
+ */
 export async function aimSpare(
   git: Git,
-  { record }: SpareWorktree,
+  { record, commit: from, rules }: SpareWorktree,
   commit: CommitId,
-): Promise<SpareWorktree> {
+): Promise<SpareWorktree | null> {
   const base: Base = { commit, changes: null }
+  if ((await readRules(git, record.commonDir)).fingerprint !== rules) return null
+  if ((await isTooFar(git, record, from, base, new Set())) !== null) return null
   await putInto(git, record, base)
-  const { fingerprint } = await readRules(git, record.commonDir)
-  return { record, commit, rules: fingerprint, index: stampOf(record) }
+  return { record, commit, rules, index: stampOf(record) }
 }
 
 async function putInto(git: Git, record: WorktreeRecord, base: Base): Promise<void> {

@@ -10,13 +10,15 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { reach } from '../domain/crash-points.ts'
 import { messageOf } from '../domain/errors.ts'
-import { type CommitId, parseCommitId, type WorktreeId } from '../domain/ids.ts'
+import { parseCommitId, type WorktreeId } from '../domain/ids.ts'
 import type { TrashedTree, WorktreeRecord } from '../ports/worktrees.ts'
 import { cameFromSetUp } from './came-from-set-up.ts'
 import { discardTree } from './discard.ts'
 import { withOwnFilters } from './filters.ts'
 import type { Git } from './git.ts'
-import { findUnproven } from './proof.ts'
+import { isAmong } from './ignored.ts'
+import type { BytePath } from './paths.ts'
+import { findUnproven, type Proof } from './proof.ts'
 import { unblocked } from './unblock.ts'
 
 const NAME = /^([a-z0-9-]+)\.\d+$/
@@ -26,6 +28,8 @@ const noteSchema = z.object({
   commonDir: z.string(),
   path: z.string(),
   commit: z.string(),
+  /** Ignored, and made anew by a program: other trees may share such files, which changes their times. */
+  dropped: z.array(z.string()),
   /** Why it is kept: it was looked at, and not all that is in it is elsewhere. */
   kept: z.string().nullable(),
 })
@@ -36,10 +40,11 @@ const nameOf = ({ id, inode }: WorktreeRecord) => `${id}.${inode}`
 export function noteInTrash(
   trash: string,
   worktree: WorktreeRecord,
-  commit: CommitId | null,
+  { commit, dropped }: Proof,
 ): void {
   const { commonDir, path } = worktree
-  writeNote(join(trash, nameOf(worktree)), { commonDir, path, commit: commit ?? '', kept: null })
+  const note = { commonDir, path, commit: commit ?? '', dropped: [...dropped], kept: null }
+  writeNote(join(trash, nameOf(worktree)), note)
 }
 
 /** The worktree stays: it is as it was. */
@@ -120,14 +125,14 @@ async function whyKept(
   git: Git,
   trash: string,
   tree: string,
-  { commonDir, commit }: z.infer<typeof noteSchema>,
+  { commonDir, commit, dropped }: z.infer<typeof noteSchema>,
 ): Promise<string | null> {
   const proof = parseCommitId(commit)
   if (proof === undefined) return 'nothing says what it is held against'
   const notedAt = lstatSync(tree + NOTE, { bigint: true }).mtimeNs
   // What is ignored was kept or given up before; only what came later can be lost with it.
-  const isKept = (path: Parameters<typeof cameFromSetUp>[1]) =>
-    cameFromSetUp(tree, path, notedAt + 1n)
+  const isDropped = isAmong(dropped)
+  const isKept = (path: BytePath) => isDropped(path) || cameFromSetUp(tree, path, notedAt + 1n)
   try {
     const own = await withOwnFilters(unblocked(git, tree), commonDir)
     const held = { commit: proof, isKept, since: notedAt }

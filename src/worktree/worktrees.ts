@@ -181,7 +181,7 @@ export function makeWorktrees(needs: WorktreesNeeds): Worktrees {
       const reader = unblocked(unblocked(taken, worktree.path), join(trash, worktree.id))
       const own = await withOwnFilters(reader, worktree.commonDir)
       const isKept = (tree: string) => (path: BytePath) => cameFromSetUp(tree, path, setUpAt)
-      const proof = { commit: collected, index: null, isKept, since: null }
+      const proof = { commit: collected, index: null, isKept, dropped: [], since: null }
       await removeWorktree(own, locks, worktree, proof, trash, 'content')
     },
     takeSnapshot: async (record, number, directory, bounds, setUpAt) => {
@@ -203,7 +203,7 @@ export function makeWorktrees(needs: WorktreesNeeds): Worktrees {
       const isKept = (tree: string) => keptIn(tree, directory, dropped)
       const index = snapshot.state.changes?.staged ?? snapshot.state.commit
       const since = snapshot.begunAt === undefined ? null : BigInt(snapshot.begunAt)
-      const proof = { commit: snapshotCommit(snapshot), index, isKept, since }
+      const proof = { commit: snapshotCommit(snapshot), index, isKept, dropped, since }
       await removeWorktree(own, locks, worktree, proof, trash, 'stat')
     },
     listTrash,

@@ -77,11 +77,12 @@ it.each([
   expect(decideRawOutput({ ...packed, bytes: 0 }, endedAt, now, isTight)).toBe('stays')
 })
 
-it('worktrees are made in advance only where others leave room, however many there are', () => {
+it('worktrees are made in advance only where others leave room, and the budget has room for them', () => {
   const use = { worktrees: 70, pool: 0, trash: 5, tasks: 3, rawOutput: 1, isWhole: true }
-  expect([hasRoomForPool(use, 100), hasRoomForPool({ ...use, pool: 90 }, 100)]).toEqual([
+  expect([0, 21, 22].map(pool => hasRoomForPool({ ...use, pool }, 100))).toEqual([
     true,
     true,
+    false,
   ])
   expect(hasRoomForPool({ ...use, worktrees: 71 }, 100)).toBe(false)
 })

@@ -19,7 +19,7 @@ const DAMAGE = {
 } as const
 
 function damage(house: House, table: string, column: string, id: string, value: string): void {
-  const store = new DatabaseSync(join(house.home, 'store.db'))
+  const store = new DatabaseSync(join(house.home, 'store.db'), { timeout: 30_000 })
   const { changes } = store
     .prepare(
       `UPDATE ${table} SET ${column} = ${value} WHERE ${table === 'tasks' ? 'id' : 'task'} = ?`,

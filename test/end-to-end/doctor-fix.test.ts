@@ -53,7 +53,10 @@ async function expectMended(house: House, expected: readonly unknown[]): Promise
 }
 
 function inStore(house: House, sql: string): void {
-  const store = new DatabaseSync(storeOf(house), { enableForeignKeyConstraints: false })
+  const store = new DatabaseSync(storeOf(house), {
+    enableForeignKeyConstraints: false,
+    timeout: 30_000,
+  })
   store.exec(sql)
   store.close()
 }
@@ -139,7 +142,7 @@ test('beside a worker a store is not made anew', async () => {
   const id = await house.submitScript(untilGo)
   await underWay(house, id)
   // A page of a table that nobody reads just now.
-  const store = new DatabaseSync(storeOf(house))
+  const store = new DatabaseSync(storeOf(house), { timeout: 30_000 })
   const { page } = store
     .prepare("SELECT rootpage AS page FROM sqlite_schema WHERE name = 'deliveries'")
     .get() as { page: number }

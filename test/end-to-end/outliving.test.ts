@@ -131,7 +131,7 @@ test('a worker that died right after the launch: the adopted task is running, an
     process.kill(Number.parseInt(line, 10), 'SIGKILL')
   }
   // As the kill between launch and the next write leaves the row.
-  const store = new DatabaseSync(join(house.home, 'store.db'))
+  const store = new DatabaseSync(join(house.home, 'store.db'), { timeout: 30_000 })
   store.exec(
     `UPDATE tasks SET state = 'starting', started_at = NULL, state_json = '{"name":"starting","fence":1}'`,
   )
@@ -164,7 +164,7 @@ test('a task whose agent this version does not know fails alone', async () => {
   const id = await house.submitScript('true')
   await house.wait(id)
   await house.ok(['worker', 'stop'])
-  const store = new DatabaseSync(join(house.home, 'store.db'))
+  const store = new DatabaseSync(join(house.home, 'store.db'), { timeout: 30_000 })
   store.exec(`UPDATE tasks SET state = 'queued', state_json = '{"name":"queued"}', ended_at = NULL,
     agent = 'later', request_json = replace(request_json, '"agent":"command"', '"agent":"later"')`)
   store.close()

@@ -36,10 +36,11 @@ test('through a link to the state directory, nothing is applied to a worktree th
 
 test('nobody works in place in a worktree of ours, locked or not', async () => {
   const house = new House()
-  const id = await house.submitScript('git worktree unlock . ; echo made > made')
+  const id = await house.submitScript('echo made > made')
   await house.wait(id)
   const directory = house.worktree(id)
   const unlock = () => house.gitIn(directory, 'worktree', 'unlock', '.')
+  unlock()
   expect(unlock).toThrow('is not locked')
   const run = ['run', '--in-place', 'command', '--', 'true']
   const refused = await house.run(run, { directory })

@@ -169,7 +169,7 @@ describe('a worktree', () => {
         watched,
         locks,
         unleased(made.record),
-        { commit, index: null, since: null, isKept: () => () => false },
+        { commit, index: null, since: null, dropped: [], isKept: () => () => false },
         made.scene.trash,
         'content',
       ),

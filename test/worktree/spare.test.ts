@@ -140,12 +140,32 @@ describe('is what would have been made', () => {
   it('also after it was set on another commit', async () => {
     const stand = await makeStand()
     edits[1]?.[1](stand.repository)
-    const spare = await stand.scene.worktrees.aimSpare(stand.spare, stand.repository.head())
+    const aimed = await stand.scene.worktrees.aimSpare(stand.spare, stand.repository.head())
+    const spare = aimed as SpareWorktree
     expect(spare.commit).toBe(stand.repository.head())
     const { task, base } = await takeBase(stand)
     const record = (await claim(stand, task, base, spare)) as WorktreeRecord
     expect(stateOf(new Repository(stand.scene, record.path))).toEqual(await madeCold(stand, base))
   })
+})
+
+it.each<[string, (repository: Repository) => void]>([
+  [
+    'the rules for files changed',
+    repository => {
+      repository.write('.gitattributes', '*.txt text eol=crlf\n')
+      repository.commit()
+    },
+  ],
+  [
+    'the configuration changed',
+    repository => void repository.git('config', 'core.autocrlf', 'true'),
+  ],
+])('is not set on another commit where %s', async (_name, change) => {
+  const stand = await makeStand()
+  change(stand.repository)
+  edits[1]?.[1](stand.repository)
+  expect(await stand.scene.worktrees.aimSpare(stand.spare, stand.repository.head())).toBeNull()
 })
 
 const doubts: readonly [string, (stand: Stand) => void | Promise<void>][] = [

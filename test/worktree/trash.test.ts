@@ -1,6 +1,7 @@
 /** What was retired is unlinked only once every byte of it is proven to be elsewhere. */
 import {
   existsSync,
+  linkSync,
   lstatSync,
   mkdirSync,
   readdirSync,
@@ -82,6 +83,19 @@ describe('a tree in the trash', () => {
     rmSync(made.repository.root, { recursive: true })
     expect(await emptyTrash(scene)).toEqual([expect.stringContaining(named)])
     expect(existsSync(join(tree, 'deep/er/new.txt'))).toBe(true)
+  })
+
+  it('may share what a program makes anew with others, who let go of it', async () => {
+    const made = await makeMade(() => undefined)
+    made.agent.write('.gitignore', 'node_modules/\n')
+    made.agent.write('node_modules/a/index.js', 'a\n')
+    const other = join(made.scene.top, 'store')
+    linkSync(made.agent.at('node_modules/a/index.js').toString(), other)
+    const tree = await putAway(made)
+    rmSync(other)
+    writeFileSync(join(tree, 'node_modules/a/index.js'), 'rebuilt\n')
+    expect(await emptyTrash(made.scene)).toEqual([])
+    expect(existsSync(tree)).toBe(false)
   })
 
   it('of which nothing says what it is held against stays', async () => {

@@ -7,6 +7,7 @@ import {
   planHouse,
   type RawReclaim,
 } from '../../../engine/plan-house.ts'
+import { dropPool } from '../../../engine/pool.ts'
 import type { Fate } from '../../../engine/retention.ts'
 import type { GcView } from '../../view.ts'
 import { defineCommand, jsonFlag, refuseWords } from '../command.ts'
@@ -61,6 +62,10 @@ export const gc = defineCommand({
       flags.dryRun === true
         ? { worktrees: [], reclaimed: [], purged: [] }
         : await keepHouse(plan, ports, interrupted, () => !interrupted.aborted)
+    if (flags.dryRun !== true && totalOf(plan.measured.use) > plan.budgetBytes) {
+      const dropped = await dropPool(ports)
+      if (dropped > 0) output.tell(`dropped ${dropped} worktrees that were made in advance`)
+    }
     const unlinked = done.purged.filter(({ problem }) => problem === null).length
     const kept = ports.worktrees.listTrash(ports.files.trash()).filter(tree => tree.kept !== null)
     const worktrees = plan.fates.map(fate => viewFate(fate, done))

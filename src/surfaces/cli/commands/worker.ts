@@ -9,7 +9,7 @@ import {
   configuredSlots,
   configuredSnapshotMs,
 } from '../../../domain/configuration.ts'
-import { hasRoomForPool } from '../../../domain/disk-budget.ts'
+import { hasRoomForPool, totalOf } from '../../../domain/disk-budget.ts'
 import { AppError, messageOf } from '../../../domain/errors.ts'
 import { describeSandbox } from '../../../domain/sandbox.ts'
 import { SNAPSHOT_EVERY_MS } from '../../../domain/snapshot.ts'
@@ -201,19 +201,24 @@ async function keepHouse(
 ): Promise<readonly string[]> {
   const { planHouse } = await import('../../../engine/plan-house.ts')
   const { keepHouse } = await import('../../../engine/keep-house.ts')
-  const ports = await housePorts(context)
+  // What is not over when the worker has to leave is the next one's.
+  const ports = { ...(await housePorts(context)), isTakenUp: true }
   const configuration = await context.holdfast.configuration(null)
   const policy = {
     retention: configuredRetention(configuration),
     diskBytes: configuredDiskBytes(configuration),
   }
   const plan = await planHouse(policy, ports, leave)
-  const { worktrees, reclaimed, purged } = await keepHouse(plan, ports, leave, isQuiet)
-  const { keepPool } = await import('../../../engine/pool.ts')
   const { bavail, blocks } = statfsSync(context.holdfast.home)
+  const hasRoom = bavail >= blocks * LEAST_FREE
+  // Where room is short, nobody waits for a quiet time.
+  const isShort = !hasRoom || totalOf(plan.measured.use) > plan.budgetBytes
+  const goesOn = () => !leave.aborted && (isShort || isQuiet())
+  const { worktrees, reclaimed, purged } = await keepHouse(plan, ports, leave, goesOn)
+  const { keepPool } = await import('../../../engine/pool.ts')
   const pooled = await keepPool(
     configuredPool(configuration),
-    bavail >= blocks * LEAST_FREE && hasRoomForPool(plan.measured.use, plan.budgetBytes),
+    hasRoom && hasRoomForPool(plan.measured.use, plan.budgetBytes),
     ports,
     () => !leave.aborted,
   )
