@@ -63,6 +63,9 @@ command again. \`npm run test:faults -- --list\` names the steps.
 
 **${all.points} steps, ${all.cases} kills, ${all.survived} survived. Tasks lost: ${all.lostTasks}. Bytes of work lost: ${all.lostBytes}.**
 
+That is what a whole run has to come to, and a whole run writes here what it came to. Of a change the
+scenarios that it touches are played before it; the whole is played now and then.
+
 A kill counts as survived if all of this holds:
 
 - the step was reached, and who was to be killed was there and is dead;
