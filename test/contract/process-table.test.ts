@@ -337,7 +337,10 @@ exec sleep 1000`
           return pid === tool?.pid && because === 'directory'
         }),
       )
-      expect((await host.stop(attempt, forceful)).ended).toBe(true)
+      await eventually(
+        'nothing of it lives',
+        async () => (await host.stop(attempt, forceful)).ended,
+      )
     })
 
     test('an agent whose launch was given up never starts, however late its wrapper comes', async () => {

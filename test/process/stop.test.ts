@@ -93,7 +93,7 @@ describe('the forceful end', () => {
   test('ends an agent whose wrapper is gone', async () => {
     const attempt = await attempts.launch(['/bin/sleep', '1000'])
     process.kill(attempts.identity(attempt, 'wrapper').pid, 'SIGKILL')
-    expect((await host.stop(attempt, forceful)).ended).toBe(true)
+    await eventually('nothing of it lives', async () => (await host.stop(attempt, forceful)).ended)
     expect(isAlive(attempts.identity(attempt, 'pid'))).toBe(false)
   })
 
@@ -133,7 +133,7 @@ describe('tools that slip away are found and ended', () => {
     expect(host.findProcesses(borrowed(attempt)).map(p => p.pid)).not.toContain(tool?.pid)
     // Also once the worktree has been deleted under it.
     rmSync(attempt.worktree, { recursive: true })
-    expect((await host.stop(attempt, forceful)).ended).toBe(true)
+    await eventually('nothing of it lives', async () => (await host.stop(attempt, forceful)).ended)
     expect(tool && isAlive(tool)).toBe(false)
   })
 
@@ -182,7 +182,7 @@ describe('others are spared', () => {
         one => !readFileSync(`/proc/${one.pid}/environ`, 'utf8').includes(attempt.task),
       ),
     )
-    expect((await host.stop(attempt, forceful)).ended).toBe(true)
+    await eventually('nothing of it lives', async () => (await host.stop(attempt, forceful)).ended)
     expect(delegated.map(isAlive)).toEqual([true, true])
     for (const one of delegated) process.kill(one.pid, 'SIGKILL')
   })

@@ -1,9 +1,11 @@
 /** Whoever asked may be killed in any way: the agent lives on. */
+
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readdirSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { readStat } from '../../src/process/linux/stat.ts'
+import { eventually } from '../eventually.ts'
 import { fixture, type TestAttempt, useAttempts } from './attempts.ts'
 
 const attempts = useAttempts()
@@ -52,6 +54,9 @@ describe('an agent outlives its launcher', () => {
     // And whoever comes next has it in hand.
     process.kill(attempts.identity(attempt, 'pid').pid, 'SIGTERM')
     expect(await attempts.exit(attempt)).toEqual({ kind: 'signalled', signal: 15 })
-    expect((await host.stop(attempt, { graceful: null, graceMs: 0 })).ended).toBe(true)
+    await eventually(
+      'nothing of it lives',
+      async () => (await host.stop(attempt, { graceful: null, graceMs: 0 })).ended,
+    )
   })
 })

@@ -113,7 +113,10 @@ describe('a confined agent', () => {
       const attempt = await launchConfined(sh(`setsid ${NAP} & echo started; exit 3`))
       expect(await attempts.exit(attempt)).toEqual({ kind: 'exited', code: 3 })
       expect(host.findProcesses(attempt).map(({ command }) => command)).toContain(NAP)
-      expect((await host.stop(attempt, { graceful: null, graceMs: 0 })).ended).toBe(true)
+      await eventually(
+        'nothing of it lives',
+        async () => (await host.stop(attempt, { graceful: null, graceMs: 0 })).ended,
+      )
       expect(host.findProcesses(attempt)).toEqual([])
     },
   )
@@ -148,7 +151,10 @@ describe('the end of a confined agent', () => {
         const found = host.findProcesses(attempt).filter(({ command }) => command === NAP)
         return found.length === 3
       })
-      expect((await host.stop(attempt, { graceful: 'SIGTERM', graceMs: 50 })).ended).toBe(true)
+      await eventually(
+        'nothing of it lives',
+        async () => (await host.stop(attempt, { graceful: 'SIGTERM', graceMs: 50 })).ended,
+      )
       expect(host.findProcesses(attempt)).toEqual([])
     },
   )
@@ -168,7 +174,10 @@ describe('the end of a confined agent', () => {
       else expect(run.exit).toEqual({ kind: 'signalled', signal: 9 })
       // The agent itself lives on, and is found.
       expect(host.findProcesses(attempt).map(({ command }) => command)).toContain(NAP)
-      expect((await host.stop(attempt, { graceful: null, graceMs: 0 })).ended).toBe(true)
+      await eventually(
+        'nothing of it lives',
+        async () => (await host.stop(attempt, { graceful: null, graceMs: 0 })).ended,
+      )
       expect(host.findProcesses(attempt)).toEqual([])
     }
   })
