@@ -209,16 +209,19 @@ test('a whole house that is frozen, agent and all, thaws without a crash', async
   await underWay(house, id)
   await house.untilState(id, 'running')
   const pids = house.processes().map(line => Number.parseInt(line, 10))
-  for (const pid of pids) process.kill(pid, 'SIGSTOP')
-  house.write('go', '', house.worktree(id))
-  expect((await house.task(id)).state).toBe('running')
-  for (const pid of pids) {
-    try {
-      process.kill(pid, 'SIGCONT')
-    } catch {
-      // The `sleep` of the script, which had ended before it was to be stopped.
+  const signal = (name: 'SIGSTOP' | 'SIGCONT') => {
+    for (const pid of pids) {
+      try {
+        process.kill(pid, name)
+      } catch {
+        // The `sleep` of the script, which had ended before it was to be stopped.
+      }
     }
   }
+  signal('SIGSTOP')
+  house.write('go', '', house.worktree(id))
+  expect((await house.task(id)).state).toBe('running')
+  signal('SIGCONT')
   expect(await house.wait(id)).toMatchObject({ state: 'succeeded', attempt: 1 })
 })
 
