@@ -30,9 +30,9 @@ const SETTLE_MS = 10_000
 
 const STOP_MS = 2_000
 
-/** Captured, and not yet believed. Null: the files are those of the base. */
+/** Captured, and not yet believed. */
 interface Settling {
-  readonly snapshot: RunningSnapshot | null
+  readonly snapshot: RunningSnapshot
   readonly seen: string
   readonly ripeAt: number
 }
@@ -62,7 +62,15 @@ function watch(watched: Watched, ports: Ports): SnapshotWatch {
   const take = async (leave: AbortSignal): Promise<void> => {
     const began = clock.elapsed()
     try {
-      settling = await capture(watched, latest, seen, leave, ports)
+      const captured = await capture(watched, latest, seen, leave, ports)
+      if (captured === undefined) return
+      const { snapshot, seen: mark } = captured
+      // As the base again, perhaps for the moment of a `git stash`: what was kept before stays.
+      if (snapshot === null) seen = mark
+      else {
+        const ripeAt = clock.elapsed() + Math.min(SETTLE_MS, snapshotEveryMs)
+        settling = { snapshot, seen: mark, ripeAt }
+      }
     } finally {
       const now = clock.elapsed()
       dueAt = now + Math.max(snapshotEveryMs, (now - began) * TIMES_REST)
@@ -71,11 +79,6 @@ function watch(watched: Watched, ports: Ports): SnapshotWatch {
   const keep = async ({ snapshot, seen: mark }: Settling): Promise<void> => {
     settling = undefined
     if (worktrees.lookAtWorktree(worktree) !== 'present') return
-    // As the base again, perhaps for the moment of a `git stash`: what was kept before stays.
-    if (snapshot === null) {
-      seen = mark
-      return
-    }
     // Refused: a newer attempt has files of its own.
     if (!(await store.recordRunningSnapshot(attempt, snapshot))) return
     reach('snapshotting.recorded')
@@ -128,14 +131,14 @@ function untilFirst(since: number, { clock, snapshotEveryMs }: Ports): number {
   return Math.min(Math.max(0, snapshotEveryMs - (clock.now() - since)), snapshotEveryMs)
 }
 
-/** Undefined: there is nothing new. What is captured and never recorded is written over, or goes with the task's end. */
+/** Undefined: there is nothing new; a snapshot of null: the files are those of the base. What is captured and never recorded is written over, or goes with the task's end. */
 async function capture(
   { task, attempt, worktree }: Watched,
   latest: RunningSnapshot | null,
   seen: string | null,
   leave: AbortSignal,
-  { files, worktrees, clock, snapshotEveryMs }: Ports,
-): Promise<Settling | undefined> {
+  { files, worktrees, clock }: Ports,
+): Promise<{ readonly snapshot: RunningSnapshot | null; readonly seen: string } | undefined> {
   const { fence, task: id } = attempt
   const name = { fence, number: latest?.fence === fence ? latest.number + 1 : 1 }
   const takenAt = clock.now()
@@ -150,8 +153,7 @@ async function capture(
   }
   const captured = await worktrees.snapshotRunning(worktree, order, leave)
   if (captured.kind === 'unchanged') return undefined
-  const ripeAt = clock.elapsed() + Math.min(SETTLE_MS, snapshotEveryMs)
-  if (captured.kind === 'as_base') return { snapshot: null, seen: captured.seen, ripeAt }
+  if (captured.kind === 'as_base') return { snapshot: null, seen: captured.seen }
   const { commit, leftOut } = captured
-  return { snapshot: { ...name, commit, takenAt, leftOut }, seen: captured.seen, ripeAt }
+  return { snapshot: { ...name, commit, takenAt, leftOut }, seen: captured.seen }
 }

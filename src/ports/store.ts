@@ -201,11 +201,10 @@ export interface Store {
   listSnapshots(worktree: WorktreeId): Promise<readonly Snapshot[]>
   forgetSnapshot(worktree: WorktreeId, number: number): Promise<void>
   /**
-   * The newest snapshot of a running task (null: its files are as it started), in the place of the
-   * one before. It is forgotten when the task ends with a result. False: a newer attempt exists, or
+   * The newest snapshot of a running task, in the place of the one before. It is forgotten when the task ends with a result. False: a newer attempt exists, or
    * the task does not run any more.
    */
-  recordRunningSnapshot(attempt: ClaimedAttempt, snapshot: RunningSnapshot | null): Promise<boolean>
+  recordRunningSnapshot(attempt: ClaimedAttempt, snapshot: RunningSnapshot): Promise<boolean>
 
   /** Writes down where a spare worktree will stand, before it is made. */
   planSpare(order: SpareOrder): Promise<void>

@@ -64,11 +64,11 @@ export async function forgetSnapshot(db: Db, worktree: WorktreeId, number: numbe
 export async function recordRunningSnapshot(
   db: Db,
   { task, fence }: ClaimedAttempt,
-  snapshot: RunningSnapshot | null,
+  snapshot: RunningSnapshot,
 ): Promise<boolean> {
   const { numUpdatedRows } = await db
     .updateTable('tasks')
-    .set({ snapshot_json: snapshot === null ? null : JSON.stringify(snapshot) })
+    .set({ snapshot_json: JSON.stringify(snapshot) })
     .where('id', '=', task)
     .where('attempts', '=', fence)
     .where('state', 'in', activeStates)

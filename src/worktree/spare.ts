@@ -101,7 +101,7 @@ export interface ClaimOrder {
 }
 
 /** Whether somebody stands in a directory. */
-export function isInhabited(directory: string, processes: ProcessTable): boolean {
+function isInhabited(directory: string, processes: ProcessTable): boolean {
   return processes
     .scan('HOLDFAST_TASK', 0, () => undefined)
     .some(one => one.directory === directory || one.directory?.startsWith(`${directory}/`))

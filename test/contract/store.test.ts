@@ -263,7 +263,6 @@ describe.each(Object.entries(stores))('the %s store', (_, openStore) => {
       const { attempt } = await claim(store)
       const first = snapshotOf(attempt)
       expect(await store.recordRunningSnapshot(attempt, first)).toBe(true)
-      expect(await store.recordRunningSnapshot(attempt, null)).toBe(true)
       expect(await store.recordRunningSnapshot(attempt, { ...first, number: 2 })).toBe(true)
       const end = { kind: 'attempt_failed', failure, result: { ...result, commit } } as const
       const ended = await store.transition(attempt.task, attempt.fence, end, 0)

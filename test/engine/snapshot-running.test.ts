@@ -20,7 +20,7 @@ const taken = (letter: string): RunningCapture => ({
 function makeScene(captures: readonly (RunningCapture | Error | 'hangs')[], everyMs = EVERY) {
   const left = [...captures]
   const seen = { orders: [] as RunningOrder[], notes: [] as string[], kept: [] as unknown[] }
-  const facts = { now: 0, isPresent: true, isStale: false, rows: [] as (string | null)[] }
+  const facts = { now: 0, isPresent: true, isStale: false, rows: [] as string[] }
   const record = { id: 'w' as WorktreeId, path: '/w' }
   const ports = {
     snapshotEveryMs: everyMs,
@@ -43,8 +43,8 @@ function makeScene(captures: readonly (RunningCapture | Error | 'hangs')[], ever
       },
     },
     store: {
-      async recordRunningSnapshot(_: unknown, snapshot: RunningSnapshot | null) {
-        if (!facts.isStale) facts.rows.push(snapshot?.commit ?? null)
+      async recordRunningSnapshot(_: unknown, snapshot: RunningSnapshot) {
+        if (!facts.isStale) facts.rows.push(snapshot.commit)
         return !facts.isStale
       },
       recordNote: async (...[, , , note]: string[]) => void seen.notes.push(note ?? ''),
@@ -97,7 +97,7 @@ test('of a tree that is gone by then, and of a stale attempt, nothing counts', a
   expect([gone.facts.rows, gone.kept, stale.facts.rows, stale.kept]).toEqual([[], [], [], []])
 })
 
-test('files that are the base’s again are said to be, but not before there was any snapshot', async () => {
+test('files that are the base’s, before and again, take the place of nothing that was kept', async () => {
   const { at, facts } = makeScene([
     { kind: 'as_base', seen: '0' },
     taken('a'),
