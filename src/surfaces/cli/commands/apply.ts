@@ -10,11 +10,11 @@ import { systemClock } from '../../../system-clock.ts'
 import { detectCaller } from '../../caller.ts'
 import type { ApplyView } from '../../view.ts'
 import { type CommandContext, defineCommand, jsonFlag, requireWord } from '../command.ts'
-import { exitCodes, signalExitCode } from '../exit-codes.ts'
 import { requireTask } from '../find-task.ts'
 import type { Output } from '../output.ts'
 import { countConflicts, countFiles, showChanges } from '../show-changes.ts'
 import { tellLeftOut } from '../untaken.ts'
+import { writeAndTell } from '../write-and-tell.ts'
 
 const usage = 'apply TASK [--to DIR] [--check | --conflicts | --undo]'
 
@@ -59,21 +59,8 @@ export const apply = defineCommand({
       throw new AppError('bad_usage', `--to ${given.to} is a file, not a directory`)
     }
     const mode = given.check ? 'check' : given.conflicts ? 'conflicts' : 'clean'
-    let view: ApplyView
-    try {
-      view = await (given.undo ? undo(task, to, context) : takeHome(task, to, mode, context))
-    } catch (error) {
-      if (!(error instanceof AppError) || !context.interrupted.aborted) throw error
-      context.output.tell(error.message)
-      return signalExitCode(Number(context.interrupted.reason))
-    }
-    if (given.json === true) context.output.writeJson(view)
-    else show(view, context.output)
-    if (context.interrupted.aborted) {
-      context.output.tell('interrupted, but too late: this was done')
-      return signalExitCode(Number(context.interrupted.reason))
-    }
-    return view.state === 'conflicts' ? exitCodes.refused : exitCodes.done
+    const work = () => (given.undo ? undo(task, to, context) : takeHome(task, to, mode, context))
+    return await writeAndTell(work, given.json === true, show, context)
   },
 })
 

@@ -12,12 +12,12 @@ import type { SessionFate } from '../../../engine/move-session.ts'
 import { detectCaller } from '../../caller.ts'
 import type { HandoffView } from '../../view.ts'
 import { type CommandContext, defineCommand, jsonFlag, requireWord } from '../command.ts'
-import { exitCodes, signalExitCode } from '../exit-codes.ts'
 import { requireTask } from '../find-task.ts'
 import { callerEnvironment, putAwayPorts } from '../hand-in-ports.ts'
 import type { Output } from '../output.ts'
 import { countConflicts, countFiles, showChanges } from '../show-changes.ts'
 import { tellLeftOut } from '../untaken.ts'
+import { writeAndTell } from '../write-and-tell.ts'
 
 const usage = 'handoff TASK --to local|worktree [--check | --conflicts] | handoff TASK --undo'
 
@@ -60,23 +60,9 @@ export const handoff = defineCommand({
     const task = await requireTask(ports.store, requireWord(words, 'TASK', usage))
     const mode: Mode = given.check ? 'check' : given.conflicts ? 'conflicts' : 'clean'
     const hand = to === 'local' ? toLocal : toWorktree
-    let view: HandoffView
-    try {
-      view = await (given.undo === true
-        ? undo(task, context, ports)
-        : hand(task, mode, context, ports))
-    } catch (error) {
-      if (!(error instanceof AppError) || !context.interrupted.aborted) throw error
-      context.output.tell(error.message)
-      return signalExitCode(Number(context.interrupted.reason))
-    }
-    if (given.json === true) context.output.writeJson(view)
-    else show(view, context.output)
-    if (context.interrupted.aborted) {
-      context.output.tell('interrupted, but too late: this was done')
-      return signalExitCode(Number(context.interrupted.reason))
-    }
-    return view.state === 'conflicts' ? exitCodes.refused : exitCodes.done
+    const work = () =>
+      given.undo === true ? undo(task, context, ports) : hand(task, mode, context, ports)
+    return await writeAndTell(work, given.json === true, show, context)
   },
 })
 
