@@ -3,41 +3,20 @@
  * there is room. On a file system of its own, so only where the tests may mount one.
  */
 import { execFileSync } from 'node:child_process'
-import {
-  closeSync,
-  existsSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-  writeSync,
-} from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { eventually } from '../eventually.ts'
+import { mountSmallDisk } from '../small-disk.ts'
 import { House } from './house.ts'
 
 const isRoot = process.getuid?.() === 0
 /** A small disk at a place; what fills it to the last byte, and what gives the room back. */
 function mountSmall(house: House, place: string) {
   mkdirSync(place, { recursive: true })
-  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=40m,mode=700', 'none', place])
-  house.atTheEnd.push(() => execFileSync('umount', ['-l', place]))
-  const filler = join(place, 'filler')
-  return {
-    fill() {
-      const file = openSync(filler, 'w')
-      try {
-        for (;;) writeSync(file, Buffer.alloc(65_536))
-      } catch (error) {
-        expect((error as { code?: string }).code).toBe('ENOSPC')
-      } finally {
-        closeSync(file)
-      }
-    },
-    free: () => rmSync(filler),
-  }
+  const disk = mountSmallDisk(place, '40m')
+  house.atTheEnd.push(disk.unmount)
+  return disk
 }
 
 const untilGo =

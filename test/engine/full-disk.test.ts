@@ -2,18 +2,14 @@
  * The disk fills up at each step of putting a worktree away and of bringing it back. Once there is
  * room again the same command ends it, and nothing was lost. Only where the tests may mount a disk.
  */
-import { execFileSync } from 'node:child_process'
 import {
-  closeSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
-  openSync,
   readdirSync,
   readFileSync,
   rmSync,
   writeFileSync,
-  writeSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -23,6 +19,7 @@ import { AppError } from '../../src/domain/errors.ts'
 import type { WorktreeId } from '../../src/domain/ids.ts'
 import { purgeTrash } from '../../src/engine/purge.ts'
 import { bringBack, putAway } from '../../src/engine/put-away.ts'
+import { mountSmallDisk } from '../small-disk.ts'
 import { makeScene } from './scene.ts'
 
 const ID = 'the-worktree' as WorktreeId
@@ -45,27 +42,14 @@ const BACK: readonly CrashPoint[] = [
 /** A disk of its own for all temporary files; what fills it, and what gives the room back. */
 function mountSmall() {
   const place = mkdtempSync(join(tmpdir(), 'holdfast-full-'))
-  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=32m,mode=700', 'none', place])
+  const disk = mountSmallDisk(place, '32m')
   vi.stubEnv('TMPDIR', place)
   onTestFinished(() => {
     vi.unstubAllEnvs()
-    execFileSync('umount', ['-l', place])
+    disk.unmount()
     rmSync(place, { recursive: true })
   })
-  const filler = join(place, 'filler')
-  return {
-    fill() {
-      const file = openSync(filler, 'w')
-      try {
-        for (;;) writeSync(file, Buffer.alloc(65_536))
-      } catch (error) {
-        expect((error as { code?: string }).code).toBe('ENOSPC')
-      } finally {
-        closeSync(file)
-      }
-    },
-    free: () => rmSync(filler, { force: true }),
-  }
+  return disk
 }
 
 async function makeHouse() {
