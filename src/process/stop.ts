@@ -31,8 +31,11 @@ export interface MemberSource {
   readonly liveness: ProcessTable['liveness']
 }
 
-/** The forceful end takes some milliseconds; what resists for this long sleeps in the kernel. */
-const FORCEFUL_LIMIT_MS = 3_000
+/**
+ * The forceful end takes some milliseconds, and seconds on a busy machine that must ask a program
+ * who is there; what resists for this long sleeps in the kernel.
+ */
+const FORCEFUL_LIMIT_MS = 10_000
 /**
  * What outlives agent and wrapper has been told nothing by anybody (most agents leave their tools
  * behind), so there is no end to wait for; only what is just about to end gets its moment.

@@ -132,6 +132,7 @@ function lazyIndex(
     const place = { ...placeOf(checkout), indexFile: index.file }
     const changed = new Set(changes.map(({ path }) => path))
     await clearHiddenFlags(git, place, index, {
+      ...flagged,
       skipped: flagged.skipped.filter(path => changed.has(path)),
       assumed: flagged.assumed.filter(path => changed.has(path)),
     })

@@ -16,9 +16,10 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
+import { blobId } from './contents.ts'
 import type { Git, GitPlace } from './git.ts'
 import { type BytePath, joinPaths, parsePath } from './paths.ts'
-import { GITLINK } from './status.ts'
+import { GITLINK, type TreeEntry } from './status.ts'
 
 export interface PrivateIndex {
   readonly file: string
@@ -85,6 +86,8 @@ export interface IndexFacts {
   readonly skipped: readonly BytePath[]
   /** `git update-index --assume-unchanged`. */
   readonly assumed: readonly BytePath[]
+  /** What the index has of these files. */
+  readonly flagged: ReadonlyMap<BytePath, TreeEntry>
   readonly unmerged: readonly BytePath[]
   /** The submodules, with the commits that they are to stand on. */
   readonly gitlinks: ReadonlyMap<BytePath, string>
@@ -96,11 +99,13 @@ export interface IndexFacts {
 export const NO_FACTS: IndexFacts = {
   skipped: [],
   assumed: [],
+  flagged: new Map(),
   unmerged: [],
   gitlinks: new Map(),
   count: 0,
 }
 
+const NOTHING = Buffer.alloc(0)
 const LOWER_CASE = 0x20
 const S = 'S'.charCodeAt(0)
 const TAB = '\t'.charCodeAt(0)
@@ -110,6 +115,7 @@ export async function readIndexFacts(git: Git, place: GitPlace): Promise<IndexFa
   const { stdout } = await git.run(['ls-files', '-v', '-s', '-z'], { place })
   const skipped: BytePath[] = []
   const assumed: BytePath[] = []
+  const flagged = new Map<BytePath, TreeEntry>()
   const unmerged = new Set<BytePath>()
   const gitlinks = new Map<BytePath, string>()
   let count = 0
@@ -119,42 +125,83 @@ export async function readIndexFacts(git: Git, place: GitPlace): Promise<IndexFa
     // `H 100644 <id> 0<tab><path>`; nearly all are exactly like this, and cost no string.
     const tag = stdout[start] ?? 0
     const tab = stdout.indexOf(TAB, start)
-    const isGitlink = stdout.toString('latin1', start + 2, start + 8) === GITLINK
+    const mode = stdout.toString('latin1', start + 2, start + 8)
+    const isGitlink = mode === GITLINK
     const isUnmerged = stdout[tab - 1] !== 0x30
     const isSkipped = (tag & ~LOWER_CASE) === S
     if (tag !== 0x48 || isGitlink || isUnmerged) {
       const path = parsePath(stdout.subarray(tab + 1, end))
+      const object = stdout.toString('latin1', start + 9, tab - 2)
+      const isAssumed = (tag & LOWER_CASE) !== 0
       if (isSkipped) skipped.push(path)
-      if ((tag & LOWER_CASE) !== 0) assumed.push(path)
+      if (isAssumed) assumed.push(path)
       if (isUnmerged) unmerged.add(path)
-      if (isGitlink) gitlinks.set(path, stdout.toString('latin1', start + 9, tab - 2))
+      else if (isGitlink) gitlinks.set(path, object)
+      else if (isSkipped || isAssumed) flagged.set(path, { mode, object })
     }
     start = end + 1
   }
-  return { skipped, assumed, unmerged: [...unmerged], gitlinks, count }
+  return { skipped, assumed, flagged, unmerged: [...unmerged], gitlinks, count }
 }
 
 /**
  * The paths whose edits git does not look for. In a sparse checkout `skipped` hides nothing: it
  * marks what is meant to be absent.
  */
-export type HiddenPaths = Pick<IndexFacts, 'skipped' | 'assumed'>
+export type HiddenPaths = Pick<IndexFacts, 'skipped' | 'assumed' | 'flagged'>
+
+export const NOTHING_HIDDEN: HiddenPaths = NO_FACTS
 
 /**
- * Clears the flags that hide edits from `git status`, in the private copy. In two calls: given
- * both options, git obeys only the last.
+ * Clears the flags that hide edits from `git status`, in the private copy. What the index knows of
+ * such a file's time and size is forgotten with them: a git that wrote the index while the flag
+ * was set did not look whether the file was edited within that second. An empty file stays as it
+ * is, as it may be intended to be added, and no edit leaves it empty.
  */
 export async function clearHiddenFlags(
   git: Git,
   place: GitPlace,
   index: PrivateIndex,
-  hidden: HiddenPaths,
+  { skipped, assumed, flagged }: HiddenPaths,
 ): Promise<void> {
+  const edits = new Map<BytePath, IndexEdit>()
+  const isLeft = (path: BytePath) => {
+    const entry = flagged.get(path)
+    if (entry === undefined || isEmptyBlob(entry)) return true
+    edits.set(path, { path, ...entry })
+    return false
+  }
   const clear = async (option: string, paths: readonly BytePath[]) => {
     if (paths.length === 0) return
     await git.run(['update-index', option, '-z', '--stdin'], { place, input: joinPaths(paths) })
     index.age()
   }
-  await clear('--no-skip-worktree', hidden.skipped)
-  await clear('--no-assume-unchanged', hidden.assumed)
+  // In two calls: given both options, git obeys only the last.
+  await clear('--no-skip-worktree', skipped.filter(isLeft))
+  await clear('--no-assume-unchanged', assumed.filter(isLeft))
+  await editIndex(git, place, index, [...edits.values()])
+}
+
+function isEmptyBlob({ object }: TreeEntry): boolean {
+  return object === blobId(NOTHING, object.length === 64 ? 'sha256' : 'sha1')
+}
+
+export interface IndexEdit extends TreeEntry {
+  readonly path: BytePath
+}
+
+/** Mode 0 removes a path with all its stages. What is put in has no flags, and is looked at. */
+export async function editIndex(
+  git: Git,
+  place: GitPlace,
+  index: PrivateIndex,
+  edits: readonly IndexEdit[],
+): Promise<void> {
+  if (edits.length === 0) return
+  const lines = edits.map(({ mode, object, path }) => `${mode} ${object}\t${path}\0`)
+  const input = Buffer.from(lines.join(''), 'latin1')
+  // Git would set the flag that hides edits on all that it is given.
+  const config = { 'core.ignoreStat': 'false' }
+  await git.run(['update-index', '-z', '--index-info'], { place, input, config })
+  index.age()
 }

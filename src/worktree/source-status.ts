@@ -9,6 +9,7 @@ import {
   clearHiddenFlags,
   copyIndex,
   type HiddenPaths,
+  NOTHING_HIDDEN,
   readIndex,
   readIndexFacts,
 } from './private-index.ts'
@@ -26,8 +27,6 @@ export interface SourceReport {
   /** The submodules that the index has. */
   readonly gitlinks: readonly BytePath[]
 }
-
-const NONE: HiddenPaths = { skipped: [], assumed: [] }
 
 export function placeOf({ gitDir, place }: Checkout): GitPlace & { workTree: string } {
   return { gitDir, commonDir: place.commonDir, workTree: place.root }
@@ -62,7 +61,13 @@ export async function readSource(
   const bytes = readIndex(checkout.gitDir)
   const sparse = await readSparseRules(git, place)
   if (bytes === undefined || isPlainIndex(bytes, checkout.objectFormat)) {
-    return { status: await reading, hidden: NONE, flagged: NONE, sparse, gitlinks: [] }
+    return {
+      status: await reading,
+      hidden: NOTHING_HIDDEN,
+      flagged: NOTHING_HIDDEN,
+      sparse,
+      gitlinks: [],
+    }
   }
 
   const status = await reading

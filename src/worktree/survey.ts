@@ -11,7 +11,9 @@ import { type BytePath, joinPaths, pathOnDisk } from './paths.ts'
 import {
   clearHiddenFlags,
   copyIndex,
+  editIndex,
   emptyIndex,
+  type IndexEdit,
   type IndexFacts,
   NO_FACTS,
   type PrivateIndex,
@@ -168,24 +170,6 @@ function changesAgainstBase(
     }
   }
   return changes
-}
-
-interface IndexEdit extends TreeEntry {
-  readonly path: BytePath
-}
-
-/** Mode 0 removes a path with all its stages. */
-async function editIndex(
-  git: Git,
-  place: GitPlace,
-  index: PrivateIndex,
-  edits: readonly IndexEdit[],
-): Promise<void> {
-  if (edits.length === 0) return
-  const lines = edits.map(({ mode, object, path }) => `${mode} ${object}\t${path}\0`)
-  const input = Buffer.from(lines.join(''), 'latin1')
-  await git.run(['update-index', '-z', '--index-info'], { place, input })
-  index.age()
 }
 
 /** Marks those of the paths that are not on disk as left out; gives them. */

@@ -1,5 +1,13 @@
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
@@ -210,6 +218,26 @@ describe('a base', () => {
     expect(staged).toBeNull()
     expect(fingerprint(repository)).toEqual(before)
   })
+
+  it.each(['--skip-worktree', '--assume-unchanged'])(
+    'has an edit of the second of the index that %s hid when git wrote the index anew',
+    async option => {
+      const repository = makeRepository(makeScene())
+      // The second is stood still by hand, as git compares it.
+      repository.git('config', 'core.trustctime', 'false')
+      const edited = repository.at('edited.txt')
+      const { mtime } = statSync(edited)
+      repository.git('update-index', option, 'edited.txt')
+      repository.write('edited.txt', 'a hidden edit\n')
+      expect(statSync(edited).size).toBe('one\ntwo\nthree\n'.length)
+      utimesSync(edited, mtime, mtime)
+      utimesSync(repository.at('.git/index'), mtime, mtime)
+      repository.git('status')
+      utimesSync(repository.at('.git/index'), new Date(), new Date(mtime.getTime() + 2000))
+      const { snapshot } = await captureChanges(repository)
+      expect(repository.git('show', `${snapshot}:edited.txt`)).toBe('a hidden edit')
+    },
+  )
 
   it('has edits that both flags hide at once', async () => {
     const repository = makeRepository(makeScene())

@@ -258,6 +258,15 @@ describe('a result', () => {
     expect(readdirSync(made.results)).toEqual(['result.patch'])
   })
 
+  it('has what an agent took out of its index and edited, where git looks at no file twice', async () => {
+    const made = await makeMade()
+    made.agent.git('rm', '-q', '--cached', 'kept.txt')
+    made.agent.git('config', 'core.ignoreStat', 'true')
+    made.agent.write('kept.txt', 'hidden\n')
+    const { commit } = await collect(made)
+    expect(made.repository.git('show', `${commit}:kept.txt`)).toBe('hidden')
+  })
+
   it('can be collected again: the newest counts, and no old bundle stays', async () => {
     const made = await makeMade()
     made.agent.write('new.txt', 'new\n')
