@@ -19,7 +19,9 @@ export function crashHere(directory: string): void {
     const armed = join(directory, point)
     const order = takeOrder(armed)
     if (order === undefined) return
-    writeFileSync(`${armed}.pid`, `${process.pid}\n`)
+    // Whoever finds the file finds the pid in it.
+    writeFileSync(`${armed}.new`, `${process.pid}\n`)
+    renameSync(`${armed}.new`, `${armed}.pid`)
     if (order === 'kill') process.kill(process.pid, 'SIGKILL')
     standStill(armed)
   })
