@@ -14,6 +14,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, expect } from 'vitest'
 import type { ResultView, TaskView } from '../../src/surfaces/view.ts'
+import { CODE_CACHE } from '../code-cache.ts'
 import { eventually } from '../eventually.ts'
 import { fingerprint } from '../fingerprint.ts'
 import { processesOf } from '../processes-of.ts'
@@ -70,6 +71,7 @@ export class House {
       PATH: `${dirname(process.execPath)}:${process.env.PATH}`,
       HOME: this.scratch,
       HOLDFAST_HOME: this.home,
+      ...CODE_CACHE,
       GIT_AUTHOR_NAME: 'T',
       GIT_AUTHOR_EMAIL: 't@localhost',
       GIT_COMMITTER_NAME: 'T',

@@ -359,8 +359,10 @@ test('a worker starts although its variable is wrong, and says so in its log', a
   )
 })
 
+const ownCodeCache = { HOLDFAST_CODE_CACHE: '' }
+
 test('the code that an older bundle left in the cache goes', async () => {
-  const house = new House()
+  const house = new House(ownCodeCache)
   await house.ok(['status'])
   const shelf = join(house.home, 'cache', 'code')
   const [kept = ''] = readdirSync(shelf)
@@ -370,6 +372,29 @@ test('the code that an older bundle left in the cache goes', async () => {
   house.write('v1-x64-1-1-run', '', shelf)
   await house.ok(['status'])
   expect(readdirSync(shelf).sort()).toEqual(['v1-x64-1-1-run', kept].sort())
+})
+
+test('the code is kept where its variable says, if that is ours alone and no relative path', async () => {
+  const house = new House(ownCodeCache)
+  const own = join(house.home, 'cache')
+  const named = join(house.scratch, 'code', 'cache')
+  const look = (HOLDFAST_CODE_CACHE: string) =>
+    house.ok(['status'], { environment: { HOLDFAST_CODE_CACHE } })
+  await look(named)
+  expect(readdirSync(named)).toEqual([expect.stringMatching(/-status$/)])
+  expect(statSync(named).mode & 0o777).toBe(0o700)
+  expect(existsSync(own)).toBe(false)
+
+  const shared = join(house.scratch, 'shared')
+  mkdirSync(shared)
+  chmodSync(shared, 0o777)
+  await look(shared)
+  expect(readdirSync(shared)).toEqual([])
+
+  mkdirSync(join(house.repo, 'code'))
+  await look('code')
+  expect(readdirSync(join(house.repo, 'code'))).toEqual([])
+  expect(existsSync(own)).toBe(true)
 })
 
 test('a task that waits shows until when, and one without its worktree that nothing came home', async () => {

@@ -15,6 +15,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { CRASH_POINTS_VARIABLE } from '../../src/domain/environment.ts'
+import { CODE_CACHE } from '../code-cache.ts'
 import { fingerprint } from '../fingerprint.ts'
 import { processesOf } from '../processes-of.ts'
 import type { Ground, RepositoryKind } from './ground.ts'
@@ -54,6 +55,7 @@ export class Stage {
       ...ground.environment,
       HOME: this.scratch,
       HOLDFAST_HOME: this.home,
+      ...CODE_CACHE,
       [CRASH_POINTS_VARIABLE]: this.points,
       FAULT_POINTS: this.points,
       KEEPER: this.keeper,
