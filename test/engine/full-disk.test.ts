@@ -2,6 +2,7 @@
  * The disk fills up at each step of putting a worktree away and of bringing it back. Once there is
  * room again the same command ends it, and nothing was lost. Only where the tests may mount a disk.
  */
+import { randomBytes } from 'node:crypto'
 import {
   lstatSync,
   mkdirSync,
@@ -16,11 +17,14 @@ import { join } from 'node:path'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { type CrashPoint, crashPoints, onReach } from '../../src/domain/crash-points.ts'
 import { AppError } from '../../src/domain/errors.ts'
-import type { WorktreeId } from '../../src/domain/ids.ts'
+import { makeTaskId, type TaskId, type WorktreeId, worktreeIdOf } from '../../src/domain/ids.ts'
+import { claimSpare, keepPool } from '../../src/engine/pool.ts'
 import { purgeTrash } from '../../src/engine/purge.ts'
 import { bringBack, putAway } from '../../src/engine/put-away.ts'
-import { mountSmallDisk } from '../small-disk.ts'
-import { makeScene } from './scene.ts'
+import { isMachineTrouble, isStoreTrouble } from '../../src/engine/trouble.ts'
+import { mountSmallDisk, type SmallDisk } from '../small-disk.ts'
+import { makeHandOffHouse } from './handoff-house.ts'
+import { makeRequest, makeScene } from './scene.ts'
 
 const ID = 'the-worktree' as WorktreeId
 
@@ -37,6 +41,18 @@ const BACK: readonly CrashPoint[] = [
   'worktree.registered',
   'worktree.filled',
   'worktree.staged',
+]
+
+const TAKEN_OVER = pointsOf('Making a spare worktree, and taking it over').filter(point =>
+  ['taken', 'filled', 'locked', 'renamed', 'moved'].some(step => point === `spare.${step}`),
+)
+const HANDED_OFF: readonly CrashPoint[] = [
+  'apply.journal-written',
+  'exchange.put',
+  'apply.row-committed',
+  'hand-off.files-written',
+  'hand-off.state-held',
+  'hand-off.session-carried',
 ]
 
 /** A disk of its own for all temporary files; what fills it, and what gives the room back. */
@@ -102,7 +118,7 @@ async function makeHouse() {
 
 /** Fills the disk at a point, and frees it when `work` is over. How that went. */
 async function whenFull(
-  { disk }: Awaited<ReturnType<typeof makeHouse>>,
+  { disk }: { readonly disk: SmallDisk },
   at: CrashPoint,
   work: () => Promise<unknown>,
 ): Promise<{ readonly reached: boolean; readonly error: unknown }> {
@@ -158,5 +174,71 @@ describe.skipIf(process.getuid?.() !== 0)('the disk is full', () => {
     requireExplained(error)
     if (!(await isThere())) await bringBack(ID, null, ports)
     expect(stateOf()).toEqual(before)
+  })
+
+  test.each(TAKEN_OVER)('when a task takes over a spare worktree, at %s', async point => {
+    const disk = mountSmall()
+    const { git, repo, ports } = await makeScene()
+    const { store, files, worktrees, clock } = ports
+    onTestFinished(() => store.close())
+    const checkout = await worktrees.openCheckout(repo)
+    const { head, place } = checkout
+    const task = async (id: TaskId) => {
+      const base = { commit: head, changes: null }
+      const request = { ...makeRequest(id, place, base), createdAt: clock.now() }
+      await files.create(id, place.commonDir)
+      await store.submitTask(request)
+      const claimed = await store.claimNext(20, () => 'fresh')
+      if (claimed === undefined) throw new Error('nothing was claimed')
+      const order = {
+        id: worktreeIdOf(id),
+        path: files.worktreePath(id),
+        commonDir: place.commonDir,
+      }
+      return { request, attempt: claimed.attempt, order }
+    }
+    await task(makeTaskId(randomBytes(16)))
+    const { request, attempt, order } = await task(makeTaskId(randomBytes(16)))
+    await keepPool({ size: 1, fewestFiles: 0 }, true, ports, () => true)
+    expect(await store.listSpares()).toHaveLength(1)
+    await store.leaseWorktree(attempt, { ...order, kind: 'managed' })
+
+    const outcome = await whenFull({ disk }, point, () => claimSpare({ request }, order, ports))
+    expect(outcome.reached).toBe(true)
+    if (outcome.error !== null) {
+      expect([isMachineTrouble, isStoreTrouble].some(isIt => isIt(outcome.error))).toBe(true)
+    }
+    // As the next attempt does.
+    const again = await claimSpare({ request }, order, ports)
+    const record =
+      again.worktree ??
+      (await worktrees.createWorktree(order.id, order.path, request.base, order.commonDir))
+    await store.recordWorktree(attempt, record)
+    expect(readFileSync(join(order.path, 'file'), 'utf8')).toBe('one\n')
+    const status = ['status', '--porcelain', '--ignored']
+    expect(git('-C', order.path, ...status)).toBe('')
+    expect(git('-C', order.path, 'rev-parse', 'HEAD').trim()).toBe(head)
+    expect(worktrees.lookAtWorktree(record)).toBe('present')
+    await keepPool({ size: 0, fewestFiles: 0 }, true, ports, () => true)
+    expect(await store.listSpares()).toEqual([])
+    expect(git('worktree', 'list', '--porcelain').match(/^worktree /gm)).toHaveLength(2)
+  })
+
+  test.each(HANDED_OFF)('when a task is handed off, at %s', async point => {
+    const disk = mountSmall()
+    const house = await makeHandOffHouse()
+    const { run, handOff, undo, look, everything, write, read } = house
+    onTestFinished(() => house.ports.store.close())
+    write({ 'mine.txt': 'mine\n' })
+    const task = await run()
+    const before = everything()
+    const { reached, error } = await whenFull({ disk }, point, () => handOff(task))
+    expect(reached).toBe(true)
+    requireExplained(error)
+    if ((await look(task.request.id)).taken?.how !== 'handed_off') await handOff(task)
+    expect(read('file')).toBe('one\nby the agent\n')
+    expect(read('mine.txt')).toBe('mine\n')
+    await undo(task)
+    expect(everything()).toEqual(before)
   })
 })

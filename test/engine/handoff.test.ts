@@ -1,137 +1,19 @@
 /** A task, handed off to a checkout and back, with the real store and real git. */
 import { randomBytes } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { asSessionId, makeTaskId, type TaskId, worktreeIdOf } from '../../src/domain/ids.ts'
-import type { Task } from '../../src/domain/task.ts'
+import { makeTaskId, worktreeIdOf } from '../../src/domain/ids.ts'
 import { applyTask } from '../../src/engine/apply.ts'
 import { findStay } from '../../src/engine/find-stay.ts'
-import { type HandBackPorts, handBackTask, undoHandBack } from '../../src/engine/hand-back.ts'
-import { findHandOff, handOffTask, undoHandOff } from '../../src/engine/hand-off.ts'
+import { findHandOff } from '../../src/engine/hand-off.ts'
 import { planSession } from '../../src/engine/move-session.ts'
 import { putAway } from '../../src/engine/put-away.ts'
 import { undoTask } from '../../src/engine/undo-apply.ts'
-import type { Agent, SessionMove } from '../../src/ports/agent.ts'
-import type { ApplyMode } from '../../src/ports/applications.ts'
+import type { Agent } from '../../src/ports/agent.ts'
 import { exactly } from '../exactly.ts'
-import { fingerprint } from '../fingerprint.ts'
-import { makeRequest, makeScene } from './scene.ts'
-
-const SESSION = asSessionId('the-session')
-
-/** Says where the session was carried to, and whether it can be carried at all. */
-class Sessions {
-  readonly carried: SessionMove[] = []
-  canMove = true
-
-  readonly agent = {
-    interactive: (session: string) => ['agent', 'resume', session],
-    planSessionMove: async (move: SessionMove) =>
-      this.canMove
-        ? { kind: 'moves', carry: async () => void this.carried.push(move) }
-        : { kind: 'stays', why: 'it is nailed down' },
-  } as unknown as Agent
-
-  get where(): string | undefined {
-    return this.carried.at(-1)?.to
-  }
-}
-
-type Files = Readonly<Record<string, string | null>>
-
-async function makeHouse(work: Files = { file: 'one\nby the agent\n', new: 'new\n' }) {
-  const { holdfast, git, repo, ports: shared } = await makeScene()
-  const sessions = new Sessions()
-  const ports: HandBackPorts = {
-    ...shared,
-    applications: await holdfast.applications(),
-    locks: await holdfast.locks(),
-    processes: await holdfast.processes(),
-    agent: async () => sessions.agent,
-    directory: '/',
-  }
-  const { store, files, worktrees } = ports
-  const write = (given: Files, root = repo) => {
-    for (const [name, content] of Object.entries(given)) {
-      if (content === null) rmSync(join(root, name))
-      else {
-        mkdirSync(join(root, name, '..'), { recursive: true })
-        writeFileSync(join(root, name), content)
-      }
-    }
-  }
-  const read = (name: string, root = repo) =>
-    existsSync(join(root, name)) ? readFileSync(join(root, name), 'utf8') : null
-  const look = async (id: TaskId): Promise<Task> => {
-    const task = await store.findTask(id)
-    if (task === undefined) throw new Error('there is no such task')
-    return { ...task, session: SESSION }
-  }
-
-  /** A task whose agent has done its work; what it ignores lies in its worktree too. */
-  async function run(): Promise<Task> {
-    const id = makeTaskId(randomBytes(16))
-    const checkout = await worktrees.openCheckout(repo)
-    const { commonDir } = checkout.place
-    await files.create(id, commonDir)
-    const order = { maxBytes: 1e6, maxFiles: 100, changes: 'all', revision: null } as const
-    const base = await worktrees.captureBase(checkout, id, files.directory(id), order)
-    await store.submitTask(makeRequest(id, checkout.place, base))
-    const claimed = await store.claimNext(2, () => 'fresh')
-    if (claimed === undefined) throw new Error('nothing was claimed')
-    const { attempt } = claimed
-    const place = { id: worktreeIdOf(id), kind: 'managed', path: files.worktreePath(id) } as const
-    await store.leaseWorktree(attempt, { ...place, commonDir })
-    const record = await worktrees.createWorktree(place.id, place.path, base, commonDir)
-    await store.recordWorktree(attempt, record)
-    await store.transition(id, attempt.fence, { kind: 'agent_started' }, 3)
-    write(work, place.path)
-    const collected = await worktrees.collectResult(record, base, id, files.directory(id))
-    const result = { answer: null, ...collected }
-    await store.transition(id, attempt.fence, { kind: 'attempt_succeeded', result }, 4)
-    return await look(id)
-  }
-
-  const wishOf = (mode: ApplyMode) => ({
-    mode,
-    isStopped: () => false,
-    onMended: () => undefined,
-    environment: {},
-  })
-  return {
-    holdfast,
-    git,
-    repo,
-    ports,
-    sessions,
-    write,
-    read,
-    look,
-    run,
-    tree: (task: Task) => files.worktreePath(task.request.id),
-    /** Files to the byte, directories and permissions; and index, HEAD, refs and stash. */
-    everything: () => ({
-      files: [...exactly({ root: repo })],
-      rest: fingerprint(repo, (...words) => git(...words), false),
-    }),
-    index: () => readFileSync(join(repo, '.git', 'index'), 'latin1'),
-    handOff: async ({ request: { id } }: Task, mode: ApplyMode = 'clean', to = repo) => {
-      const target = await worktrees.openCheckout(to)
-      return await handOffTask(await look(id), { target, ...wishOf(mode) }, ports)
-    },
-    handBack: async ({ request: { id } }: Task, mode: ApplyMode = 'clean') =>
-      await handBackTask(await look(id), wishOf(mode), ports),
-    undo: async ({ request: { id } }: Task) => {
-      const task = await look(id)
-      const stay = await findStay(task, store)
-      if (stay.kind === 'as_it_was') throw new Error('it is not handed off')
-      return stay.kind === 'handed_back'
-        ? await undoHandBack(task, stay, {}, ports)
-        : await undoHandOff(stay.home, stay.handOff, {}, ports)
-    },
-  }
-}
+import { type Files, makeHandOffHouse, SESSION } from './handoff-house.ts'
+import { makeRequest } from './scene.ts'
 
 const mine: Files = {
   'staged.txt': 'staged\n',
@@ -141,7 +23,7 @@ const mine: Files = {
 }
 
 test('work and session come into a checkout with changes of every kind, and go again to the byte', async () => {
-  const house = await makeHouse()
+  const house = await makeHandOffHouse()
   const { run, handOff, undo, look, repo, write, read, git, sessions, index, everything } = house
   write({ '.gitignore': '*.env\nbuild/\n' })
   git('add', '.gitignore')
@@ -192,7 +74,7 @@ test('work and session come into a checkout with changes of every kind, and go a
 })
 
 test('a conflict writes nothing and moves nothing, unless it is asked for', async () => {
-  const house = await makeHouse()
+  const house = await makeHandOffHouse()
   const { run, handOff, undo, look, write, read, sessions, everything } = house
   const task = await run()
   write({ file: 'one\nby the user\n' })
@@ -217,7 +99,7 @@ test('a conflict writes nothing and moves nothing, unless it is asked for', asyn
 })
 
 test('what the user has done since goes back into the worktree, on top of what is there', async () => {
-  const house = await makeHouse()
+  const house = await makeHandOffHouse()
   const { run, handOff, handBack, undo, look, write, read, git, sessions, everything } = house
   write({ 'long.txt': 'a\nb\nc\nd\ne\nf\ng\n' })
   git('add', 'long.txt')
@@ -275,7 +157,7 @@ test('what the user has done since goes back into the worktree, on top of what i
 })
 
 test('a hand-back that conflicts, that meets somebody at work, or a worktree that was put away', async () => {
-  const house = await makeHouse()
+  const house = await makeHandOffHouse()
   const { run, handOff, handBack, look, write, read, ports } = house
   const task = await run()
   const tree = house.tree(task)
@@ -320,7 +202,7 @@ test('a hand-back that conflicts, that meets somebody at work, or a worktree tha
 })
 
 test('a session that cannot move stays, and so does whoever goes on with it', async () => {
-  const house = await makeHouse()
+  const house = await makeHandOffHouse()
   const { run, handOff, look, undo, sessions, ports, everything } = house
   const task = await run()
   const before = everything()
@@ -339,7 +221,7 @@ test('a session that cannot move stays, and so does whoever goes on with it', as
 })
 
 test('where a task is handed off already, or to what is no checkout of the user’s', async () => {
-  const house = await makeHouse()
+  const house = await makeHandOffHouse()
   const { run, handOff, look, git, ports, repo } = house
   const [task, other] = [await run(), await run()]
   await expect(handOff(task, 'clean', house.tree(other))).rejects.toMatchObject({
