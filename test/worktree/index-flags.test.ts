@@ -21,7 +21,7 @@ it.each([
     repository.write(
       Array.from({ length: 21 }, () => 'long'.repeat(50))
         .join('/')
-        .slice(0, 4060),
+        .slice(0, 4030),
       '',
     )
     repository.commit()
