@@ -82,7 +82,7 @@ async function sessionOf({ house }: Play, id: string): Promise<string> {
     async () => {
       const { session } = await house.task(id)
       // Each look starts a program: the agents need the processors.
-      await sleep(200)
+      await sleep(1_000)
       return session
     },
     PATIENCE_MS,
@@ -188,7 +188,7 @@ const plays: Readonly<Record<CaseName, (play: Play) => Promise<string>>> = {
       'it is parked',
       async () => {
         const task = await house.task(id)
-        await sleep(200)
+        await sleep(1_000)
         return (task.state === 'waiting' || task.state === 'failed') && task
       },
       PATIENCE_MS,
