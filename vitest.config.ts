@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
+import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 const shared = {
   // Real processes, real git: a loaded machine needs room. No test waits by sleeping.
@@ -7,9 +8,22 @@ const shared = {
   hookTimeout: 60_000,
 }
 
+/**
+ * Where nothing is known of earlier runs vitest begins with the largest files. The files of the matrix
+ * are the smallest, and take the longest: begun last, they would be all that runs in the end.
+ */
+class SlowestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const sorted = await super.sort(files)
+    const isSlow = ({ moduleId }: TestSpecification) => /matrix|opencode\.test/.test(moduleId)
+    return [...sorted.filter(isSlow), ...sorted.filter(file => !isSlow(file))]
+  }
+}
+
 export default defineConfig({
   test: {
     // Most tests wait for processes: twice as many files as cores run side by side.
+    sequence: { sequencer: SlowestFirst },
     maxWorkers: 2 * availableParallelism(),
     projects: [
       {
