@@ -233,6 +233,13 @@ const points = {
     'apply.directory-removed': 'the exchange directory is gone; the row says nothing',
     'apply.row-committed': 'the row says that the result was taken',
   },
+  'Picking (the command `pick`)': {
+    'pick.committed': 'the commits are there; nothing points to them',
+    'pick.index-filled': 'the files are in place, and the index that goes with them is in the lock',
+    'pick.head-moved': 'HEAD has the commit; the index is as it was',
+    'pick.index-moved': 'so has the index; the journal is still there',
+    'pick.row-committed': 'the row says that the result was taken',
+  },
   'Exchanging working files': {
     'exchange.taken-away': 'a file is out of its place, and none is in it',
     'exchange.put': 'a file is in its place',

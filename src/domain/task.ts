@@ -252,7 +252,7 @@ export interface WorktreePlace {
 }
 
 /** That the result was taken home: how, when, and to where. */
-export type Taken = (TakenPlace & { readonly how: 'applied' | 'branched' }) | HandOff
+export type Taken = (TakenPlace & { readonly how: 'applied' | 'branched' | 'picked' }) | HandOff
 
 interface TakenPlace {
   /** Milliseconds since 1970. */

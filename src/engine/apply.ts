@@ -28,8 +28,8 @@ export interface ApplyWish {
   readonly target: Checkout
   readonly mode: ApplyMode
   readonly isStopped: () => boolean
-  /** Told of each application that had been killed half-way here, and is taken back first. */
-  readonly onMended: (task: TaskId) => void
+  /** Told of each application that had been killed half-way here, and is put right first. */
+  readonly onMended: (application: Application) => void
 }
 
 /** `nothing`: the agent changed no file. */
@@ -97,10 +97,15 @@ async function listFollowed(
 function refuseInterrupted(target: Checkout, applications: Applications): void {
   const interrupted = applications.findInterrupted(target)
   if (interrupted === undefined) return
+  const { task, isPick } = interrupted
   throw new AppError(
     'operation_in_progress',
-    `an apply of ${interrupted.task} to ${target.place.root} was killed half-way`,
-    { hint: `take it back first: holdfast apply --undo ${interrupted.task}` },
+    `${isPick ? 'a pick' : 'an apply'} of ${task} to ${target.place.root} was killed half-way`,
+    {
+      hint: isPick
+        ? `give that command again: holdfast pick ${task}`
+        : `take it back first: holdfast apply --undo ${task}`,
+    },
   )
 }
 
@@ -139,7 +144,7 @@ export async function mend(
   const interrupted = applications.findInterrupted(target)
   if (interrupted !== undefined) {
     await takeBack(interrupted, target, ports)
-    onMended(interrupted.task)
+    onMended(interrupted)
   }
   for (const application of applications.list(id)) {
     if (application.isWhole || application.root !== target.place.root) continue
@@ -152,9 +157,9 @@ export async function takeBack(
   target: Checkout,
   ports: ApplyPorts,
 ): Promise<readonly FileChange[]> {
-  const { task, root, number, isHandBack } = application
+  const { task, root, number, isHandBack, isPick } = application
   const files = await ports.applications.undo(application, target)
-  if (!isHandBack) await recordGivenBack(task, { root, number }, ports)
+  if (!isHandBack && !isPick) await recordGivenBack(task, { root, number }, ports)
   return files
 }
 

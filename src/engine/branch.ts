@@ -36,13 +36,7 @@ export async function branchTask(
   const { commit: result, files: changed } = requireResult(task)
   const { id, base, repo } = task.request
   if (changed === 0) throw new AppError('no_result', `${id} changed nothing`)
-  const asked =
-    new TextDecoder()
-      .decode(await files.readPrompt(id))
-      .trim()
-      .split('\n')[0] ?? ''
-  const title = shorten(asked === '' ? task.request.name : asked)
-  const message = `${title}\n\nHoldfast-Task: ${id}`
+  const { title, message } = await describeCommit(task, files)
   const { commonDir } = repo
   const order = { commonDir, base, result, name, message, withBaseChanges }
   const made = await worktrees.makeBranch(order)
@@ -51,6 +45,17 @@ export async function branchTask(
     await store.recordTaken(id, taken, `branch ${name}`, clock.now())
   }
   return { name, ...made, title }
+}
+
+/** `title`: the first line of what was asked. */
+export async function describeCommit(
+  { request: { id, name } }: Task,
+  files: TaskFiles,
+): Promise<{ readonly title: string; readonly message: string }> {
+  const prompt = new TextDecoder().decode(await files.readPrompt(id))
+  const asked = prompt.trim().split('\n')[0] ?? ''
+  const title = shorten(asked === '' ? name : asked)
+  return { title, message: `${title}\n\nHoldfast-Task: ${id}` }
 }
 
 function shorten(text: string): string {

@@ -25,7 +25,7 @@ export async function undoTask(
 ): Promise<Undone> {
   const { id } = task.request
   const { applications, worktrees } = ports
-  const all = applications.list(id).filter(({ isHandBack }) => !isHandBack)
+  const all = applications.list(id).filter(isOfApply)
   const { taken } = task
   // All but the row had been taken back when that was killed.
   if (all.length === 0 && taken !== null && taken.number !== null) {
@@ -42,13 +42,15 @@ export async function undoTask(
     if (isOther) await takeBack(interrupted, target, ports)
     const newest = applications
       .list(id)
-      .findLast(application => application.root === root && !application.isHandBack)
+      .findLast(application => application.root === root && isOfApply(application))
     if (newest === undefined) {
       throw new AppError('not_applied', `${id} is no longer applied to ${root}`)
     }
     return { root, files: await takeBack(newest, target, ports) }
   })
 }
+
+const isOfApply = ({ isHandBack, isPick }: Application) => !isHandBack && !isPick
 
 /** Session and files go back together. */
 function refuseHandedOff({ request: { id }, taken }: Task, number: number): void {
@@ -86,6 +88,11 @@ function chooseApplication(
 function refuseNotOurs({ request: { id, workplace }, taken }: Task): void {
   const isInPlace = workplace.kind === 'borrowed'
   if (!isInPlace && taken === null) return
+  if (taken?.how === 'picked') {
+    throw new AppError('not_applied', `${id} was picked in ${taken.where}: it is in commits`, {
+      hint: 'git revert takes them back; or git reset --keep to the one before them',
+    })
+  }
   const how = isInPlace
     ? `${id} worked in place, in ${workplace.path}`
     : `what ${id} changed was found in ${taken?.where}, and not written by an apply`

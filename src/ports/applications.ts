@@ -1,7 +1,7 @@
 /**
  * Applying a result: merging a task's delta into the working files of a checkout of the user's, and
  * taking that back. Working files are all that is written: never the index, HEAD, a branch or the
- * stash. Every application is written down before the first file is touched, so that one that was
+ * stash, but by `pick`, which is asked for just that. Every application is written down before the first file is touched, so that one that was
  * killed half-way can be taken back to the byte.
  */
 import type { CommitId, TaskId } from '../domain/ids.ts'
@@ -51,6 +51,35 @@ export type ApplyOutcome =
       readonly conflicts: readonly Conflict[]
     }
 
+/** The result as commits on top of HEAD: the agent's own, where there are any that stand alone. */
+export interface PickOrder {
+  readonly task: TaskId
+  readonly base: Base
+  readonly result: CommitId
+  /** Of the commit, where the agent has not committed itself. */
+  readonly message: string
+  /** Of the task's own repository. */
+  readonly target: Checkout
+  readonly isStopped: () => boolean
+}
+
+export type PickOutcome =
+  /** HEAD has all that the result changes. */
+  | { readonly kind: 'in_place' }
+  | {
+      readonly kind: 'picked'
+      readonly commit: CommitId
+      /** How many were made. */
+      readonly commits: number
+      /** Where HEAD was before. */
+      readonly from: CommitId
+      /** The one that moved along; null: HEAD is detached. */
+      readonly branch: string | null
+      readonly files: readonly FileChange[]
+      /** Whether something else is staged: `git reset` would unstage it. */
+      readonly hasStaged: boolean
+    }
+
 /** One time that a result was applied to a checkout, and not taken back. */
 export interface Application {
   readonly task: TaskId
@@ -62,6 +91,8 @@ export interface Application {
   readonly at: number
   /** What the user had made of the result, applied to the worktree; else the result. */
   readonly isHandBack: boolean
+  /** It moves HEAD along. Only one that was killed half-way is ever listed. */
+  readonly isPick: boolean
   /** False: it was killed half-way, or the taking back of it was. */
   readonly isWhole: boolean
 }
@@ -83,11 +114,18 @@ export interface Applications {
    * `capture_failed`.
    */
   apply(order: ApplyOrder): Promise<ApplyOutcome>
+  /**
+   * Commits base → result onto HEAD of the target: HEAD moves by compare and swap, and index and
+   * working files move along at exactly the paths that differ; nothing else does, staged or not. All
+   * or nothing. Inside `withTarget`, with nothing interrupted. Refuses as `apply` does, and with
+   * `conflict`, and with `refused_in_state` where one of these paths has changes of the user's.
+   */
+  pick(order: PickOrder): Promise<PickOutcome>
   /** The applications of a task that stand, oldest first, interrupted ones too. */
   list(task: TaskId): readonly Application[]
   /**
    * Brings every file that the application wrote back to what it was before, finishes one that was
-   * interrupted in the same way, and forgets it. Refuses with `changed_since`, naming the paths, if
+   * interrupted in the same way, and forgets it. A pick that had moved HEAD is ended instead. Refuses with `changed_since`, naming the paths, if
    * a file is no longer as it was written; then nothing is touched. Inside `withTarget`.
    */
   undo(application: Application, target: Checkout): Promise<readonly FileChange[]>

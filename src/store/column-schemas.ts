@@ -190,7 +190,7 @@ const state = z.discriminatedUnion('name', [
 
 const takenPlace = { at: z.number(), where: z.string(), number: z.nullable(z.number()) }
 const taken = z.union([
-  z.object({ how: z.enum(['applied', 'branched']), ...takenPlace }),
+  z.object({ how: z.enum(['applied', 'branched', 'picked']), ...takenPlace }),
   z.object({
     how: z.enum(['handed_off', 'handed_back']),
     ...takenPlace,

@@ -300,6 +300,24 @@ export const applyView = z.object({
   taken: z.nullable(z.string()),
 })
 
+export const pickView = z.object({
+  id: z.string(),
+  /** The top of the checkout. */
+  to: z.string(),
+  /** `in_place`: HEAD had all of it. */
+  state: z.enum(['picked', 'in_place']),
+  /** What HEAD is now, and how many commits that are; null: it is as it was. */
+  commit: z.nullable(z.string()),
+  commits: z.number(),
+  /** What HEAD was. */
+  from: z.nullable(z.string()),
+  /** The branch that moved along; null: HEAD is detached, or did not move. */
+  branch: z.nullable(z.string()),
+  files: z.array(z.object({ path: z.string(), change: z.enum(['added', 'modified', 'deleted']) })),
+  /** The command that takes it back. */
+  undo: z.nullable(z.string()),
+})
+
 export const handoffView = z.object({
   id: z.string(),
   /** `local`: to a checkout of yours; `worktree`: back to that of the task. */
@@ -476,6 +494,7 @@ export const views = {
   result: resultView,
   diff: diffView,
   apply: applyView,
+  pick: pickView,
   handoff: handoffView,
   doctor: doctorView,
   agents: agentsView,
@@ -497,6 +516,7 @@ export type GcView = z.infer<typeof gcView>
 export type UnreadableView = z.infer<typeof unreadableView>
 export type WorkerView = z.infer<typeof workerView>
 export type ResultView = z.infer<typeof resultView>
+export type PickView = z.infer<typeof pickView>
 export type ApplyView = z.infer<typeof applyView>
 export type HandoffView = z.infer<typeof handoffView>
 export type DoctorView = z.infer<typeof doctorView>

@@ -5,6 +5,7 @@
 import { mkdirSync } from 'node:fs'
 import { AppError, messageOf } from '../domain/errors.ts'
 import type { ApplyOutcome } from '../ports/applications.ts'
+import type { Checkout } from '../ports/worktrees.ts'
 import type { PathConflict } from './conflicts.ts'
 import { readEarlier } from './earlier.ts'
 import { Edited } from './exchange.ts'
@@ -48,7 +49,7 @@ export async function applyResult(git: Git, applying: Applying): Promise<ApplyOu
     await writeApplication(git, applying, plan)
     return { kind: 'applied', files, conflicts: describeConflicts(merge.conflicts) }
   } catch (error) {
-    throw explained(error, applying)
+    throw explained(error, target)
   } finally {
     clearScratch(directory, target.place.root)
   }
@@ -58,9 +59,9 @@ function describeConflicts(conflicts: readonly PathConflict[]) {
   return conflicts.map(({ path, why }) => ({ path: pathBytes(path).toString('utf8'), why }))
 }
 
-function explained(error: unknown, { order }: Applying): unknown {
+/** Why nothing was written, in words for whoever asked. */
+export function explained(error: unknown, { place: { root } }: Checkout): unknown {
   if (error instanceof AppError) return error
-  const { root } = order.target.place
   if (error instanceof Edited) {
     return new AppError(
       'changed_since',

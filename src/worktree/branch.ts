@@ -97,7 +97,7 @@ async function replay(git: Git, place: GitPlace, base: Base, result: CommitId): 
 }
 
 /** The newest of the commits that the agent made itself, where all of them are its own work alone. */
-async function findOwnCommits(
+export async function findOwnCommits(
   git: Git,
   place: GitPlace,
   base: Base,
@@ -130,10 +130,10 @@ async function isSame(
   return stdout.toString('latin1').trim() === `${commit} ${parent}`
 }
 
-const HOLDFAST = { 'user.name': 'holdfast', 'user.email': 'holdfast@localhost' }
+export const HOLDFAST = { 'user.name': 'holdfast', 'user.email': 'holdfast@localhost' }
 
 /** In the name of the user whose branch it is; of ours where git knows no name. */
-async function commitTree(
+export async function commitTree(
   git: Git,
   place: GitPlace,
   tree: CommitId,
@@ -154,7 +154,7 @@ async function commitTree(
   }
 }
 
-async function resolve(git: Git, place: GitPlace, name: string): Promise<CommitId> {
+export async function resolve(git: Git, place: GitPlace, name: string): Promise<CommitId> {
   const { stdout } = await git.run(['rev-parse', '--verify', '--end-of-options', name], { place })
   return requireId(stdout.toString('latin1').trim())
 }
@@ -167,7 +167,7 @@ async function findRef(git: Git, place: GitPlace, ref: string): Promise<CommitId
   return parseCommitId(stdout.toString('latin1').trim())
 }
 
-function requireId(text: string): CommitId {
+export function requireId(text: string): CommitId {
   const id = parseCommitId(text)
   if (id === undefined) throw new Error(`git named no object: ${text}`)
   return id

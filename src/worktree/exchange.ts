@@ -82,7 +82,7 @@ function takeAway(root: string, { path, from, away }: Step, format: ObjectFormat
 }
 
 /** File systems without hard links, or without the right to make this one. */
-const NO_LINK = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK']
+export const NO_LINK = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK']
 
 function putInPlace(root: string, { path, to, source }: Step): void {
   if (to === null || source === null) return

@@ -19,22 +19,25 @@ import {
 import { join } from 'node:path'
 import * as z from 'zod/mini'
 import { AppError, messageOf } from '../domain/errors.ts'
-import { parseTaskId, type TaskId } from '../domain/ids.ts'
+import { type CommitId, parseCommitId, parseTaskId, type TaskId } from '../domain/ids.ts'
 import type { Application } from '../ports/applications.ts'
 import type { ObjectFormat } from './contents.ts'
 import { syncFile } from './durable-file.ts'
+import type { HeadMove } from './move-head.ts'
 import type { ExistingDirectory } from './obstacles.ts'
 import type { BytePath } from './paths.ts'
 import type { PlannedChange } from './plan-application.ts'
 import { makeStandingLook } from './standing.ts'
 
-export interface Journal extends Omit<Application, 'isWhole'> {
+export interface Journal extends Omit<Application, 'isWhole' | 'isPick'> {
   /** `writing` and `undoing`: some files may be as before, some as after. */
   readonly state: 'writing' | 'applied' | 'undoing'
   readonly format: ObjectFormat
   readonly changes: readonly PlannedChange[]
   readonly made: readonly BytePath[]
   readonly emptied: readonly ExistingDirectory[]
+  /** With the files HEAD moves, and once it has, they go only forward; null: it stays. */
+  readonly move: HeadMove | null
 }
 
 const bytePath = z.pipe(
@@ -46,6 +49,10 @@ const standing = z.nullable(
     z.object({ kind: z.literal('file'), object: z.string(), size: z.number(), mode: z.number() }),
     z.object({ kind: z.literal('link'), object: z.string() }),
   ]),
+)
+const commit = z.pipe(
+  z.string().check(z.refine(text => parseCommitId(text) !== undefined)),
+  z.transform(text => text as CommitId),
 )
 const journalFile = z.object({
   version: z.literal(1),
@@ -64,6 +71,8 @@ const journalFile = z.object({
   changes: z.array(z.object({ path: bytePath, before: standing, after: standing })),
   made: z.array(bytePath),
   emptied: z.array(z.object({ path: bytePath, mode: z.number() })),
+  // Journals of before have none.
+  move: z._default(z.nullable(z.object({ from: commit, commit })), null),
 })
 
 /**

@@ -46,7 +46,7 @@ export interface TargetCapture {
   readonly now: number
 }
 
-const EVERYTHING = {
+export const EVERYTHING = {
   changes: 'all',
   maxFiles: Number.POSITIVE_INFINITY,
   maxBytes: Number.POSITIVE_INFINITY,
@@ -109,7 +109,7 @@ export async function captureTarget(git: Git, capture: TargetCapture): Promise<T
   })
 }
 
-function refuseUnmerged({ entries }: StatusReport): void {
+export function refuseUnmerged({ entries }: StatusReport): void {
   const unmerged = entries.filter(entry => entry.kind === 'unmerged')
   if (unmerged.length === 0) return
   const paths = unmerged.slice(0, 5).map(entry => shownPath(entry.path))

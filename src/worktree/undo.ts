@@ -15,6 +15,7 @@ import {
   removeExchangeDirectory,
 } from './exchange-directory.ts'
 import type { Git } from './git.ts'
+import { dropStaleLock } from './index-lock.ts'
 import {
   clearScratch,
   type Journal,
@@ -23,6 +24,7 @@ import {
   removeJournal,
   saveJournal,
 } from './journal.ts'
+import { endMove, hasMoved } from './move-head.ts'
 import { type BytePath, pathBytes, shownPath } from './paths.ts'
 import { refOf } from './refs.ts'
 import { isObstacle, isSame, readStanding, type Standing } from './standing.ts'
@@ -42,16 +44,25 @@ export async function undoApplication(
   restoration: Restoration,
 ): Promise<readonly FileChange[]> {
   const { journal, target, directory } = restoration
+  const { move } = journal
   const mine = journalPath(directory, journal.number)
   const found = findExchangeDirectory(target)
   const isInterrupted =
     journal.state !== 'applied' && realPathOf(found?.journal ?? '') === realPathOf(mine)
   // What was interrupted before it moved anything, or after it had moved all of it back.
   if (journal.state !== 'applied' && !isInterrupted) {
-    await forget(git, restoration, undefined)
+    await forgetApplication(git, restoration, undefined)
     return []
   }
   let exchangeDirectory = isInterrupted ? found?.path : undefined
+  if (move !== null) {
+    dropStaleLock(target)
+    if (await hasMoved(git, target, move)) {
+      await endMove(git, target, move, directory)
+      await forgetApplication(git, restoration, exchangeDirectory)
+      return []
+    }
+  }
   const work = findWork(restoration, exchangeDirectory)
   if (exchangeDirectory === undefined) {
     // In this order: one that is being taken back, and has no such directory, is back.
@@ -62,7 +73,7 @@ export async function undoApplication(
   }
   await bringBack(git, restoration, work, exchangeDirectory)
   reach('undo.exchanged')
-  await forget(git, restoration, exchangeDirectory)
+  await forgetApplication(git, restoration, exchangeDirectory)
   return work.map(({ path, before, now }) => describeChange(path, now, before))
 }
 
@@ -149,9 +160,9 @@ async function bringBack(
 }
 
 /** Last of all: what says that there is something to bring back. */
-async function forget(
+export async function forgetApplication(
   git: Git,
-  { journal, target, directory }: Restoration,
+  { journal, target, directory }: Omit<Restoration, 'edited'>,
   exchangeDirectory: string | undefined,
 ): Promise<void> {
   clearScratch(directory, target.place.root)

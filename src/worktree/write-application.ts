@@ -2,7 +2,7 @@
  * Carries a plan out: all of it or nothing. First the journal, then the old contents, then the new
  * files beside, and only then is the first file moved.
  */
-import { chmodSync, constants, copyFileSync } from 'node:fs'
+import { chmodSync, constants, copyFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { reach } from '../domain/crash-points.ts'
 import { AppError, messageOf } from '../domain/errors.ts'
@@ -14,11 +14,13 @@ import { Edited, exchange, type Step } from './exchange.ts'
 import { makeExchangeDirectory, removeExchangeDirectory } from './exchange-directory.ts'
 import type { Git } from './git.ts'
 import { holdOldContents } from './hold-old-contents.ts'
+import { lockIndex } from './index-lock.ts'
 import { createJournal, type Journal, saveJournal } from './journal.ts'
+import { type HeadMove, moveHead } from './move-head.ts'
 import { pathOnDisk } from './paths.ts'
 import type { Plan } from './plan-application.ts'
 import { permissionsOf } from './standing.ts'
-import { undoApplication } from './undo.ts'
+import { forgetApplication, undoApplication } from './undo.ts'
 
 export interface Applying {
   readonly order: ApplyOrder
@@ -30,7 +32,18 @@ export interface Applying {
 /** Left free beside what is written. */
 const SPARE_BYTES = 16 * 1024 * 1024
 
-export async function writeApplication(git: Git, applying: Applying, plan: Plan): Promise<void> {
+/** What is written, and to where; of an `ApplyOrder`, or of a `PickOrder`. */
+export interface Writing extends Omit<Applying, 'order'> {
+  readonly order: Omit<ApplyOrder, 'result' | 'followed' | 'mode'>
+}
+
+/** With `move`: HEAD and index go along, and then there is nothing left that could be taken back. */
+export async function writeApplication(
+  git: Git,
+  applying: Writing,
+  plan: Plan,
+  move: HeadMove | null = null,
+): Promise<void> {
   const { order, directoryOf, clock } = applying
   const { task, base, target, isHandBack = false } = order
   const directory = directoryOf(task)
@@ -51,6 +64,7 @@ export async function writeApplication(git: Git, applying: Applying, plan: Plan)
     changes,
     made,
     emptied,
+    move,
   })
   try {
     reach('apply.journal-written')
@@ -62,8 +76,19 @@ export async function writeApplication(git: Git, applying: Applying, plan: Plan)
     if (copied !== journal) saveJournal(directory, copied)
     journal = copied
     reach('apply.files-copied')
+    using lock = move === null ? null : lockIndex(target)
     exchangeFiles(journal, plan, exchangeDirectory)
     reach('apply.exchanged')
+    if (move !== null && lock !== null) {
+      dropCopies(journal, exchangeDirectory)
+      await moveHead(git, target, move, {
+        lock,
+        scratch: directory,
+        reason: `holdfast pick ${task}`,
+      })
+      await forgetApplication(git, { journal, target, directory }, exchangeDirectory)
+      return
+    }
     saveJournal(directory, { ...journal, state: 'applied' })
     reach('apply.journal-closed')
     removeExchangeDirectory(exchangeDirectory)
@@ -74,7 +99,7 @@ export async function writeApplication(git: Git, applying: Applying, plan: Plan)
   }
 }
 
-function refuseFull({ order, freeBytes }: Applying, { changes }: Plan): void {
+function refuseFull({ order, freeBytes }: Writing, { changes }: Plan): void {
   const { root } = order.target.place
   const sizes = changes.map(({ after }) => (after?.kind === 'file' ? after.size : 0))
   const needed = sizes.reduce((sum, size) => sum + size, SPARE_BYTES)
@@ -106,6 +131,11 @@ function copyNewFiles(journal: Journal, { stage }: Plan, exchangeDirectory: stri
     return { ...change, after: { ...after, mode } }
   })
   return isAsPlanned ? journal : { ...journal, changes }
+}
+
+/** A file that loses its other name has changed, for git: not after the index knows it. */
+function dropCopies({ changes }: Journal, exchangeDirectory: string): void {
+  for (const index of changes.keys()) rmSync(copyOf(exchangeDirectory, index), { force: true })
 }
 
 function exchangeFiles(journal: Journal, { stage }: Plan, exchangeDirectory: string): void {

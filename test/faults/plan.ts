@@ -98,6 +98,16 @@ const CLEANING = pointsOf('Cleaning up before a worktree is put away')
 const SNAPSHOT = ['snapshot.ignored-kept', 'snapshot.taken', 'snapshot.recorded']
 const HAND_OFF_UNDO = ['hand-off.files-taken-back', 'hand-off.session-taken-back']
 const HAND_OFF = all('Handing off (the command `handoff`)', HAND_OFF_UNDO)
+/** Of the steps that a pick shares with others: half of its files, and all of them, are in place. */
+const PICKED = [
+  'apply.journal-written',
+  'apply.directory-made',
+  'exchange.taken-away',
+  'exchange.put',
+  'apply.exchanged',
+  'undo.directory-removed',
+  'undo.journal-removed',
+] as const
 const HAND_BACK_UNDO = 'hand-back.files-taken-back'
 const HAND_BACK = all('Handing back', [HAND_BACK_UNDO])
 const WORKTREE = all('Making a worktree', [
@@ -300,6 +310,7 @@ export const cases: readonly Case[] = [
   ...strikes('adopt', ['adopt.locked', 'adopt.recorded'], SELF),
   ...strikes('branch', pointsOf('Making a branch (the commands `branch` and `pr`)'), SELF),
   ...strikes('apply', pointsOf('Applying (the command `apply`)'), SELF),
+  ...strikes('picked', [...pointsOf('Picking (the command `pick`)'), ...PICKED], SELF),
   ...strikes('handed off', [...HAND_OFF, 'exchange.put', 'apply.row-committed'], SELF),
   ...strikes('handed off by doctor', HAND_OFF, SELF),
   ...strikes('hand-off taken back', [...HAND_OFF_UNDO, 'undo.journal-removed'], SELF),

@@ -809,6 +809,41 @@ ${DONE}`,
     },
     end: succeeded(FINISHED),
   },
+  picked: {
+    about: 'a result that is picked onto what was committed meanwhile, beside changes of all kinds',
+    repository: 'dirty',
+    steps: WORK + DONE,
+    async tell(scene) {
+      const id = await scene.submitted(TASK)
+      await scene.untilEnded(id)
+      const { stage } = scene
+      const git = (...words: string[]) => stage.git(...words)
+      const gitDir = join(stage.repo, '.git')
+      const index = join(gitDir, 'index')
+      const [before, start] = [readFileSync(index), git('rev-parse', 'HEAD').trim()]
+      git('commit', '--quiet', '--message=of the caller', '--', 'kept.txt')
+      const from = git('rev-parse', 'HEAD').trim()
+      const staged = git('diff', '--cached')
+      scene.strike.arm()
+      await untilDone(scene, ['pick', id])
+      requireFiles(scene, FINISHED)
+      const [changed, parent] = [
+        git('diff', 'HEAD', '--name-only'),
+        git('rev-parse', 'HEAD^').trim(),
+      ]
+      const isOne = parent === from && changed === 'staged.txt\n'
+      if (!isOne || git('diff', '--cached') !== staged) {
+        throw new Error(`half picked, onto ${parent}: ${changed}${git('status', '--porcelain')}`)
+      }
+      const left = readdirSync(gitDir).filter(name => /lock$|holdfast/.test(name))
+      if (left.length > 0) throw new Error(`left in the git directory: ${left}`)
+      git('read-tree', '-m', '-u', 'HEAD', from)
+      git('update-ref', 'HEAD', start)
+      writeFileSync(index, before)
+      return [id]
+    },
+    end: () => ({ ...succeeded(FINISHED)(), isRestored: true }),
+  },
   'handed off': handOffStory('a task that is handed off, and taken back', 'to', untilDone),
   'handed off by doctor': handOffStory(
     'the same, where somebody asks the doctor first',

@@ -13,14 +13,16 @@ export async function findApplicationTrouble(
   const all = (await files.list()).flatMap(({ task }) => applications.list(task))
   const interrupted = all.filter(({ isWhole }) => !isWhole)
   if (interrupted.length === 0) return [fine(CHECK, `${all.length}, all of them whole`)]
-  return interrupted.map(({ task, root, isHandBack }) => {
-    const what = isHandBack
-      ? `${task} was being handed back`
-      : `the result of ${task} was being applied`
-    const hint = isHandBack
-      ? `do it again: holdfast handoff ${task} --to worktree`
-      : `take it back: holdfast apply --undo ${task}`
-    const said = `${what} to ${root}, and that was killed half-way`
+  return interrupted.map(({ task, root, isHandBack, isPick }) => {
+    const [what, hint] = isHandBack
+      ? [`${task} was being handed back to`, `do it again: holdfast handoff ${task} --to worktree`]
+      : isPick
+        ? [`${task} was being picked in`, `there, do it again: holdfast pick ${task}`]
+        : [
+            `the result of ${task} was being applied to`,
+            `take it back: holdfast apply --undo ${task}`,
+          ]
+    const said = `${what} ${root}, and that was killed half-way`
     return trouble(CHECK, 'warning', said, { hint })
   })
 }

@@ -22,6 +22,7 @@ export const commands: Readonly<Record<string, () => Promise<Command>>> = {
   apply: async () => (await import('./commands/apply.ts')).apply as Command,
   handoff: async () => (await import('./commands/handoff.ts')).handoff as Command,
   branch: async () => (await import('./commands/branch.ts')).branch as Command,
+  pick: async () => (await import('./commands/pick.ts')).pick as Command,
   pr: async () => (await import('./commands/pr.ts')).pr as Command,
   agents: async () => (await import('./commands/agents.ts')).agents as Command,
   doctor: async () => (await import('./commands/doctor.ts')).doctor as Command,

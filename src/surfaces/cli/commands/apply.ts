@@ -6,10 +6,12 @@ import { hasEnded, type Task } from '../../../domain/task.ts'
 import { type Applied, applyTask } from '../../../engine/apply.ts'
 import { chooseTarget } from '../../../engine/choose-target.ts'
 import { undoTask } from '../../../engine/undo-apply.ts'
+import type { Application } from '../../../ports/applications.ts'
 import { systemClock } from '../../../system-clock.ts'
 import { detectCaller } from '../../caller.ts'
 import type { ApplyView } from '../../view.ts'
 import { type CommandContext, defineCommand, jsonFlag, requireWord } from '../command.ts'
+import { describeMended } from '../describe-mended.ts'
 import { requireTask } from '../find-task.ts'
 import type { Output } from '../output.ts'
 import { countConflicts, countFiles, showChanges } from '../show-changes.ts'
@@ -84,8 +86,7 @@ async function takeHome(
   if (hasEnded(task.state) && task.state.result !== null) tellLeftOut(task.state.result, output)
   // From here on a signal waits: until the first file is written it stops all, and then nothing.
   const { interrupted } = context
-  const onMended = (mended: string) =>
-    output.tell(`an apply of ${mended} that was killed half-way was taken back first`)
+  const onMended = (mended: Application) => output.tell(describeMended(mended))
   const wish = { target, mode, isStopped: () => interrupted.aborted, onMended }
   const applied = await applyTask(task, wish, ports)
   const taken = (await (await holdfast.store()).findTask(id))?.taken ?? null

@@ -9,9 +9,11 @@ import { findStay } from '../../../engine/find-stay.ts'
 import { type HandBackPorts, handBackTask, undoHandBack } from '../../../engine/hand-back.ts'
 import { handOffTask, undoHandOff } from '../../../engine/hand-off.ts'
 import type { SessionFate } from '../../../engine/move-session.ts'
+import type { Application } from '../../../ports/applications.ts'
 import { detectCaller } from '../../caller.ts'
 import type { HandoffView } from '../../view.ts'
 import { type CommandContext, defineCommand, jsonFlag, requireWord } from '../command.ts'
+import { describeMended } from '../describe-mended.ts'
 import { requireTask } from '../find-task.ts'
 import { callerEnvironment, putAwayPorts } from '../hand-in-ports.ts'
 import type { Output } from '../output.ts'
@@ -76,8 +78,7 @@ async function handoffPorts(context: CommandContext): Promise<HandBackPorts> {
 function wishOf(mode: Mode, context: CommandContext) {
   // From here on a signal waits: until the first file is written it stops all, and then nothing.
   const { interrupted, output } = context
-  const onMended = (mended: string) =>
-    output.tell(`an apply of ${mended} that was killed half-way was taken back first`)
+  const onMended = (mended: Application) => output.tell(describeMended(mended))
   const environment = agentEnvironment(callerEnvironment(context))
   return { mode, isStopped: () => interrupted.aborted, onMended, environment }
 }

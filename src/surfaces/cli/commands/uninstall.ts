@@ -157,9 +157,10 @@ function objectTo(
   return {
     objections: [
       ...untaken.map(describeUntaken),
-      ...interrupted.map(
-        ({ task, root }) =>
-          `${task} was being applied to ${root} when that was killed: holdfast apply ${task} --undo`,
+      ...interrupted.map(({ task, root, isPick }) =>
+        isPick
+          ? `${task} was being picked in ${root} when that was killed: there, holdfast pick ${task}`
+          : `${task} was being applied to ${root} when that was killed: holdfast apply ${task} --undo`,
       ),
       ...unreadable.map(({ id, problem }) => `${id} cannot be read: ${problem}`),
     ],

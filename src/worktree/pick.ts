@@ -1,0 +1,108 @@
+/**
+ * Picks a result: commits on top of HEAD, which no ref has yet; a look at the paths that they change,
+ * none of which may have changes of the user's; and only then files, HEAD and index.
+ */
+import { mkdirSync } from 'node:fs'
+import { reach } from '../domain/crash-points.ts'
+import { AppError } from '../domain/errors.ts'
+import type { CommitId } from '../domain/ids.ts'
+import type { PickOrder, PickOutcome } from '../ports/applications.ts'
+import type { Checkout } from '../ports/worktrees.ts'
+import { explained } from './apply.ts'
+import { clearExchangeDirectory } from './exchange-directory.ts'
+import type { Git, GitPlace } from './git.ts'
+import { clearScratch } from './journal.ts'
+import { directoriesAbove } from './obstacles.ts'
+import { type BytePath, shownPath } from './paths.ts'
+import { planApplication, refuseAtOnce } from './plan-application.ts'
+import { type RawDelta, readDelta } from './read-back.ts'
+import { replayOnto } from './replay-onto.ts'
+import { placeOf, readSource } from './source-status.ts'
+import type { StatusEntry } from './status.ts'
+import { EVERYTHING, refuseOperation, refuseUnmerged } from './target.ts'
+import { describeChange } from './undo.ts'
+import { type Applying, writeApplication } from './write-application.ts'
+
+export interface Picking extends Omit<Applying, 'order'> {
+  readonly order: PickOrder
+}
+
+/** See `Applications.pick`. */
+export async function pickResult(git: Git, picking: Picking): Promise<PickOutcome> {
+  const { order, directoryOf } = picking
+  const { task, target } = order
+  const directory = directoryOf(task)
+  refuseOperation(target)
+  const scratch = clearScratch(directory, target.place.root)
+  clearExchangeDirectory(target, directory)
+  mkdirSync(scratch, { mode: 0o700 })
+  try {
+    const place = placeOf(target)
+    const commit = await replayOnto(git, place, order, target.head)
+    reach('pick.committed')
+    const delta = await readDelta(git, place, ['diff-tree', '-r'], [target.head, commit])
+    if (delta.size === 0) return { kind: 'in_place' }
+    const merge = { place, before: target.head, after: commit, delta, conflicts: [], untracked: [] }
+    refuseAtOnce(merge, target.place.root)
+    const hasStaged = await refuseDirty(git, order, delta, scratch)
+    const plan = await planApplication(git, merge, target, scratch)
+    const outcome = await describe(git, place, target.head, commit)
+    await writeApplication(git, picking, plan, { from: target.head, commit })
+    const files = plan.changes.map(({ path, before, after }) => describeChange(path, before, after))
+    return { kind: 'picked', ...outcome, files, hasStaged }
+  } catch (error) {
+    throw explained(error, target)
+  } finally {
+    clearScratch(directory, target.place.root)
+  }
+}
+
+/** Refuses where a path that is to change has changes already. Whether anything else is staged. */
+async function refuseDirty(
+  git: Git,
+  { task, target }: PickOrder,
+  delta: RawDelta,
+  scratch: string,
+): Promise<boolean> {
+  const { status } = await readSource(git, target, EVERYTHING, scratch, () => undefined)
+  refuseUnmerged(status)
+  refuseMoved(target, status.head)
+  const above = new Set([...delta.keys()].flatMap(directoriesAbove))
+  const isTouched = (path: BytePath) =>
+    delta.has(path) || above.has(path) || directoriesAbove(path).some(one => delta.has(one))
+  const dirty = status.entries.filter(({ path }) => isTouched(path))
+  if (dirty.length === 0) return status.entries.some(isStaged)
+  const named = dirty.slice(0, 5).map(entry => `${shownPath(entry.path)} (${describeDirt(entry)})`)
+  const more = dirty.length > named.length ? ` and ${dirty.length - named.length} more` : ''
+  throw new AppError(
+    'refused_in_state',
+    `nothing was picked: you have changes of your own in ${named.join(', ')}${more}`,
+    {
+      hint: `commit or stash them first; into the files as they are: holdfast apply ${task}; if that is what is there: holdfast apply --undo ${task}`,
+    },
+  )
+}
+
+function refuseMoved({ head, place }: Checkout, now: CommitId | null): void {
+  if (now === head) return
+  throw new AppError('changed_since', `HEAD of ${place.root} moved meanwhile`, {
+    hint: 'try again',
+  })
+}
+
+const isStaged = (entry: StatusEntry) => entry.kind === 'tracked' && entry.staged !== '.'
+
+function describeDirt(entry: StatusEntry): string {
+  if (entry.kind !== 'tracked') return entry.kind
+  return entry.staged === '.' ? 'not staged' : 'staged'
+}
+
+async function describe(git: Git, place: GitPlace, from: CommitId, commit: CommitId) {
+  const counted = await git.run(['rev-list', '--count', `${from}..${commit}`], { place })
+  const named = await git.run(['symbolic-ref', '--quiet', '--short', 'HEAD'], {
+    place,
+    answers: [1],
+  })
+  const branch = named.status === 0 ? named.stdout.toString('utf8').trim() : null
+  return { from, commit, commits: Number(counted.stdout.toString('latin1')), branch }
+}
