@@ -16,7 +16,7 @@ import type { Git } from './git.ts'
 import { holdOldContents } from './hold-old-contents.ts'
 import { lockIndex } from './index-lock.ts'
 import { createJournal, type Journal, saveJournal } from './journal.ts'
-import { type HeadMove, moveHead } from './move-head.ts'
+import { type HeadMove, hasMoved, moveHead } from './move-head.ts'
 import { pathOnDisk } from './paths.ts'
 import type { Plan } from './plan-application.ts'
 import { permissionsOf } from './standing.ts'
@@ -155,16 +155,22 @@ async function takeBack(
   git: Git,
   restoration: Parameters<typeof undoApplication>[1],
   reason: unknown,
-): Promise<never> {
-  const { task } = restoration.journal
+): Promise<void> {
+  const { target, journal } = restoration
+  const { task, move } = journal
   try {
     await undoApplication(git, restoration)
   } catch (error) {
-    throw new AppError(
-      'changed_since',
-      `${messageOf(reason)}; and what was written could not all be taken back: ${messageOf(error)}`,
-      { hint: `holdfast apply --undo ${task}`, cause: reason },
-    )
+    const [what, command] =
+      move === null
+        ? ['what was written could not all be taken back', `apply --undo ${task}`]
+        : ['it could neither be ended nor taken back', `pick ${task}`]
+    throw new AppError('changed_since', `${messageOf(reason)}; and ${what}: ${messageOf(error)}`, {
+      hint: `holdfast ${command}`,
+      cause: reason,
+    })
   }
+  // Once HEAD has moved it is ended instead: then all of it was done, whatever had failed.
+  if (move !== null && (await hasMoved(git, target, move))) return
   throw reason
 }

@@ -87,6 +87,44 @@ test('commits that the agent made itself are kept, with what it left uncommitted
   expect(changesOf(house, 'and-more')).toBe('A\ta.txt\nA\tb.txt')
 })
 
+test('pick commits the change onto HEAD beside what is uncommitted, and says how to undo it', async () => {
+  const house = new House()
+  house.write('mine.txt', 'untracked by the caller\n')
+  const id = await worked(
+    house,
+    'echo agent >> kept.txt; echo new > new.txt; echo agent >> mine.txt',
+  )
+  house.write('later.txt', 'later\n')
+  house.git('add', 'later.txt')
+  const here = { directory: house.repo }
+  // It goes on from what no commit has.
+  const refused = await house.run(['pick', id], here)
+  expect([refused.code, refused.stderr]).toEqual([5, expect.stringContaining('mine.txt')])
+  house.git('add', 'mine.txt')
+  house.git('commit', '--quiet', '--message=mine', '--', 'mine.txt')
+  const from = house.git('rev-parse', 'HEAD').trim()
+  const { code, stdout, stderr } = await house.run(['pick', id], here)
+  expect([code, stdout]).toEqual([0, 'modified  kept.txt\nmodified  mine.txt\nadded     new.txt\n'])
+  expect(stderr).toContain(`picking in ${house.repo}`)
+  expect(house.git('diff', '--name-status', from, 'HEAD').trim()).toBe(
+    'M\tkept.txt\nM\tmine.txt\nA\tnew.txt',
+  )
+  expect(house.git('status', '--porcelain').trim()).toBe('A  later.txt')
+  expect((await house.task(id)).taken).not.toBeNull()
+  expect(JSON.parse(await house.ok(['pick', id, '--json'], here))).toMatchObject({
+    state: 'in_place',
+    to: house.repo,
+    undo: null,
+  })
+  const undo = /to undo it: (.*)/.exec(stderr)?.[1] ?? ''
+  execFileSync('sh', ['-ec', undo], { cwd: house.repo })
+  expect(house.git('rev-parse', 'HEAD').trim()).toBe(from)
+  expect(house.git('status', '--porcelain').trim()).toBe('A  later.txt')
+  const again = JSON.parse(await house.ok(['pick', id, '--json', '--to', house.repo]))
+  expect(again).toMatchObject({ state: 'picked', commits: 1, from, branch: 'trunk' })
+  expect(again.commit).toBe(house.git('rev-parse', 'HEAD').trim())
+})
+
 test('what cannot be a branch is refused', async () => {
   const house = new House()
   const nothing = await worked(house, 'true')
