@@ -12,7 +12,8 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
+import { afterEach, expect, test } from 'vitest'
+import { type CrashPoint, onReach } from '../../src/domain/crash-points.ts'
 import { makeTaskId, type TaskId, worktreeIdOf } from '../../src/domain/ids.ts'
 import type { Task } from '../../src/domain/task.ts'
 import { applyTask } from '../../src/engine/apply.ts'
@@ -102,6 +103,17 @@ async function makeHouse() {
       ),
     }),
   }
+}
+
+afterEach(() => onReach(() => undefined))
+
+/** A failure at a step, once. */
+function failAt(point: CrashPoint): void {
+  onReach(reached => {
+    if (reached !== point) return
+    onReach(() => undefined)
+    throw new Error(`failed at ${point}`)
+  })
 }
 
 const LINES = 'one\ntwo\nthree\nfour\nfive\nsix\nseven\n'
@@ -328,5 +340,43 @@ test('the agent’s own commits are kept, on a HEAD that is detached and has gon
   expect(git('rev-parse', branch).trim()).toBe(start)
   expect(git('status', '--porcelain')).toBe('')
   expect(readFileSync(join(repo, 'rest'), 'utf8')).toBe('left over\n')
+  await house.holdfast.close()
+})
+
+test('what fails before HEAD has moved leaves all as it was; what fails after, is done', async () => {
+  const house = await makeHouse()
+  const { run, pick, look, write, git, head, everything } = house
+  const task = await run(tree => by(tree, { file: 'by the agent\n', new: 'new\n' }))
+  write({ 'staged.txt': 'staged\n' })
+  git('add', 'staged.txt')
+  const [before, from] = [everything(), head()]
+  for (const point of ['exchange.put', 'apply.exchanged', 'pick.index-filled'] as const) {
+    failAt(point)
+    await expect(pick(task)).rejects.toThrow(point)
+    expect(everything()).toEqual(before)
+  }
+  // Somebody else commits at the last moment.
+  onReach(point => {
+    if (point === 'pick.index-filled') git('update-ref', 'HEAD', other)
+  })
+  const other = git('commit-tree', '-p', from, '-m', 'other', 'HEAD^{tree}').trim()
+  await expect(pick(task)).rejects.toMatchObject({ code: 'changed_since' })
+  expect(head()).toBe(other)
+  onReach(() => undefined)
+  git('update-ref', 'HEAD', from)
+  expect(everything()).toEqual(before)
+  expect((await look(task.request.id)).taken).toBeNull()
+
+  for (const point of ['pick.head-moved', 'pick.index-moved', 'undo.ref-dropped'] as const) {
+    failAt(point)
+    expect(await pick(task)).toMatchObject({ kind: 'picked', from, commit: head() })
+    expect(git('status', '--porcelain').trim()).toBe('A  staged.txt')
+    expect([everything().leftovers, house.ports.applications.list(task.request.id)]).toEqual([
+      [],
+      [],
+    ])
+    git('read-tree', '-m', '-u', 'HEAD', from)
+    git('update-ref', 'HEAD', from)
+  }
   await house.holdfast.close()
 })
