@@ -1,8 +1,8 @@
 /**
  * Applying a result: merging a task's delta into the working files of a checkout of the user's, and
  * taking that back. Working files are all that is written: never the index, HEAD, a branch or the
- * stash, but by `pick`, which is asked for just that. Every application is written down before the first file is touched, so that one that was
- * killed half-way can be taken back to the byte.
+ * stash, but by `pick`, which is asked for just that. Every application is written down before the
+ * first file is touched, so that one that was killed half-way can be taken back to the byte.
  */
 import type { CommitId, TaskId } from '../domain/ids.ts'
 import type { Base } from '../domain/task.ts'
@@ -125,8 +125,9 @@ export interface Applications {
   list(task: TaskId): readonly Application[]
   /**
    * Brings every file that the application wrote back to what it was before, finishes one that was
-   * interrupted in the same way, and forgets it. A pick that had moved HEAD is ended instead. Refuses with `changed_since`, naming the paths, if
-   * a file is no longer as it was written; then nothing is touched. Inside `withTarget`.
+   * interrupted in the same way, and forgets it. A pick that had moved HEAD is ended instead.
+   * Refuses with `changed_since`, naming the paths, if a file is no longer as it was written; then
+   * nothing is touched. Inside `withTarget`.
    */
   undo(application: Application, target: Checkout): Promise<readonly FileChange[]>
 }

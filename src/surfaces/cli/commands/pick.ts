@@ -1,5 +1,4 @@
 import { resolve } from 'node:path'
-import { AppError } from '../../../domain/errors.ts'
 import { parseTaskId } from '../../../domain/ids.ts'
 import { hasEnded, type Task } from '../../../domain/task.ts'
 import { chooseTarget } from '../../../engine/choose-target.ts'
@@ -9,12 +8,12 @@ import { detectCaller } from '../../caller.ts'
 import type { PickView } from '../../view.ts'
 import { type CommandContext, defineCommand, jsonFlag, requireWord } from '../command.ts'
 import { describeMended } from '../describe-mended.ts'
-import { exitCodes, signalExitCode } from '../exit-codes.ts'
 import { requireTask } from '../find-task.ts'
 import { branchPorts } from '../hand-in-ports.ts'
 import type { Output } from '../output.ts'
 import { countFiles, showChanges } from '../show-changes.ts'
 import { tellLeftOut } from '../untaken.ts'
+import { writeAndTell } from '../write-and-tell.ts'
 
 const usage = 'pick TASK [--to DIR]'
 
@@ -40,20 +39,8 @@ export const pick = defineCommand({
     // From here on a signal waits: until the first file is written it stops all, and then nothing.
     const onMended = (mended: Application) => output.tell(describeMended(mended))
     const wish = { target, isStopped: () => interrupted.aborted, onMended }
-    let outcome: PickOutcome
-    try {
-      outcome = await pickTask(task, wish, ports)
-    } catch (error) {
-      if (!(error instanceof AppError) || !interrupted.aborted) throw error
-      output.tell(error.message)
-      return signalExitCode(Number(interrupted.reason))
-    }
-    const view = viewPicked(task.request.id, root, outcome)
-    if (given.json === true) output.writeJson(view)
-    else show(view, output)
-    if (!interrupted.aborted) return exitCodes.done
-    output.tell('interrupted, but too late: this was done')
-    return signalExitCode(Number(interrupted.reason))
+    const work = async () => viewPicked(task.request.id, root, await pickTask(task, wish, ports))
+    return await writeAndTell(work, given.json === true, show, context)
   },
 })
 
