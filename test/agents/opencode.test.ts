@@ -1,16 +1,19 @@
-/** The adapter against the real OpenCode, pinned, with the scripted model behind it; offline. */
+/**
+ * The adapter against the real OpenCode, pinned, with the scripted model behind it; offline. What the
+ * matrix plays with Holdfast around it is not played again: each start of OpenCode takes 10 s.
+ */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { opencode } from '../../src/agents/opencode/agent.ts'
 import { writeOpenCodeHome } from '../../src/demo/scripted-model/opencode-home.ts'
-import { say, shell, type Turn, usageLimit } from '../../src/demo/scripted-model/script.ts'
+import { say, shell, type Turn } from '../../src/demo/scripted-model/script.ts'
 import type { SessionId } from '../../src/domain/ids.ts'
 import { confinedTest } from '../confined.ts'
 import { useAgentHouse } from './agent-house.ts'
 
 const house = useAgentHouse(opencode, 'opencode', writeOpenCodeHome)
-const { run, start, there } = house
+const { run, there } = house
 
 const turnsAsked = () => house.model.requests.filter(({ answer }) => typeof answer === 'object')
 const newest = () => turnsAsked().at(-1)
@@ -53,7 +56,6 @@ describe('a turn', () => {
   })
 
   it.each<[string, Turn, string, RegExp]>([
-    ['a model error', httpError(400, 'bad shape'), 'model_error', /^400 bad shape/],
     ['a refused key', httpError(401, 'bad key'), 'auth', /^401/],
     ['too many requests', httpError(429, 'slow', { 'retry-after': '0' }), 'rate_limited', /^429/],
   ])('fails by %s', async (_name, turn, code, words) => {
@@ -77,54 +79,9 @@ describe('a turn', () => {
     expect(end.outcome.kind).toBe('succeeded')
     expect(end.translation.answer).toContain('Here again.')
   })
-
-  it('sleeps through a usage limit; whoever ends that is told of the limit', async () => {
-    const sleeping = await start([usageLimit(Date.now() + 3_600_000)])
-    await expect.poll(() => turnsAsked().length, { timeout: 120_000 }).toBe(1)
-    await expect.poll(() => sleeping.stderr(), { timeout: 120_000 }).toContain('Rate limit reached')
-    sleeping.child.kill('SIGKILL')
-    const end = await sleeping.ended
-    expect(end.events).toEqual([])
-    expect(end.outcome).toMatchObject({
-      failure: { message: expect.stringContaining('Rate limit reached') },
-    })
-    // Its provider's words say when; OpenCode does not.
-    expect(end.outcome).toMatchObject({ kind: 'limited', resetsAt: expect.any(Number) })
-  })
-
-  it('that hangs is silent, and may be ended and taken up again', async () => {
-    const hanging = await start([shell('echo 1 > one.txt'), { kind: 'hang' }])
-    await expect.poll(() => turnsAsked().length, { timeout: 120_000 }).toBe(2)
-    hanging.child.kill('SIGTERM')
-    const end = await hanging.ended
-    expect(end.outcome).toMatchObject({ kind: 'interrupted', failure: { code: 'agent_crashed' } })
-    const second = await run([say('Back.')], { resume: end.translation.session })
-    expect(second.outcome.kind).toBe('succeeded')
-  })
 })
 
 describe('a session', () => {
-  it('is resumed after OpenCode was killed in the middle of a command, with its history', async () => {
-    // The command outlives OpenCode (its shell is a process session of its own): it ends by itself.
-    const waiting = 'touch started; until [ -e ended ]; do sleep 0.01; done; touch over'
-    const killed = await start([shell(waiting)], { prompt: 'the word is BLUEBERRY' })
-    await expect.poll(() => there('started'), { timeout: 120_000 }).toBe(true)
-    await expect.poll(() => killed.events.length, { timeout: 120_000 }).toBeGreaterThan(0)
-    killed.child.kill('SIGKILL')
-    const first = await killed.ended
-    writeFileSync(join(house.workspace, 'ended'), '')
-    expect(first.outcome).toMatchObject({
-      kind: 'interrupted',
-      failure: { code: 'agent_crashed', message: expect.stringContaining('killed by signal 9') },
-    })
-    const { session } = first.translation
-    const second = await run([say('Back.')], { resume: session })
-    expect(second.outcome.kind).toBe('succeeded')
-    expect(second.translation).toMatchObject({ session, answer: 'Back.' })
-    expect(history()).toContain('BLUEBERRY')
-    expect(newest()?.conversation?.userTexts.at(-1)).toMatch(/^You were interrupted \(a test\)/)
-  })
-
   it('that is unknown is lost, and not waited for', async () => {
     const end = await run([say('never')], { resume: 'ses_00000000000000000000000000' as SessionId })
     expect(end.outcome).toMatchObject({ kind: 'interrupted', failure: { code: 'session_lost' } })
@@ -145,18 +102,6 @@ describe('a session', () => {
 })
 
 describe('permissions', () => {
-  it('that its user denies stay denied, and are told', async () => {
-    await house.furnish({ permission: { bash: { '*': 'allow', 'touch *': 'deny' } } })
-    const end = await run([shell('touch made.txt'), say('It was refused.')])
-    expect(end.outcome.kind).toBe('succeeded')
-    expect(there('made.txt')).toBe(false)
-    expect(end.events).toContainEqual({
-      kind: 'action_refused',
-      action: 'touch made.txt',
-      why: expect.stringContaining('a rule which prevents'),
-    })
-  })
-
   it('that would be asked for are given', async () => {
     await house.furnish({ permission: { bash: 'ask' } })
     const end = await run([shell('touch made.txt'), say('Made.')])
