@@ -165,6 +165,8 @@ const points = {
   },
   Retiring: {
     'snapshot.ignored-kept': 'ignored files are beside the snapshot that is to be',
+    'snapshot.submodule-held': 'what a submodule borrows is held by a ref of its own repository',
+    'snapshot.submodules-kept': 'submodules are beside the snapshot that is to be',
     'snapshot.taken': 'the state of the worktree is held by a ref',
     'snapshot.recorded': 'and its row says so',
     'retire.proven': 'all that is in the worktree is in the result',
@@ -185,6 +187,7 @@ const points = {
   },
   Restoring: {
     'restore.planned': 'the row of the worktree says where it will stand',
+    'restore.submodules-placed': 'what was kept of its submodules is in it',
     'restore.made': 'the worktree stands again',
     'restore.recorded': 'and its row says so',
   },

@@ -71,7 +71,8 @@ async function captureChanges(
       hint: 'try again',
     })
   }
-  const inner = await captureSubmodules(git, checkout, gitlinks, () => order, captureSubmodule)
+  const paths = capture.withoutSubmodules === true ? [] : gitlinks
+  const inner = await captureSubmodules(git, checkout, paths, () => order, captureSubmodule)
   const heads = headsOf(inner.submodules)
   const found = await readSourceChanges(git, placeOf(checkout), report, format, heads)
   const nested = found.changes.map(({ path }) => path).filter(path => path.endsWith('/'))

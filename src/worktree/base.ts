@@ -22,6 +22,8 @@ export interface BaseCapture {
   /** A private directory that exists. */
   readonly scratch: string
   readonly order: CaptureOrder
+  /** They are kept in another way: of them, what the index says is taken. */
+  readonly withoutSubmodules?: boolean
   /** Milliseconds since 1970. */
   readonly now: number
   /** Bytes that are free on the file system of a path. */

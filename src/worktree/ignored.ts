@@ -57,10 +57,10 @@ export async function keepIgnored(
         `(at most ${bounds.maxFiles} files and ${shownSize(bounds.maxBytes)})`,
     )
   }
-  refuse(root, refused)
+  refuseToKeep(root, refused)
   const leftOut: string[] = []
   const entries = keepFiles(root, paths, directory, leftOut, linkAsIs)
-  refuse(root, leftOut)
+  refuseToKeep(root, leftOut)
   requireReadBack(root, directory)
   return { files: entries.length, bytes, dropped: found.dropped.map(shownPath) }
 }
@@ -77,9 +77,13 @@ export function outermost(paths: readonly BytePath[]): readonly BytePath[] {
   return paths.filter(path => !isInside(path))
 }
 
-function refuse(root: string, problems: readonly string[]): void {
-  if (problems.length === 0) return
-  throw new AppError('work_left', `${root} holds what cannot be kept: ${problems.join(', ')}`, {
+/** With `work_left`, where there are any. */
+export function refuseToKeep(root: string, problems: readonly string[]): void {
+  if (problems.length > 0) throw cannotKeep(root, problems.join(', '))
+}
+
+export function cannotKeep(root: string, what: string): AppError {
+  return new AppError('work_left', `${root} holds what cannot be kept: ${what}`, {
     hint: 'it stays as it is',
   })
 }
@@ -91,7 +95,8 @@ interface Found {
   bytes: number
 }
 
-function isWholly(root: string, path: BytePath, setUpAt: SetUpTime): boolean {
+/** Whether a program makes all of a directory anew. */
+export function isWholly(root: string, path: BytePath, setUpAt: SetUpTime): boolean {
   return isRebuilt(root, path) || cameFromSetUp(root, path, setUpAt)
 }
 
@@ -167,7 +172,7 @@ export function keptIn(
 }
 
 /** The kernel sets the time of a change, and lets nobody choose it. */
-function isUnchanged(tree: string, entry: IncludedEntry): boolean {
+export function isUnchanged(tree: string, entry: IncludedEntry): boolean {
   const stats = lstatSync(pathOnDisk(tree, entry.path), { bigint: true, throwIfNoEntry: false })
   if (stats === undefined) return false
   if ('link' in entry) {
@@ -188,7 +193,7 @@ function requireReadBack(root: string, directory: string): void {
     let offset = 0
     for (const entry of entries) {
       if (!isUnchanged(root, entry) || !('link' in entry || isEqual(root, entry, kept, offset))) {
-        refuse(root, [`${shownPath(entry.path)}: it changed while it was kept`])
+        refuseToKeep(root, [`${shownPath(entry.path)}: it changed while it was kept`])
       }
       if ('size' in entry) offset += entry.size
     }
@@ -197,7 +202,8 @@ function requireReadBack(root: string, directory: string): void {
   }
 }
 
-function isEqual(
+/** Of a file and of what was kept at an offset: whether the bytes are the same. */
+export function isEqual(
   root: string,
   { path, size }: { readonly path: BytePath; readonly size: number },
   kept: number,
@@ -205,9 +211,11 @@ function isEqual(
 ): boolean {
   const file = openSync(pathOnDisk(root, path), 'r')
   try {
-    const [ours, theirs] = [Buffer.alloc(CHUNK_BYTES), Buffer.alloc(CHUNK_BYTES)]
+    // One byte of room more than it has: if that gets filled, it grew.
+    const room = Math.min(CHUNK_BYTES, size + 1)
+    const [ours, theirs] = [Buffer.alloc(room), Buffer.alloc(room)]
     for (let done = 0; ; ) {
-      const read = readSync(file, theirs, 0, CHUNK_BYTES, done)
+      const read = readSync(file, theirs, 0, room, done)
       if (read === 0) return done === size
       const length = Math.min(read, size - done)
       if (length < read || readSync(kept, ours, 0, length, offset + done) !== length) return false

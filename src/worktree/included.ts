@@ -212,7 +212,7 @@ export function keepFiles(
 }
 
 /** A reason in words: it was not taken. */
-function copyBytes(root: string, path: BytePath, into: number): IncludedEntry | string {
+export function copyBytes(root: string, path: BytePath, into: number): IncludedEntry | string {
   let from: number
   try {
     from = openSync(pathOnDisk(root, path), READ_PLAINLY)
@@ -235,7 +235,7 @@ function copyBytes(root: string, path: BytePath, into: number): IncludedEntry | 
   }
 }
 
-function writeAll(file: number, bytes: Uint8Array): void {
+export function writeAll(file: number, bytes: Uint8Array): void {
   for (let left = bytes; left.length > 0; ) left = left.subarray(writeSync(file, left))
 }
 

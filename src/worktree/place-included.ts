@@ -86,7 +86,7 @@ function placeAll(
 }
 
 /** Through no link: what the base has in a directory's place leads who knows where. */
-function ensureDirectories(root: string, path: BytePath): void {
+export function ensureDirectories(root: string, path: BytePath): void {
   for (let end = path.indexOf('/'); end !== -1; end = path.indexOf('/', end + 1)) {
     const directory = path.slice(0, end) as BytePath
     const place = pathOnDisk(root, directory)
@@ -96,7 +96,7 @@ function ensureDirectories(root: string, path: BytePath): void {
   }
 }
 
-function placeOne(root: string, entry: IncludedEntry, from: number, offset: number): void {
+export function placeOne(root: string, entry: IncludedEntry, from: number, offset: number): void {
   const place = pathOnDisk(root, entry.path)
   if ('link' in entry) {
     symlinkSync(Buffer.from(entry.link, 'latin1'), place)

@@ -9,13 +9,14 @@ import { type CommitId, parseCommitId } from '../domain/ids.ts'
 import type { WorktreeRecord } from '../ports/worktrees.ts'
 import type { Git, GitPlace } from './git.ts'
 import { isPlainIndex } from './index-flags.ts'
+import { walkWhole } from './kept-whole.ts'
 import { findLateBytes } from './late-bytes.ts'
 import { type BytePath, shownPath } from './paths.ts'
 import { copyIndex, emptyIndex, type PrivateIndex, readIndexFacts } from './private-index.ts'
 import { refOf } from './refs.ts'
 import { readSparseRules } from './sparse.ts'
 import { readStatus, type StatusEntry, type StatusReport } from './status.ts'
-import { populatedSubmodules } from './survey.ts'
+import { findPopulated, passOver } from './survey.ts'
 
 /** Enough to name; one is enough to refuse. */
 const NAMED = 5
@@ -26,6 +27,11 @@ export interface Proof {
   readonly commit: CommitId | null
   /** What the index holds; null: that is not asked, for the index is nobody's work. */
   readonly index: CommitId | null
+  /**
+   * What of these submodules at a tree, and of their git directories, is not kept, by its names. Null:
+   * nothing of any is.
+   */
+  readonly findUnkept: ((tree: string, submodules: readonly BytePath[]) => readonly string[]) | null
   /** Of an ignored file at a tree: whether nothing is lost with it. */
   readonly isKept: (tree: string) => (path: BytePath) => boolean
   /** What a program makes anew, as it is shown: nothing is lost with it, whoever has written it when. */
@@ -47,7 +53,7 @@ export async function requireProven(
   git: Git,
   worktree: WorktreeRecord,
   tree: string,
-  { commit, index: indexCommit, isKept, since }: Proof,
+  { commit, index: indexCommit, findUnkept, isKept, since }: Proof,
   scratch: string,
   care: Care,
 ): Promise<void> {
@@ -67,9 +73,12 @@ export async function requireProven(
   await git.run(['read-tree', '--reset', proof], { place })
   index.age()
   const submodules = await findSubmodules(git, place, proof)
-  if (submodules.length > 0 || hasEntries(join(gitDir, 'modules'))) {
+  if (findUnkept === null && (submodules.length > 0 || hasEntries(join(gitDir, 'modules')))) {
     throw left(`submodules ${submodules.map(shownPath).join(', ')}`)
   }
+  const unkept = findUnkept?.(tree, submodules) ?? []
+  if (unkept.length > 0) throw left(someOf(unkept))
+  await passOver(git, place, index, submodules)
   const status = await lookAt(git, place)
   const unchecked = await readUnchecked(git, worktree, tree)
   const isSafe = isKept(tree)
@@ -93,7 +102,8 @@ export async function requireProven(
 
 /**
  * What at a tree that is of no worktree any more is neither in the commit nor kept, in words; null:
- * nothing. Every file is hashed. What is no longer there is not asked for.
+ * nothing. Every file is hashed, but those of submodules, which are in no commit. What is no longer
+ * there is not asked for.
  */
 export async function findUnproven(
   git: Git,
@@ -113,6 +123,11 @@ export async function findUnproven(
   using index = emptyIndex(scratch)
   const place = { gitDir: commonDir, workTree: tree, indexFile: index.file }
   await git.run(['read-tree', '-m', commit], { place, config: NOT_SPARSE })
+  const submodules = await findSubmodules(git, place, commit)
+  const inside = submodules.flatMap(top => walkWhole(tree, top, isKept).files)
+  const late = inside.filter(path => !isKept(path)).map(shownPath)
+  if (late.length > 0) return someOf(late)
+  await passOver(git, place, index, submodules)
   const differing = describeDiffering(await lookAt(git, place, NOT_SPARSE), entry =>
     entry.kind === 'tracked'
       ? entry.unstaged !== '.' && entry.unstaged !== 'D'
@@ -137,11 +152,14 @@ function describeDiffering(
   { entries, warnings }: StatusReport,
   differs: (entry: StatusEntry) => boolean,
 ): string | null {
-  const differing = entries.filter(differs)
-  const names = differing.slice(0, NAMED).map(entry => shownPath(entry.path))
-  const more = differing.length > NAMED ? [`${differing.length - NAMED} more`] : []
-  const named = [...names, ...more, ...warnings]
+  const differing = entries.filter(differs).map(entry => shownPath(entry.path))
+  const named = [...(differing.length === 0 ? [] : [someOf(differing)]), ...warnings]
   return named.length === 0 ? null : named.join(', ')
+}
+
+function someOf(names: readonly string[]): string {
+  const more = names.length > NAMED ? [`${names.length - NAMED} more`] : []
+  return [...names.slice(0, NAMED), ...more].join(', ')
 }
 
 const formatOf = (commit: CommitId) => (commit.length === 64 ? 'sha256' : 'sha1')
@@ -167,7 +185,8 @@ async function findSubmodules(
   proof: CommitId,
 ): Promise<readonly BytePath[]> {
   if (isPlainIndex(readFileSync(place.indexFile), formatOf(proof))) return []
-  return populatedSubmodules(place.workTree, await readIndexFacts(git, place))
+  const { gitlinks } = await readIndexFacts(git, place)
+  return findPopulated(place.workTree, gitlinks.keys())
 }
 
 /** Whether the worktree's own index holds the tree of a commit, and nothing else. */

@@ -2,7 +2,7 @@
  * A worktree's state before its directory is taken away, and the worktree made of it again. It is
  * taken as what a task starts from is: read back, and held by one ref.
  */
-import { rmSync } from 'node:fs'
+import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Bounds } from '../domain/configuration.ts'
 import { reach } from '../domain/crash-points.ts'
@@ -13,11 +13,15 @@ import { baseTreeCommit } from '../domain/task.ts'
 import type { Checkout, SetUpTime, WorktreeRecord } from '../ports/worktrees.ts'
 import { captureBase } from './base.ts'
 import type { Git, GitPlace } from './git.ts'
-import { keepIgnored } from './ignored.ts'
+import { keepIgnored, refuseToKeep } from './ignored.ts'
 import { INCLUDED_BYTES, INCLUDED_LIST } from './included.ts'
+import { keepSubmodules } from './keep-submodules.ts'
+import { WHOLE_BYTES, WHOLE_LIST } from './kept-whole.ts'
 import { markTime } from './late-bytes.ts'
 import { dropTaken, refOf } from './refs.ts'
 import { listRegistered, requirePresent } from './registration.ts'
+import { readGitlinks } from './source-status.ts'
+import { findPopulated } from './survey.ts'
 
 export interface SnapshotOrder {
   readonly worktree: WorktreeRecord
@@ -38,31 +42,39 @@ export async function takeSnapshot(git: Git, order: SnapshotOrder): Promise<Snap
   requirePresent(worktree)
   const place = { gitDir, commonDir, workTree: path }
   const as = `snapshot/${number}` as const
+  const scratch = join(directory, SCRATCH)
   // What a killed try has left.
-  for (const name of [INCLUDED_BYTES, INCLUDED_LIST]) rmSync(join(directory, name), { force: true })
+  for (const name of [INCLUDED_BYTES, INCLUDED_LIST, WHOLE_BYTES, WHOLE_LIST, SCRATCH]) {
+    rmSync(join(directory, name), { recursive: true, force: true })
+  }
   const begunAt = String(markTime(directory))
   const ignored = await keepIgnored(git, place, directory, bounds, setUpAt)
   reach('snapshot.ignored-kept')
-  const state = await captureBase(git, {
-    checkout: await openWorktree(git, place, path),
-    owner: id,
-    as,
-    scratch: directory,
-    order: { changes: 'all', revision: null, ...bounds },
-    now,
-    freeBytes,
-  })
-  const submodules = (state.submodules ?? []).map(one => `the submodule ${one.path}`)
-  const leftOut = [...(state.changes?.leftOut ?? []), ...submodules]
-  if (leftOut.length > 0) {
-    await dropTaken(git, commonDir, refOf(id, as))
-    throw new AppError('work_left', `${path} holds what cannot be kept: ${leftOut.join(', ')}`, {
-      hint: 'it stays as it is',
-    })
+  mkdirSync(scratch, { mode: 0o700 })
+  try {
+    const checkout = await openWorktree(git, place, path)
+    const populated = findPopulated(path, await readGitlinks(git, checkout, scratch))
+    const inside = { worktree, populated, directory, scratch, ref: refOf(id, as), bounds, setUpAt }
+    const anew = await keepSubmodules(git, inside)
+    const order = { changes: 'all', revision: null, ...bounds } as const
+    const capture = { checkout, owner: id, as, scratch, order, withoutSubmodules: true }
+    const state = await captureBase(git, { ...capture, now, freeBytes })
+    refuseToKeep(path, state.changes?.leftOut ?? [])
+    reach('snapshot.taken')
+    const branch = await readBranch(git, place)
+    const dropped = [...ignored.dropped, ...anew]
+    return { state, branch, ignored: { ...ignored, dropped }, begunAt }
+  } catch (error) {
+    // A repository that cannot drop a ref could not make one: what failed first is what matters.
+    await dropTaken(git, commonDir, refOf(id, as)).catch(() => undefined)
+    throw error
+  } finally {
+    rmSync(scratch, { recursive: true, force: true })
   }
-  reach('snapshot.taken')
-  return { state, branch: await readBranch(git, place), ignored, begunAt }
 }
+
+/** In the private directory, while the snapshot is taken. */
+const SCRATCH = 'taking'
 
 /** By its recorded git directory: what lies in the worktree is not asked. */
 async function openWorktree(

@@ -79,7 +79,7 @@ export async function surveyWorktree(
   const { facts } = index
   const isSparse = (await readSparseRules(git, place)) !== null
   await clearHiddenFlags(git, place, index, isSparse ? { ...facts, skipped: [] } : facts)
-  const populated = populatedSubmodules(place.workTree, facts)
+  const populated = findPopulated(place.workTree, facts.gitlinks.keys())
   await passOver(git, place, index, populated)
   const zeros = '0'.repeat(baseTree.length)
   const unmerged = facts.unmerged.map(path => ({ path, mode: '0', object: zeros }))
@@ -193,7 +193,7 @@ async function skipAbsent(
  * Else even a status that ignores submodules looks what they stand on, and reads a configuration
  * that an agent could have written; a broken one fails all of it.
  */
-async function passOver(
+export async function passOver(
   git: Git,
   place: GitPlace,
   index: PrivateIndex,
@@ -230,9 +230,9 @@ function submoduleChanges(
 }
 
 /** A directory of a submodule that nobody has populated is empty. */
-export function populatedSubmodules(root: string, facts: IndexFacts): BytePath[] {
+export function findPopulated(root: string, gitlinks: Iterable<BytePath>): BytePath[] {
   const look = makeLook(root)
-  return [...facts.gitlinks.keys()].filter(path => {
+  return [...gitlinks].filter(path => {
     if (look(path).kind !== 'directory') return false
     try {
       return readdirSync(pathOnDisk(root, path)).length > 0

@@ -16,8 +16,9 @@ import { discardTree } from './discard.ts'
 import { withOwnFilters } from './filters.ts'
 import { makeGit } from './git.ts'
 import { holdHandState } from './hand-state.ts'
-import { keptIn } from './ignored.ts'
+import { isAmong, keptIn } from './ignored.ts'
 import { listIgnored, takeIncluded } from './included.ts'
+import { findUnkept } from './kept-whole.ts'
 import { discardForGood, discardStray, dropRefs, findStrays, listStanding } from './leave.ts'
 import { listLeftBehind } from './left-behind.ts'
 import { forgetLost, isGone, isThere, recogniseWorktree } from './lost.ts'
@@ -26,6 +27,7 @@ import { FETCH_LIMIT_MS, isPartialClone, withinLimit } from './partial-clone.ts'
 import type { BytePath } from './paths.ts'
 import { placeDirectories } from './place-directories.ts'
 import { placeIncluded } from './place-included.ts'
+import { placeSubmodules } from './place-submodules.ts'
 import { dropTaken, holdBase, mayHaveRef, refOf } from './refs.ts'
 import {
   keepLocked,
@@ -181,7 +183,8 @@ export function makeWorktrees(needs: WorktreesNeeds): Worktrees {
       const reader = unblocked(unblocked(taken, worktree.path), join(trash, worktree.id))
       const own = await withOwnFilters(reader, worktree.commonDir)
       const isKept = (tree: string) => (path: BytePath) => cameFromSetUp(tree, path, setUpAt)
-      const proof = { commit: collected, index: null, isKept, dropped: [], since: null }
+      const nothing = { index: null, findUnkept: null, dropped: [], since: null }
+      const proof = { commit: collected, isKept, ...nothing }
       await removeWorktree(own, locks, worktree, proof, trash, 'content')
     },
     takeSnapshot: async (record, number, directory, bounds, setUpAt) => {
@@ -203,7 +206,10 @@ export function makeWorktrees(needs: WorktreesNeeds): Worktrees {
       const isKept = (tree: string) => keptIn(tree, directory, dropped)
       const index = snapshot.state.changes?.staged ?? snapshot.state.commit
       const since = snapshot.begunAt === undefined ? null : BigInt(snapshot.begunAt)
-      const proof = { commit: snapshotCommit(snapshot), index, isKept, dropped, since }
+      const findInside = (tree: string, submodules: readonly BytePath[]) =>
+        findUnkept({ files: tree, git: worktree.gitDir }, submodules, directory, isAmong(dropped))
+      const commit = snapshotCommit(snapshot)
+      const proof = { commit, index, findUnkept: findInside, isKept, dropped, since }
       await removeWorktree(own, locks, worktree, proof, trash, 'stat')
     },
     listTrash,
@@ -211,6 +217,7 @@ export function makeWorktrees(needs: WorktreesNeeds): Worktrees {
     restoreWorktree: async ({ id, path, commonDir }, snapshot, directory) => {
       const order = { id, path, base: snapshot.state, commonDir }
       const worktree = await createWorktree(git, locks, clock, processes, order, fetchLimitMs)
+      await placeSubmodules(git, worktree, directory)
       const problems = await placeIncluded(git, worktree, directory)
       const stays = await returnToBranch(git, worktree, snapshot)
       return { worktree, problems: stays === null ? problems : [...problems, stays] }

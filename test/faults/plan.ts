@@ -96,6 +96,10 @@ const LAUNCH = all('Launching', ['launch.ended'])
 const OF_SET_UP = ['worktree.included', 'worktree.directories-brought', 'worktree.marked']
 const CLEANING = pointsOf('Cleaning up before a worktree is put away')
 const SNAPSHOT = ['snapshot.ignored-kept', 'snapshot.taken', 'snapshot.recorded']
+const SUBMODULES_KEPT = ['snapshot.submodule-held', 'snapshot.submodules-kept']
+const SUBMODULES_PLACED = 'restore.submodules-placed'
+const RETIRING = all('Retiring', SUBMODULES_KEPT)
+const RESTORING = all('Restoring', [SUBMODULES_PLACED])
 const HAND_OFF_UNDO = ['hand-off.files-taken-back', 'hand-off.session-taken-back']
 const HAND_OFF = all('Handing off (the command `handoff`)', HAND_OFF_UNDO)
 /** Of the steps that a pick shares with others: half of its files, and all of them, are in place. */
@@ -265,25 +269,31 @@ export const cases: readonly Case[] = [
   ...strikes('questions', pointsOf('Talking with an agent'), [...SELF, ...TWICE, ...AND_WATCHDOG]),
   ...strikes('questions', ['follow.lines-read', 'follow.step-recorded', 'settle.stopped'], SELF),
   ...strikes('program', ['agent.mid-tool'], EACH),
-  ...strikes('no agent', all('Retiring', SNAPSHOT), SELF),
-  ...strikes('put away', all('Retiring'), [...SELF, ...TWICE]),
+  ...strikes('no agent', all('Retiring', [...SNAPSHOT, ...SUBMODULES_KEPT]), SELF),
+  ...strikes('put away', RETIRING, [...SELF, ...TWICE]),
   ...strikes('put away', ['base.imported', 'base.read-back'], SELF),
+  ...strikes(
+    'put away with a submodule',
+    [...SUBMODULES_KEPT, 'snapshot.taken', 'retire.renamed', 'retire.unregistered'],
+    [...SELF, ...TWICE],
+  ),
+  ...strikes('brought back with a submodule', ['worktree.staged', SUBMODULES_PLACED], SELF),
   ...strikes('spare', all('Making a spare worktree, and taking it over'), [...SELF, ...TWICE]),
   ...strikes('trash emptied', all('Emptying the trash'), [...SELF, ...TWICE]),
-  ...strikes('put away by doctor', all('Retiring'), SELF),
+  ...strikes('put away by doctor', RETIRING, SELF),
   ...strikes(
     'cleaned up',
-    [...CLEANING, 'launch.record-synced', 'launch.handed-over', ...all('Retiring')],
+    [...CLEANING, 'launch.record-synced', 'launch.handed-over', ...RETIRING],
     SELF,
   ),
   ...strikes('cleaned up', ['clean-up.launched', 'clean-up.over'], TWICE),
   ...strikes('cleaned up by doctor', [...CLEANING, 'launch.record-synced'], SELF),
-  ...strikes('brought back', all('Restoring'), SELF),
+  ...strikes('brought back', RESTORING, SELF),
   ...strikes('reclaim', [...pointsOf('Reclaiming build output'), ...COMPRESS], SELF),
   ...strikes('raw output dropped', ['raw-output.drop-noted', 'raw-output.dropped'], SELF),
   ...strikes(
     'brought back by doctor',
-    [...all('Restoring'), 'worktree.registered', 'worktree.filled', 'worktree.staged'],
+    [...RESTORING, 'worktree.registered', 'worktree.filled', 'worktree.staged'],
     SELF,
   ),
   ...strikes('brought back', ['worktree.registered', 'worktree.filled', 'worktree.staged'], SELF),

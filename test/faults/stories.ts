@@ -109,6 +109,11 @@ async function workLeft(scene: Scene): Promise<{ id: string; before: string }> {
   stage.ground.git(tree, 'add', 'kept.txt')
   writeFileSync(join(tree, 'kept.txt'), 'and edited again\n')
   writeFileSync(join(tree, 'late', 'new.txt'), 'late\n')
+  const inside = join(tree, 'lib')
+  if (existsSync(inside)) {
+    stage.ground.git(inside, 'commit', '--quiet', '--all', '--message=never pushed')
+    writeFileSync(join(inside, 'kept.txt'), 'and edited again\n')
+  }
   return { id, before: stateOf(scene, id) }
 }
 
@@ -117,12 +122,21 @@ function stateOf({ stage }: Scene, id: string): string {
   const tree = join(stage.home, 'worktrees', id)
   const git = (...words: string[]) => stage.ground.git(tree, ...words)
   const files = [...git('ls-files', '-z', '-co').split('\0'), 'late/own.secret']
-  const kept = files.filter(name => !name.startsWith('built/'))
+  const inside = join(tree, 'lib')
+  const isPopulated = existsSync(inside)
+  if (isPopulated) files.push('lib/kept.txt', 'lib/untracked.txt')
+  const kept = files.filter(name => !name.startsWith('built/') && name !== 'lib')
   const contents = [...new Set(kept)].sort().map(name => {
     const path = join(tree, name)
     return [name, existsSync(path) && name !== '' ? readFileSync(path, 'latin1') : null]
   })
-  const facts = [git('rev-parse', 'HEAD'), git('ls-files', '-s'), git('status', '--porcelain')]
+  const factsOf = (place: string) =>
+    [
+      ['rev-parse', 'HEAD'],
+      ['ls-files', '-s'],
+      ['status', '--porcelain'],
+    ].map(words => stage.ground.git(place, ...words))
+  const facts = [...factsOf(tree), ...(isPopulated ? factsOf(inside) : [])]
   return JSON.stringify([facts, contents], null, 1)
 }
 
@@ -859,6 +873,18 @@ ${DONE}`,
   ),
   'hand-back taken back': handBackStory('a hand-back, while it is taken back', 'undo', untilDone),
   'put away': putAwayStory('a worktree that is put away, and brought back', 'archive', untilDone),
+  'put away with a submodule': putAwayStory(
+    'the same, with a commit and changes in a submodule',
+    'archive',
+    untilDone,
+    'submodule',
+  ),
+  'brought back with a submodule': putAwayStory(
+    'the same worktree, while it is brought back',
+    'restore',
+    untilDone,
+    'submodule',
+  ),
   'trash emptied': {
     about: 'a tree that was put away, while it is unlinked',
     repository: 'dirty',

@@ -1,5 +1,5 @@
 /** Submodules: the caller's come along with their changes, and the agent's work in them comes back. */
-import { execFileSync, spawnSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import {
   existsSync,
   mkdirSync,
@@ -17,47 +17,12 @@ import {
   fingerprint,
   limits,
   makeLinked,
-  makePayload,
   makeRepository,
   makeScene,
   nextTask,
   Repository,
-  type Scene,
 } from './scene.ts'
-
-const ALLOWED = ['-c', 'protocol.file.allow=always']
-
-const within = (repository: Repository, path: string) =>
-  new Repository(repository.scene, join(repository.root, path))
-
-/** With a submodule `lib/sub`, that has another one in it, `deep`. */
-function makeSuper(scene = makeScene()): Repository {
-  const deep = makeRepository(scene, { name: 'origin-deep' })
-  const sub = makeRepository(scene, { name: 'origin-sub' })
-  sub.git(...ALLOWED, 'submodule', '-q', 'add', deep.root, 'deep')
-  sub.commit('with a submodule')
-  const repository = makeRepository(scene)
-  repository.git(...ALLOWED, 'submodule', '-q', 'add', sub.root, 'lib/sub')
-  repository.git(...ALLOWED, 'submodule', '-q', 'update', '--init', '--recursive')
-  repository.commit('with submodules')
-  return repository
-}
-
-/** The same, seen by someone who has not initialised them. */
-function makeFresh(scene = makeScene()): Repository {
-  const origin = makeSuper(scene)
-  const fresh = new Repository(scene, join(scene.top, 'fresh'))
-  origin.git('clone', '-q', origin.root, fresh.root)
-  return fresh
-}
-
-function makeDirty(repository: Repository): void {
-  repository.write('edited.txt', 'one\nstaged\nthree\n')
-  repository.git('add', 'edited.txt')
-  repository.write('kept.txt', 'edited\n')
-  repository.remove('removed.txt')
-  repository.write('untracked.txt', 'mine\n')
-}
+import { ALLOWED, makeDirty, makeFresh, makeSuper, setTrap, within } from './submodules.ts'
 
 const PARTS = ['.', 'lib/sub', 'lib/sub/deep']
 
@@ -583,33 +548,6 @@ describe('repositories that are no submodules', () => {
 })
 
 describe('an agent that sets traps in a repository inside of its worktree', () => {
-  const trap = (scene: Scene, repository: Repository, gitDir: string) => {
-    const payload = makePayload(scene)
-    const config = { 'core.fsmonitor': payload.program, 'diff.external': payload.program }
-    for (const [key, value] of Object.entries({
-      ...config,
-      'filter.evil.clean': payload.program,
-      'filter.evil.process': payload.program,
-      'core.hooksPath': scene.home,
-      'core.sshCommand': payload.program,
-      'uploadpack.packObjectsHook': payload.program,
-      'core.gitProxy': payload.program,
-      'core.alternateRefsCommand': payload.program,
-      'gpg.program': payload.program,
-      'remote.evil.promisor': 'true',
-      'remote.evil.url': 'ssh://nowhere.invalid/x',
-      'include.path': join(scene.home, 'more'),
-    })) {
-      execFileSync('git', ['config', '--file', join(gitDir, 'config'), key, value])
-    }
-    for (const hook of ['reference-transaction', 'post-index-change', 'pre-commit']) {
-      symlinkSync(payload.program, join(scene.home, hook))
-    }
-    repository.write('.gitattributes', '* filter=evil diff=evil merge=evil\n')
-    repository.write('edited.txt', 'changed\n')
-    return payload
-  }
-
   it.each(['a submodule of the caller’s', 'one that it has made'])(
     '%s: nothing runs',
     async kind => {
@@ -626,7 +564,7 @@ describe('an agent that sets traps in a repository inside of its worktree', () =
         inside.commit()
       }
       const gitDir = inside.git('rev-parse', '--absolute-git-dir')
-      const payload = trap(scene, inside, gitDir)
+      const payload = setTrap(scene, inside, gitDir)
       const { leftOut, files } = await collect(carried)
       expect(payload.hasRun()).toBe(false)
       expect(leftOut.join('\n')).toContain('repositories/0')

@@ -1,0 +1,105 @@
+/** Keeps the submodules of a worktree that is to be retired, and puts them into it again. */
+import { existsSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Bounds } from '../domain/configuration.ts'
+import { reach } from '../domain/crash-points.ts'
+import { messageOf } from '../domain/errors.ts'
+import type { SetUpTime, WorktreeRecord } from '../ports/worktrees.ts'
+import { shownSize } from './bounds.ts'
+import { type Git, GitError } from './git.ts'
+import { holdBorrowed } from './hold-borrowed.ts'
+import { cannotKeep } from './ignored.ts'
+import { findBorrowers, findInside } from './inside.ts'
+import {
+  type KeptFile,
+  keepWhole,
+  MODULES,
+  type Place,
+  type Side,
+  walkWhole,
+} from './kept-whole.ts'
+import { type BytePath, shownPath } from './paths.ts'
+
+export interface SubmodulesOrder {
+  readonly worktree: WorktreeRecord
+  /** Those of the index that have something in them. */
+  readonly populated: readonly BytePath[]
+  /** A private one that exists. */
+  readonly directory: string
+  /** An empty one. */
+  readonly scratch: string
+  /** By which their own repositories hold what is borrowed of them. */
+  readonly ref: string
+  readonly bounds: Bounds
+  readonly setUpAt: SetUpTime
+}
+
+/**
+ * Refuses with `work_left`, naming what cannot be kept. Gives what was not kept, because a program
+ * makes it anew. No spawn where there are no submodules.
+ */
+export async function keepSubmodules(git: Git, order: SubmodulesOrder): Promise<readonly string[]> {
+  const { worktree, populated, directory, bounds } = order
+  const sides = { files: worktree.path, git: worktree.gitDir }
+  const hasModules = holdsAny(join(worktree.gitDir, MODULES))
+  if (populated.length === 0 && !hasModules) return []
+  try {
+    const inside = await findInside(git, order)
+    const dropped = new Set(inside.dropped)
+    const found = { directories: [] as Place[], files: [] as KeptFile[], bytes: 0 }
+    const take = (side: Side, top: BytePath, isDropped: (path: BytePath) => boolean) => {
+      const walked = walkWhole(sides[side], top, isDropped)
+      for (const path of walked.directories) found.directories.push({ side, path })
+      for (const path of walked.files) found.files.push({ side, path })
+      found.bytes += walked.bytes
+    }
+    for (const top of populated) take('files', top, path => dropped.has(path))
+    if (hasModules) take('git', MODULES, () => false)
+    refuseTooMuch(worktree.path, found, bounds)
+    const packs = await packBorrowed(git, order, inside.own)
+    keepWhole(sides, { ...found, files: [...found.files, ...packs], ...inside }, directory)
+    reach('snapshot.submodules-kept')
+    return inside.dropped.map(shownPath)
+  } catch (error) {
+    const { syscall, code = '' } = error as NodeJS.ErrnoException
+    const isOurs = error instanceof GitError ? !error.isFull : syscall !== undefined
+    if (!isOurs || ['ENOSPC', 'EDQUOT'].includes(code)) throw error
+    throw cannotKeep(worktree.path, `its submodules: ${messageOf(error)}`)
+  }
+}
+
+function holdsAny(directory: string): boolean {
+  return existsSync(directory) && readdirSync(directory).length > 0
+}
+
+function refuseTooMuch(
+  root: string,
+  { files, bytes }: { readonly files: readonly KeptFile[]; readonly bytes: number },
+  { maxFiles, maxBytes }: Bounds,
+): void {
+  if (files.length <= maxFiles && bytes <= maxBytes) return
+  throw cannotKeep(
+    root,
+    `${files.length} files of submodules, ${shownSize(bytes)}, are too much to keep ` +
+      `(at most ${maxFiles} files and ${shownSize(maxBytes)})`,
+  )
+}
+
+/** What those that borrow from the user's repositories need of them goes to where git looks for packs. */
+async function packBorrowed(
+  git: Git,
+  { worktree, ref, scratch }: SubmodulesOrder,
+  own: ReadonlyMap<string, string>,
+): Promise<readonly KeptFile[]> {
+  const packs: KeptFile[] = []
+  for (const borrower of await findBorrowers(git, worktree, own, scratch)) {
+    const root = await holdBorrowed(git, borrower, ref, scratch)
+    for (const name of root === null ? [] : readdirSync(root)) {
+      const path = join(borrower.name, 'objects', 'pack', name)
+      if (root === null || existsSync(join(worktree.gitDir, path))) continue
+      const source = { root, path: name as BytePath }
+      packs.push({ side: 'git', path: Buffer.from(path).toString('latin1') as BytePath, source })
+    }
+  }
+  return packs
+}
