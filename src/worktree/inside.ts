@@ -110,14 +110,14 @@ function openKept(
 }
 
 /** What lies outside of a git directory, and belongs to it, is not kept with it. */
-function requireWhole({ path: root, gitDir: around }: WorktreeRecord, gitDir: string): void {
-  const cannot = (why: string) => cannotKeep(root, `the repository ${gitDir}: ${why}`)
+function requireWhole(worktree: WorktreeRecord, gitDir: string): void {
+  const cannot = (why: string) => cannotKeep(worktree.path, `the repository ${gitDir}: ${why}`)
   if (existsSync(join(gitDir, 'commondir'))) throw cannot('it is a worktree of another one')
   if (holdsAny(join(gitDir, 'worktrees'))) throw cannot('it has worktrees of its own')
-  const within = [root, around].map(directory => `${realpathSync(directory)}${sep}`)
-  const isWithin = (objects: string) => within.some(start => `${objects}${sep}`.startsWith(start))
-  if (alternatesOf(gitDir).some(isWithin))
-    throw cannot('it borrows objects of another one in the worktree')
+  const origin = originOf(worktree, gitDir)
+  const known = origin === null ? undefined : realpathSync(join(origin, 'objects'))
+  const other = alternatesOf(gitDir).find(objects => objects !== known)
+  if (other !== undefined) throw cannot(`it borrows the objects in ${other}`)
 }
 
 function holdsAny(directory: string): boolean {

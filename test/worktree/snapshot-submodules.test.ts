@@ -112,6 +112,8 @@ function workInside(agent: Repository): void {
   sub.git('stash', 'push', '-q', '--include-untracked')
   sub.write('committed.txt', 'never pushed\n')
   sub.commit('never pushed')
+  agent.git('add', 'lib/sub')
+  sub.git('commit', '-q', '--allow-empty', '-m', 'after it was staged')
   sub.git('tag', '-a', '-m', 'a tag', 'tagged')
   sub.write('edited.txt', 'staged\n')
   sub.git('add', 'edited.txt')
@@ -130,15 +132,19 @@ function workInside(agent: Repository): void {
   deep.write('kept.txt', 'detached\n')
   deep.commit('on no branch')
   deep.write('kept.txt', 'and edited\n')
+  // In the place of one that nobody has populated.
+  agent.write('unused/in its place.txt', 'no repository\n')
 }
 
-/** The user's repository with another submodule, which nobody has populated. */
+/** The user's repository with two more submodules, which nobody has populated. */
 function makeUser(): Repository {
   const repository = makeSuper()
   const unused = makeRepository(repository.scene, { name: 'origin-unused' })
-  repository.git(...ALLOWED, 'submodule', '-q', 'add', unused.root, 'unused')
-  repository.commit('with one that nobody uses')
-  repository.git('submodule', '-q', 'deinit', '-f', 'unused')
+  for (const name of ['unused', 'idle']) {
+    repository.git(...ALLOWED, 'submodule', '-q', 'add', unused.root, name)
+  }
+  repository.commit('with two that nobody uses')
+  repository.git('submodule', '-q', 'deinit', '-f', 'unused', 'idle')
   makeDirty(within(repository, 'lib/sub'))
   return repository
 }
@@ -189,7 +195,8 @@ it('comes back to the byte: commits, branches, stash, index, untracked and ignor
   })
   expect(sayingsOf(agent)).toEqual(said)
   for (const part of PARTS) within(agent, part).git('fsck', '--strict', '--no-dangling')
-  expect(readdirSync(agent.at('unused'))).toEqual([])
+  expect(readFileSync(agent.at('unused/in its place.txt'), 'utf8')).toBe('no repository\n')
+  expect(readdirSync(agent.at('idle'))).toEqual([])
 
   await scene.worktrees.dropSnapshot(record.commonDir, record.id, 1)
   for (const part of PARTS) {
@@ -314,7 +321,7 @@ it('stays where something of a submodule cannot be kept whole', async () => {
   rmSync(pointer)
   writeFileSync(pointer, own)
   writeFileSync(alternates, `${borrowed}${gitDir}/modules/deep/objects\n`)
-  await stays('it borrows objects of another one in the worktree')
+  await stays('it borrows the objects in')
   writeFileSync(alternates, borrowed)
   mkdirSync(join(gitDir, 'worktrees/linked'), { recursive: true })
   await stays('it has worktrees of its own')
