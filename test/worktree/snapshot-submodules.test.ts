@@ -130,7 +130,8 @@ function workInside(agent: Repository): void {
   const deep = within(agent, 'lib/sub/deep')
   deep.git('checkout', '-q', '--detach')
   deep.write('kept.txt', 'detached\n')
-  deep.commit('on no branch')
+  // What the caller had staged there stays staged: of that too only the caller has the blob.
+  deep.git('commit', '-q', '-m', 'on no branch', 'kept.txt')
   deep.write('kept.txt', 'and edited\n')
   // In the place of one that nobody has populated.
   agent.write('unused/in its place.txt', 'no repository\n')
@@ -146,6 +147,7 @@ function makeUser(): Repository {
   repository.commit('with two that nobody uses')
   repository.git('submodule', '-q', 'deinit', '-f', 'unused', 'idle')
   makeDirty(within(repository, 'lib/sub'))
+  makeDirty(within(repository, 'lib/sub/deep'))
   return repository
 }
 
@@ -154,6 +156,7 @@ async function forgetAll({ repository, scene, record, task }: Carried) {
   for (const part of ['lib/sub/deep', 'lib/sub']) {
     const inside = within(repository, part)
     inside.git('checkout', '-q', '--orphan', 'another')
+    inside.git('read-tree', '--empty')
     inside.git('commit', '-q', '--allow-empty', '-m', 'another')
     for (const line of inside.git('for-each-ref', '--format=%(refname)').split('\n')) {
       const isKept = line === 'refs/heads/another' || line.startsWith('refs/holdfast/')
@@ -216,6 +219,7 @@ it('stays when anything in a submodule changes after the snapshot', async () => 
       writeFileSync(sub.at('kept.txt'), 'KEPT\n')
       utimesSync(sub.at('kept.txt'), atime, mtime)
     },
+    'another mode': () => chmodSync(sub.at('edited.txt'), 0o600),
     'a file': () => sub.write('late.txt', 'late\n'),
     'an ignored file': () => sub.write('late.ignored', 'late\n'),
     'a file of the one within': () => sub.write('deep/late.txt', 'late\n'),
