@@ -26,7 +26,8 @@ export async function holdBorrowed(
   ref: string,
   scratch: string,
 ): Promise<string | null> {
-  const named = [...idsIn(gitDir)]
+  // Ours shows what it was when it was looked at; it may have gone on.
+  const named = [...new Set([...idsIn(gitDir), ...idsIn(own)])]
   const held = await findHeld(git, { gitDir: origin }, named)
   if (held.length > 0) {
     const importer = startFastImport(git, { gitDir: origin })

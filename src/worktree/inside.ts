@@ -18,6 +18,7 @@ import type { Borrower } from './hold-borrowed.ts'
 import { cannotKeep, isRebuilt, isWholly, outermost } from './ignored.ts'
 import { ALL_IGNORED, listOthers } from './included.ts'
 import { borrowInner, findInnerGitDir } from './inner-repository.ts'
+import type { MetRepository } from './kept-blobs.ts'
 import { MODULES, type Place, type Pointer } from './kept-whole.ts'
 import { type BytePath, isText, pathOnDisk, shownPath } from './paths.ts'
 import { copyIndex } from './private-index.ts'
@@ -27,8 +28,7 @@ export interface Inside {
   readonly pointers: readonly Pointer[]
   /** Ignored directories that a program makes anew, each with a slash. */
   readonly dropped: readonly BytePath[]
-  /** Repositories of our own that show what they hold, by their git directories. */
-  readonly own: ReadonlyMap<string, string>
+  readonly repositories: readonly (MetRepository & { readonly at: Place })[]
 }
 
 export interface InsideOrder {
@@ -45,7 +45,7 @@ export async function findInside(git: Git, order: InsideOrder): Promise<Inside> 
   const pointers: Pointer[] = []
   const dropped: BytePath[] = []
   const ignored = new Set<BytePath>()
-  const own = new Map<string, string>()
+  const repositories: (MetRepository & { readonly at: Place })[] = []
 
   const meet = async (directory: BytePath) => {
     const { gitDir, at } = openKept(worktree, populated, directory)
@@ -53,11 +53,11 @@ export async function findInside(git: Git, order: InsideOrder): Promise<Inside> 
       pointers.push({ at: `${directory}/.git` as BytePath, to: at })
     }
     for (const each of [gitDir, ...findModules(gitDir)]) requireWhole(worktree, each)
-    const shown = await show(git, worktree, gitDir, scratch)
-    own.set(gitDir, shown)
+    const own = await show(git, worktree, gitDir, scratch)
+    repositories.push({ path: directory, gitDir, own, at })
     const workTree = pathOnDisk(root, directory).toString('utf8')
     using index = copyIndex(gitDir, scratch)
-    const place = { gitDir: shown, workTree, indexFile: index.file }
+    const place = { gitDir: own, workTree, indexFile: index.file }
     for (const path of outermost(await listOthers(git, place, ALL_IGNORED))) {
       ignored.add(`${directory}/${path}` as BytePath)
     }
@@ -80,7 +80,7 @@ export async function findInside(git: Git, order: InsideOrder): Promise<Inside> 
   }
   for (const top of populated) await walk(top, false)
   for (const gitDir of findModules(worktree.gitDir)) requireWhole(worktree, gitDir)
-  return { pointers, dropped, own }
+  return { pointers, dropped, repositories }
 }
 
 const DOT_GIT = Buffer.from('.git')
@@ -162,7 +162,7 @@ async function show(
 export async function findBorrowers(
   git: Git,
   worktree: WorktreeRecord,
-  own: ReadonlyMap<string, string>,
+  repositories: readonly MetRepository[],
   scratch: string,
 ): Promise<readonly (Borrower & { readonly name: string })[]> {
   const borrowers: (Borrower & { readonly name: string })[] = []
@@ -177,8 +177,9 @@ export async function findBorrowers(
       throw cannotKeep(worktree.path, `the repository ${gitDir}: its refs are no files`)
     }
     const name = relative(worktree.gitDir, found)
-    const shown = own.get(gitDir) ?? (await show(git, worktree, gitDir, scratch))
-    borrowers.push({ gitDir, origin, own: shown, name })
+    const met = repositories.find(one => one.gitDir === gitDir)
+    const own = met?.own ?? (await show(git, worktree, gitDir, scratch))
+    borrowers.push({ gitDir, origin, own, name })
   }
   return borrowers
 }

@@ -9,13 +9,17 @@ import { shownSize } from './bounds.ts'
 import { type Git, GitError } from './git.ts'
 import { holdBorrowed } from './hold-borrowed.ts'
 import { cannotKeep } from './ignored.ts'
-import { findBorrowers, findInside } from './inside.ts'
+import { findBorrowers, findInside, type Inside } from './inside.ts'
+import { findBlobs } from './kept-blobs.ts'
 import {
+  type BlobsOf,
   type KeptFile,
   keepWhole,
   MODULES,
   type Place,
   type Side,
+  type Sides,
+  sizeOf,
   walkWhole,
 } from './kept-whole.ts'
 import { type BytePath, shownPath } from './paths.ts'
@@ -45,19 +49,14 @@ export async function keepSubmodules(git: Git, order: SubmodulesOrder): Promise<
   if (populated.length === 0 && !hasModules) return []
   try {
     const inside = await findInside(git, order)
-    const dropped = new Set(inside.dropped)
-    const found = { directories: [] as Place[], files: [] as KeptFile[], bytes: 0 }
-    const take = (side: Side, top: BytePath, isDropped: (path: BytePath) => boolean) => {
-      const walked = walkWhole(sides[side], top, isDropped)
-      for (const path of walked.directories) found.directories.push({ side, path })
-      for (const path of walked.files) found.files.push({ side, path })
-      found.bytes += walked.bytes
-    }
-    for (const top of populated) take('files', top, path => dropped.has(path))
-    if (hasModules) take('git', MODULES, () => false)
-    refuseTooMuch(worktree.path, found, bounds)
-    const packs = await packBorrowed(git, order, inside.own)
-    keepWhole(sides, { ...found, files: [...found.files, ...packs], ...inside }, directory)
+    const packs = await packBorrowed(git, order, inside.repositories)
+    const found = listAll(sides, populated, new Set(inside.dropped), hasModules)
+    const blobs = await takeBlobs(git, order, inside.repositories, found.files)
+    const inBlobs = new Set(blobs.flatMap(({ files }) => files.map(({ path }) => path)))
+    const rest = found.files.filter(({ side, path }) => side === 'git' || !inBlobs.has(path))
+    const files = [...rest, ...packs]
+    refuseTooMuch(sides, files, bounds)
+    keepWhole(sides, { ...inside, directories: found.directories, files, blobs }, directory)
     reach('snapshot.submodules-kept')
     return inside.dropped.map(shownPath)
   } catch (error) {
@@ -72,14 +71,51 @@ function holdsAny(directory: string): boolean {
   return existsSync(directory) && readdirSync(directory).length > 0
 }
 
+function listAll(
+  sides: Sides,
+  populated: readonly BytePath[],
+  dropped: ReadonlySet<BytePath>,
+  hasModules: boolean,
+): { readonly directories: readonly Place[]; readonly files: readonly KeptFile[] } {
+  const directories: Place[] = []
+  const files: KeptFile[] = []
+  const take = (side: Side, top: BytePath, isDropped: (path: BytePath) => boolean) => {
+    const walked = walkWhole(sides[side], top, isDropped)
+    for (const path of walked.directories) directories.push({ side, path })
+    for (const path of walked.files) files.push({ side, path })
+  }
+  for (const top of populated) take('files', top, path => dropped.has(path))
+  if (hasModules) take('git', MODULES, () => false)
+  return { directories, files }
+}
+
+/** What need not be copied, as the objects of its own repository have it. */
+async function takeBlobs(
+  git: Git,
+  { worktree, scratch }: SubmodulesOrder,
+  repositories: Inside['repositories'],
+  files: readonly KeptFile[],
+): Promise<readonly BlobsOf[]> {
+  const left = new Set(files.flatMap(({ side, path }) => (side === 'files' ? [path] : [])))
+  const blobs: BlobsOf[] = []
+  for (const repository of repositories) {
+    const found = await findBlobs(git, worktree.path, repository, left, scratch)
+    // A repository in a directory of files that another one has.
+    for (const { path } of found) left.delete(path)
+    blobs.push({ gitDir: repository.at, files: found })
+  }
+  return blobs
+}
+
 function refuseTooMuch(
-  root: string,
-  { files, bytes }: { readonly files: readonly KeptFile[]; readonly bytes: number },
+  sides: Sides,
+  files: readonly KeptFile[],
   { maxFiles, maxBytes }: Bounds,
 ): void {
+  const bytes = files.reduce((sum, file) => sum + sizeOf(sides, file), 0)
   if (files.length <= maxFiles && bytes <= maxBytes) return
   throw cannotKeep(
-    root,
+    sides.files,
     `${files.length} files of submodules, ${shownSize(bytes)}, are too much to keep ` +
       `(at most ${maxFiles} files and ${shownSize(maxBytes)})`,
   )
@@ -89,10 +125,10 @@ function refuseTooMuch(
 async function packBorrowed(
   git: Git,
   { worktree, ref, scratch }: SubmodulesOrder,
-  own: ReadonlyMap<string, string>,
+  repositories: Inside['repositories'],
 ): Promise<readonly KeptFile[]> {
   const packs: KeptFile[] = []
-  for (const borrower of await findBorrowers(git, worktree, own, scratch)) {
+  for (const borrower of await findBorrowers(git, worktree, repositories, scratch)) {
     const root = await holdBorrowed(git, borrower, ref, scratch)
     for (const name of root === null ? [] : readdirSync(root)) {
       const path = join(borrower.name, 'objects', 'pack', name)

@@ -1,7 +1,7 @@
 /**
  * What is kept of the submodules of a worktree that is to be retired: all of their files and of their
- * git directories, byte for byte, in a private directory. No git is asked, as all of it may be an
- * agent's; so branches, stashes, reflogs, index and what is under way come back as they were.
+ * git directories, byte for byte, in a private directory. No git is asked what it means: so branches,
+ * stashes, reflogs, index and what is under way come back as they were.
  */
 import {
   chmodSync,
@@ -15,8 +15,10 @@ import {
   readFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
+import type { Git } from './git.ts'
 import { cannotKeep, isEqual, isUnchanged } from './ignored.ts'
 import { copyBytes, type IncludedEntry, linkAsIs, writeAll } from './included.ts'
+import { isSameBlob, type KeptBlob, placeBlobs } from './kept-blobs.ts'
 import { type BytePath, pathOnDisk, shownPath } from './paths.ts'
 import { ensureDirectories, placeOne } from './place-included.ts'
 
@@ -50,6 +52,13 @@ interface Whole {
   readonly from: Sides
   readonly pointers: readonly Pointer[]
   readonly entries: readonly WholeEntry[]
+  readonly blobs: readonly BlobsOf[]
+}
+
+/** Of a repository: the files that its own objects have. */
+export interface BlobsOf {
+  readonly gitDir: Place
+  readonly files: readonly KeptBlob[]
 }
 
 /** A file that is to be kept; `source`: where it lies, if not in its place. */
@@ -60,6 +69,7 @@ export interface KeptFile extends Place {
 export interface ToKeep {
   readonly directories: readonly Place[]
   readonly files: readonly KeptFile[]
+  readonly blobs: readonly BlobsOf[]
   readonly pointers: readonly Pointer[]
 }
 
@@ -67,7 +77,6 @@ export interface Walked {
   readonly directories: readonly BytePath[]
   /** Regular files and links. A socket or a FIFO is no work. */
   readonly files: readonly BytePath[]
-  readonly bytes: number
 }
 
 /** All that lies at `top`, each directory before what is in it. `isDropped`: of a directory, with a slash. */
@@ -78,7 +87,6 @@ export function walkWhole(
 ): Walked {
   const directories: BytePath[] = []
   const files: BytePath[] = []
-  let bytes = 0
   const walk = (directory: BytePath) => {
     directories.push(directory)
     const place = pathOnDisk(root, directory)
@@ -88,18 +96,17 @@ export function walkWhole(
         if (!isDropped(`${path}/` as BytePath)) walk(path)
       } else if (entry.isFile() || entry.isSymbolicLink()) {
         files.push(path)
-        bytes += entry.isFile() ? lstatSync(pathOnDisk(root, path)).size : 0
       }
     }
   }
   walk(top)
-  return { directories, files, bytes }
+  return { directories, files }
 }
 
 /** Writes it into `directory`, synced, and compares every byte with the disk. */
 export function keepWhole(
   sides: Sides,
-  { directories, files, pointers }: ToKeep,
+  { directories, files, blobs, pointers }: ToKeep,
   directory: string,
 ) {
   const entries: WholeEntry[] = directories.map(({ side, path }) => ({
@@ -114,7 +121,7 @@ export function keepWhole(
   } finally {
     closeSync(into)
   }
-  const whole: Whole = { from: sides, pointers, entries }
+  const whole: Whole = { from: sides, pointers, entries, blobs }
   const list = openSync(join(directory, WHOLE_LIST), 'wx', 0o600)
   try {
     writeAll(list, Buffer.from(JSON.stringify(whole)))
@@ -123,7 +130,14 @@ export function keepWhole(
     closeSync(list)
   }
   requireReadBack(sides, files, directory)
+  const late = allOf(blobs).find(blob => !isSameBlob(sides.files, blob))
+  if (late !== undefined) throw changed(sides, late.path)
 }
+
+const allOf = (blobs: readonly BlobsOf[]) => blobs.flatMap(({ files }) => files)
+
+const changed = (sides: Sides, path: BytePath) =>
+  cannotKeep(sides.files, `${shownPath(path)}: it changed while it was kept`)
 
 function takeFile(sides: Sides, file: KeptFile, into: number): WholeEntry {
   const { side, path } = file
@@ -132,6 +146,11 @@ function takeFile(sides: Sides, file: KeptFile, into: number): WholeEntry {
   const taken = isLink ? linkAsIs(root, place) : copyBytes(root, place, into)
   if (typeof taken !== 'string') return { ...taken, side, path }
   throw cannotKeep(sides.files, `${shownPath(path)}: ${taken}`)
+}
+
+export function sizeOf(sides: Sides, file: KeptFile): number {
+  const { root, path } = sourceOf(sides, file)
+  return lstatSync(pathOnDisk(root, path)).size
 }
 
 const sourceOf = (sides: Sides, { side, path, source }: KeptFile) =>
@@ -149,8 +168,7 @@ function requireReadBack(sides: Sides, files: readonly KeptFile[], directory: st
         entry?.path === file.path &&
         !('directory' in entry) &&
         isSame(root, path, entry, kept, offset)
-      if (!isKept)
-        throw cannotKeep(sides.files, `${shownPath(file.path)}: it changed while it was kept`)
+      if (!isKept) throw changed(sides, file.path)
       if ('size' in entry) offset += entry.size
     }
   } finally {
@@ -185,14 +203,18 @@ export function findUnkept(
 function openKept(directory: string): Disposable & { has(sides: Sides, place: Place): boolean } {
   const keyOf = ({ side, path }: Place) => `${side} ${path}`
   const kept = new Map<string, { readonly entry: WholeEntry; readonly offset: number }>()
+  const whole = readWhole(directory)
+  const blobs = new Map(allOf(whole?.blobs ?? []).map(blob => [blob.path, blob]))
   let end = 0
-  for (const entry of readWhole(directory)?.entries ?? []) {
+  for (const entry of whole?.entries ?? []) {
     kept.set(keyOf(entry), { entry, offset: end })
     if ('size' in entry) end += entry.size
   }
   const bytes = kept.size === 0 ? null : openSync(join(directory, WHOLE_BYTES), 'r')
   return {
     has(sides, place) {
+      const blob = place.side === 'files' ? blobs.get(place.path) : undefined
+      if (blob !== undefined) return isSameBlob(sides.files, blob)
       const found = kept.get(keyOf(place))
       if (bytes === null || found === undefined || 'directory' in found.entry) return false
       return isSame(sides[place.side], place.path, found.entry, bytes, found.offset)
@@ -217,17 +239,34 @@ function isSame(
 /** Where git keeps the repositories of a worktree's submodules, in its git directory. */
 export const MODULES = 'modules' as BytePath
 
-/** Puts all of it where it was, in a worktree that was just made. What points elsewhere then is told. */
-export function placeWhole(
+/** Puts all of it where it was, in a worktree that was just made. Gives what may point elsewhere then. */
+export async function placeWhole(
+  git: Git,
   sides: Sides,
   directory: string,
-): { readonly from: Sides; readonly pointers: readonly Pointer[] } | undefined {
+  scratch: string,
+): Promise<Pick<Whole, 'from' | 'pointers'> | undefined> {
   const whole = readWhole(directory)
   if (whole === undefined) return undefined
+  placeEntries(sides, whole.entries, directory)
+  for (const { gitDir: at, files } of whole.blobs) {
+    const gitDir = pathOnDisk(sides[at.side], at.path).toString('utf8')
+    await placeBlobs(git, sides.files, gitDir, files, scratch)
+  }
+  // The innermost first: into one that is closed nothing could be put.
+  for (const entry of [...whole.entries].reverse()) {
+    if ('directory' in entry) {
+      chmodSync(pathOnDisk(sides[entry.side], entry.path), entry.directory)
+    }
+  }
+  return whole
+}
+
+function placeEntries(sides: Sides, entries: readonly WholeEntry[], directory: string): void {
   const from = openSync(join(directory, WHOLE_BYTES), 'r')
   try {
     let offset = 0
-    for (const entry of whole.entries) {
+    for (const entry of entries) {
       const root = sides[entry.side]
       ensureDirectories(root, entry.path)
       if ('directory' in entry) mkdirSync(pathOnDisk(root, entry.path), { recursive: true })
@@ -237,11 +276,4 @@ export function placeWhole(
   } finally {
     closeSync(from)
   }
-  // The innermost first: into one that is closed nothing could be put.
-  for (const entry of [...whole.entries].reverse()) {
-    if ('directory' in entry) {
-      chmodSync(pathOnDisk(sides[entry.side], entry.path), entry.directory)
-    }
-  }
-  return whole
 }

@@ -1,5 +1,5 @@
 /** Puts what was kept of submodules into a worktree that was made anew. */
-import { lstatSync, readFileSync, realpathSync, writeFileSync } from 'node:fs'
+import { lstatSync, mkdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { reach } from '../domain/crash-points.ts'
 import type { WorktreeRecord } from '../ports/worktrees.ts'
@@ -15,13 +15,21 @@ export async function placeSubmodules(
   directory: string,
 ): Promise<void> {
   const sides = { files: worktree.path, git: worktree.gitDir }
-  const placed = placeWhole(sides, directory)
+  const scratch = join(directory, SCRATCH)
+  rmSync(scratch, { recursive: true, force: true })
+  mkdirSync(scratch, { mode: 0o700 })
+  const placed = await placeWhole(git, sides, directory, scratch).finally(() =>
+    rmSync(scratch, { recursive: true, force: true }),
+  )
   if (placed === undefined) return
   reach('restore.submodules-placed')
   const { from, pointers } = placed
   if (from.files === sides.files && from.git === sides.git) return
   for (const pointer of pointers) await repoint(git, sides, pointer)
 }
+
+/** In the private directory, meanwhile. */
+const SCRATCH = 'placing'
 
 /** From its files to its git directory, and back. */
 async function repoint(git: Git, sides: Sides, { at, to }: Pointer): Promise<void> {

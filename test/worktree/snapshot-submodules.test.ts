@@ -186,6 +186,11 @@ it('comes back to the byte: commits, branches, stash, index, untracked and ignor
   for (const name of readdirSync(beside)) {
     expect(statSync(join(beside, name)).mode & 0o077).toBe(0)
   }
+  // What a commit has is not kept twice.
+  const list = JSON.parse(readFileSync(join(beside, 'submodules.json'), 'utf8'))
+  const copied = list.entries.map(({ path }: { path: string }) => path)
+  expect(copied).toContain('lib/sub/edited.txt')
+  expect(copied).not.toContain('lib/sub/script.sh')
   await retire(carried, content)
   expect(await emptyTrash(scene)).toEqual([])
   expect([existsSync(record.path), existsSync(record.gitDir)]).toEqual([false, false])
