@@ -272,10 +272,11 @@ export interface Worktrees {
   ): Promise<void>
   /**
    * Takes its whole state: commit, index, working files and untracked ones under
-   * `refs/holdfast/<id>/snapshot/<number>`, ignored files in `directory`, a private one that exists.
-   * All is read back and compared. The worktree is not touched. Refuses with `work_left`, naming what
-   * cannot be kept (a submodule, a repository inside, too much, a merge in progress), and as
-   * `captureBase` does.
+   * `refs/holdfast/<id>/snapshot/<number>`, ignored files and populated submodules, with their
+   * repositories, in `directory`, a private one that exists; what a submodule borrows of the user's
+   * repository of it is held there by a ref of the same name. All is read back and compared. The
+   * worktree is not touched. Refuses with `work_left`, naming what cannot be kept (a repository inside
+   * that is no submodule, too much, a merge in progress), and as `captureBase` does.
    */
   takeSnapshot(
     worktree: WorktreeRecord,
@@ -285,7 +286,8 @@ export interface Worktrees {
     setUpAt: SetUpTime,
   ): Promise<SnapshotContent>
   /**
-   * Takes a worktree away whose content is proven equal to the snapshot, ignored files too: renamed
+   * Takes a worktree away whose content is proven equal to the snapshot, ignored files and submodules
+   * too: renamed
    * into `trash` (same file system), its registration removed by name. What git calls unchanged is
    * believed to be; `purgeTrash` hashes it. Refuses with `work_left` where it is not equal.
    */

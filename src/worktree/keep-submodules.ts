@@ -1,9 +1,9 @@
-/** Keeps the submodules of a worktree that is to be retired, and puts them into it again. */
+/** Keeps the submodules of a worktree that is to be retired: `kept-whole.ts` says how. */
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Bounds } from '../domain/configuration.ts'
 import { reach } from '../domain/crash-points.ts'
-import { messageOf } from '../domain/errors.ts'
+import { AppError, messageOf } from '../domain/errors.ts'
 import type { SetUpTime, WorktreeRecord } from '../ports/worktrees.ts'
 import { shownSize } from './bounds.ts'
 import { type Git, GitError } from './git.ts'
@@ -60,11 +60,20 @@ export async function keepSubmodules(git: Git, order: SubmodulesOrder): Promise<
     reach('snapshot.submodules-kept')
     return inside.dropped.map(shownPath)
   } catch (error) {
-    const { syscall, code = '' } = error as NodeJS.ErrnoException
-    const isOurs = error instanceof GitError ? !error.isFull : syscall !== undefined
-    if (!isOurs || ['ENOSPC', 'EDQUOT'].includes(code)) throw error
-    throw cannotKeep(worktree.path, `its submodules: ${messageOf(error)}`)
+    throw explained(error, worktree.path)
   }
+}
+
+/** What git or the system cannot make anything of stays. */
+function explained(error: unknown, root: string): unknown {
+  const { syscall, code = '' } = error as NodeJS.ErrnoException
+  if (!(error instanceof GitError) && syscall === undefined) return error
+  const isFull = error instanceof GitError ? error.isFull : ['ENOSPC', 'EDQUOT'].includes(code)
+  if (!isFull) return cannotKeep(root, `its submodules: ${messageOf(error)}`)
+  return new AppError('no_space', `the submodules of ${root} were not kept: ${messageOf(error)}`, {
+    hint: 'free some space; it stays as it is',
+    cause: error,
+  })
 }
 
 function holdsAny(directory: string): boolean {
