@@ -120,7 +120,7 @@ function requireWhole(worktree: WorktreeRecord, gitDir: string): void {
   if (other !== undefined) throw cannot(`it borrows the objects in ${other}`)
 }
 
-function holdsAny(directory: string): boolean {
+export function holdsAny(directory: string): boolean {
   return existsSync(directory) && readdirSync(directory).length > 0
 }
 
@@ -128,7 +128,10 @@ function holdsAny(directory: string): boolean {
 function alternatesOf(gitDir: string): readonly string[] {
   const objects = join(gitDir, 'objects')
   const file = join(objects, 'info', 'alternates')
-  if (!existsSync(file)) return []
+  const stats = lstatSync(file, { throwIfNoEntry: false })
+  if (stats === undefined) return []
+  // A FIFO would hold us, and a link may lead anywhere.
+  if (!stats.isFile()) return [file]
   const lines = readFileSync(file, 'utf8').split('\n')
   return lines.flatMap(line => {
     if (line === '' || line.startsWith('#')) return []

@@ -1,5 +1,5 @@
 /** Keeps the submodules of a worktree that is to be retired: `kept-whole.ts` says how. */
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync, lstatSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Bounds } from '../domain/configuration.ts'
 import { reach } from '../domain/crash-points.ts'
@@ -9,7 +9,7 @@ import { shownSize } from './bounds.ts'
 import { type Git, GitError } from './git.ts'
 import { holdBorrowed } from './hold-borrowed.ts'
 import { cannotKeep } from './ignored.ts'
-import { findBorrowers, findInside, type Inside } from './inside.ts'
+import { findBorrowers, findInside, holdsAny, type Inside } from './inside.ts'
 import { findBlobs } from './kept-blobs.ts'
 import {
   type BlobsOf,
@@ -45,8 +45,12 @@ export interface SubmodulesOrder {
 export async function keepSubmodules(git: Git, order: SubmodulesOrder): Promise<readonly string[]> {
   const { worktree, populated, directory, bounds } = order
   const sides = { files: worktree.path, git: worktree.gitDir }
-  const hasModules = holdsAny(join(worktree.gitDir, MODULES))
+  const modules = join(worktree.gitDir, MODULES)
+  const hasModules = holdsAny(modules)
   if (populated.length === 0 && !hasModules) return []
+  if (hasModules && !lstatSync(modules).isDirectory()) {
+    throw cannotKeep(worktree.path, `${modules} leads elsewhere`)
+  }
   try {
     const inside = await findInside(git, order)
     const packs = await packBorrowed(git, order, inside.repositories)
@@ -74,10 +78,6 @@ function explained(error: unknown, root: string): unknown {
     hint: 'free some space; it stays as it is',
     cause: error,
   })
-}
-
-function holdsAny(directory: string): boolean {
-  return existsSync(directory) && readdirSync(directory).length > 0
 }
 
 function listAll(

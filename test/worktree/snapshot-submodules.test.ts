@@ -1,4 +1,5 @@
 /** A worktree with populated submodules is put away and brought back: to the byte, or it stays. */
+import { execFileSync } from 'node:child_process'
 import {
   appendFileSync,
   chmodSync,
@@ -339,6 +340,17 @@ it('stays where something of a submodule cannot be kept whole', async () => {
   mkdirSync(join(gitDir, 'worktrees/linked'), { recursive: true })
   await stays('it has worktrees of its own')
   rmSync(join(gitDir, 'worktrees'), { recursive: true })
+  const modules = join(record.gitDir, 'modules')
+  renameSync(modules, `${modules}-elsewhere`)
+  symlinkSync(`${modules}-elsewhere`, modules)
+  await stays('leads elsewhere')
+  rmSync(modules)
+  renameSync(`${modules}-elsewhere`, modules)
+  rmSync(alternates)
+  execFileSync('mkfifo', [alternates])
+  await stays('it borrows the objects in')
+  rmSync(alternates)
+  writeFileSync(alternates, borrowed)
   const sub = within(agent, 'lib/sub')
   sub.write('torn.txt', 'torn\n')
   sub.commit('with a file whose blob is lost')
