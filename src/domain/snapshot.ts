@@ -16,11 +16,17 @@ export interface SnapshotContent {
   readonly begunAt?: string
 }
 
-/** Ignored files; they lie in the state directory, in `snapshots/<worktree>-<number>/`. */
+/**
+ * Ignored files; they lie in the state directory, in `snapshots/<worktree>-<number>/`, and beside them
+ * what is kept of populated submodules, which is not counted here.
+ */
 export interface IgnoredFiles {
   readonly files: number
   readonly bytes: number
-  /** Directories that were not kept, because a program makes them anew; by path, with a slash. */
+  /**
+   * Directories that were not kept, in submodules too, because a program makes them anew; by path,
+   * with a slash.
+   */
   readonly dropped: readonly string[]
 }
 

@@ -24,7 +24,7 @@ export interface TaskFiles {
   pool(): string
   /** Where retired worktrees are renamed to before they are unlinked; on their file system. */
   trash(): string
-  /** Where the ignored files of a snapshot lie: a private directory, made if it is missing. */
+  /** Where the ignored files and submodules of a snapshot lie: a private directory, made if it is missing. */
   openSnapshotDirectory(worktree: WorktreeId, number: number): Promise<string>
   /** The copies of what each snapshot is, which are for the case that its row is lost. */
   listSnapshotCopies(): Promise<readonly Snapshot[]>
