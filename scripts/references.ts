@@ -76,7 +76,7 @@ ${rows.join('\n')}
 
 An unknown setting, or a value that is not allowed, is refused with exit code 2. Commands that only
 look read no configuration. An environment variable that is set but empty counts as unset. The
-worker reads \`slots\` when it starts, from its own environment and from \`config.json\`; a mistake
+worker reads \`slots\` and \`codexHome\` when it starts, from its own environment and from \`config.json\`; a mistake
 there is said in \`worker.log\`, and passed over.
 
 \`"$schema"\` tells an editor what is allowed: the package holds

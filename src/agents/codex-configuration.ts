@@ -16,6 +16,7 @@ const settings = {
 
 const configuration = z.looseObject({
   ...settings,
+  cli_auth_credentials_store: z.optional(z.string()),
   profile: z.optional(z.string()),
   profiles: z.optional(z.record(z.string(), z.looseObject(settings))),
   model_providers: z.optional(
@@ -74,14 +75,11 @@ export async function lookAtLogin(
   config: CodexConfiguration,
   environment: Environment,
 ): Promise<'present' | 'unknown' | { readonly missingKey: string }> {
-  const name = config.model_provider ?? 'openai'
-  const provider = config.model_providers?.[name]
-  if (name !== 'openai' && provider?.requires_openai_auth !== true) {
-    const key = provider?.env_key
+  if (isOfAnother(config)) {
+    const key = providerOf(config)?.env_key
     return key === undefined || environment[key] ? 'present' : { missingKey: key }
   }
-  // `codex exec` sends CODEX_API_KEY, and ignores OPENAI_API_KEY (both tried with 0.169.0).
-  if (environment.CODEX_API_KEY) return 'present'
+  if (!needsLogin(config, environment)) return 'present'
   const text = await readIfThere(join(codexHome(environment), 'auth.json'))
   if (text === undefined) return 'unknown'
   try {
@@ -90,6 +88,22 @@ export async function lookAtLogin(
   } catch {
     return 'unknown'
   }
+}
+
+/** Whether it works with what `codex login` leaves behind, and not with a key in the environment. */
+export function needsLogin(config: CodexConfiguration, environment: Environment): boolean {
+  // `codex exec` sends CODEX_API_KEY, and ignores OPENAI_API_KEY (both tried with 0.169.0).
+  return !isOfAnother(config) && !environment.CODEX_API_KEY
+}
+
+/** Whether its model is of somebody who wants no login at OpenAI. */
+function isOfAnother(config: CodexConfiguration): boolean {
+  const { model_provider: name = 'openai' } = config
+  return name !== 'openai' && providerOf(config)?.requires_openai_auth !== true
+}
+
+function providerOf({ model_provider: name = 'openai', model_providers }: CodexConfiguration) {
+  return model_providers?.[name]
 }
 
 /**
@@ -101,7 +115,7 @@ export async function findCodexAccount(
   environment: Environment,
 ): Promise<string> {
   const name = config.model_provider ?? 'openai'
-  const key = config.model_providers?.[name]?.env_key
+  const key = providerOf(config)?.env_key
   const shared = (key === undefined ? undefined : environment[key]) ?? environment.CODEX_API_KEY
   const who = shared ?? (await findLoginName(environment)) ?? codexHome(environment)
   return `codex:${createHash('sha256').update(`${name}\0${who}`).digest('hex').slice(0, 10)}`

@@ -20,6 +20,7 @@ const VARIABLES = {
   model: 'HOLDFAST_MODEL',
   effort: 'HOLDFAST_EFFORT',
   permissions: 'HOLDFAST_PERMISSIONS',
+  codexHome: 'HOLDFAST_CODEX_HOME',
   slots: 'HOLDFAST_SLOTS',
   stallSeconds: 'HOLDFAST_STALL_SECONDS',
   keepWorktrees: 'HOLDFAST_KEEP_WORKTREES',

@@ -127,6 +127,14 @@ export const settings = (agents: readonly string[]) =>
       otherwise: 'agents',
       places: ['user'],
     },
+    codexHome: {
+      about:
+        'whose home Codex works in: `shared`, yours; or `worktree`, one for each worktree of ours, with sessions of its own and with your login, settings and instructions',
+      allowed: 'shared, worktree',
+      otherwise: 'shared',
+      places: ['user', 'environment'],
+      variable: 'HOLDFAST_CODEX_HOME',
+    },
     slots: {
       about: 'how many tasks run at once',
       allowed: 'a whole number from 1',
@@ -231,6 +239,7 @@ export function makeSchemas(agents: readonly string[]) {
     cleanupSeconds: described('cleanupSeconds', seconds),
   }
   const own = {
+    codexHome: described('codexHome', z.enum(['shared', 'worktree'])),
     slots: described('slots', z.int().check(z.gte(1))),
     stallSeconds: described('stallSeconds', seconds),
     keepWorktrees: described('keepWorktrees', count),

@@ -31,6 +31,9 @@ export interface Settings {
   readonly cleanupSeconds?: number | undefined
 }
 
+/** Whether an agent keeps its sessions in the user's home of it, or in one for each worktree. */
+export type AgentHomes = 'shared' | 'worktree'
+
 /** A command, a script's path, or (false) nothing, whatever else the repository has. */
 export type SetUpSetting = false | string | readonly string[]
 
@@ -56,6 +59,8 @@ export interface UserSettings extends Settings {
   readonly idleDays?: number | undefined
   /** How much of the disk may be taken, in bytes. */
   readonly diskBytes?: number | undefined
+  /** `worktree`: each worktree has a home of Codex's own. */
+  readonly codexHome?: AgentHomes | undefined
   /** `own`: clean-ups run with the user's rights, whatever the agents before them might do. */
   readonly cleanupRights?: 'agents' | 'own' | undefined
   /** Where the ports of worktrees are taken from. */
@@ -176,6 +181,10 @@ export function configuredPool({ environment, user }: Configuration): PoolPolicy
 /** Null: nothing is set. */
 export function configuredDiskBytes({ environment, user }: Configuration): number | null {
   return environment.diskBytes ?? user.diskBytes ?? null
+}
+
+export function configuredCodexHome({ environment, user }: Configuration): AgentHomes {
+  return environment.codexHome ?? user.codexHome ?? 'shared'
 }
 
 export function configuredPorts({ user }: Configuration): PortRange {

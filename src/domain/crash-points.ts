@@ -98,6 +98,8 @@ const points = {
   },
   Launching: {
     'ports.claimed': 'the ports of the worktree are its own',
+    'agent-home.made': 'a home of the agent’s for this worktree alone is there, and empty',
+    'agent-home.ready': 'it shows what the user has in theirs',
     'launch.noted': 'the log says that it starts',
     'launch.directory-made': 'the run directory is there, and empty',
     'launch.stdin-written': 'what the agent will read is on disk',
@@ -213,6 +215,7 @@ const points = {
   'Handing off (the command `handoff`)': {
     'hand-off.files-written': 'the files are in the checkout, as an application',
     'hand-off.state-held': 'what the checkout is then is held by a ref',
+    'agent-home.session-carried': 'the record of the session is in the home where it is to go on',
     'hand-off.session-carried': 'the session goes on in the checkout; the row does not say so',
     'hand-off.row-committed': 'the row says that the task was handed off',
     'hand-off.files-taken-back': 'of one that is taken back, the files are as they were',

@@ -10,6 +10,9 @@ export const MARK_VARIABLE = 'HOLDFAST_ATTEMPT'
 /** The first of the ports that are a worktree's own. */
 export const PORT_VARIABLE = 'HOLDFAST_PORT'
 
+/** What of an agent's environment was laid over for it alone, and what was there before; JSON. */
+const OUTER_VARIABLE = 'HOLDFAST_OUTER'
+
 /** For tests: names the directory that arms crash points (`crash-here.ts`). Our own business. */
 export const CRASH_POINTS_VARIABLE = 'HOLDFAST_CRASH_POINTS'
 
@@ -79,6 +82,32 @@ type Variables = Readonly<Record<string, string | undefined>>
 /** The environment for an agent, from the caller's. */
 export function agentEnvironment(caller: Variables): Record<string, string> {
   return pick(caller, name => !belongsToCaller(name))
+}
+
+/** Lays variables over an agent's environment; `outerEnvironment` takes them off again. */
+export function overlay(
+  environment: Readonly<Record<string, string>>,
+  variables: Readonly<Record<string, string>>,
+): Record<string, string> {
+  const before = Object.keys(variables).map(name => [name, environment[name] ?? null])
+  const outer = JSON.stringify(Object.fromEntries(before))
+  return { ...environment, ...variables, [OUTER_VARIABLE]: outer }
+}
+
+/**
+ * Of whoever was started by an agent, the environment as it was before something was laid over it:
+ * what is that agent's alone is not for the tasks that it hands in.
+ */
+export function outerEnvironment(inner: Variables): Variables {
+  const { [OUTER_VARIABLE]: outer, ...rest } = inner
+  if (outer === undefined) return inner
+  try {
+    const before: Readonly<Record<string, string | null>> = JSON.parse(outer)
+    const taken = Object.entries(before).map(([name, value]) => [name, value ?? undefined])
+    return { ...rest, ...Object.fromEntries(taken) }
+  } catch {
+    return rest // It is none of ours: there is nothing to take off.
+  }
 }
 
 const WORKER_NAMES = new Set(['PATH', 'HOME', 'USER', 'LOGNAME', 'SHELL', 'LANG', 'TMPDIR', 'TZ'])

@@ -2,3 +2,8 @@
 export function shellWord(word: string): string {
   return `'${word.replaceAll("'", "'\\''")}'`
 }
+
+/** Words as people would write them: quoted only where a shell would make something else of them. */
+export function shellLine(words: readonly string[]): string {
+  return words.map(word => (/^[\w@%+=:,./-]+$/.test(word) ? word : shellWord(word))).join(' ')
+}

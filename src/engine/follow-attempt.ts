@@ -4,6 +4,7 @@
  */
 import { addLook, isProgress } from '../domain/activity.ts'
 import { isUsedUp } from '../domain/budget.ts'
+import type { AgentHomes } from '../domain/configuration.ts'
 import { reach } from '../domain/crash-points.ts'
 import type { AgentExit, Failure } from '../domain/outcome.ts'
 import type { PortRange } from '../domain/port-blocks.ts'
@@ -17,6 +18,7 @@ import type { AttemptProcesses, ProcessHost } from '../ports/process-host.ts'
 import type { ClaimedAttempt, Progress, Store } from '../ports/store.ts'
 import type { TaskFiles } from '../ports/task-files.ts'
 import type { WorktreeRecord, Worktrees } from '../ports/worktrees.ts'
+import { environmentOf } from './agent-home.ts'
 import { converse } from './converse.ts'
 import { type Hearing, hearOutput } from './hear-output.ts'
 import { loadReading, takeStep } from './read-output.ts'
@@ -78,6 +80,8 @@ export interface FollowPorts {
   readonly snapshotEveryMs: number
   /** Where the ports of worktrees are taken from. */
   readonly portRange: PortRange
+  /** Whose home an agent works in that can have one for each worktree. */
+  readonly agentHomes: AgentHomes
 }
 
 /**
@@ -113,7 +117,7 @@ async function watchAttempt(
   snapshots: SnapshotWatch,
   ports: FollowPorts,
 ): Promise<{ end: AttemptEnd | 'hands_off' | 'superseded'; progress: Progress }> {
-  const { task, attempt, worktree } = underway
+  const { task, attempt, agent, worktree } = underway
   const { store, host, files, worktrees, clock, ticker } = ports
   const runDirectory = files.runDirectory(attempt.task, attempt.fence)
   const { progress: first, before } = await loadReading(underway, store)
@@ -128,7 +132,10 @@ async function watchAttempt(
   const limit = await findTimeLimit(underway, store)
   const setUpMs = setUpLimitMs(task)
   const conversation = openConversation(underway, ports)
-  const withUsage = watchUsage(underway, () => files.readEnvironment(attempt.task))
+  const withUsage = watchUsage(underway, async session => {
+    const { id } = task.request.workplace
+    return environmentOf(agent, session, id, await files.readEnvironment(attempt.task), files)
+  })
   const { idling = IDLING } = underway.agent.capabilities
   const stallWatch = watchStall(
     processesOf(underway, ports),

@@ -44,7 +44,7 @@ export async function handBackTask(
   const missing = await standAgain(home, wish, ports)
   return await withWorktree(home.request.workplace.id, ports, async () => {
     const worktree = await requireWorktree(home, ports)
-    const ends = { from: handOff.where, to: worktree.path }
+    const ends = endsOf(home, handOff, worktree)
     const session: SessionFate = handOff.withSession
       ? await planSession(task, ends, wish.environment, ports)
       : { kind: 'none' }
@@ -58,6 +58,11 @@ export async function handBackTask(
     reach('hand-back.row-committed')
     return told
   })
+}
+
+function endsOf({ request }: Task, { where }: HandOff, { path }: WorktreeRecord) {
+  const from = { root: where, worktree: null }
+  return { from, to: { root: path, worktree: request.workplace.id } }
 }
 
 async function requireHandedOff(
@@ -171,7 +176,8 @@ export async function undoHandBack(
   return await withWorktree(home.request.workplace.id, ports, async () => {
     const worktree = await requireWorktree(home, ports)
     const { path } = worktree
-    const ends = { from: path, to: handOff.where }
+    const { from: to, to: from } = endsOf(home, handOff, worktree)
+    const ends = { from, to }
     const session: SessionFate = handOff.withSession
       ? await planSession(task, ends, environment, ports)
       : { kind: 'none' }

@@ -21,7 +21,7 @@ import {
 } from './apply.ts'
 import { refuseOwned } from './choose-workplace.ts'
 import { findStored, openOrNothing } from './find-stored.ts'
-import { planSession, type SessionFate, type SessionPorts, worktreePath } from './move-session.ts'
+import { planSession, type SessionFate, type SessionPorts, worktreeEnd } from './move-session.ts'
 
 export interface HandOffPorts extends ApplyPorts, SessionPorts {
   readonly worktrees: Worktrees
@@ -52,7 +52,7 @@ export async function handOffTask(
   requireResult(task)
   await refuseHandOff(task, wish, ports)
   const leftBehind = await findLeftBehind(task, ports)
-  const ends = { from: await worktreePath(task, ports), to: root }
+  const ends = { from: await worktreeEnd(task, ports), to: { root, worktree: null } }
   const session = await planSession(task, ends, environment, ports)
   const applied = await applyTask(task, wish, ports)
   const looked = { applied, session, leftBehind, problem: null }
@@ -180,7 +180,7 @@ export async function undoHandOff(
   const { applications, worktrees, store, clock } = ports
   const { where, number, withSession } = handOff
   await refuseLeased(task, where, ports)
-  const ends = { from: where, to: await worktreePath(task, ports) }
+  const ends = { from: { root: where, worktree: null }, to: await worktreeEnd(task, ports) }
   const session: SessionFate = withSession
     ? await planSession(task, ends, environment, ports)
     : { kind: 'none' }

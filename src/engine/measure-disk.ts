@@ -55,6 +55,7 @@ export async function measureDisk(
   const wanted: Wanted[] = [
     { key: 'trash', path: files.trash(), changedAt: null },
     { key: 'pool', path: files.pool(), changedAt: null },
+    { key: 'agent homes', path: files.agentHomes(), changedAt: null },
     ...tasks.map(task => ({
       key: keyOfTask(task.request.id),
       path: files.directory(task.request.id),
@@ -72,6 +73,7 @@ export async function measureDisk(
   disk.saveMeasured(measured)
   const of = (key: string) => measured.get(key)?.bytes ?? 0
   const rawOutput = sum(runs.map(({ state }) => state.bytes))
+  const ofTasks = tasks.map(task => of(keyOfTask(task.request.id)))
   const sizes = new Map<WorktreeId, number>()
   for (const { worktree } of ours) {
     const found = measured.get(keyOfWorktree(worktree.id))
@@ -82,7 +84,7 @@ export async function measureDisk(
       worktrees: sum([...sizes.values()]),
       pool: of('pool'),
       trash: of('trash'),
-      tasks: Math.max(0, sum(tasks.map(task => of(keyOfTask(task.request.id)))) - rawOutput),
+      tasks: of('agent homes') + Math.max(0, sum(ofTasks) - rawOutput),
       rawOutput,
       isWhole: wanted.every(({ key }) => measured.has(key)),
     },

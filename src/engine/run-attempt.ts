@@ -10,6 +10,7 @@ import type { Agent, Environment } from '../ports/agent.ts'
 import type { Confinement, Confines, Enclosure } from '../ports/confinement.ts'
 import type { ClaimedAttempt, Store } from '../ports/store.ts'
 import type { WorktreeRecord } from '../ports/worktrees.ts'
+import { enterHome } from './agent-home.ts'
 import { describeLoss } from './collect.ts'
 import { type FollowPorts, followAttempt, type Underway, type Wishes } from './follow-attempt.ts'
 import { describeHandOver, describeStart } from './hand-over.ts'
@@ -177,11 +178,13 @@ async function launchAgent(
         )
       : request.permissions
     const schema = request.outputSchema
+    const resumed = attempt.mode === 'resume' ? session : null
+    const inHome = await enterHome(agent, resumed, request.workplace, environment, ports)
     const launch = agent.planLaunch({
       installation,
       mode:
-        attempt.mode === 'resume' && session !== null
-          ? { kind: 'resume', session, why: await whyResumed(task, interruptedBy, store) }
+        resumed !== null
+          ? { kind: 'resume', session: resumed, why: await whyResumed(task, interruptedBy, store) }
           : { kind: 'fresh', sessionToBe: clock.uuid() },
       prompt: await files.readPrompt(attempt.task),
       handOver:
@@ -198,7 +201,7 @@ async function launchAgent(
       }),
       worktree: worktree.path,
       workingDirectory,
-      environment,
+      environment: inHome,
     })
     const confines = {
       worktree: worktree.path,
@@ -222,9 +225,9 @@ async function launchAgent(
     )
     reach('launch.noted')
     if (launch.session !== undefined) await noteSession(underway, launch.session, ports)
-    if (attempt.mode === 'resume' && session !== null) {
-      await bringSession(agent, session, workingDirectory, launch.environment)
-      await agent.keepSession?.(session, launch.environment, clock.now())
+    if (resumed !== null) {
+      await bringSession(agent, resumed, workingDirectory, launch.environment)
+      await agent.keepSession?.(resumed, launch.environment, clock.now())
     }
     await host.launch({
       task: attempt.task,

@@ -1,4 +1,5 @@
 /** What a task with a budget has used, also while its agent has yet to say so. */
+import type { SessionId } from '../domain/ids.ts'
 import type { Environment } from '../ports/agent.ts'
 import type { Progress } from '../ports/store.ts'
 import { countUsage, type Reading, type Speaker } from './read-output.ts'
@@ -11,7 +12,7 @@ export type UsageWatch = (reading: Reading, now: number) => Promise<Progress>
 
 export function watchUsage(
   { task, agent }: Speaker,
-  readEnvironment: () => Promise<Environment>,
+  readEnvironment: (session: SessionId) => Promise<Environment>,
 ): UsageWatch {
   let readAt = Number.NEGATIVE_INFINITY
   return async ({ progress, before }, now) => {
@@ -19,7 +20,7 @@ export function watchUsage(
     const isDue = task.budget !== null && session !== null && turn === null
     if (!isDue || agent.readUsage === undefined || now - readAt < READ_EVERY_MS) return progress
     readAt = now
-    const read = await agent.readUsage(session, await readEnvironment())
+    const read = await agent.readUsage(session, await readEnvironment(session))
     return read === null ? progress : { ...progress, ...countUsage(read, before) }
   }
 }

@@ -203,6 +203,27 @@ export interface SessionMove {
   readonly to: string
 }
 
+/**
+ * A home for one worktree alone, in place of the user's: with sessions of its own, and with the
+ * user's login and settings. `home` is a directory that is the worktree's, absolute; it need not be there.
+ */
+export interface OwnHome {
+  /** What is laid over the environment, so that all that the agent keeps is kept there. */
+  variables(home: string): Environment
+  /** Whether a session was begun there, or brought. */
+  holds(home: string, session: SessionId): boolean
+  /**
+   * Makes it, or brings it up to date with the user's own, which `environment` says; before every
+   * launch. Refuses with `agent_logged_out` where the user's login cannot be had from there.
+   */
+  prepare(home: string, environment: Environment): Promise<void>
+  /** How a session goes on in another home than it is in. Nothing is written before `carry`. */
+  planMove(
+    session: SessionId,
+    homes: { readonly from: Environment; readonly to: Environment },
+  ): Promise<SessionPlan>
+}
+
 export type SessionPlan =
   /** `carry` can be called again after a death in the middle of it, or when all was done. */
   | { readonly kind: 'moves'; carry(): Promise<void> }
@@ -258,6 +279,8 @@ export interface Agent {
    * `carry`. Absent: it cannot; the agent binds its sessions to a directory.
    */
   planSessionMove?(move: SessionMove, environment: Environment): Promise<SessionPlan>
+  /** Absent: all of its tasks share the user's home. */
+  readonly ownHome?: OwnHome
   /**
    * The argv by which people go on with a session themselves, given in its directory. Absent: none
    * is known.

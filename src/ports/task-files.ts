@@ -16,6 +16,10 @@ export interface TaskFiles {
   runDirectory(task: TaskId, fence: Fence): string
   /** Where a confined agent has its temporary files; it need not be there. */
   scratchDirectory(task: TaskId): string
+  /** Where an agent's own home for one worktree is; it need not be there. */
+  agentHome(worktree: WorktreeId): string
+  /** Where all of those are. */
+  agentHomes(): string
   /** Where the managed worktree of a task stands. */
   worktreePath(task: TaskId): string
   /** Where all worktrees of ours stand. */

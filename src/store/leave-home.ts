@@ -28,6 +28,7 @@ export const OUR_NAMES: readonly string[] = [
   'trash',
   'snapshots',
   'set-up',
+  'agent-homes',
   'locks',
   'cache',
   'damaged',

@@ -32,6 +32,7 @@ const REPOSITORY = 'repository'
 const INCLUDED = ['included', 'included.json']
 const SCRATCH = 'scratch'
 const SNAPSHOTS = 'snapshots'
+const AGENT_HOMES = 'agent-homes'
 /** As `src/worktree/running-snapshot.ts` names them. */
 const RUNNING_SNAPSHOT = /^snapshot-\d+-\d+\.bundle$|^snapshotting-\d+$/
 
@@ -51,6 +52,8 @@ export function makeTaskFiles(home: string): TaskFiles {
     directory,
     runDirectory: (task, fence) => join(directory(task), 'runs', String(fence)),
     scratchDirectory: task => join(directory(task), SCRATCH),
+    agentHome: worktree => join(home, AGENT_HOMES, worktree),
+    agentHomes: () => join(home, AGENT_HOMES),
     worktreePath: task => join(home, 'worktrees', task),
     worktreesDirectory: () => join(home, 'worktrees'),
     pool: () => join(home, 'pool'),

@@ -215,7 +215,8 @@ test('a session that cannot move stays, and so does whoever goes on with it', as
   expect(everything()).toEqual(before)
   // An agent that says nothing of it can do nothing of it.
   const mute = { ...ports, agent: async () => ({ name: 'mute' }) as Agent }
-  const fate = await planSession(task, { from: '/a', to: '/b' }, {}, mute)
+  const end = { root: '/a', worktree: null }
+  const fate = await planSession(task, { from: end, to: { ...end, root: '/b' } }, {}, mute)
   expect(fate).toMatchObject({ kind: 'stays', argv: null, why: expect.stringContaining('mute') })
   await house.holdfast.close()
 })

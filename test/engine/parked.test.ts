@@ -109,6 +109,7 @@ test('a task that is parked for 7 days, 12 hours of them with the machine off, t
         snapshotEveryMs: 0,
         findAgent: holdfast.agent,
         portRange: DEFAULT_PORTS,
+        agentHomes: 'shared',
       },
     )
     try {

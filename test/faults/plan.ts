@@ -92,7 +92,8 @@ const END = pointsOf('The wrapper and the agent').filter(point => point.startsWi
 const WRAPPER = ['wrapper.detaching', 'wrapper.born', 'wrapper.written']
 /** The agent lives, and the worker is at a step of its own. */
 const ATTENDED = ['launch.agent-seen', 'launch.agent-synced', ...pointsOf('Following')]
-const LAUNCH = all('Launching', ['launch.ended'])
+const OWN_HOME = ['agent-home.made', 'agent-home.ready']
+const LAUNCH = all('Launching', ['launch.ended', ...OWN_HOME])
 const OF_SET_UP = ['worktree.included', 'worktree.directories-brought', 'worktree.marked']
 const CLEANING = pointsOf('Cleaning up before a worktree is put away')
 const SNAPSHOT = ['snapshot.ignored-kept', 'snapshot.taken', 'snapshot.recorded']
@@ -101,7 +102,8 @@ const SUBMODULES_PLACED = 'restore.submodules-placed'
 const RETIRING = all('Retiring', SUBMODULES_KEPT)
 const RESTORING = all('Restoring', [SUBMODULES_PLACED])
 const HAND_OFF_UNDO = ['hand-off.files-taken-back', 'hand-off.session-taken-back']
-const HAND_OFF = all('Handing off (the command `handoff`)', HAND_OFF_UNDO)
+const OF_OWN_HOME = 'agent-home.session-carried'
+const HAND_OFF = all('Handing off (the command `handoff`)', [...HAND_OFF_UNDO, OF_OWN_HOME])
 /** Of the steps that a pick shares with others: half of its files, and all of them, are in place. */
 const PICKED = [
   'apply.journal-written',
@@ -327,6 +329,8 @@ export const cases: readonly Case[] = [
   ...strikes('handed back', [...HAND_BACK, 'exchange.put', 'apply.journal-closed'], SELF),
   ...strikes('handed back by doctor', HAND_BACK, SELF),
   ...strikes('hand-back taken back', [HAND_BACK_UNDO, 'undo.exchanged'], SELF),
+  ...strikes('own home', OWN_HOME, [...SELF, ...TWICE]),
+  ...strikes('own home', [OF_OWN_HOME], SELF),
   ...strikes('undo', pointsOf('Taking back (`apply --undo`, or an application that failed)'), SELF),
   ...strikes('undo', ['exchange.taken-away', 'exchange.put'], SELF),
   ...strikes('uninstall', pointsOf('Leaving for good (the command `uninstall --purge`)'), SELF),

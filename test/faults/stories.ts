@@ -252,6 +252,31 @@ function handOffStory(about: string, killed: 'to' | 'undo', insist: Insist): Sto
   }
 }
 
+/** A task whose agent has a home for its worktree alone is handed off: its session comes along. */
+async function tellOwnHome(scene: Scene): Promise<readonly string[]> {
+  const { stage } = scene
+  const users = join(stage.scratch, 'users-codex')
+  mkdirSync(users)
+  writeFileSync(join(users, 'AGENTS.md'), 'of the user\n')
+  stage.environment.CODEX_HOME = users
+  scene.strike.arm()
+  const id = await scene.submitted(TASK)
+  await scene.untilEnded(id)
+  const own = join(stage.home, 'agent-homes', id, 'codex')
+  if (readFileSync(join(own, 'AGENTS.md'), 'utf8') !== 'of the user\n') throw new Error('no links')
+  const sessions = (home: string) =>
+    readdirSync(join(home, 'sessions/2026/01/02')).filter(name => name.endsWith('.jsonl'))
+  if (existsSync(join(users, 'sessions'))) throw new Error('its session is in the user’s home')
+  await untilDone(scene, ['handoff', id, '--to', 'local'])
+  const kept = sessions(own)
+  if (sessions(users).some(name => !kept.includes(name)) || sessions(users).length !== 1) {
+    throw new Error(`work lost: of the sessions ${kept} there came ${sessions(users)}`)
+  }
+  requireFiles(scene, FINISHED)
+  await scene.ok(['handoff', id, '--undo'])
+  return [id]
+}
+
 /** What is done in the checkout goes back to the worktree, and is taken back; one of the two is killed. */
 function handBackStory(about: string, killed: 'to' | 'undo', insist: Insist): Story {
   return {
@@ -408,6 +433,14 @@ const keeperStories = {
     steps: WORK + DONE,
     tell: tellOne,
     end: succeeded(FINISHED),
+  },
+  'own home': {
+    about: 'a task whose agent has a home for its worktree alone, and that is handed off',
+    repository: 'dirty',
+    environment: { HOLDFAST_CODEX_HOME: 'worktree' },
+    steps: WORK + DONE,
+    tell: tellOwnHome,
+    end: () => ({ ...succeeded(FINISHED)(), isRestored: true }),
   },
   unannounced: {
     about: 'a task that is killed while it is handed in',

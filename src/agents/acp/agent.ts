@@ -16,7 +16,7 @@ import { acpDialogue } from './speak.ts'
 import { makeAcpTranslator } from './translate.ts'
 
 export function makeAcpAgent(preset: Preset): Agent {
-  const { name, confines, configuredMode, keepSession } = preset
+  const { name, confines, configuredMode, keepSession, ownHome } = preset
   return {
     name,
     capabilities: {
@@ -66,6 +66,8 @@ export function makeAcpAgent(preset: Preset): Agent {
       keepSession: (session: SessionId, environment: Environment, now: number) =>
         keepSession(session, placesOf(environment), now),
     }),
+
+    ...(ownHome !== undefined && { ownHome }),
 
     planLaunch(request) {
       const { installation, permissions, workingDirectory } = request

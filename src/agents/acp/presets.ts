@@ -8,8 +8,9 @@ import { join } from 'node:path'
 import type { SessionId } from '../../domain/ids.ts'
 import type { PermissionMode } from '../../domain/permissions.ts'
 import type { Idling } from '../../domain/stall.ts'
-import type { Environment, OwnPlaces } from '../../ports/agent.ts'
+import type { Environment, OwnHome, OwnPlaces } from '../../ports/agent.ts'
 import { nameProject } from '../claude-configuration.ts'
+import { codexOwnHome } from '../codex-home.ts'
 import { CODEX_IDLING } from '../codex-idling.ts'
 import { keepGeminiSession } from './gemini-sessions.ts'
 
@@ -43,6 +44,8 @@ export interface Preset {
   readonly own: (places: Places, directory: string) => OwnPlaces
   /** As the agent's of that name. */
   readonly idling?: Idling
+  /** As the agent's of that name. */
+  readonly ownHome?: OwnHome
   /** As the agent's of that name. */
   readonly keepSession?: (session: SessionId, places: Places, now: number) => Promise<void>
 }
@@ -222,6 +225,7 @@ export const presets = {
       return findConfiguredMode(await readConfiguration(environment)) ?? null
     },
     own: () => ({ readable: [], writable: [] }),
+    ownHome: codexOwnHome,
     idling: CODEX_IDLING,
   },
   'opencode-acp': {

@@ -9,6 +9,7 @@ import {
   lookAtLogin,
   readConfiguration,
 } from '../codex-configuration.ts'
+import { codexOwnHome } from '../codex-home.ts'
 import { CODEX_IDLING } from '../codex-idling.ts'
 import { INSTRUCTIONS_ROOM, promptFor } from '../instructions.ts'
 import { askLogin, findCodex, lookForCodex } from './installation.ts'
@@ -79,6 +80,8 @@ export const codex: Agent = {
   async planSessionMove() {
     return { kind: 'moves', carry: async () => undefined }
   },
+
+  ownHome: codexOwnHome,
 
   interactive: session => ['codex', 'resume', session],
 

@@ -1,12 +1,12 @@
 /**
- * What a Codex session has used so far, from its own record (`sessions/YYYY/MM/DD/rollout-…-ID.jsonl`
- * in its home): `codex exec --json` says it at the end of a turn alone. Seen with 0.169.0.
+ * What a Codex session has used so far, from its own record: `codex exec --json` says it at the end
+ * of a turn alone. Seen with 0.169.0.
  */
-import { closeSync, fstatSync, openSync, readdirSync, readSync } from 'node:fs'
-import { join } from 'node:path'
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import * as z from 'zod/mini'
 import type { SessionId } from '../../domain/ids.ts'
 import type { Usage } from '../../domain/outcome.ts'
+import { findRecord } from '../codex-sessions.ts'
 import { convertUsage } from './translate.ts'
 import { wireUsage } from './wire.ts'
 
@@ -22,7 +22,7 @@ const tokenCount = z.looseObject({
 
 /** Null: there is no record, or it does not say. */
 export function readSessionUsage(session: SessionId, home: string): Usage | null {
-  const file = findRecord(session, join(home, 'sessions'))
+  const file = findRecord(session, home)
   if (file === undefined) return null
   const lines = readEnd(file).split('\n')
   for (const line of lines.reverse()) {
@@ -31,25 +31,6 @@ export function readSessionUsage(session: SessionId, home: string): Usage | null
     if (parsed.success) return convertUsage(parsed.data.payload.info.total_token_usage)
   }
   return null
-}
-
-/** It lies under the day on which it began, of the user's calendar: the newest days are looked at first. */
-function findRecord(session: SessionId, directory: string, depth = 3): string | undefined {
-  for (const name of namesIn(directory).sort().reverse()) {
-    if (depth > 0) {
-      const found = findRecord(session, join(directory, name), depth - 1)
-      if (found !== undefined) return found
-    } else if (name.endsWith(`${session}.jsonl`)) return join(directory, name)
-  }
-  return undefined
-}
-
-function namesIn(directory: string): string[] {
-  try {
-    return readdirSync(directory)
-  } catch {
-    return [] // Not there, or no directory.
-  }
 }
 
 function readEnd(path: string): string {

@@ -1,6 +1,6 @@
 /** The command line: finds the command, reads its flags, draws what goes wrong. */
 import { compose } from '../../compose.ts'
-import { CRASH_POINTS_VARIABLE } from '../../domain/environment.ts'
+import { CRASH_POINTS_VARIABLE, outerEnvironment } from '../../domain/environment.ts'
 import { AppError } from '../../domain/errors.ts'
 import type { Command, CommandContext, CommandInput } from './command.ts'
 import { exitCodeOfRefusal, exitCodes, signalExitCode } from './exit-codes.ts'
@@ -81,11 +81,12 @@ async function runCommand(
   entry: string,
   output: Output,
 ): Promise<number> {
-  const holdfast = compose(process.env, entry)
+  const environment = outerEnvironment(process.env)
+  const holdfast = compose(environment, entry)
   try {
     const context: CommandContext = {
       holdfast,
-      environment: process.env,
+      environment,
       directory: workingDirectory(process),
       output,
       get stdin() {

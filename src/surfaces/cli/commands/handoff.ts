@@ -1,7 +1,7 @@
 import { agentEnvironment } from '../../../domain/environment.ts'
 import { AppError } from '../../../domain/errors.ts'
 import { parseTaskId } from '../../../domain/ids.ts'
-import { shellWord } from '../../../domain/shell-word.ts'
+import { shellLine, shellWord } from '../../../domain/shell-word.ts'
 import { hasEnded, type Task } from '../../../domain/task.ts'
 import type { Applied } from '../../../engine/apply.ts'
 import { chooseTarget } from '../../../engine/choose-target.ts'
@@ -237,7 +237,7 @@ function describeSession({ session, state }: HandoffView): string[] {
   if (session === null || state === 'conflicts') return []
   const { id, moves, why, directory, argv } = session
   const to =
-    argv === null ? [] : [`to go on with it: cd ${shellWord(directory)} && ${argv.join(' ')}`]
+    argv === null ? [] : [`to go on with it: cd ${shellWord(directory)} && ${shellLine(argv)}`]
   if (!moves) return [`its session ${id} stays in ${directory}: ${why}`, ...to]
   return state === 'would_hand_off' ? [`its session ${id} would go on in ${directory}`] : to
 }

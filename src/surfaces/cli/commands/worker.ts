@@ -2,6 +2,7 @@ import { statfsSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import {
   type Configuration,
+  configuredCodexHome,
   configuredDiskBytes,
   configuredPool,
   configuredPorts,
@@ -170,6 +171,7 @@ async function runWorker(
         findAgent: holdfast.agent,
         snapshotEveryMs,
         portRange: configuredPorts(configuration),
+        agentHomes: configuredCodexHome(configuration),
       }
       await work(order, ports)
     } finally {

@@ -1,0 +1,30 @@
+/** Where Codex keeps its sessions: `sessions/YYYY/MM/DD/rollout-…-ID.jsonl` in its home. */
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import type { SessionId } from '../domain/ids.ts'
+
+export const sessionsOf = (codexHome: string) => join(codexHome, 'sessions')
+
+/** The record of a session, by the home that it was begun in; undefined: there is none. */
+export function findRecord(session: SessionId, codexHome: string): string | undefined {
+  return findBelow(session, sessionsOf(codexHome), 3)
+}
+
+/** It lies under the day on which it began, of the user's calendar: the newest days are looked at first. */
+function findBelow(session: SessionId, directory: string, depth: number): string | undefined {
+  for (const name of namesIn(directory).sort().reverse()) {
+    if (depth > 0) {
+      const found = findBelow(session, join(directory, name), depth - 1)
+      if (found !== undefined) return found
+    } else if (name.endsWith(`${session}.jsonl`)) return join(directory, name)
+  }
+  return undefined
+}
+
+export function namesIn(directory: string): string[] {
+  try {
+    return readdirSync(directory)
+  } catch {
+    return [] // Not there, or no directory.
+  }
+}
