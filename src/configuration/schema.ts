@@ -165,6 +165,13 @@ export const settings = (agents: readonly string[]) =>
       places: ['user', 'environment'],
       variable: 'HOLDFAST_SPARE_WORKTREES',
     },
+    spareBuildOutput: {
+      about:
+        'whether those begin with build output (`node_modules`, `target`, `.venv`) of a worktree that was put away; what an agent has left in it is run by the next one',
+      allowed: 'true, false',
+      otherwise: 'false',
+      places: ['user'],
+    },
     snapshotSeconds: {
       about:
         'how often the files of a running task are kept aside, where they have changed, for the case that its worktree is lost; 0: never',
@@ -260,6 +267,7 @@ export function makeSchemas(agents: readonly string[]) {
       ...inFiles,
       permissions: described('permissions', z.enum(permissionModes)),
       ...own,
+      spareBuildOutput: described('spareBuildOutput', z.boolean()),
       cleanupRights: described('cleanupRights', z.enum(['agents', 'own'])),
       ports: z.optional(
         z.strictObject({

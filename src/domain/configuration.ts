@@ -53,6 +53,8 @@ export interface UserSettings extends Settings {
   readonly keepWorktrees?: number | undefined
   /** How many worktrees are made in advance for a repository in use. */
   readonly spareWorktrees?: number | undefined
+  /** Those hold build output of worktrees that were put away. */
+  readonly spareBuildOutput?: boolean | undefined
   /** How often the files of a running task are snapshotted, in seconds; 0: never. */
   readonly snapshotSeconds?: number | undefined
   /** How long a managed worktree stays in which nothing happens, in days. */
@@ -175,7 +177,7 @@ export function configuredRetention({ environment, user }: Configuration): Reten
 
 export function configuredPool({ environment, user }: Configuration): PoolPolicy {
   const size = environment.spareWorktrees ?? user.spareWorktrees ?? DEFAULT_POOL.size
-  return { ...DEFAULT_POOL, size }
+  return { ...DEFAULT_POOL, size, keepsOutput: user.spareBuildOutput ?? false }
 }
 
 /** Null: nothing is set. */

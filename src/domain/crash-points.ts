@@ -84,6 +84,8 @@ const points = {
     'spare.planned': 'its row says where it will stand',
     'spare.made': 'it stands; its row does not say so',
     'spare.recorded': 'a task may take it over',
+    'spare.output-moved': 'build output of a worktree that was put away is in it',
+    'spare.output-removed': 'it is out of it again, for the task may not run it',
     'spare.dropped': 'one that was not wanted any more is gone, and its row is not',
     'spare.taken': 'its row says which worktree it is to become',
     'spare.filled': 'the task’s files are in it',

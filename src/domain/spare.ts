@@ -3,6 +3,7 @@
  * size of its repository. Where they are worth their room, and how many. Pure.
  */
 import type { CommitId, WorktreeId } from './ids.ts'
+import type { TaskRequest } from './task.ts'
 
 const DAY_MS = 86_400_000
 /** A repository in use: so many tasks, in so long. */
@@ -17,6 +18,8 @@ export interface PoolPolicy {
   /** How many spares a repository in use has; 0: none. */
   readonly size: number
   readonly fewestFiles: number
+  /** They may hold build output of worktrees that were put away. Absent: they may not. */
+  readonly keepsOutput?: boolean
 }
 
 export const DEFAULT_POOL: PoolPolicy = { size: 2, fewestFiles: FEWEST_FILES }
@@ -38,6 +41,8 @@ export interface Spare {
   readonly commit: CommitId
   /** With which its files were written; null: as the worker would. */
   readonly umask: number | null
+  /** It holds build output. Absent: it does not. */
+  readonly hasOutput?: boolean
 }
 
 export interface PoolPlan {
@@ -62,7 +67,10 @@ export function planPool(
     if (!hasRoom || !isPooled(repository, policy, now)) continue
     const { commonDir, newest } = repository
     const fitting = spares.filter(
-      spare => spare.commonDir === commonDir && spare.umask === newest.umask,
+      spare =>
+        spare.commonDir === commonDir &&
+        spare.umask === newest.umask &&
+        (spare.hasOutput !== true || policy.keepsOutput === true),
     )
     const kept = fitting.slice(0, policy.size)
     for (const { id, commit } of kept) {
@@ -82,4 +90,29 @@ function isPooled(
   const recent = taskTimes.filter(time => now - time < IN_USE_MS)
   const isInUse = recent.length >= TASKS_IN_USE && recent.some(time => now - time < IDLE_MS)
   return isInUse && files !== null && files >= fewestFiles
+}
+
+/** `agents`: by agents that were held to their worktree; `full`: by such alone as might do anything. */
+export type OutputRights = 'agents' | 'full'
+
+export function rightsOf(tasks: readonly { readonly request: TaskRequest }[]): OutputRights {
+  const isFull = ({ request }: { readonly request: TaskRequest }) =>
+    request.permissions.effective === 'full'
+  return tasks.length > 0 && tasks.every(isFull) ? 'full' : 'agents'
+}
+
+/**
+ * Whether a task may begin with build output that was written with these rights: it runs what lies
+ * there. So neither it nor its set-up may do more than whoever wrote it. What it brings along itself
+ * wants the place free.
+ */
+export function mayHaveOutput(
+  rights: OutputRights,
+  { permissions, setUp }: Pick<TaskRequest, 'permissions' | 'setUp'>,
+): boolean {
+  if ((setUp?.directories ?? []).length > 0) return false
+  if (rights === 'full') return true
+  // A set-up is held as its agent is; but not where the agent holds itself.
+  const isSetUpHeld = setUp?.command?.trusted !== true || permissions.enforcedBy === 'system'
+  return permissions.effective !== 'full' && isSetUpHeld
 }

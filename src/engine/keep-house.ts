@@ -17,6 +17,8 @@ import { isStoreTrouble } from './trouble.ts'
 export interface HouseKept {
   readonly worktrees: readonly Retained[]
   readonly reclaimed: readonly Reclaimed[]
+  /** What became of build output that was kept, a line each. */
+  readonly furnished: readonly string[]
   readonly purged: readonly Purged[]
 }
 
@@ -26,11 +28,13 @@ export interface Reclaimed {
   readonly problem: string | null
 }
 
+/** `furnish`: keeps what is wanted of the trash before it is emptied. */
 export async function keepHouse(
   plan: HousePlan,
   ports: HousePorts,
   leave: AbortSignal,
   goesOn: () => boolean,
+  furnish: () => Promise<readonly string[]> = async () => [],
 ): Promise<HouseKept> {
   const reclaimed: Reclaimed[] = []
   const attempt = async (what: Reclaimed['what'], work: () => Promise<void>) => {
@@ -48,8 +52,9 @@ export async function keepHouse(
   for (const one of plan.buildOutput) await attempt(one, () => reclaimBuildOutput(one, plan, ports))
   for (const one of plan.rawOutput) await attempt(one, () => reclaimRawOutput(one, plan, ports))
   const worktrees = await retain(plan.fates, ports, leave)
+  const furnished = await furnish()
   const purged = await purgeTrash(ports, goesOn)
-  const kept = { worktrees, reclaimed, purged }
+  const kept = { worktrees, reclaimed, furnished, purged }
   await recordUse(plan, kept, ports, leave)
   return kept
 }

@@ -5,7 +5,13 @@
 import { reach } from '../domain/crash-points.ts'
 import { messageOf } from '../domain/errors.ts'
 import type { WorktreeId } from '../domain/ids.ts'
-import { type PooledRepository, type PoolPolicy, planPool, type Spare } from '../domain/spare.ts'
+import {
+  mayHaveOutput,
+  type PooledRepository,
+  type PoolPolicy,
+  planPool,
+  type Spare,
+} from '../domain/spare.ts'
 import type { Task, TaskRequest } from '../domain/task.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Store, StoredSpare } from '../ports/store.ts'
@@ -71,7 +77,9 @@ export async function dropPool(ports: Pick<PoolPorts, 'store' | 'worktrees'>): P
 }
 
 const describe = ({ id, commonDir, umask, spare }: StoredSpare): readonly Spare[] =>
-  spare === null ? [] : [{ id, commonDir, umask, commit: spare.commit }]
+  spare === null
+    ? []
+    : [{ id, commonDir, umask, commit: spare.commit, hasOutput: spare.output !== undefined }]
 
 /** What has no row, or a row that nobody will come back to. */
 async function dropRemains({ store, files, worktrees }: PoolPorts): Promise<void> {
@@ -93,7 +101,7 @@ async function isWanted({ spare, claimedBy }: StoredSpare, store: Store): Promis
   return stored !== undefined && stored.leasedTo !== null && stored.record === null
 }
 
-async function dropRow(
+export async function dropRow(
   spare: StoredSpare,
   { store, worktrees }: Pick<PoolPorts, 'store' | 'worktrees'>,
 ): Promise<void> {
@@ -182,14 +190,16 @@ export type Claimed =
 export async function claimSpare(
   { request }: Pick<Task, 'request'>,
   { id, path, commonDir }: Omit<WorktreePlan, 'kind'>,
-  { store, worktrees }: Pick<PoolPorts, 'store' | 'worktrees'>,
+  { store, worktrees, files }: Pick<PoolPorts, 'store' | 'worktrees' | 'files'>,
 ): Promise<Claimed> {
   const order = { id, path, commonDir, umask: request.umask }
   const taken = await store.takeSpare(order, request.base.commit)
   if (taken?.spare == null) return { worktree: null, why: null }
   reach('spare.taken')
   try {
-    const claimed = await worktrees.claimSpare(taken.spare, id, path, request.base)
+    const mayHave = mayHaveOutput(taken.spare.rights ?? 'agents', request)
+    const spare = mayHave ? taken.spare : worktrees.stripSpare(taken.spare, files.trash())
+    const claimed = await worktrees.claimSpare(spare, id, path, request.base)
     if (!('unfit' in claimed)) return { worktree: claimed, spare: taken.id }
     return { worktree: null, why: claimed.unfit }
   } catch (error) {

@@ -129,12 +129,12 @@ async function claimIfNew(
   task: Task,
   attempt: ClaimedAttempt,
   path: string,
-  { store, worktrees, clock }: FollowPorts,
+  { store, worktrees, files, clock }: FollowPorts,
 ): Promise<ClaimedSpare> {
   const { workplace, repo } = task.request
   if (workplace.kind !== 'managed' || worktrees.isThere(path)) return { worktree: null, why: null }
   const place = { id: workplace.id, path, commonDir: repo.commonDir }
-  const claimed = await claimSpare(task, place, { store, worktrees })
+  const claimed = await claimSpare(task, place, { store, worktrees, files })
   if (claimed.worktree === null && claimed.why !== null) {
     const note = `its worktree is made anew, not taken from those made in advance: ${claimed.why}`
     await store.recordNote(attempt.task, attempt.fence, 'attempt_started', note, clock.now())

@@ -2,11 +2,13 @@
  * Git worktrees, and all that we ask of git. The only layer that spawns `git`; never trusts a
  * directory that an agent could write: every call names the recorded git directory.
  */
+
 import type { Bounds } from '../domain/configuration.ts'
 import type { CommitId, Fence, TaskId, WorktreeId } from '../domain/ids.ts'
 import type { RepositoryResult } from '../domain/outcome.ts'
 import type { DirectoryOrder, IncludedFiles } from '../domain/set-up.ts'
 import type { SnapshotContent } from '../domain/snapshot.ts'
+import type { OutputRights } from '../domain/spare.ts'
 import type { Base, RepositoryPlace, WorktreeKind } from '../domain/task.ts'
 
 /** A checkout that a caller stands in, and the commit it is on. */
@@ -198,6 +200,13 @@ export interface Worktrees {
     path: string,
     base: Base,
   ): Promise<WorktreeRecord | { readonly unfit: string }>
+  /**
+   * Moves build output of a tree in the trash into a spare, as far as its snapshot has left it out and
+   * git ignores it there. Null: the spare is in doubt since, and only to be dropped.
+   */
+  furnishSpare(spare: SpareWorktree, tree: TrashedTree): Promise<SpareWorktree | null>
+  /** Takes that out of a spare again, to where `discardBuildOutput` finds it. */
+  stripSpare(spare: SpareWorktree, trash: string): SpareWorktree
   /** Takes a spare away, however far it came. What a task has taken over is left alone. */
   dropSpare(spare: Omit<WorktreePlan, 'kind'>, claimedBy: WorktreeId | null): Promise<void>
   /** How many files the repository's own checkout has; null: that cannot be told. Without git. */
@@ -480,6 +489,10 @@ export interface SpareWorktree {
   readonly rules: string
   /** The stat data of its index. */
   readonly index: string
+  /** Build output in it that came from a worktree that was put away: paths with a slash. Absent: none. */
+  readonly output?: readonly string[]
+  /** With which rights that was written. */
+  readonly rights?: OutputRights
 }
 
 /** A tree that was retired, and is yet to be unlinked. */
@@ -489,6 +502,8 @@ export interface TrashedTree {
   readonly path: string
   /** Where it stood; null: that is not known. */
   readonly worktreePath: string | null
+  /** The repository that it was of; null: that is not known. */
+  readonly commonDir: string | null
   /** Why it is not unlinked: it holds what is nowhere else, or cannot be compared. */
   readonly kept: string | null
 }

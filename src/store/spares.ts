@@ -52,6 +52,8 @@ export async function takeSpare(
       .where('spare_json', 'is not', null)
       .where('claimed_by', 'is', null)
       .orderBy(eb => eb('commit_id', '=', commit), 'desc')
+      // Build output is there to be used.
+      .orderBy(eb => eb('spare_json', 'like', '%"output":%'), 'desc')
       .orderBy('made_at', 'desc')
       .executeTakeFirst()
     if (found === undefined) return undefined

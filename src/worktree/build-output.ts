@@ -42,7 +42,7 @@ export async function moveBuildOutput(
   const found = (await findBuildOutput(git, worktree)).find(one => one.path === path)
   if (found === undefined) return false
   mkdirSync(trash, { recursive: true, mode: 0o700 })
-  const aside = freeName(trash, worktree.id)
+  const aside = asideIn(trash, worktree.id)
   renameSync(found.place, aside)
   reach('reclaim.moved')
   if (await isFree()) return true
@@ -50,7 +50,8 @@ export async function moveBuildOutput(
   return false
 }
 
-function freeName(trash: string, id: string): string {
+/** A name under which `discardBuildOutput` finds it. */
+export function asideIn(trash: string, id: string): string {
   for (let n = 1; ; n++) {
     const path = join(trash, `${id}.build-${n}`)
     if (lstatSync(path, { throwIfNoEntry: false }) === undefined) return path

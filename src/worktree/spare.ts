@@ -23,7 +23,7 @@ import type { ProcessTable } from '../ports/process-table.ts'
 import type { SpareWorktree, WorktreeRecord } from '../ports/worktrees.ts'
 import { fillWorktree, recordOf, settingsOf } from './create.ts'
 import type { Git } from './git.ts'
-import type { BytePath } from './paths.ts'
+import { type BytePath, parsePath } from './paths.ts'
 import { readDelta } from './read-back.ts'
 import { isLockedFor, lockReason, lookAtWorktree, withRepositoryLock } from './registration.ts'
 import { readSettings } from './settings.ts'
@@ -77,14 +77,15 @@ export async function readRules(
  */
 export async function aimSpare(
   git: Git,
-  { record, commit: from, rules }: SpareWorktree,
+  spare: SpareWorktree,
   commit: CommitId,
 ): Promise<SpareWorktree | null> {
+  const { record, commit: from, rules } = spare
   const base: Base = { commit, changes: null }
   if ((await readRules(git, record.commonDir)).fingerprint !== rules) return null
   if ((await isTooFar(git, record, from, base, new Set())) !== null) return null
   await putInto(git, record, base)
-  return { record, commit, rules, index: stampOf(record) }
+  return { ...spare, commit, index: stampOf(record) }
 }
 
 async function putInto(git: Git, record: WorktreeRecord, base: Base): Promise<void> {
@@ -131,20 +132,31 @@ export async function claimSpare(
   if (far !== null) return { unfit: far }
   if (commit !== baseTreeCommit(base) || commit !== base.commit) await putInto(git, record, base)
   reach('spare.filled')
-  const wrong = await findWrong(git, record, base.commit, expected)
+  const wrong = await findWrong(git, spare, base.commit, expected)
   if (wrong !== null) return { unfit: wrong }
   return await handOver(locks, record, order)
 }
 
 /** Seen from a few files, without git; null: nothing speaks against it. */
-function findVeto({ record, commit, index }: SpareWorktree): string | null {
+function findVeto({ record, commit, index, output = [] }: SpareWorktree): string | null {
   const { gitDir } = record
   if (lookAtWorktree(record) !== 'present') return 'it is not what was made'
   if (!isLockedFor(gitDir, record.id)) return 'its lock was taken away'
   if (readFileSync(join(gitDir, 'HEAD'), 'utf8').trim() !== commit) return 'its HEAD was moved'
   const foreign = readdirSync(gitDir).find(name => !OWN_FILES.has(name))
   if (foreign !== undefined) return `${foreign} is in its git directory`
+  const lacking = output.find(name => !isDirectory(join(record.path, name)))
+  if (lacking !== undefined) return `${lacking} is not there any more`
   return stampOf(record) === index ? null : 'its index was written'
+}
+
+const isDirectory = (path: string) =>
+  // Without its slash: a link of that name is none.
+  lstatSync(path.replace(/\/$/, ''), { throwIfNoEntry: false })?.isDirectory() === true
+
+/** What speaks against it, in words, while it is nobody's; null: nothing. */
+export async function findDoubt(git: Git, spare: SpareWorktree): Promise<string | null> {
+  return findVeto(spare) ?? (await findWrong(git, spare, spare.commit, new Set()))
 }
 
 /** What differs from the commit, once the task's files are in it. */
@@ -183,24 +195,43 @@ async function isTooFar(
 /** Null: the worktree is what the task starts from, and nothing else. */
 async function findWrong(
   git: Git,
-  { gitDir, commonDir, path }: WorktreeRecord,
+  { record, output = [] }: Pick<SpareWorktree, 'record' | 'output'>,
   commit: CommitId,
   expected: ReadonlySet<BytePath>,
 ): Promise<string | null> {
+  const { gitDir, commonDir, path } = record
   const place = { gitDir, commonDir, workTree: path }
   const { head, entries, warnings } = await readStatus(git, place, {
     submodules: 'heads',
     untrackedFiles: true,
-    ignoredFiles: true,
+    // What is in its build output is not gone through.
+    ignoredFiles: output.length === 0 ? true : 'collapsed',
     limit: Number.POSITIVE_INFINITY,
   })
+  const kept = output.map(name => parsePath(Buffer.from(name)))
+  const isKept = (at: BytePath) => kept.some(one => at.startsWith(one))
   if (head !== commit) return 'its HEAD was moved'
   if (warnings.length > 0) return warnings.join(', ')
-  const strange = entries.find(
-    ({ kind, path: at }) => kind === 'ignored' || kind === 'unmerged' || !expected.has(at),
-  )
+  const strange = entries.find(({ kind, path: at }) => {
+    if (kind === 'ignored') return !isKept(at)
+    return kind === 'unmerged' || !expected.has(at) || isKept(at)
+  })
   if (strange !== undefined) return `it holds ${strange.path}`
-  return entries.length === expected.size ? null : 'it does not hold all that it should'
+  const own = entries.filter(({ kind }) => kind !== 'ignored')
+  if (own.length !== expected.size) return 'it does not hold all that it should'
+  // In the user's own checkout such a file would be theirs; here others have been at its neighbours.
+  const mixed = kept.length === 0 ? null : await findTracked(git, record, output)
+  return mixed === null ? null : `${mixed} is tracked, among build output`
+}
+
+async function findTracked(
+  git: Git,
+  { gitDir, commonDir }: WorktreeRecord,
+  output: readonly string[],
+): Promise<string | null> {
+  const words = ['ls-files', '-z', '--', ...output.map(name => `:(literal)${name}`)]
+  const { stdout } = await git.run(words, { place: { gitDir, commonDir } })
+  return stdout.toString('utf8').split('\0', 1)[0] || null
 }
 
 /** To its place, and its task's name. Under the repository's lock: git looks at these files. */

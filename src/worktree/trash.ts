@@ -57,6 +57,12 @@ export function leaveInTrash(trash: string, worktree: WorktreeRecord): void {
   renameSync(join(trash, worktree.id), join(trash, nameOf(worktree)))
 }
 
+/** What of a tree was left out of its snapshot, as it is shown; none of one that is kept, or of another repository. */
+export function listDropped(tree: string, commonDir: string): readonly string[] {
+  const note = readNote(tree)
+  return note?.kept === null && note.commonDir === commonDir ? note.dropped : []
+}
+
 function writeNote(tree: string, note: z.infer<typeof noteSchema>): void {
   writeFileSync(tree + NOTE, JSON.stringify(note), { mode: 0o600 })
 }
@@ -83,7 +89,13 @@ export function listTrash(trash: string): readonly TrashedTree[] {
     const tree = join(trash, bare)
     const note = readNote(tree)
     const kept = note === undefined ? 'nothing says what it is held against' : note.kept
-    found.push({ id, path: tree, worktreePath: note?.path ?? null, kept })
+    found.push({
+      id,
+      path: tree,
+      worktreePath: note?.path ?? null,
+      commonDir: note?.commonDir ?? null,
+      kept,
+    })
   }
   return found
 }

@@ -19,6 +19,7 @@ import { holdHandState } from './hand-state.ts'
 import { isAmong, keptIn } from './ignored.ts'
 import { listIgnored, takeIncluded } from './included.ts'
 import { findUnkept } from './kept-whole.ts'
+import { furnishSpare, stripSpare } from './kept-output.ts'
 import { discardForGood, discardStray, dropRefs, findStrays, listStanding } from './leave.ts'
 import { listLeftBehind } from './left-behind.ts'
 import { forgetLost, isGone, isThere, recogniseWorktree } from './lost.ts'
@@ -131,6 +132,11 @@ export function makeWorktrees(needs: WorktreesNeeds): Worktrees {
       const own = await takeOver(git, clock, processes, spare.record.path)
       return await claimSpare(own, locks, spare, { id, path, base }, processes)
     },
+    furnishSpare: async (spare, tree) => {
+      const own = await takeOver(git, clock, processes, spare.record.path)
+      return await furnishSpare(own, spare, tree)
+    },
+    stripSpare,
     dropSpare: async ({ id, path, commonDir }, claimedBy) => {
       const own = await takeOver(git, clock, processes, path)
       for (const owner of claimedBy === null ? [id] : [id, claimedBy]) {

@@ -1,11 +1,16 @@
 import { describe, expect, it } from 'vitest'
 import type { CommitId, WorktreeId } from '../../src/domain/ids.ts'
+import type { Permissions } from '../../src/domain/permissions.ts'
+import type { SetUp } from '../../src/domain/set-up.ts'
 import {
   DEFAULT_POOL,
+  mayHaveOutput,
   type PooledRepository,
   planPool,
+  rightsOf,
   type Spare,
 } from '../../src/domain/spare.ts'
+import type { TaskRequest } from '../../src/domain/task.ts'
 
 const DAY = 86_400_000
 const now = 100 * DAY
@@ -77,5 +82,51 @@ describe('they are given back', () => {
       aim: [],
       make: [wanted, wanted],
     })
+  })
+})
+
+describe('build output that others have written', () => {
+  const held = (enforcedBy: 'agent' | 'system'): Permissions => ({
+    asked: 'workspace',
+    effective: 'workspace',
+    enforcedBy,
+  })
+  const full: Permissions = { asked: 'full', effective: 'full', enforcedBy: 'none' }
+  const command = { argv: ['npm', 'ci'], trusted: true, digest: 'd', scripts: [] } as const
+  const setUp: SetUp = { included: null, command }
+  const untrusted: SetUp = { included: null, command: { ...command, trusted: false } }
+  const brought: SetUp = {
+    included: null,
+    command: null,
+    directories: [{ path: 'node_modules', way: 'clone' }],
+  }
+
+  it('counts as written with the least rights of all who were there', () => {
+    const task = (permissions: Permissions) => ({ request: { permissions } as TaskRequest })
+    expect(rightsOf([])).toBe('agents')
+    expect(rightsOf([task(full), task(held('agent'))])).toBe('agents')
+    expect(rightsOf([task(full), task(full)])).toBe('full')
+  })
+
+  it.each<['agents' | 'full', Permissions, SetUp | null, boolean]>([
+    ['agents', held('agent'), null, true],
+    ['agents', held('agent'), untrusted, true],
+    // Beside an agent that holds itself, a set-up runs with the user's own rights.
+    ['agents', held('agent'), setUp, false],
+    ['agents', held('system'), setUp, true],
+    ['agents', full, null, false],
+    ['full', full, null, true],
+    ['full', held('agent'), setUp, true],
+    ['full', full, brought, false],
+    ['agents', held('system'), brought, false],
+  ])('written by %s, it is for %o with %o: %s', (rights, permissions, setup, may) => {
+    expect(mayHaveOutput(rights, { permissions, setUp: setup })).toBe(may)
+  })
+
+  it('is given back once nobody wants it', () => {
+    const furnished = spare('s1', { hasOutput: true })
+    const keeping = { ...DEFAULT_POOL, size: 1, keepsOutput: true }
+    expect(planPool([repository()], [furnished], keeping, true, now)).toEqual(nothing)
+    expect(plan([repository()], [furnished])).toMatchObject({ drop: ['s1'] })
   })
 })

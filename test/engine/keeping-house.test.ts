@@ -15,8 +15,10 @@ import { expect, test } from 'vitest'
 import { makeTaskId, type TaskId, worktreeIdOf } from '../../src/domain/ids.ts'
 import type { Result } from '../../src/domain/outcome.ts'
 import type { WorktreeKind } from '../../src/domain/task.ts'
+import { furnishSpares } from '../../src/engine/furnish-spares.ts'
 import { keepHouse } from '../../src/engine/keep-house.ts'
 import { type HousePolicy, planHouse } from '../../src/engine/plan-house.ts'
+import { claimSpare, keepPool } from '../../src/engine/pool.ts'
 import { bringBack, putAway } from '../../src/engine/put-away.ts'
 import { makeRequest, makeScene } from './scene.ts'
 
@@ -348,5 +350,67 @@ test('what cannot be measured in time is left to the next round, and said to be 
   ahead.ms = DAY
   expect(await bytes()).toBeGreaterThan(whole.measured.use.worktrees + 400_000)
   await expect(putAway(task.worktree, ports)).resolves.toBeDefined()
+  await holdfast.close()
+})
+
+test('build output of what was put away goes into a spare before it is unlinked, and to who may run it', async () => {
+  const { holdfast, git, repo, ports, begin } = await makeHouse()
+  const { store, files, worktrees } = ports
+  writeFileSync(join(repo, '.git', 'info', 'exclude'), 'node_modules\n')
+  const made = 'node_modules/left-pad/index.js'
+  const tasks = [await begin(), await begin()]
+  for (const task of tasks) {
+    task.write(made, 'pad\n')
+    task.write('new.txt', 'by the agent\n')
+    await task.end()
+  }
+  const policy = { size: 1, fewestFiles: 0, keepsOutput: true }
+  const always = () => true
+  const before = tasks.map(({ path }) => stateOf(git, path))
+  // There is no spare yet: it goes with the tree.
+  const [first, second] = tasks as [(typeof tasks)[number], (typeof tasks)[number]]
+  await putAway(first.worktree, ports)
+  expect(await furnishSpares(ports, always)).toEqual([])
+  await keepPool(policy, true, ports, always)
+  const isThere = async () => (await store.listSpares()).map(({ spare }) => spare?.output ?? [])
+  expect(await isThere()).toEqual([[]])
+  expect(await furnishSpares(ports, () => false)).toEqual([])
+  const plan = await planHouse(keeping(15), ports, never)
+  const furnish = () => furnishSpares(ports, always)
+  const kept = await keepHouse(plan, ports, never, always, furnish)
+  expect(kept.furnished).toEqual([expect.stringContaining(`node_modules/ of ${first.id}`)])
+  expect(kept.purged).toEqual([{ path: expect.any(String), problem: null }])
+  expect(await isThere()).toEqual([['node_modules/']])
+  expect(readdirSync(files.trash())).toEqual([])
+  // One that has some gets no more.
+  await putAway(second.worktree, ports)
+  expect(await furnishSpares(ports, always)).toEqual([])
+
+  // The agents of both might do anything; whoever follows may run what they left.
+  const { request } = (await store.findTask(first.id)) ?? {}
+  if (request === undefined) throw new Error('there is no such task')
+  const id = makeTaskId(randomBytes(16))
+  const place = {
+    id: worktreeIdOf(id),
+    path: files.worktreePath(id),
+    commonDir: join(repo, '.git'),
+  }
+  const { worktree } = await claimSpare({ request: { ...request, id } }, place, ports)
+  expect(readFileSync(join(worktree?.path ?? '', made), 'utf8')).toBe('pad\n')
+  expect(git('-C', place.path, 'status', '--porcelain')).toBe('')
+
+  // Nobody wants it any more: it is dropped like any other.
+  await keepPool(policy, true, ports, always)
+  expect(await furnishSpares(ports, always)).toHaveLength(1)
+  await keepPool({ size: 1, fewestFiles: 0 }, true, ports, always)
+  expect((await isThere()).flat()).toEqual([])
+  // All that was work is where it was; build output that programs make anew is not.
+  for (const [n, task] of tasks.entries()) {
+    await bringBack(task.worktree, null, ports)
+    mkdirSync(join(task.path, dirname(made)), { recursive: true })
+    writeFileSync(join(task.path, made), 'pad\n')
+    expect(stateOf(git, task.path)).toBe(before[n])
+  }
+  expect(worktrees.listTrash(files.trash())).toHaveLength(1)
   await holdfast.close()
 })

@@ -96,6 +96,7 @@ const OWN_HOME = ['agent-home.made', 'agent-home.ready']
 const LAUNCH = all('Launching', ['launch.ended', ...OWN_HOME])
 const OF_SET_UP = ['worktree.included', 'worktree.directories-brought', 'worktree.marked']
 const CLEANING = pointsOf('Cleaning up before a worktree is put away')
+const OF_OUTPUT = ['spare.output-moved', 'spare.output-removed']
 const SNAPSHOT = ['snapshot.ignored-kept', 'snapshot.taken', 'snapshot.recorded']
 const SUBMODULES_KEPT = ['snapshot.submodule-held', 'snapshot.submodules-kept']
 const SUBMODULES_PLACED = 'restore.submodules-placed'
@@ -280,7 +281,11 @@ export const cases: readonly Case[] = [
     [...SELF, ...TWICE],
   ),
   ...strikes('brought back with a submodule', ['worktree.staged', SUBMODULES_PLACED], SELF),
-  ...strikes('spare', all('Making a spare worktree, and taking it over'), [...SELF, ...TWICE]),
+  ...strikes('spare', all('Making a spare worktree, and taking it over', OF_OUTPUT), [
+    ...SELF,
+    ...TWICE,
+  ]),
+  ...strikes('spare with build output', OF_OUTPUT, SELF),
   ...strikes('trash emptied', all('Emptying the trash'), [...SELF, ...TWICE]),
   ...strikes('put away by doctor', RETIRING, SELF),
   ...strikes(

@@ -11,7 +11,7 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -949,6 +949,45 @@ ${DONE}`,
       writeFileSync(join(home, 'config.json'), '{ "spareWorktrees": 0 }')
       await worked(scene, 'none is left', () => countSpares(home).all === 0)
       if (!isEmpty(join(home, 'pool'))) throw new Error('a worktree made in advance is left')
+      return ids
+    },
+    end: succeeded(FINISHED),
+  },
+  'spare with build output': {
+    about:
+      'such a one with build output of a worktree that was put away, for a task that may not run it',
+    repository: 'large',
+    steps: WORK + DONE,
+    async tell(scene) {
+      const { home, repo } = scene.stage
+      const info = resolve(repo, scene.stage.git('rev-parse', '--git-path', 'info').trim())
+      mkdirSync(info, { recursive: true })
+      appendFileSync(join(info, 'exclude'), 'node_modules\n')
+      const ids: string[] = []
+      for (let n = 0; n < 2; n++) ids.push(await endedTask(scene))
+      const [first = ''] = ids
+      writeFileSync(join(home, 'config.json'), '{ "spareBuildOutput": true }')
+      await worked(scene, 'two are made', () => countSpares(home).ready === 2)
+      const before = stateOf(scene, first)
+      const output = join(home, 'worktrees', first, 'node_modules')
+      mkdirSync(output)
+      writeFileSync(join(output, 'index.js'), 'made anew\n')
+      scene.strike.arm()
+      await scene.ok(['archive', first])
+      const trash = join(home, 'trash')
+      await worked(scene, 'it was seen to', () =>
+        readdirSync(trash).every(name => !existsSync(join(trash, name, 'node_modules'))),
+      )
+      const third = await scene.submitted([...TASK, '--permissions', 'full'])
+      await scene.untilEnded(third)
+      if (existsSync(join(home, 'worktrees', third, 'node_modules'))) throw new Error('it has it')
+      ids.push(third)
+      writeFileSync(join(home, 'config.json'), '{ "spareWorktrees": 0 }')
+      await worked(scene, 'none is left', () => countSpares(home).all === 0)
+      if (!isEmpty(join(home, 'pool'))) throw new Error('a worktree made in advance is left')
+      await scene.ok(['restore', first])
+      requireSame(scene, first, before)
+      await emptyTrash(scene)
       return ids
     },
     end: succeeded(FINISHED),

@@ -43,7 +43,13 @@ describe('a tree in the trash', () => {
     const { made, tree } = await makeTrashed()
     const { scene, record } = made
     expect(scene.worktrees.listTrash(scene.trash)).toEqual([
-      { id: record.id, path: tree, worktreePath: record.path, kept: null },
+      {
+        id: record.id,
+        path: tree,
+        worktreePath: record.path,
+        commonDir: record.commonDir,
+        kept: null,
+      },
     ])
     expect(await scene.worktrees.purgeTrash(scene.trash, tree, () => true)).toBe('gone')
     expect(readdirSync(scene.trash)).toEqual([])

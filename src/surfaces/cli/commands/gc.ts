@@ -60,7 +60,7 @@ export const gc = defineCommand({
     const plan = await planHouse(policy, ports, interrupted)
     const done =
       flags.dryRun === true
-        ? { worktrees: [], reclaimed: [], purged: [] }
+        ? { worktrees: [], reclaimed: [], furnished: [], purged: [] }
         : await keepHouse(plan, ports, interrupted, () => !interrupted.aborted)
     if (flags.dryRun !== true && totalOf(plan.measured.use) > plan.budgetBytes) {
       const dropped = await dropPool(ports)

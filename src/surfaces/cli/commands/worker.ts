@@ -216,15 +216,25 @@ async function keepHouse(
   // Where room is short, nobody waits for a quiet time.
   const isShort = !hasRoom || totalOf(plan.measured.use) > plan.budgetBytes
   const goesOn = () => !leave.aborted && (isShort || isQuiet())
-  const { worktrees, reclaimed, purged } = await keepHouse(plan, ports, leave, goesOn)
+  const pool = configuredPool(configuration)
+  const { furnishSpares } = await import('../../../engine/furnish-spares.ts')
+  const mayFurnish = pool.keepsOutput === true && pool.size > 0 && !isShort
+  const { worktrees, reclaimed, furnished, purged } = await keepHouse(
+    plan,
+    ports,
+    leave,
+    goesOn,
+    async () => (mayFurnish ? await furnishSpares(ports, () => !leave.aborted) : []),
+  )
   const { keepPool } = await import('../../../engine/pool.ts')
   const pooled = await keepPool(
-    configuredPool(configuration),
+    pool,
     hasRoom && hasRoomForPool(plan.measured.use, plan.budgetBytes),
     ports,
     () => !leave.aborted,
   )
   return [
+    ...furnished,
     ...pooled,
     ...worktrees.map(({ id, problem }) => `worktree ${id} ${problem ?? 'put away'}`),
     ...reclaimed.map(({ what, problem }) =>
