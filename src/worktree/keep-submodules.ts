@@ -3,9 +3,10 @@ import { existsSync, lstatSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Bounds } from '../domain/configuration.ts'
 import { reach } from '../domain/crash-points.ts'
-import { AppError, messageOf } from '../domain/errors.ts'
+import { messageOf } from '../domain/errors.ts'
 import type { SetUpTime, WorktreeRecord } from '../ports/worktrees.ts'
 import { shownSize } from './bounds.ts'
+import { isDiskFull } from './full-disk.ts'
 import { type Git, GitError } from './git.ts'
 import { holdBorrowed } from './hold-borrowed.ts'
 import { cannotKeep } from './ignored.ts'
@@ -64,20 +65,10 @@ export async function keepSubmodules(git: Git, order: SubmodulesOrder): Promise<
     reach('snapshot.submodules-kept')
     return inside.dropped.map(shownPath)
   } catch (error) {
-    throw explained(error, worktree.path)
+    const isOurs = error instanceof GitError || (error as NodeJS.ErrnoException).syscall
+    if (!isOurs || isDiskFull(error)) throw error
+    throw cannotKeep(worktree.path, `its submodules: ${messageOf(error)}`)
   }
-}
-
-/** What git or the system cannot make anything of stays. */
-function explained(error: unknown, root: string): unknown {
-  const { syscall, code = '' } = error as NodeJS.ErrnoException
-  if (!(error instanceof GitError) && syscall === undefined) return error
-  const isFull = error instanceof GitError ? error.isFull : ['ENOSPC', 'EDQUOT'].includes(code)
-  if (!isFull) return cannotKeep(root, `its submodules: ${messageOf(error)}`)
-  return new AppError('no_space', `the submodules of ${root} were not kept: ${messageOf(error)}`, {
-    hint: 'free some space; it stays as it is',
-    cause: error,
-  })
 }
 
 function listAll(

@@ -3,6 +3,7 @@ import { lstatSync, mkdirSync, readFileSync, realpathSync, rmSync, writeFileSync
 import { dirname, join, resolve } from 'node:path'
 import { reach } from '../domain/crash-points.ts'
 import type { WorktreeRecord } from '../ports/worktrees.ts'
+import { findNoSpace } from './full-disk.ts'
 import type { Git } from './git.ts'
 import { type Pointer, placeWhole, type Sides } from './kept-whole.ts'
 import { pathOnDisk } from './paths.ts'
@@ -15,12 +16,10 @@ export async function placeSubmodules(
   directory: string,
 ): Promise<void> {
   const sides = { files: worktree.path, git: worktree.gitDir }
-  const scratch = join(directory, SCRATCH)
-  rmSync(scratch, { recursive: true, force: true })
-  mkdirSync(scratch, { mode: 0o700 })
-  const placed = await placeWhole(git, sides, directory, scratch).finally(() =>
-    rmSync(scratch, { recursive: true, force: true }),
-  )
+  const placed = await place(git, sides, directory).catch(error => {
+    const what = `the submodules of ${worktree.path} could not be put back`
+    throw findNoSpace(error, what, 'free some space; they are still in its snapshot') ?? error
+  })
   if (placed === undefined) return
   reach('restore.submodules-placed')
   const { from, pointers } = placed
@@ -28,8 +27,17 @@ export async function placeSubmodules(
   for (const pointer of pointers) await repoint(git, sides, pointer)
 }
 
-/** In the private directory, meanwhile. */
-const SCRATCH = 'placing'
+async function place(git: Git, sides: Sides, directory: string) {
+  const scratch = join(directory, 'placing')
+  // What a killed try has left.
+  rmSync(scratch, { recursive: true, force: true })
+  try {
+    mkdirSync(scratch, { mode: 0o700 })
+    return await placeWhole(git, sides, directory, scratch)
+  } finally {
+    rmSync(scratch, { recursive: true, force: true })
+  }
+}
 
 /** From its files to its git directory, and back. */
 async function repoint(git: Git, sides: Sides, { at, to }: Pointer): Promise<void> {

@@ -5,11 +5,12 @@
 import { lstatSync, mkdirSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { reach } from '../domain/crash-points.ts'
-import { AppError, messageOf } from '../domain/errors.ts'
+import { AppError } from '../domain/errors.ts'
 import type { Locks } from '../ports/lock.ts'
 import type { UnleasedWorktree, WorktreeRecord } from '../ports/worktrees.ts'
 import { discardTree } from './discard.ts'
-import { type Git, GitError } from './git.ts'
+import { findNoSpace } from './full-disk.ts'
+import type { Git } from './git.ts'
 import { type Care, type Proof, requireProven } from './proof.ts'
 import {
   findRegistration,
@@ -35,19 +36,10 @@ export async function removeWorktree(
   try {
     await remove(git, locks, worktree, proof, trash, care)
   } catch (error) {
-    throw explained(error, worktree)
+    const what = `${worktree.path} could not be taken away`
+    // A proof needs a little room, for an index.
+    throw findNoSpace(error, what, 'free some space; it is kept as it is') ?? error
   }
-}
-
-/** A proof needs a little room, for an index. */
-function explained(error: unknown, { path }: WorktreeRecord): unknown {
-  const { code = '' } = error as NodeJS.ErrnoException
-  const isFull = error instanceof GitError ? error.isFull : ['ENOSPC', 'EDQUOT'].includes(code)
-  if (!isFull) return error
-  return new AppError('no_space', `${path} could not be taken away: ${messageOf(error)}`, {
-    hint: 'free some space; it is kept as it is',
-    cause: error,
-  })
 }
 
 async function remove(

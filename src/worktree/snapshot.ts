@@ -12,6 +12,7 @@ import type { SnapshotContent } from '../domain/snapshot.ts'
 import { baseTreeCommit } from '../domain/task.ts'
 import type { Checkout, SetUpTime, WorktreeRecord } from '../ports/worktrees.ts'
 import { captureBase } from './base.ts'
+import { findNoSpace } from './full-disk.ts'
 import type { Git, GitPlace } from './git.ts'
 import { keepIgnored, refuseToKeep } from './ignored.ts'
 import { INCLUDED_BYTES, INCLUDED_LIST } from './included.ts'
@@ -50,8 +51,8 @@ export async function takeSnapshot(git: Git, order: SnapshotOrder): Promise<Snap
   const begunAt = String(markTime(directory))
   const ignored = await keepIgnored(git, place, directory, bounds, setUpAt)
   reach('snapshot.ignored-kept')
-  mkdirSync(scratch, { mode: 0o700 })
   try {
+    mkdirSync(scratch, { mode: 0o700 })
     const checkout = await openWorktree(git, place, path)
     const populated = findPopulated(path, await readGitlinks(git, checkout, scratch))
     const inside = { worktree, populated, directory, scratch, ref: refOf(id, as), bounds, setUpAt }
@@ -67,7 +68,8 @@ export async function takeSnapshot(git: Git, order: SnapshotOrder): Promise<Snap
   } catch (error) {
     // A repository that cannot drop a ref could not make one: what failed first is what matters.
     await dropTaken(git, commonDir, refOf(id, as)).catch(() => undefined)
-    throw error
+    const what = `no snapshot could be taken of ${path}`
+    throw findNoSpace(error, what, 'free some space; it stays as it is') ?? error
   } finally {
     rmSync(scratch, { recursive: true, force: true })
   }

@@ -15,9 +15,11 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { defaultBounds } from '../../src/domain/configuration.ts'
 import { type CrashPoint, crashPoints, onReach } from '../../src/domain/crash-points.ts'
 import { AppError } from '../../src/domain/errors.ts'
 import { makeTaskId, type TaskId, type WorktreeId, worktreeIdOf } from '../../src/domain/ids.ts'
+import type { Base } from '../../src/domain/task.ts'
 import { claimSpare, keepPool } from '../../src/engine/pool.ts'
 import { purgeTrash } from '../../src/engine/purge.ts'
 import { bringBack, putAway } from '../../src/engine/put-away.ts'
@@ -68,9 +70,31 @@ function mountSmall() {
   return disk
 }
 
-async function makeHouse() {
+/** Where it is filled; `isInside`: there is a submodule too. */
+const filledAt = (points: readonly CrashPoint[], inside: readonly CrashPoint[] = []) => [
+  ...points.map(point => ({ name: point, point, isInside: point.includes('.submodule') })),
+  ...inside.map(point => ({ name: `${point} with a submodule`, point, isInside: true })),
+]
+
+/** With a submodule `lib`, which a task that starts here has populated. */
+async function carrySubmodule(
+  { git, repo, ports }: Awaited<ReturnType<typeof makeScene>>,
+  scratch: string,
+): Promise<Base> {
+  const origin = join(scratch, 'origin')
+  git('clone', '--quiet', repo, origin)
+  git('-c', 'protocol.file.allow=always', 'submodule', '--quiet', 'add', origin, 'lib')
+  git('commit', '--quiet', '--message=with a submodule')
+  const checkout = await ports.worktrees.openCheckout(repo)
+  const order = { changes: 'all', revision: null, ...defaultBounds.capture } as const
+  const owner = makeTaskId(randomBytes(16))
+  return await ports.worktrees.captureBase(checkout, owner, scratch, order)
+}
+
+async function makeHouse(isInside: boolean) {
   const disk = mountSmall()
-  const { holdfast, git, repo, ports } = await makeScene()
+  const scene = await makeScene()
+  const { holdfast, git, repo, ports } = scene
   const all = {
     ...ports,
     locks: await holdfast.locks(),
@@ -86,7 +110,10 @@ async function makeHouse() {
   onTestFinished(() => ports.store.close())
   const { head, place } = await ports.worktrees.openCheckout(repo)
   const tree = join(ports.files.worktreesDirectory(), ID)
-  const base = { commit: head, changes: null }
+  const plain = { commit: head, changes: null }
+  const base = isInside
+    ? await carrySubmodule(scene, mkdtempSync(join(tmpdir(), 'inside-')))
+    : plain
   const record = await ports.worktrees.createWorktree(ID, tree, base, place.commonDir)
   await ports.store.registerWorktree(record, 'managed')
   const write = (name: string, content: string | Uint8Array) => {
@@ -100,6 +127,11 @@ async function makeHouse() {
   write('file', 'and edited\n')
   mkdirSync(join(record.path, 'deep'))
   write('deep/untracked', Buffer.from([0, 255, 10]))
+  if (isInside) {
+    write('lib/file', 'by the agent\n')
+    inTree('-C', 'lib', 'commit', '--quiet', '--all', '--message=never pushed')
+    write('lib/own.secret', 'nowhere else\n')
+  }
   const stateOf = () => ({
     files: readdirSync(record.path, { recursive: true, encoding: 'utf8' })
       .sort()
@@ -147,8 +179,9 @@ function requireExplained(error: unknown): void {
 }
 
 describe.skipIf(process.getuid?.() !== 0)('the disk is full', () => {
-  test.each(AWAY)('when a worktree is put away, at %s', async point => {
-    const house = await makeHouse()
+  const away = filledAt(AWAY, ['snapshot.ignored-kept', 'retire.proven'])
+  test.each(away)('when a worktree is put away, at $name', async ({ point, isInside }) => {
+    const house = await makeHouse(isInside)
     const { ports, isThere, stateOf } = house
     const before = stateOf()
     const { reached, error } = await whenFull(house, point, () => putAway(ID, ports))
@@ -164,8 +197,9 @@ describe.skipIf(process.getuid?.() !== 0)('the disk is full', () => {
     expect(readdirSync(ports.files.trash())).toEqual([])
   })
 
-  test.each(BACK)('when it is brought back, at %s', async point => {
-    const house = await makeHouse()
+  const back = filledAt(BACK, ['worktree.staged'])
+  test.each(back)('when it is brought back, at $name', async ({ point, isInside }) => {
+    const house = await makeHouse(isInside)
     const { ports, isThere, stateOf } = house
     const before = stateOf()
     await putAway(ID, ports)
