@@ -11,8 +11,9 @@ import { reach } from '../domain/crash-points.ts'
 import type { SpareWorktree, TrashedTree } from '../ports/worktrees.ts'
 import { asideIn } from './build-output.ts'
 import type { Git } from './git.ts'
-import { isRebuilt } from './ignored.ts'
+import { isAmong, isRebuilt } from './ignored.ts'
 import { isText, parsePath, shownPath } from './paths.ts'
+import { readIndexFacts } from './private-index.ts'
 import { findDoubt } from './spare.ts'
 import { listDropped } from './trash.ts'
 
@@ -26,14 +27,19 @@ export async function furnishSpare(
   { path: tree }: Pick<TrashedTree, 'path'>,
 ): Promise<SpareWorktree | null> {
   const { record } = spare
-  const held = spare.output ?? []
-  const paths = listDropped(tree, record.commonDir).filter(name => isFit(tree, record.path, name))
+  const { gitDir, commonDir, path: root } = record
+  const found = listDropped(tree, commonDir).filter(name => isFit(tree, root, name))
+  if (found.length === 0) return spare
+  const { gitlinks } = await readIndexFacts(git, { gitDir, commonDir, workTree: root })
+  // A spare has no submodules; what is in the place of one git does not look at.
+  const isInside = isAmong([...gitlinks.keys()].map(path => `${shownPath(path)}/`))
+  const paths = found.filter(name => !isInside(parsePath(Buffer.from(name))))
   for (const name of paths) {
-    renameSync(join(tree, name), join(record.path, name))
+    renameSync(join(tree, name), join(root, name))
     reach('spare.output-moved')
   }
   if (paths.length === 0) return spare
-  const furnished = { ...spare, output: [...held, ...paths] }
+  const furnished = { ...spare, output: [...(spare.output ?? []), ...paths] }
   return (await findDoubt(git, furnished)) === null ? furnished : null
 }
 

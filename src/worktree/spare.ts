@@ -217,6 +217,8 @@ async function findWrong(
     return kind === 'unmerged' || !expected.has(at) || isKept(at)
   })
   if (strange !== undefined) return `it holds ${strange.path}`
+  const unseen = kept.find(one => !entries.some(({ path: at }) => at.startsWith(one)))
+  if (unseen !== undefined) return `git does not name ${unseen}`
   const own = entries.filter(({ kind }) => kind !== 'ignored')
   if (own.length !== expected.size) return 'it does not hold all that it should'
   // In the user's own checkout such a file would be theirs; here others have been at its neighbours.

@@ -1,5 +1,13 @@
 /** Build output of a worktree that was put away comes into a spare one, and nothing else of it does. */
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { type TaskId, type WorktreeId, worktreeIdOf } from '../../src/domain/ids.ts'
@@ -19,7 +27,7 @@ const OUTPUT = ['node_modules/', 'packages/a/node_modules/', 'target/']
 const TAG = 'Signature: 8a477f597d28d172789f06886806bc55\n'
 
 /** A worktree in the trash, with what programs and people leave behind; and a spare one. */
-async function makeStand() {
+async function makeStand(prepare: (repository: Repository) => void = () => undefined) {
   const scene = makeScene()
   const { worktrees } = scene
   const repository = makeRepository(scene)
@@ -27,6 +35,7 @@ async function makeStand() {
   repository.write('packages/a/index.js', 'a\n')
   repository.write('.gitignore', 'node_modules/\ntarget/\n.venv/\n.tox\n*.ignored\n')
   repository.commit()
+  prepare(repository)
   const { commonDir } = (await repository.open()).place
   const take = async (task: TaskId) =>
     await worktrees.captureBase(await repository.open(), task, scene.scratch, limits)
@@ -118,6 +127,23 @@ it('is not touched where the trees differ in what they ignore; and goes where it
   // What the trash may not lose, nobody may take.
   const other = { ...spare, record: { ...spare.record, commonDir: '/elsewhere/.git' } }
   expect(await worktrees.furnishSpare(other, trashed)).toEqual(other)
+})
+
+it('is not put in the place of a submodule, which git does not look at', async () => {
+  const { scene, worktrees, trashed, spare } = await makeStand(repository => {
+    repository.git('update-index', '--add', '--cacheinfo', `160000,${'1'.repeat(40)},lib`)
+    repository.git('commit', '--quiet', '--message=lib')
+    mkdirSync(repository.at('lib'))
+  })
+  // As the note of a worktree names it that had the submodule.
+  const tree = new Repository(scene, trashed.path)
+  tree.write('lib/node_modules/c/index.js', 'c\n')
+  const note = JSON.parse(readFileSync(`${trashed.path}.json`, 'utf8'))
+  const dropped = [...note.dropped, 'lib/node_modules/']
+  writeFileSync(`${trashed.path}.json`, JSON.stringify({ ...note, dropped }))
+  const furnished = (await worktrees.furnishSpare(spare, trashed)) as SpareWorktree
+  expect([...(furnished.output ?? [])].sort()).toEqual(OUTPUT)
+  expect(readFileSync(tree.at('lib/node_modules/c/index.js'), 'utf8')).toBe('c\n')
 })
 
 it('is taken out again for a task that may not run it', async () => {
