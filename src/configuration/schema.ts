@@ -190,7 +190,7 @@ export const settings = (agents: readonly string[]) =>
     },
     diskBytes: {
       about:
-        'how much of the disk worktrees, trash, task directories and raw output may take together; what is over that is reclaimed, never anything that could not be had again',
+        'how much of the disk worktrees, trash, snapshots, task directories and raw output may take together; what is over that is reclaimed, never anything that could not be had again',
       allowed: 'a whole number from 0',
       otherwise: '20000000000, or a tenth of the disk if that is less',
       places: ['user', 'environment'],

@@ -17,6 +17,8 @@ export interface DiskUse {
   readonly worktrees: number
   readonly pool: number
   readonly trash: number
+  /** What lies beside the snapshots of worktrees that were put away. */
+  readonly snapshots: number
   /** Task directories: requests, results, run directories, but not the raw output in them. */
   readonly tasks: number
   readonly rawOutput: number
@@ -35,8 +37,9 @@ export function diskBudget(configured: number | null, totalBytes: number): numbe
   return configured ?? Math.floor(Math.min(DEFAULT_BYTES, totalBytes * DEFAULT_SHARE))
 }
 
-export function totalOf({ worktrees, pool, trash, tasks, rawOutput }: DiskUse): number {
-  return worktrees + pool + trash + tasks + rawOutput
+export function totalOf(use: DiskUse): number {
+  const { worktrees, pool, trash, snapshots, tasks, rawOutput } = use
+  return worktrees + pool + trash + snapshots + tasks + rawOutput
 }
 
 /**

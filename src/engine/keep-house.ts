@@ -111,6 +111,8 @@ async function recordUse(
     } else if (!gone.has(what.of.worktree.id)) trees -= what.bytes
   }
   const trash = (await disk.measure(files.trash(), leave))?.bytes ?? measured.use.trash
-  const use: DiskUse = { ...measured.use, worktrees: Math.max(0, trees), trash, rawOutput: raw }
+  const snapshots = (await disk.measure(files.snapshots(), leave))?.bytes ?? measured.use.snapshots
+  const rest = { worktrees: Math.max(0, trees), trash, snapshots, rawOutput: raw }
+  const use: DiskUse = { ...measured.use, ...rest }
   disk.saveUse({ use, budgetBytes: ordinaryBytes, measuredAt: clock.now() })
 }

@@ -55,6 +55,7 @@ export async function measureDisk(
   const wanted: Wanted[] = [
     { key: 'trash', path: files.trash(), changedAt: null },
     { key: 'pool', path: files.pool(), changedAt: null },
+    { key: 'snapshots', path: files.snapshots(), changedAt: null },
     { key: 'agent homes', path: files.agentHomes(), changedAt: null },
     ...tasks.map(task => ({
       key: keyOfTask(task.request.id),
@@ -84,6 +85,7 @@ export async function measureDisk(
       worktrees: sum([...sizes.values()]),
       pool: of('pool'),
       trash: of('trash'),
+      snapshots: of('snapshots'),
       tasks: of('agent homes') + Math.max(0, sum(ofTasks) - rawOutput),
       rawOutput,
       isWhole: wanted.every(({ key }) => measured.has(key)),

@@ -28,6 +28,8 @@ export interface TaskFiles {
   pool(): string
   /** Where retired worktrees are renamed to before they are unlinked; on their file system. */
   trash(): string
+  /** Where the directories of all snapshots are; it need not be there. */
+  snapshots(): string
   /** Where the ignored files and submodules of a snapshot lie: a private directory, made if it is missing. */
   openSnapshotDirectory(worktree: WorktreeId, number: number): Promise<string>
   /** The copies of what each snapshot is, which are for the case that its row is lost. */

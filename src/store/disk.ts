@@ -54,7 +54,8 @@ function loadUse(home: string): RecordedUse | undefined {
   const isOurs =
     typeof read?.budgetBytes === 'number' &&
     typeof read.measuredAt === 'number' &&
-    typeof read.use?.worktrees === 'number'
+    typeof read.use?.worktrees === 'number' &&
+    typeof read.use.snapshots === 'number'
   return isOurs ? read : undefined
 }
 

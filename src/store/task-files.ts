@@ -58,6 +58,7 @@ export function makeTaskFiles(home: string): TaskFiles {
     worktreesDirectory: () => join(home, 'worktrees'),
     pool: () => join(home, 'pool'),
     trash: () => join(home, 'trash'),
+    snapshots: () => join(home, SNAPSHOTS),
     async openSnapshotDirectory(worktree, number) {
       const path = snapshotDirectory(worktree, number)
       await mkdir(path, { recursive: true, mode: 0o700 })

@@ -247,6 +247,7 @@ export const gcView = z.object({
     worktrees: z.number(),
     pool: z.number(),
     trash: z.number(),
+    snapshots: z.number(),
     tasks: z.number(),
     rawOutput: z.number(),
     /** False: not all could be measured in time; it is at least so much. */

@@ -78,7 +78,15 @@ it.each([
 })
 
 it('worktrees are made in advance only where others leave room, and the budget has room for them', () => {
-  const use = { worktrees: 70, pool: 0, trash: 5, tasks: 3, rawOutput: 1, isWhole: true }
+  const use = {
+    worktrees: 70,
+    pool: 0,
+    trash: 4,
+    snapshots: 1,
+    tasks: 3,
+    rawOutput: 1,
+    isWhole: true,
+  }
   expect([0, 21, 22].map(pool => hasRoomForPool({ ...use, pool }, 100))).toEqual([
     true,
     true,

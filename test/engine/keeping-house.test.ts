@@ -261,7 +261,7 @@ test('over budget, what can be had again goes first, then worktrees; work never'
 
   const use = (await planHouse({ ...keeping(15), diskBytes: 1e12 }, ports, never)).measured.use
   const total = use.worktrees + use.tasks + use.rawOutput
-  expect(use).toMatchObject({ isWhole: true, trash: 0, pool: 0 })
+  expect(use).toMatchObject({ isWhole: true, trash: 0, pool: 0, snapshots: 0 })
   expect(use.rawOutput).toBeGreaterThan(4 * 200_000)
   expect(use.worktrees).toBeGreaterThan(4 * 200_000)
 
@@ -291,6 +291,7 @@ test('over budget, what can be had again goes first, then worktrees; work never'
   const after = ports.disk.loadUse()
   expect(after?.use.worktrees).toBeLessThan(use.worktrees - 400_000)
   expect(after?.use.rawOutput).toBeLessThan(use.rawOutput - 500_000)
+  expect(after?.use.snapshots).toBeGreaterThan('months of work\n'.length - 1)
 
   // The raw output of what goes on is left alone; of the others it is all there still.
   const raw = async (id: TaskId) => {

@@ -49,7 +49,15 @@ test('what was measured is remembered, and what is damaged says nothing', () => 
   expect([disk.loadMeasured().size, disk.loadUse()]).toEqual([0, undefined])
   disk.saveMeasured(new Map([['task a', { bytes: 7, at: 8 }]]))
   expect(disk.loadMeasured()).toEqual(new Map([['task a', { bytes: 7, at: 8 }]]))
-  const use = { worktrees: 1, pool: 2, trash: 3, tasks: 4, rawOutput: 5, isWhole: true }
+  const use = {
+    worktrees: 1,
+    pool: 2,
+    trash: 3,
+    snapshots: 6,
+    tasks: 4,
+    rawOutput: 5,
+    isWhole: true,
+  }
   disk.saveUse({ use, budgetBytes: 9, measuredAt: 10 })
   expect(disk.loadUse()).toEqual({ use, budgetBytes: 9, measuredAt: 10 })
   for (const torn of ['', 'null', '[]', '{"use":{}}', '{"budgetBytes":1']) {

@@ -138,11 +138,11 @@ const viewDisk = ({ measured, budgetBytes, stillOver }: HousePlan): GcView['disk
 
 function describeDisk({ measured, budgetBytes, stillOver }: HousePlan): string {
   const { use } = measured
-  const { worktrees, pool, trash, tasks, rawOutput } = use
-  const parts = Object.entries({ worktrees, pool, trash, tasks, 'raw output': rawOutput })
+  const { rawOutput, isWhole, ...sizes } = use
+  const parts = Object.entries({ ...sizes, 'raw output': rawOutput })
     .filter(([, bytes]) => bytes > 0)
     .map(([name, bytes]) => `${name} ${shownBytes(bytes)}`)
-  const least = use.isWhole ? '' : 'at least '
+  const least = isWhole ? '' : 'at least '
   const used = `${least}${shownBytes(totalOf(use))} of ${shownBytes(budgetBytes)}`
   const rest = stillOver > 0 ? '; what is over that is work, pinned or in use, and stays' : ''
   return `disk: ${used} (${parts.join(', ')})${rest}`
