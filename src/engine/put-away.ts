@@ -116,6 +116,8 @@ async function snapshotAndTake(
   // But somebody may have edited what is in it.
   const about = isDone ? { isKept: true, before: begun.number } : {}
   const before = await snapshotOf(stored, record, about, ports)
+  // One that cannot be taken away is tried again and again.
+  await forgetOlder(before, ports)
   if (cleanUp === undefined) return await takeAway(stored, before, ports)
   await ports.store.recordSnapshot({ ...before, isKept: true })
   reach('clean-up.marked')
@@ -171,10 +173,18 @@ async function takeAway(
   if (!(await store.forgetWorktree(id))) throw inUse(stored.path)
   reach('retire.forgotten')
   await files.clearSetUpMark(id)
-  for (const old of await store.listSnapshots(id)) {
-    if (old.number < snapshot.number && old.isKept !== true) await forget(old, ports)
-  }
+  await forgetOlder(snapshot, ports)
   return snapshot
+}
+
+/** What stood then is in the newer one, but for what a clean-up has deleted. */
+async function forgetOlder(
+  { worktree, number }: Pick<Snapshot, 'worktree' | 'number'>,
+  ports: BringBackPorts,
+): Promise<void> {
+  for (const old of await ports.store.listSnapshots(worktree)) {
+    if (old.number < number && old.isKept !== true) await forget(old, ports)
+  }
 }
 
 async function forget(

@@ -12,6 +12,7 @@ import {
 } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
+import { onReach } from '../../src/domain/crash-points.ts'
 import { makeTaskId, type TaskId, worktreeIdOf } from '../../src/domain/ids.ts'
 import type { Result } from '../../src/domain/outcome.ts'
 import type { WorktreeKind } from '../../src/domain/task.ts'
@@ -351,6 +352,31 @@ test('what cannot be measured in time is left to the next round, and said to be 
   ahead.ms = DAY
   expect(await bytes()).toBeGreaterThan(whole.measured.use.worktrees + 400_000)
   await expect(putAway(task.worktree, ports)).resolves.toBeDefined()
+  await holdfast.close()
+})
+
+test('a worktree that cannot be taken away, however often that is tried, has one snapshot', async () => {
+  const { holdfast, ports, begin } = await makeHouse()
+  const task = await begin()
+  task.write('made', 'work\n')
+  await task.end()
+  let tries = 0
+  onReach(point => {
+    if (point === 'snapshot.recorded') task.write('made', `work of try ${++tries}\n`)
+  })
+  for (let n = 0; n < 3; n++) {
+    await expect(putAway(task.worktree, ports)).rejects.toMatchObject({ code: 'work_left' })
+  }
+  onReach(() => undefined)
+  expect(tries).toBe(3)
+  const numbers = async () =>
+    (await ports.store.listSnapshots(task.worktree)).map(({ number }) => number)
+  expect(await numbers()).toEqual([3])
+  expect(readdirSync(ports.files.snapshots())).toEqual([`${task.worktree}-3`])
+  await putAway(task.worktree, ports)
+  expect(await numbers()).toEqual([4])
+  await bringBack(task.worktree, null, ports)
+  expect(readFileSync(join(task.path, 'made'), 'utf8')).toBe('work of try 3\n')
   await holdfast.close()
 })
 
