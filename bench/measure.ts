@@ -29,6 +29,9 @@ export interface Program {
   readonly environment: Readonly<Record<string, string>>
 }
 
+/** A status of 100,000 untracked files says some megabytes. */
+const MOST_SAID = 64_000_000
+
 /** Milliseconds from the start of a program to its end. Throws unless it exits with 0. */
 export function timeProgram(program: Program): number {
   return runProgram(program).took
@@ -46,6 +49,7 @@ export function runProgram({ argv, directory, environment }: Program): {
     env: environment,
     stdio: ['ignore', 'pipe', 'pipe'],
     encoding: 'utf8',
+    maxBuffer: MOST_SAID,
   })
   const took = performance.now() - start
   if (error !== undefined) throw error
