@@ -1,8 +1,6 @@
-/** A task whose agent has done its work, to be handed off and back, with the real store and real git. */
-import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { asSessionId, makeTaskId, type TaskId, worktreeIdOf } from '../../src/domain/ids.ts'
+import { asSessionId, type TaskId } from '../../src/domain/ids.ts'
 import type { Task } from '../../src/domain/task.ts'
 import { findStay } from '../../src/engine/find-stay.ts'
 import { type HandBackPorts, handBackTask, undoHandBack } from '../../src/engine/hand-back.ts'
@@ -11,7 +9,7 @@ import type { Agent, SessionMove } from '../../src/ports/agent.ts'
 import type { ApplyMode } from '../../src/ports/applications.ts'
 import { exactly } from '../exactly.ts'
 import { fingerprint } from '../fingerprint.ts'
-import { makeRequest, makeScene } from './scene.ts'
+import { makeScene, runTask } from './scene.ts'
 
 export const SESSION = asSessionId('the-session')
 
@@ -68,25 +66,7 @@ export async function makeHandOffHouse(
 
   /** A task whose agent has done its work; what it ignores lies in its worktree too. */
   async function run(): Promise<Task> {
-    const id = makeTaskId(randomBytes(16))
-    const checkout = await worktrees.openCheckout(repo)
-    const { commonDir } = checkout.place
-    await files.create(id, commonDir)
-    const order = { maxBytes: 1e6, maxFiles: 100, changes: 'all', revision: null } as const
-    const base = await worktrees.captureBase(checkout, id, files.directory(id), order)
-    await store.submitTask(makeRequest(id, checkout.place, base))
-    const claimed = await store.claimNext(2, () => 'fresh')
-    if (claimed === undefined) throw new Error('nothing was claimed')
-    const { attempt } = claimed
-    const place = { id: worktreeIdOf(id), kind: 'managed', path: files.worktreePath(id) } as const
-    await store.leaseWorktree(attempt, { ...place, commonDir })
-    const record = await worktrees.createWorktree(place.id, place.path, base, commonDir)
-    await store.recordWorktree(attempt, record)
-    await store.transition(id, attempt.fence, { kind: 'agent_started' }, 3)
-    write(work, place.path)
-    const collected = await worktrees.collectResult(record, base, id, files.directory(id))
-    const result = { answer: null, ...collected }
-    await store.transition(id, attempt.fence, { kind: 'attempt_succeeded', result }, 4)
+    const id = await runTask(shared, repo, tree => write(work, tree))
     return await look(id)
   }
 

@@ -1,6 +1,5 @@
 /** A task's change as commits on top of HEAD, with the real store and real git. */
 import { execFileSync } from 'node:child_process'
-import { randomBytes } from 'node:crypto'
 import {
   chmodSync,
   existsSync,
@@ -14,14 +13,14 @@ import {
 import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
 import { type CrashPoint, onReach } from '../../src/domain/crash-points.ts'
-import { makeTaskId, type TaskId, worktreeIdOf } from '../../src/domain/ids.ts'
+import type { TaskId } from '../../src/domain/ids.ts'
 import type { Task } from '../../src/domain/task.ts'
 import { applyTask } from '../../src/engine/apply.ts'
 import { pickTask } from '../../src/engine/pick.ts'
 import { undoTask } from '../../src/engine/undo-apply.ts'
 import { exactly } from '../exactly.ts'
 import { fingerprint } from '../fingerprint.ts'
-import { makeRequest, makeScene } from './scene.ts'
+import { makeScene, runTask } from './scene.ts'
 
 type Files = Readonly<Record<string, string | null>>
 
@@ -53,26 +52,8 @@ async function makeHouse() {
 
   /** A task whose agent has done its work. */
   async function run(work: (tree: string) => void): Promise<Task> {
-    const id = makeTaskId(randomBytes(16))
-    const checkout = await worktrees.openCheckout(repo)
-    const { commonDir } = checkout.place
-    const order = { maxBytes: 1e6, maxFiles: 100, changes: 'all', revision: null } as const
-    await files.create(id, commonDir)
+    const id = await runTask(ports, repo, work)
     await files.writeRequest(id, Buffer.from('Mend the login\nand more'), {})
-    const base = await worktrees.captureBase(checkout, id, files.directory(id), order)
-    await store.submitTask(makeRequest(id, checkout.place, base))
-    const claimed = await store.claimNext(2, () => 'fresh')
-    if (claimed === undefined) throw new Error('nothing was claimed')
-    const { attempt } = claimed
-    const place = { id: worktreeIdOf(id), kind: 'managed', path: files.worktreePath(id) } as const
-    await store.leaseWorktree(attempt, { ...place, commonDir })
-    const record = await worktrees.createWorktree(place.id, place.path, base, commonDir)
-    await store.recordWorktree(attempt, record)
-    await store.transition(id, attempt.fence, { kind: 'agent_started' }, 3)
-    work(place.path)
-    const collected = await worktrees.collectResult(record, base, id, files.directory(id))
-    const result = { answer: null, ...collected }
-    await store.transition(id, attempt.fence, { kind: 'attempt_succeeded', result }, 4)
     return await look(id)
   }
 

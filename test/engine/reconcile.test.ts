@@ -2,9 +2,9 @@
 import { existsSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { type TaskId, worktreeIdOf } from '../../src/domain/ids.ts'
+import type { TaskId } from '../../src/domain/ids.ts'
 import { findLeftovers, reconcile } from '../../src/engine/reconcile.ts'
-import { makeRequest, makeScene } from './scene.ts'
+import { beginTask, makeRequest, makeScene } from './scene.ts'
 
 /** As if the submission had been made an hour ago. */
 function makeOld(directory: string): void {
@@ -93,20 +93,8 @@ test('a `run` that slept for so long that its submission was cleared away is ref
 test('a worktree in which nothing ever ran goes with the end of its task, also a half-made one', async () => {
   for (const isMade of [true, false]) {
     const { holdfast, git, repo, ports } = await makeScene()
-    const { store, files, worktrees } = ports
-    const id = 'neverran01' as TaskId
-    const checkout = await worktrees.openCheckout(repo)
-    const { commonDir } = checkout.place
-    await files.create(id, commonDir)
-    const order = { maxBytes: 1e6, maxFiles: 100, changes: 'all', revision: null } as const
-    const base = await worktrees.captureBase(checkout, id, files.directory(id), order)
-    await store.submitTask(makeRequest(id, checkout.place, base))
-    const attempt = (await store.claimNext(2, () => 'fresh'))?.attempt
-    if (attempt === undefined) throw new Error('nothing was claimed')
-    const worktree = worktreeIdOf(id)
-    const path = files.worktreePath(id)
-    await store.leaseWorktree(attempt, { id: worktree, kind: 'managed', path, commonDir })
-    const record = await worktrees.createWorktree(worktree, path, base, commonDir)
+    const { store } = ports
+    const { id, attempt, path, record } = await beginTask(ports, repo)
     if (isMade) await store.recordWorktree(attempt, record)
     expect(await reconcile(ports)).toEqual([])
     const failure = { code: 'agent_missing', message: 'x' } as const

@@ -1,36 +1,19 @@
-/** Retiring, with the real store and real git. */
-import { randomBytes } from 'node:crypto'
 import { existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { makeTaskId, worktreeIdOf } from '../../src/domain/ids.ts'
 import { retireWorktree } from '../../src/engine/retire.ts'
-import { makeRequest, makeScene } from './scene.ts'
+import { beginTask, makeScene } from './scene.ts'
 
 async function scene() {
   const { holdfast, git, repo, ports } = await makeScene()
-  const { store, files, worktrees } = ports
-  const id = makeTaskId(randomBytes(16))
-  const checkout = await worktrees.openCheckout(repo)
-  await files.create(id, checkout.place.commonDir)
-  const order = { maxBytes: 1e6, maxFiles: 100, changes: 'all', revision: null } as const
-  const base = await worktrees.captureBase(checkout, id, files.directory(id), order)
-  await store.submitTask(makeRequest(id, checkout.place, base))
-  const claimed = await store.claimNext(2, () => 'fresh')
-  if (claimed === undefined) throw new Error('nothing was claimed')
-  const { attempt } = claimed
-  const worktreeId = worktreeIdOf(id)
-  const path = files.worktreePath(id)
-  const { commonDir } = checkout.place
-  await store.leaseWorktree(attempt, { id: worktreeId, kind: 'managed', path, commonDir })
-  const record = await worktrees.createWorktree(worktreeId, path, base, commonDir)
+  const { store, files } = ports
+  const { id, attempt, worktreeId, path, record, collect } = await beginTask(ports, repo)
   await store.recordWorktree(attempt, record)
   const end = async () => {
     const failure = { code: 'agent_crashed', message: 'x' } as const
     const event = { kind: 'attempt_failed', failure, result: null } as const
     await store.transition(id, attempt.fence, event, 3)
   }
-  const collect = () => worktrees.collectResult(record, base, id, files.directory(id))
   return { holdfast, git, id, worktreeId, path, end, collect, ports, trash: files.trash() }
 }
 
