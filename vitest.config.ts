@@ -22,8 +22,8 @@ class SlowestFirst extends BaseSequencer {
 
 export default defineConfig({
   test: {
-    // Most tests wait for processes: twice as many files as cores run side by side.
     sequence: { sequencer: SlowestFirst },
+    // Most tests wait for processes: twice as many files as cores run side by side.
     maxWorkers: 2 * availableParallelism(),
     projects: [
       {

@@ -30,15 +30,25 @@ const report = join(scratch, 'report.json')
 function makeScratch() {
   const memory = '/dev/shm'
   dropAbandoned(memory)
-  const parent = process.env.TMPDIR === undefined && isRoomy(memory) ? memory : tmpdir()
+  if (process.env.TMPDIR === undefined && isRoomy(memory)) {
+    const made = makeIn(memory)
+    if (runsPrograms(made)) return made
+    rmSync(made, { recursive: true })
+  }
+  return makeIn(tmpdir())
+}
+
+function makeIn(parent) {
   const made = mkdtempSync(join(parent, `${SCRATCH}${process.pid}-`))
   // Some tests work as another user.
   chmodSync(made, 0o1777)
-  const probe = join(made, 'probe')
+  return made
+}
+
+function runsPrograms(directory) {
+  const probe = join(directory, 'probe')
   writeFileSync(probe, '#!/bin/sh\n', { mode: 0o755 })
-  if (spawnSync(probe).status === 0) return made
-  rmSync(made, { recursive: true })
-  return mkdtempSync(join(tmpdir(), SCRATCH))
+  return spawnSync(probe).status === 0
 }
 
 /** Of runs that were killed: memory is not swept by anybody else. */

@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url'
 
 /**
  * Each test has a state directory of its own, and what V8 made of the program would be made anew in
- * each: a third of the time of most commands.
+ * each: half of the time of a short command.
  */
 export const CODE_CACHE = {
   HOLDFAST_CODE_CACHE: fileURLToPath(

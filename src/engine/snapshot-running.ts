@@ -131,7 +131,10 @@ function untilFirst(since: number, { clock, snapshotEveryMs }: Ports): number {
   return Math.min(Math.max(0, snapshotEveryMs - (clock.now() - since)), snapshotEveryMs)
 }
 
-/** Undefined: there is nothing new; a snapshot of null: the files are those of the base. What is captured and never recorded is written over, or goes with the task's end. */
+/**
+ * Undefined: there is nothing new; a snapshot of null: the files are those of the base. What is
+ * captured and never recorded is written over, or goes with the task's end.
+ */
 async function capture(
   { task, attempt, worktree }: Watched,
   latest: RunningSnapshot | null,

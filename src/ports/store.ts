@@ -201,8 +201,8 @@ export interface Store {
   listSnapshots(worktree: WorktreeId): Promise<readonly Snapshot[]>
   forgetSnapshot(worktree: WorktreeId, number: number): Promise<void>
   /**
-   * The newest snapshot of a running task, in the place of the one before. It is forgotten when the task ends with a result. False: a newer attempt exists, or
-   * the task does not run any more.
+   * The newest snapshot of a running task, in the place of the one before. It is forgotten when the
+   * task ends with a result. False: a newer attempt exists, or the task does not run any more.
    */
   recordRunningSnapshot(attempt: ClaimedAttempt, snapshot: RunningSnapshot): Promise<boolean>
 

@@ -2,7 +2,6 @@
  * Git worktrees, and all that we ask of git. The only layer that spawns `git`; never trusts a
  * directory that an agent could write: every call names the recorded git directory.
  */
-
 import type { Bounds } from '../domain/configuration.ts'
 import type { CommitId, Fence, TaskId, WorktreeId } from '../domain/ids.ts'
 import type { RepositoryResult } from '../domain/outcome.ts'
@@ -296,9 +295,9 @@ export interface Worktrees {
   ): Promise<SnapshotContent>
   /**
    * Takes a worktree away whose content is proven equal to the snapshot, ignored files and submodules
-   * too: renamed
-   * into `trash` (same file system), its registration removed by name. What git calls unchanged is
-   * believed to be; `purgeTrash` hashes it. Refuses with `work_left` where it is not equal.
+   * too: renamed into `trash` (same file system), its registration removed by name. What git calls
+   * unchanged is believed to be; `purgeTrash` hashes it. Refuses with `work_left` where it is not
+   * equal.
    */
   retireWorktree(
     worktree: UnleasedWorktree,
