@@ -2,8 +2,16 @@
  * Makes a worktree. Only its registration is exclusive; the files are written outside of the lock.
  * A try of the same id that was killed half-way is ended and cleared away first.
  */
-import { existsSync, lstatSync, mkdirSync, readdirSync, realpathSync, renameSync } from 'node:fs'
-import { availableParallelism } from 'node:os'
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+} from 'node:fs'
+import { availableParallelism, loadavg } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { reach } from '../domain/crash-points.ts'
 import { AppError, messageOf } from '../domain/errors.ts'
@@ -14,9 +22,10 @@ import type { Locks } from '../ports/lock.ts'
 import type { ProcessTable } from '../ports/process-table.ts'
 import type { WorktreeRecord } from '../ports/worktrees.ts'
 import { discardTree } from './discard.ts'
-import { type Git, GitError } from './git.ts'
+import { type Git, GitError, type GitPlace } from './git.ts'
 import { takeOver } from './orphans.ts'
 import { FETCH_LIMIT_MS, fetchHint, isPartialClone, withinLimit } from './partial-clone.ts'
+import { type IndexEdit, writeEntries } from './private-index.ts'
 import { readDelta } from './read-back.ts'
 import {
   findRegistration,
@@ -36,8 +45,8 @@ import { pathsIn, readTraits, restoreTraits, sparseRulesIn } from './traits.ts'
 const REGISTER_TRIES = 5
 const REGISTER_PAUSE_MS = 20
 
-/** From so many on, two writers of files leave some for others. */
-const SPARE_CORES = 4
+/** So many writers of files, where each has a core that nobody uses. */
+const WRITERS = 2
 
 export interface WorktreeOrder {
   readonly id: WorktreeId
@@ -72,7 +81,7 @@ export async function createWorktree(
     if (base.changes !== null) settings().catch(() => undefined)
     await withRepositoryLock(locks, commonDir, async () => {
       reach('worktree.locked')
-      await clearKilledTry(own, order)
+      await clearKilledTry(order)
       await register(own, clock, order)
       reach('worktree.registered')
     })
@@ -89,9 +98,7 @@ export async function createWorktree(
     return record
   } catch (error) {
     // What is left of it must not hide why it failed.
-    await withRepositoryLock(locks, commonDir, () => discardWorktree(own, order)).catch(
-      () => undefined,
-    )
+    await withRepositoryLock(locks, commonDir, () => discardWorktree(order)).catch(() => undefined)
     throw explained(error, path, id)
   }
 }
@@ -109,7 +116,7 @@ async function register(git: Git, clock: Clock, order: WorktreeOrder): Promise<v
       // Two `git worktree add` at once: one reads what the other has made but not yet written.
       const isRace = error instanceof GitError && /commondir'?: Success/.test(error.stderr)
       if (!isRace || tries === REGISTER_TRIES) throw error
-      await discardWorktree(git, order)
+      await discardWorktree(order)
       await clock.sleep(REGISTER_PAUSE_MS)
     }
   }
@@ -139,12 +146,25 @@ export function settingsOf(git: Git, commonDir: string): () => Promise<Settings>
 }
 
 /**
- * With cores to spare, two writers are a third faster than one at 50,000 files, and more do not
+ * With cores to spare, two writers are a quarter faster than one at 50,000 files, and more do not
  * pay. On two busy cores they are 30 % slower. The user's own setting counts before ours.
  */
 async function checkoutConfig(settings: () => Promise<Settings>): Promise<Record<string, string>> {
-  if (availableParallelism() < SPARE_CORES) return {}
-  return (await settings()).checkoutWorkers === undefined ? { 'checkout.workers': '2' } : {}
+  if (availableParallelism() - countRunning() < WRITERS) return {}
+  const isSet = (await settings()).checkoutWorkers !== undefined
+  return isSet ? {} : { 'checkout.workers': String(WRITERS) }
+}
+
+/** How many others run or wait for a core, at this moment. */
+function countRunning(): number {
+  try {
+    // As proc(5) has it: three averages, then those that can run, of all. One of them reads this.
+    const [, running] = /^(?:\S+ ){3}(\d+)\//.exec(readFileSync('/proc/loadavg', 'utf8')) ?? []
+    if (running !== undefined) return Number(running) - 1
+  } catch {
+    // Another system: it says only how many there were in the last minute.
+  }
+  return loadavg()[0] ?? 0
 }
 
 /** The working files first, with their dirty ones; then the index, which keeps their stat data. */
@@ -161,7 +181,10 @@ export async function fillWorktree(
   const sparse = sparseRulesIn(traits)
   await writeSparseRules(git, record, sparse, settings)
   const config = await checkoutConfig(settings)
-  await git.run(['read-tree', '-m', '-u', snapshot], { place, config })
+  const [staged] = await Promise.all([
+    sparse === null ? findStaged(git, place, base) : [],
+    git.run(['read-tree', '-m', '-u', snapshot], { place, config }),
+  ])
   reach('worktree.filled')
   if (base.changes === null) return
   const delta = () => readDelta(git, place, ['diff-tree', '-r'], [base.commit, snapshot])
@@ -169,10 +192,22 @@ export async function fillWorktree(
     const unchecked = pathsIn(traits, 'unchecked')
     const paths = [...(await delta()).keys()].filter(changed => !unchecked.has(changed))
     await checkOutBeyond(git, place, paths)
+    // Only git knows which entries are to be left out.
+    await git.run(['read-tree', '-m', base.changes.staged ?? base.commit], { place })
+  } else if (staged.length > 0) {
+    await writeEntries(git, place, staged)
   }
-  await git.run(['read-tree', '-m', base.changes.staged ?? base.commit], { place })
   await restoreTraits(git, place, traits, delta, settings)
   reach('worktree.staged')
+}
+
+/** What the index is to have in another way than the working files. */
+async function findStaged(git: Git, place: GitPlace, base: Base): Promise<readonly IndexEdit[]> {
+  if (base.changes === null) return []
+  const trees = [base.changes.snapshot, base.changes.staged ?? base.commit] as const
+  const delta = await readDelta(git, place, ['diff-tree', '-r'], trees)
+  const none = { mode: '0', object: '0'.repeat(base.commit.length) }
+  return [...delta].map(([path, { after }]) => ({ path, ...(after ?? none) }))
 }
 
 /** Each in a repository of its own, as the worktree is filled; then those in it. */
@@ -187,31 +222,32 @@ async function fillSubmodules(git: Git, around: Surroundings, base: Base): Promi
 }
 
 /** A worktree of this id that a killed process left at this path is ours to clear away. */
-async function clearKilledTry(git: Git, order: WorktreeOrder): Promise<void> {
+async function clearKilledTry(order: WorktreeOrder): Promise<void> {
   const { id, path, commonDir } = order
   const registration = findRegistration(commonDir, path)
   const isThere = lstatSync(path, { throwIfNoEntry: false }) !== undefined
-  if (registration === undefined && !isThere) return await discardWorktree(git, order)
+  if (registration === undefined && !isThere) return await discardWorktree(order)
   if (registration === undefined || !isLockedFor(registration, id)) {
     throw new AppError('refused_in_state', `${path} is taken by something else`, {
       hint: isThere ? 'move it away' : 'git has another worktree registered there',
     })
   }
-  await discardWorktree(git, order)
+  await discardWorktree(order)
 }
 
 /** Renamed, unregistered, unlinked. Does nothing to what is not locked for this id. */
-export async function discardWorktree(
-  git: Git,
-  { id, path, commonDir }: Omit<WorktreeOrder, 'base'>,
-): Promise<void> {
+export async function discardWorktree({
+  id,
+  path,
+  commonDir,
+}: Omit<WorktreeOrder, 'base'>): Promise<void> {
   const registration = findRegistration(commonDir, path)
   if (registration !== undefined && isLockedFor(registration, id)) {
     if (lstatSync(path, { throwIfNoEntry: false }) !== undefined) {
       renameSync(path, `${path}.discarded-${discardedOf(path).length}`)
       reach('discard.renamed')
     }
-    await unregister(git, commonDir, path, id)
+    await unregister(commonDir, path, id)
     reach('discard.unregistered')
   }
   // Also what somebody has left who was killed right here.

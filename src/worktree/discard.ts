@@ -1,4 +1,4 @@
-import { chmodSync, lstatSync, readdirSync } from 'node:fs'
+import { chmodSync, lstatSync, readdirSync, rmdirSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 
@@ -14,6 +14,14 @@ export async function discardTree(path: string): Promise<void> {
     if (code !== 'EACCES' && code !== 'EPERM') throw error
     openDirectories(path)
     await rm(path, { recursive: true, force: true })
+  }
+}
+
+export function removeIfEmpty(directory: string): void {
+  try {
+    rmdirSync(directory)
+  } catch {
+    // It was never made, or it holds what is not ours.
   }
 }
 

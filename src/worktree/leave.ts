@@ -1,11 +1,11 @@
 /** Leaving a repository: what we wrote into it goes by name, and what git leaves empty with it. */
-import { existsSync, lstatSync, readdirSync, realpathSync, rmdirSync } from 'node:fs'
+import { existsSync, lstatSync, readdirSync, realpathSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import type { TaskId, WorktreeId } from '../domain/ids.ts'
 import type { Locks } from '../ports/lock.ts'
 import type { Stray, WorktreePlan } from '../ports/worktrees.ts'
 import { discardWorktree } from './create.ts'
-import { discardTree } from './discard.ts'
+import { discardTree, removeIfEmpty } from './discard.ts'
 import type { Git } from './git.ts'
 import { mayHaveRef } from './refs.ts'
 import {
@@ -62,14 +62,6 @@ function removeEmpty(directory: string): void {
   removeIfEmpty(directory)
 }
 
-function removeIfEmpty(directory: string): void {
-  try {
-    rmdirSync(directory)
-  } catch {
-    // It was never made, or it holds what is not ours.
-  }
-}
-
 /** See `Worktrees.findStrays`. */
 export async function findStrays(
   git: Git,
@@ -118,7 +110,6 @@ export async function discardStray(
 
 /** See `Worktrees.discardWorktree`. */
 export async function discardForGood(
-  git: Git,
   locks: Locks,
   id: WorktreeId,
   path: string,
@@ -127,7 +118,5 @@ export async function discardForGood(
   if (!existsSync(commonDir) || !existsSync(dirname(path))) return
   // As git wrote it down.
   const order = { id, path: join(realpathSync(dirname(path)), basename(path)), commonDir }
-  await withRepositoryLock(locks, commonDir, () => discardWorktree(git, order))
-  // Git removes this with the last of them; what it did not know, it did not remove either.
-  removeIfEmpty(join(commonDir, 'worktrees'))
+  await withRepositoryLock(locks, commonDir, () => discardWorktree(order))
 }

@@ -60,7 +60,7 @@ export async function forgetLost(
       })
     }
     const left = await holdWhatIsLeft(git, { gitDir: registration, commonDir }, id)
-    await unregister(git, commonDir, named, id)
+    await unregister(commonDir, named, id)
     return left
   })
 }

@@ -198,10 +198,19 @@ export async function editIndex(
   edits: readonly IndexEdit[],
 ): Promise<void> {
   if (edits.length === 0) return
+  await writeEntries(git, place, edits)
+  index.age()
+}
+
+/** The same for the index of a worktree that is being made. */
+export async function writeEntries(
+  git: Git,
+  place: GitPlace,
+  edits: readonly IndexEdit[],
+): Promise<void> {
   const lines = edits.map(({ mode, object, path }) => `${mode} ${object}\t${path}\0`)
   const input = Buffer.from(lines.join(''), 'latin1')
   // Git would set the flag that hides edits on all that it is given.
   const config = { 'core.ignoreStat': 'false' }
   await git.run(['update-index', '-z', '--index-info'], { place, input, config })
-  index.age()
 }

@@ -79,6 +79,12 @@ export async function requireProven(
   const unkept = findUnkept?.(tree, submodules) ?? []
   if (unkept.length > 0) throw left(someOf(unkept))
   await passOver(git, place, index, submodules)
+  const containing = git.run(['merge-base', '--is-ancestor', 'HEAD', proof], {
+    place: { gitDir, commonDir },
+    // 128: it names no commit, which the status says too.
+    answers: [1, 128],
+  })
+  containing.catch(() => undefined)
   const status = await lookAt(git, place)
   const unchecked = await readUnchecked(git, worktree, tree)
   const isSafe = isKept(tree)
@@ -90,11 +96,7 @@ export async function requireProven(
   if (differing !== null) throw left(differing)
   const { head } = status
   if (head === null) throw left(`HEAD of ${id} names no commit`)
-  const { status: answer } = await git.run(['merge-base', '--is-ancestor', head, proof], {
-    place: { gitDir: commonDir },
-    answers: [1],
-  })
-  if (answer !== 0) throw left(`commit ${head}`)
+  if ((await containing).status !== 0) throw left(`commit ${head}`)
   if (!(await isStaged)) throw left('what is staged')
   const late = since === null ? null : await findLateBytes(git, place, proof, since)
   if (late !== null) throw left(late)

@@ -9,15 +9,18 @@ import {
   readdirSync,
   readFileSync,
   realpathSync,
+  rmdirSync,
   rmSync,
   statSync,
 } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
+import { reach } from '../domain/crash-points.ts'
 import { AppError, messageOf } from '../domain/errors.ts'
 import type { WorktreeId } from '../domain/ids.ts'
 import type { Locks } from '../ports/lock.ts'
 import type { PlaceState, RegisteredWorktree, WorktreeRecord } from '../ports/worktrees.ts'
 import { splitAtNul } from './conversion.ts'
+import { discardTree, removeIfEmpty } from './discard.ts'
 import type { Git } from './git.ts'
 
 /** Registering takes 5 ms; a hundred may wait in line, on a loaded machine. */
@@ -223,17 +226,15 @@ export async function keepLocked(
   return status === 0 ? 'again' : 'refused'
 }
 
+/** What a registration is known by. */
+const WHOSE = ['gitdir', 'locked']
+
 /**
- * Removes one registration by name, its tree being gone from `path` already. Git does it; what a
- * killed git left half made, and git therefore does not know, is removed if it bears our lock.
- * Only under the repository's lock.
+ * Removes one registration by name, its tree being gone from `path` already; also what a killed git
+ * has left half made. What it is known by goes last: whoever is killed is followed by one who ends
+ * it. Only under the repository's lock.
  */
-export async function unregister(
-  git: Git,
-  commonDir: string,
-  path: string,
-  id: WorktreeId,
-): Promise<void> {
+export async function unregister(commonDir: string, path: string, id: WorktreeId): Promise<void> {
   const registration = findRegistration(commonDir, path)
   if (registration === undefined) return
   if (!isLockedFor(registration, id)) {
@@ -241,12 +242,13 @@ export async function unregister(
       hint: `look at \`git worktree list\`; ${registration} is left as it is`,
     })
   }
-  try {
-    await git.run(['worktree', 'remove', '-f', '-f', path], { place: { gitDir: commonDir } })
-  } catch (error) {
-    if (dirname(registration) !== join(commonDir, 'worktrees')) throw error
-    rmSync(registration, { recursive: true, force: true })
-  }
+  const content = readdirSync(registration).filter(name => !WHOSE.includes(name))
+  for (const name of content) await discardTree(join(registration, name))
+  reach('registration.emptied')
+  for (const name of WHOSE) rmSync(join(registration, name), { force: true })
+  rmdirSync(registration)
+  // As git does it.
+  removeIfEmpty(join(commonDir, 'worktrees'))
 }
 
 /** See `Worktrees.listRegistered`. */

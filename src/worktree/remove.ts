@@ -98,7 +98,7 @@ async function remove(
 
   const registration = findRegistration(commonDir, path)
   if (registration === gitDir && isLockedFor(registration, id)) {
-    await withRepositoryLock(locks, commonDir, () => unregister(git, commonDir, path, id))
+    await withRepositoryLock(locks, commonDir, () => unregister(commonDir, path, id))
     reach('retire.unregistered')
   }
   if (!isSame(trashed, worktree)) return

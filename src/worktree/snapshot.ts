@@ -36,8 +36,12 @@ export interface SnapshotOrder {
   readonly freeBytes: (path: string) => number
 }
 
-/** See `Worktrees.takeSnapshot`. */
-export async function takeSnapshot(git: Git, order: SnapshotOrder): Promise<SnapshotContent> {
+/** See `Worktrees.takeSnapshot`. `filtering`: the git that may run filters, once it is known how. */
+export async function takeSnapshot(
+  git: Git,
+  filtering: Promise<Git>,
+  order: SnapshotOrder,
+): Promise<SnapshotContent> {
   const { worktree, number, directory, bounds, setUpAt, now, freeBytes } = order
   const { id, path, gitDir, commonDir } = worktree
   requirePresent(worktree)
@@ -49,20 +53,30 @@ export async function takeSnapshot(git: Git, order: SnapshotOrder): Promise<Snap
     rmSync(join(directory, name), { recursive: true, force: true })
   }
   const begunAt = String(markTime(directory))
-  const ignored = await keepIgnored(git, place, directory, bounds, setUpAt)
-  reach('snapshot.ignored-kept')
-  try {
-    mkdirSync(scratch, { mode: 0o700 })
-    const checkout = await openWorktree(git, place, path)
+  const keepAllIgnored = async () => {
+    const ignored = await keepIgnored(git, place, directory, bounds, setUpAt)
+    reach('snapshot.ignored-kept')
+    return ignored
+  }
+  const captureRest = async () => {
+    const { checkout, branch } = await openWorktree(git, place, path)
+    const own = await filtering
     const populated = findPopulated(path, await readGitlinks(git, checkout, scratch))
     const inside = { worktree, populated, directory, scratch, ref: refOf(id, as), bounds, setUpAt }
-    const anew = await keepSubmodules(git, inside)
+    const anew = await keepSubmodules(own, inside)
     const order = { changes: 'all', revision: null, ...bounds } as const
     const capture = { checkout, owner: id, as, scratch, order, withoutSubmodules: true }
-    const state = await captureBase(git, { ...capture, now, freeBytes })
+    const state = await captureBase(own, { ...capture, now, freeBytes })
     refuseToKeep(path, state.changes?.leftOut ?? [])
+    return { state, branch, anew }
+  }
+  try {
+    mkdirSync(scratch, { mode: 0o700 })
+    const kept = [keepAllIgnored(), captureRest()] as const
+    // What one of them refuses must not be written by the other afterwards.
+    await Promise.allSettled(kept)
+    const [ignored, { state, branch, anew }] = await Promise.all(kept)
     reach('snapshot.taken')
-    const branch = await readBranch(git, place)
     const dropped = [...ignored.dropped, ...anew]
     return { state, branch, ignored: { ...ignored, dropped }, begunAt }
   } catch (error) {
@@ -83,30 +97,26 @@ async function openWorktree(
   git: Git,
   place: GitPlace & { readonly commonDir: string },
   root: string,
-): Promise<Checkout> {
-  const words = ['rev-parse', '--show-object-format', 'HEAD^{commit}', 'HEAD^{tree}']
-  const { stdout } = await git.run(words, { place })
-  const [format, commit = '', tree = ''] = stdout.toString('latin1').split('\n')
+): Promise<{ readonly checkout: Checkout; readonly branch: string | null }> {
+  const words = ['--show-object-format', 'HEAD^{commit}', 'HEAD^{tree}', '--symbolic-full-name']
+  const { stdout } = await git.run(['rev-parse', ...words, 'HEAD'], { place })
+  const [format, commit = '', tree = '', branch = DETACHED] = stdout.toString('utf8').split('\n')
   const [head, headTree] = [parseCommitId(commit), parseCommitId(tree)]
   if (head === undefined || headTree === undefined) {
     throw new AppError('capture_failed', `HEAD of ${root} names no commit`)
   }
-  return {
+  const checkout: Checkout = {
     place: { root, commonDir: place.commonDir, subdirectory: '' },
     gitDir: place.gitDir,
     head,
     headTree,
     objectFormat: format === 'sha256' ? 'sha256' : 'sha1',
   }
+  return { checkout, branch: branch === DETACHED ? null : branch }
 }
 
-async function readBranch(git: Git, place: GitPlace): Promise<string | null> {
-  const { status, stdout } = await git.run(['symbolic-ref', '--quiet', 'HEAD'], {
-    place,
-    answers: [1],
-  })
-  return status === 0 ? stdout.toString('utf8').trim() : null
-}
+/** What git gives as the full name of a HEAD that is on no branch. */
+const DETACHED = 'HEAD'
 
 /**
  * Puts HEAD on the branch that it was on, where that still is the same commit and no other worktree

@@ -18,15 +18,17 @@ import { basename, dirname, join } from 'node:path'
 import { reach } from '../domain/crash-points.ts'
 import type { CommitId, WorktreeId } from '../domain/ids.ts'
 import { type Base, baseTreeCommit } from '../domain/task.ts'
+import type { Clock } from '../ports/clock.ts'
 import type { Locks } from '../ports/lock.ts'
 import type { ProcessTable } from '../ports/process-table.ts'
 import type { SpareWorktree, WorktreeRecord } from '../ports/worktrees.ts'
-import { fillWorktree, recordOf, settingsOf } from './create.ts'
+import { fillWorktree, recordOf } from './create.ts'
 import type { Git } from './git.ts'
+import { isPartialClone } from './partial-clone.ts'
 import { type BytePath, parsePath } from './paths.ts'
 import { readDelta } from './read-back.ts'
 import { isLockedFor, lockReason, lookAtWorktree, withRepositoryLock } from './registration.ts'
-import { readSettings } from './settings.ts'
+import { readSettings, type Settings } from './settings.ts'
 import { readStatus } from './status.ts'
 
 /** A difference of more than this share of the files costs as much as writing all of them. */
@@ -39,6 +41,10 @@ const OWN_FILES = new Set('HEAD ORIG_HEAD commondir gitdir index locked logs ref
 const RULES = /(?:^|\/)\.git(?:attributes|modules)$/
 
 const INDEX_HEADER = 12
+
+const SECOND_MS = 1_000
+/** File systems take their time from a clock that is late by as much. */
+const TICK_MS = 20
 
 /** How many files an index has, by its header; null: there is none. */
 export function countFiles(gitDir: string): number | null {
@@ -62,13 +68,19 @@ export function stampOf({ gitDir }: Pick<WorktreeRecord, 'gitDir'>): string {
   return [ino, size, mtimeNs, ctimeNs].join()
 }
 
-/** What the worktree of a repository looks like depends on this, beside its commit. */
-export async function readRules(
+/** See `Worktrees.makeSpare`. `make` makes a worktree with nothing but the commit in it. */
+export async function makeSpare(
   git: Git,
+  clock: Clock,
+  commit: CommitId,
   commonDir: string,
-): Promise<{ readonly fingerprint: string; readonly isSparse: boolean }> {
+  make: () => Promise<WorktreeRecord>,
+): Promise<SpareWorktree | null> {
   const { fingerprint, sparse } = await readSettings(git, { gitDir: commonDir })
-  return { fingerprint, isSparse: sparse !== null }
+  if (sparse !== null || isPartialClone(commonDir)) return null
+  const record = await make()
+  await settle(git, clock, record)
+  return { record, commit, rules: fingerprint, index: stampOf(record) }
 }
 
 /**
@@ -77,22 +89,48 @@ export async function readRules(
  */
 export async function aimSpare(
   git: Git,
+  clock: Clock,
   spare: SpareWorktree,
   commit: CommitId,
 ): Promise<SpareWorktree | null> {
   const { record, commit: from, rules } = spare
   const base: Base = { commit, changes: null }
-  if ((await readRules(git, record.commonDir)).fingerprint !== rules) return null
-  if ((await isTooFar(git, record, from, base, new Set())) !== null) return null
-  await putInto(git, record, base)
+  const settings = await readSettings(git, { gitDir: record.commonDir })
+  if (settings.fingerprint !== rules) return null
+  if (whyTooFar(record, [...(await findMoved(git, record, from, base))]) !== null) return null
+  await putInto(git, spare, base, settings)
+  await settle(git, clock, record)
   return { ...spare, commit, index: stampOf(record) }
 }
 
-async function putInto(git: Git, record: WorktreeRecord, base: Base): Promise<void> {
+async function putInto(
+  git: Git,
+  { record, commit }: SpareWorktree,
+  base: Base,
+  settings: Settings,
+): Promise<void> {
   const { gitDir, commonDir } = record
-  await fillWorktree(git, record, base, settingsOf(git, commonDir))
-  const place = { gitDir, commonDir }
-  await git.run(['update-ref', '--no-deref', 'HEAD', base.commit], { place })
+  const moveHead = async () => {
+    if (commit === base.commit) return
+    const place = { gitDir, commonDir }
+    await git.run(['update-ref', '--no-deref', 'HEAD', base.commit], { place })
+  }
+  await Promise.all([fillWorktree(git, record, base, async () => settings), moveHead()])
+}
+
+/**
+ * Has git look at the files once more when their second is over. Of those that were written in the
+ * same one as the index, it reads every byte each time that it is asked, and there a task waits.
+ */
+async function settle(
+  git: Git,
+  clock: Clock,
+  { gitDir, commonDir, path }: WorktreeRecord,
+): Promise<void> {
+  await clock.sleep(SECOND_MS - (clock.now() % SECOND_MS) + TICK_MS)
+  const place = { gitDir, commonDir, workTree: path }
+  // 1: something differs. Whoever takes it over finds it.
+  await git.run(['update-index', '-q', '--refresh', '--force-write-index'], { place, answers: [1] })
 }
 
 export interface ClaimOrder {
@@ -122,15 +160,19 @@ export async function claimSpare(
     findVeto(spare) ??
     (isInhabited(record.path, processes) ? 'somebody stands in it' : null) ??
     (base.changes?.traits == null ? null : 'its task starts from more than trees can say') ??
-    ((base.submodules ?? []).length > 0 ? 'its task has submodules' : null) ??
-    ((await readRules(git, record.commonDir)).fingerprint === spare.rules
-      ? null
-      : 'the configuration has changed')
+    ((base.submodules ?? []).length > 0 ? 'its task has submodules' : null)
   if (unfit !== null) return { unfit }
-  const expected = await findChanged(git, record, base)
-  const far = await isTooFar(git, record, commit, base, expected)
+  const [settings, expected, moved] = await Promise.all([
+    readSettings(git, { gitDir: record.commonDir }),
+    findChanged(git, record, base),
+    findMoved(git, record, commit, base),
+  ])
+  if (settings.fingerprint !== spare.rules) return { unfit: 'the configuration has changed' }
+  const far = whyTooFar(record, [...expected, ...moved])
   if (far !== null) return { unfit: far }
-  if (commit !== baseTreeCommit(base) || commit !== base.commit) await putInto(git, record, base)
+  if (commit !== baseTreeCommit(base) || commit !== base.commit) {
+    await putInto(git, spare, base, settings)
+  }
   reach('spare.filled')
   const wrong = await findWrong(git, spare, base.commit, expected)
   if (wrong !== null) return { unfit: wrong }
@@ -174,22 +216,22 @@ async function findChanged(
   return new Set(deltas.flatMap(delta => [...delta.keys()]))
 }
 
-async function isTooFar(
+/** What differs between the spare's commit and the task's. */
+async function findMoved(
   git: Git,
   { gitDir, commonDir }: WorktreeRecord,
   commit: CommitId,
   base: Base,
-  changed: ReadonlySet<BytePath>,
-): Promise<string | null> {
+): Promise<Iterable<BytePath>> {
+  if (commit === base.commit) return []
   const place = { gitDir, commonDir }
-  const moved =
-    commit === base.commit
-      ? new Map<BytePath, unknown>()
-      : await readDelta(git, place, ['diff-tree', '-r'], [commit, base.commit])
-  const all = [...changed, ...moved.keys()]
-  if (all.some(path => RULES.test(path))) return 'its rules for files differ'
+  return (await readDelta(git, place, ['diff-tree', '-r'], [commit, base.commit])).keys()
+}
+
+function whyTooFar({ gitDir }: WorktreeRecord, differing: readonly BytePath[]): string | null {
+  if (differing.some(path => RULES.test(path))) return 'its rules for files differ'
   const most = (countFiles(gitDir) ?? 0) * MOST_DIFFERING
-  return all.length > most ? 'too much differs' : null
+  return differing.length > most ? 'too much differs' : null
 }
 
 /** Null: the worktree is what the task starts from, and nothing else. */

@@ -41,7 +41,7 @@ import { defaultBranch, listMirrors, listRemotes, push } from './remotes.ts'
 import { removeWorktree } from './remove.ts'
 import { snapshotRunning } from './running-snapshot.ts'
 import { isContained, returnToBranch, snapshotCommit, takeSnapshot } from './snapshot.ts'
-import { aimSpare, claimSpare, countFiles, readRules, stampOf } from './spare.ts'
+import { aimSpare, claimSpare, countFiles, makeSpare } from './spare.ts'
 import { findStaleLocks, removeStaleLock } from './stale-locks.ts'
 import { holdStart, placeStart } from './start.ts'
 import { listTrash, purgeTrash } from './trash.ts'
@@ -121,13 +121,12 @@ export function makeWorktrees(needs: WorktreesNeeds): Worktrees {
     createWorktree: (id, path, base, commonDir) =>
       createWorktree(git, locks, clock, processes, { id, path, base, commonDir }, fetchLimitMs),
     makeSpare: async (id, path, commit, commonDir) => {
-      const { fingerprint, isSparse } = await readRules(git, commonDir)
-      if (isSparse || isPartialClone(commonDir)) return null
       const order = { id, path, base: { commit, changes: null }, commonDir }
-      const record = await createWorktree(git, locks, clock, processes, order, fetchLimitMs)
-      return { record, commit, rules: fingerprint, index: stampOf(record) }
+      return await makeSpare(git, clock, commit, commonDir, () =>
+        createWorktree(git, locks, clock, processes, order, fetchLimitMs),
+      )
     },
-    aimSpare: (spare, commit) => aimSpare(git, spare, commit),
+    aimSpare: (spare, commit) => aimSpare(git, clock, spare, commit),
     claimSpare: async (spare, id, path, base) => {
       const own = await takeOver(git, clock, processes, spare.record.path)
       return await claimSpare(own, locks, spare, { id, path, base }, processes)
@@ -138,9 +137,9 @@ export function makeWorktrees(needs: WorktreesNeeds): Worktrees {
     },
     stripSpare,
     dropSpare: async ({ id, path, commonDir }, claimedBy) => {
-      const own = await takeOver(git, clock, processes, path)
+      await takeOver(git, clock, processes, path)
       for (const owner of claimedBy === null ? [id] : [id, claimedBy]) {
-        await discardForGood(own, locks, owner, path, commonDir)
+        await discardForGood(locks, owner, path, commonDir)
       }
       await discardTree(path)
     },
@@ -197,10 +196,12 @@ export function makeWorktrees(needs: WorktreesNeeds): Worktrees {
       openOwnDirectory(record)
       const worktree = locateWorktree(record)
       const taken = await takeOver(git, clock, processes, worktree.path)
-      const own = await withOwnFilters(unblocked(taken, worktree.path), worktree.commonDir)
+      const reader = unblocked(taken, worktree.path)
+      const filtering = withOwnFilters(reader, worktree.commonDir)
+      filtering.catch(() => undefined)
       const now = clock.now()
       const order = { worktree, number, directory, bounds, setUpAt, now, freeBytes }
-      return await takeSnapshot(own, order)
+      return await takeSnapshot(reader, filtering, order)
     },
     retireWorktree: async (record, snapshot, directory, trash) => {
       openOwnDirectory(record)
@@ -260,8 +261,8 @@ export function makeWorktrees(needs: WorktreesNeeds): Worktrees {
       await dropTaken(git, commonDir, refOf(id, `snapshot/${number}`))
     },
     discardWorktree: async (id, path, commonDir) => {
-      const own = await takeOver(git, clock, processes, path)
-      await discardForGood(own, locks, id, path, commonDir)
+      await takeOver(git, clock, processes, path)
+      await discardForGood(locks, id, path, commonDir)
     },
     findStrays: (commonDir, root, known) => findStrays(git, commonDir, root, known),
     listStanding,

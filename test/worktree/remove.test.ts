@@ -8,7 +8,8 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { onReach } from '../../src/domain/crash-points.ts'
 import type { CommitId } from '../../src/domain/ids.ts'
 import { runAsNobody } from './as-nobody.ts'
 import {
@@ -146,41 +147,13 @@ describe('a worktree', () => {
   it('written to between the proof and the rename is put back', async () => {
     const made = await makeMade()
     const commit = await collect(made)
-    const { makeGit } = await import('../../src/worktree/git.ts')
-    const { removeWorktree } = await import('../../src/worktree/remove.ts')
-    const git = makeGit(made.scene.environment)
     let proofs = 0
-    const watched: typeof git = {
-      ...git,
-      run: async (args, call) => {
-        const output = await git.run(args, call)
-        // The last question of the first proof: whoever has a file open writes to it now.
-        if (args[0] === 'merge-base' && ++proofs === 1) made.agent.write('kept.txt', 'too late\n')
-        return output
-      },
-    }
-    const locks = {
-      tryAcquire: () => undefined,
-      isHeld: () => false,
-      withLock: async <T>(_name: string, _limit: number, work: () => Promise<T>) => await work(),
-    }
-    await expect(
-      removeWorktree(
-        watched,
-        locks,
-        unleased(made.record),
-        {
-          commit,
-          index: null,
-          findUnkept: null,
-          since: null,
-          dropped: [],
-          isKept: () => () => false,
-        },
-        made.scene.trash,
-        'content',
-      ),
-    ).rejects.toMatchObject({ code: 'work_left' })
+    // Whoever has a file open writes to it now.
+    onReach(point => {
+      if (point === 'retire.proven' && ++proofs === 1) made.agent.write('kept.txt', 'too late\n')
+    })
+    onTestFinished(() => onReach(() => undefined))
+    await expect(remove(made, commit)).rejects.toMatchObject({ code: 'work_left' })
     expect(proofs).toBe(1)
     expect(made.scene.worktrees.lookAtWorktree(made.record)).toBe('present')
     expect(filesOf(made.agent).get('kept.txt')).toBe('file too late\n')

@@ -6,6 +6,7 @@ import {
   readdirSync,
   renameSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
@@ -287,4 +288,13 @@ it('counts the files of a repository', async () => {
   const count = Number(repository.git('ls-files').split('\n').length)
   expect(scene.worktrees.countFiles(commonDir)).toBe(count)
   expect(scene.worktrees.countFiles(join(scene.top, 'nowhere'))).toBeNull()
+})
+
+it('has no file that git must read to know it: a task waits for that', async () => {
+  const stand = await makeStand()
+  const { record } = stand.spare
+  const secondOf = (file: string) => Math.floor(statSync(file).mtimeMs / 1000)
+  const many = join(record.path, 'many')
+  const newest = Math.max(...readdirSync(many).map(name => secondOf(join(many, name))))
+  expect(secondOf(join(record.gitDir, 'index'))).toBeGreaterThan(newest)
 })

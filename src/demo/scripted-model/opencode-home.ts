@@ -9,8 +9,9 @@ export interface OpenCodeHomeOptions {
 
 /**
  * Writes directories for OpenCode that know only the model server at `url`, and returns the
- * environment that points OpenCode at them. The one thing that OpenCode 1.18.33 still looks up is
- * registry.npmjs.org; it goes on without an answer.
+ * environment that points OpenCode at them. Beside its work OpenCode 1.18.33 fetches what a plugin
+ * could need, of which there are none here: that is ten seconds of work for nothing, so its npm finds
+ * nobody.
  */
 export async function writeOpenCodeHome(
   directory: string,
@@ -56,5 +57,7 @@ export async function writeOpenCodeHome(
     OPENCODE_DISABLE_DEFAULT_PLUGINS: '1',
     OPENCODE_DISABLE_LSP_DOWNLOAD: '1',
     OPENCODE_DISABLE_MODELS_FETCH: '1',
+    // The port `discard` (RFC 863), at which nobody listens any more.
+    npm_config_registry: 'http://127.0.0.1:9/',
   }
 }
