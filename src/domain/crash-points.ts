@@ -176,7 +176,7 @@ const points = {
     'retire.proven': 'all that is in the worktree is in the result',
     'retire.renamed': 'it is in the trash',
     'retire.proven-again': 'nothing came into it meanwhile',
-    'registration.emptied': 'of its git directory, only what says whose it is is left',
+    'registration.aside': 'its git directory is out of its place',
     'retire.unregistered': 'git has forgotten it',
     'retire.unlinked': 'its files are gone, or wait for that in the trash',
     'retire.forgotten': 'its row is gone',

@@ -33,6 +33,7 @@ import {
   isLockedFor,
   lockReason,
   readPointer,
+  removeAside,
   unregister,
   withRepositoryLock,
 } from './registration.ts'
@@ -249,6 +250,8 @@ export async function discardWorktree({
     }
     await unregister(commonDir, path, id)
     reach('discard.unregistered')
+  } else {
+    await removeAside(commonDir)
   }
   // Also what somebody has left who was killed right here.
   const remains = discardedOf(path)

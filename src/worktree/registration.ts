@@ -9,8 +9,7 @@ import {
   readdirSync,
   readFileSync,
   realpathSync,
-  rmdirSync,
-  rmSync,
+  renameSync,
   statSync,
 } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
@@ -226,15 +225,15 @@ export async function keepLocked(
   return status === 0 ? 'again' : 'refused'
 }
 
-/** What a registration is known by. */
-const WHOSE = ['gitdir', 'locked']
+/** Within a repository, while a registration is removed. */
+const ASIDE = 'holdfast-unregistered'
 
 /**
  * Removes one registration by name, its tree being gone from `path` already; also what a killed git
- * has left half made. What it is known by goes last: whoever is killed is followed by one who ends
- * it. Only under the repository's lock.
+ * has left half made. At once, so that nobody finds a half of it. Only under the repository's lock.
  */
 export async function unregister(commonDir: string, path: string, id: WorktreeId): Promise<void> {
+  await removeAside(commonDir)
   const registration = findRegistration(commonDir, path)
   if (registration === undefined) return
   if (!isLockedFor(registration, id)) {
@@ -242,11 +241,14 @@ export async function unregister(commonDir: string, path: string, id: WorktreeId
       hint: `look at \`git worktree list\`; ${registration} is left as it is`,
     })
   }
-  const content = readdirSync(registration).filter(name => !WHOSE.includes(name))
-  for (const name of content) await discardTree(join(registration, name))
-  reach('registration.emptied')
-  for (const name of WHOSE) rmSync(join(registration, name), { force: true })
-  rmdirSync(registration)
+  renameSync(registration, join(commonDir, ASIDE))
+  reach('registration.aside')
+  await removeAside(commonDir)
+}
+
+/** What of a registration is left. Only under the repository's lock. */
+export async function removeAside(commonDir: string): Promise<void> {
+  await discardTree(join(commonDir, ASIDE))
   // As git does it.
   removeIfEmpty(join(commonDir, 'worktrees'))
 }

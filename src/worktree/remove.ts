@@ -16,6 +16,7 @@ import {
   findRegistration,
   isLockedFor,
   lookAtWorktree,
+  removeAside,
   unregister,
   withRepositoryLock,
 } from './registration.ts'
@@ -90,6 +91,7 @@ async function remove(
   } else if (isSame(trashed, worktree)) {
     // A removal that was interrupted after the rename. What it had proven, it proves again.
     if (findRegistration(commonDir, path) === gitDir) await prove(trashed)
+    else await withRepositoryLock(locks, commonDir, () => removeAside(commonDir))
   } else if (lstatSync(path, { throwIfNoEntry: false }) !== undefined) {
     throw new AppError('refused_in_state', `${path} is no longer the worktree that was made`, {
       hint: 'nothing in it was touched; look at the directory yourself',
