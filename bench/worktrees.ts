@@ -2,6 +2,7 @@
  * What a task's worktree costs, beside plain git's in the same rounds. No tree is deleted before the
  * end: ext4 makes new files up to ten times more slowly for a minute after a mass unlink.
  */
+import { execFileSync } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { makeTaskId, type TaskId, type WorktreeId, worktreeIdOf } from '../src/domain/ids.ts'
@@ -84,7 +85,13 @@ async function smallRound(stand: Stand): Promise<Times> {
   return { add, dirty, ...(await stand.putAway(worktree)) }
 }
 
+/** Else whoever comes next pays for what the one before has not yet written to the disk. */
+function letDiskRest(): void {
+  execFileSync('sync')
+}
+
 async function timed(work: () => Promise<unknown>): Promise<number> {
+  letDiskRest()
   const start = performance.now()
   await work()
   return performance.now() - start
@@ -256,6 +263,7 @@ class Stand {
     onReach(point => {
       at[point] = performance.now()
     })
+    letDiskRest()
     const start = performance.now()
     await this.#worktrees.retireWorktree(
       worktree as UnleasedWorktree,
@@ -268,6 +276,7 @@ class Stand {
   }
 
   #git(directory: string, ...words: string[]): number {
+    letDiskRest()
     return timeProgram(this.#place.program(directory, 'git', ...words))
   }
 
