@@ -24,6 +24,7 @@ const layers: Record<string, Layer> = {
   process: { mayImport: ['domain', 'ports'], because: 'adapters know nothing of each other' },
   worktree: { mayImport: ['domain', 'ports'], because: 'adapters know nothing of each other' },
   agents: { mayImport: ['domain', 'ports'], because: 'an agent is one folder and one line' },
+  notify: { mayImport: ['domain', 'ports'], because: 'adapters know nothing of each other' },
   configuration: {
     mayImport: ['domain', 'ports'],
     because: 'adapters know nothing of each other',
@@ -49,6 +50,7 @@ const layers: Record<string, Layer> = {
       'process',
       'worktree',
       'agents',
+      'notify',
       'configuration',
       'system-clock.ts',
       'state-directory.ts',
@@ -120,13 +122,14 @@ test('the domain and the ports need no package and no part of Node', () => {
   expect(broken).toEqual([])
 })
 
-test('only four places start a program', () => {
+test('only five places start a program', () => {
   const starters = files.filter(file =>
     importsOf(file).some(target => target === 'node:child_process'),
   )
   const allowed = [
     'agents/ask-program.ts', // asks an agent for its version, or whether it is logged in
     'demo/', // plays a user
+    'notify/run-program.ts', // tells the user something
     'process/', // agents and the worker
     'worktree/git.ts', // git
   ]

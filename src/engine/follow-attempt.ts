@@ -120,7 +120,7 @@ async function watchAttempt(
   const { task, attempt, agent, worktree } = underway
   const { store, host, files, worktrees, clock, ticker } = ports
   const runDirectory = files.runDirectory(attempt.task, attempt.fence)
-  const { progress: first, before } = await loadReading(underway, store)
+  const { progress: first, ...reading } = await loadReading(underway, ports)
   let progress = first
   let keptMs = progress.activity.activeMs
   let lookedAt = clock.elapsed()
@@ -156,7 +156,7 @@ async function watchAttempt(
       await store.transition(attempt.task, attempt.fence, started, clock.now())
       reach('follow.running')
     }
-    const step = await takeStep(underway, { progress, before }, false, ports)
+    const step = await takeStep(underway, { progress, ...reading }, false, ports)
     if (step === 'superseded') return { end: step, progress }
     if (step.progress !== progress) keptMs = step.progress.activity.activeMs
     progress = step.progress
@@ -208,7 +208,7 @@ async function watchAttempt(
         if (step.more) break
         const isOver = conversation !== null && progress.translation.turn !== null
         if (isOver) return { end: { kind: 'finished' }, progress }
-        progress = await withUsage({ progress, before }, look)
+        progress = await withUsage({ progress, ...reading }, look)
         if (progress.translation.turn === null && isUsedUp(task.budget, progress.usage)) {
           return { end: { kind: 'over_budget' }, progress }
         }

@@ -2,7 +2,9 @@
 import { addEvents } from '../domain/activity.ts'
 import type { AgentEvent } from '../domain/agent-events.ts'
 import { reach } from '../domain/crash-points.ts'
+import type { TaskId } from '../domain/ids.ts'
 import type { Usage } from '../domain/outcome.ts'
+import { makeRedact, type Redact, redactEvent, redactShapes } from '../domain/redact.ts'
 import type { Task } from '../domain/task.ts'
 import { addUsage, usageSince } from '../domain/usage.ts'
 import type { Agent, Translation } from '../ports/agent.ts'
@@ -35,12 +37,14 @@ export interface UsedBefore {
 export interface Reading {
   readonly progress: Progress
   readonly before: UsedBefore
+  /** The log holds none of the secrets that the agent was given. */
+  readonly redact: Redact
 }
 
 /** A new attempt begins at the beginning. */
 export async function loadReading(
   { task, attempt, agent }: Speaker,
-  store: Store,
+  { store, files }: Pick<ReadPorts, 'store' | 'files'>,
 ): Promise<Reading> {
   const before = await findUsedBefore({ task, attempt, agent }, store)
   const progress = (await store.findProgress(attempt.task, attempt.fence)) ?? {
@@ -51,7 +55,12 @@ export async function loadReading(
     spent: null,
     usage: before.task,
   }
-  return { progress, before }
+  return { progress, before, redact: await loadRedact(attempt.task, files) }
+}
+
+export async function loadRedact(task: TaskId, files: TaskFiles): Promise<Redact> {
+  // It is forgotten when the task ends: then nothing more is known than what secrets look like.
+  return await files.readEnvironment(task).then(makeRedact, () => redactShapes)
 }
 
 async function findUsedBefore(
@@ -109,14 +118,15 @@ export interface ReadStep {
 /** Takes the next lines, if there are any. `ended`: nobody writes any more. */
 export async function takeStep(
   { attempt, agent }: Speaker,
-  { progress: from, before }: Reading,
+  { progress: from, before, redact }: Reading,
   ended: boolean,
   { store, files, host, clock }: ReadPorts,
 ): Promise<ReadStep | 'superseded'> {
   const runDirectory = files.runDirectory(attempt.task, attempt.fence)
   const { lines, offset, atEnd } = host.readLines(runDirectory, from.offset, ended)
   if (offset === from.offset) return { progress: from, events: [], more: false }
-  const { translation, events } = translateLines(agent, from, lines)
+  const { translation, events: said } = translateLines(agent, from, lines)
+  const events = said.map(event => redactEvent(event, redact))
   const progress = {
     offset,
     lines: from.lines + lines.length,

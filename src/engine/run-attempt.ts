@@ -297,9 +297,9 @@ async function claimPorts(
 async function noteSession(
   underway: Underway,
   session: SessionId,
-  { store, clock }: FollowPorts,
+  { store, files, clock }: FollowPorts,
 ): Promise<void> {
-  const { progress } = await loadReading(underway, store)
+  const { progress } = await loadReading(underway, { store, files })
   const translation = { ...progress.translation, session }
   await store.recordProgress(underway.attempt, { ...progress, translation }, [], clock.now())
 }

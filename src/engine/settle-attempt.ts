@@ -15,6 +15,7 @@ import {
   outcomeOf,
   type Usage,
 } from '../domain/outcome.ts'
+import { redactOutcome } from '../domain/redact.ts'
 import { stallFailure } from '../domain/stall.ts'
 import type { Interruption, Task } from '../domain/task.ts'
 import type { Transition } from '../domain/transitions.ts'
@@ -30,7 +31,7 @@ import {
   type Wishes,
 } from './follow-attempt.ts'
 import { forgetSecrets } from './forget-secrets.ts'
-import { loadReading, takeRest } from './read-output.ts'
+import { loadReading, loadRedact, takeRest } from './read-output.ts'
 import { isUnused, retireUnused } from './retire.ts'
 import { isSetUpOver, judgeSetUp } from './set-up.ts'
 
@@ -52,7 +53,7 @@ export async function settleAttempt(
   // As it stands now: its files may have been kept aside during the attempt.
   const underway = { ...followed, task: (await store.findTask(attempt.task)) ?? followed.task }
 
-  const progress = await takeRest(underway, await loadReading(underway, store), ports)
+  const progress = await takeRest(underway, await loadReading(underway, ports), ports)
   if (progress === 'superseded') return
   reach('settle.rest-taken')
   const exit = end.kind === 'exited' ? end.exit : lastExit(underway, ports)
@@ -170,9 +171,11 @@ async function judgeEnd(
     return await failed({ code: 'timed_out', message, hint })
   }
   const afterMs = end.kind === 'set_up_too_long' ? end.afterMs : null
-  const outcome =
+  const outcome = redactOutcome(
     (await judgeSetUp(underway.task, underway.attempt, worktree, afterMs, ports)) ??
-    (await judgeOutcome(underway, end, translation, exit, ports))
+      (await judgeOutcome(underway, end, translation, exit, ports)),
+    await loadRedact(underway.attempt.task, ports.files),
+  )
   switch (outcome.kind) {
     case 'succeeded': {
       const collected = await collect()

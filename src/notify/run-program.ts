@@ -1,0 +1,57 @@
+/** Starts a program that tells the user something: argv, never a shell, and not for long. */
+import { execFile } from 'node:child_process'
+import { redactShapes } from '../domain/redact.ts'
+import { DeliveryError } from '../ports/notifier.ts'
+
+export type Environment = Readonly<Record<string, string | undefined>>
+
+/** OpenClaw takes seconds to start; who takes longer waits for something that does not come. */
+const LIMIT_MS = 30_000
+/** What it prints is of no interest, but for its first words when it fails. */
+const MOST_BYTES = 64 * 1_024
+const WORDS_KEPT = 200
+
+/**
+ * Resolves once it has ended with exit code 0. Rejects with a `DeliveryError`, a lasting one where
+ * there is no such program.
+ */
+export function runProgram(
+  [program, ...args]: readonly [string, ...string[]],
+  environment: Environment,
+  signal: AbortSignal,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const options = {
+      cwd: '/', // The worker's own may be gone.
+      env: environment,
+      timeout: LIMIT_MS,
+      killSignal: 'SIGKILL',
+      maxBuffer: MOST_BYTES,
+      signal,
+    } as const
+    const child = execFile(program, args, options, (error, _stdout, stderr) => {
+      if (error === null) resolve()
+      else reject(describe(program, error, stderr))
+    })
+    // One that does not read is no failure of ours.
+    child.stdin?.on('error', () => undefined)
+    child.stdin?.end()
+  })
+}
+
+function describe(
+  program: string,
+  error: Error & { code?: unknown; killed?: boolean },
+  stderr: string,
+): DeliveryError {
+  const fail = (why: string, isLasting: boolean) =>
+    new DeliveryError(`${program} ${why}`, isLasting, { cause: error })
+  if (error.code === 'ENOENT') return fail('is not on the PATH of the worker', true)
+  if (error.code === 'EACCES') return fail('cannot be run', true)
+  if (error.name === 'AbortError') return fail('was stopped', false)
+  if (error.killed === true)
+    return fail(`was ended: it took longer than ${LIMIT_MS / 1_000} s`, false)
+  const [words = ''] = stderr.trim().split('\n')
+  const said = words === '' ? '' : `: ${redactShapes(words).slice(0, WORDS_KEPT)}`
+  return fail(`failed (exit ${String(error.code)})${said}`, false)
+}
