@@ -129,7 +129,7 @@ test('only five places start a program', () => {
   const allowed = [
     'agents/ask-program.ts', // asks an agent for its version, or whether it is logged in
     'demo/', // plays a user
-    'notify/run-program.ts', // tells the user something
+    'notify/', // tells the user something
     'process/', // agents and the worker
     'worktree/git.ts', // git
   ]

@@ -6,6 +6,7 @@
  */
 import type { AgentEvent } from './agent-events.ts'
 import type { AttemptOutcome, Failure } from './outcome.ts'
+import { plainText } from './plain-text.ts'
 
 export type Redact = (text: string) => string
 
@@ -38,10 +39,10 @@ const SHAPES = [
   String.raw`\bAIza[\w-]{35}`,
   String.raw`\bnpm_[A-Za-z0-9]{30,}`,
   String.raw`\bwhsec_[A-Za-z0-9+/]{20,}=*`,
-  // A password in an address, and what is sent as an authorisation: what stands before it stays.
-  String.raw`(?<=://[^\s/:@]{0,64}:)[^\s/@]+(?=@)`,
-  String.raw`(?<=\b[Bb]earer )[\w.~+/-]{16,}=*`,
 ]
+
+/** A password in an address, and what is sent as an authorisation: what stands before it stays. */
+const SENT = /(:\/\/[^\s/:@]{0,64}:)[^\s/@]+(?=@)|(\b[Bb]earer )[\w.~+/-]{16,}=*/g
 
 /** Where texts are cut, a secret may be cut too: those of events are longer than this then. */
 const SHORTEST_CUT = 400
@@ -54,7 +55,7 @@ export function makeRedact(environment: Readonly<Record<string, string | undefin
   const secrets = findSecrets(environment)
   const known = new RegExp([...secrets.map(escapePattern), ...SHAPES].join('|'), 'g')
   return text => {
-    const redacted = text.replace(known, REDACTED)
+    const redacted = text.replace(known, REDACTED).replace(SENT, `$1$2${REDACTED}`)
     return text.length < SHORTEST_CUT ? redacted : redactEnds(redacted, secrets)
   }
 }
@@ -113,13 +114,14 @@ export function redactEvent(event: AgentEvent, redact: Redact): AgentEvent {
   }
 }
 
+/** What it failed with is shown everywhere: it commands no terminal either. */
 export function redactOutcome(outcome: AttemptOutcome, redact: Redact): AttemptOutcome {
   if (outcome.kind === 'succeeded') return outcome
   return { ...outcome, failure: redactFailure(outcome.failure, redact) }
 }
 
 function redactFailure(failure: Failure, redact: Redact): Failure {
-  return { ...failure, message: redact(failure.message) }
+  return { ...failure, message: redact(plainText(failure.message)) }
 }
 
 function escapePattern(text: string): string {

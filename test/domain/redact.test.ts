@@ -64,7 +64,11 @@ test('of an event its texts, of an outcome its message', () => {
   })
   const session = { kind: 'session_started', session: asSessionId('topsecret1') } as const
   expect(redactEvent(session, redact)).toBe(session)
-  const failure = { code: 'agent_crashed', message: 'died: topsecret1', hint: 'h' } as const
+  const failure = {
+    code: 'agent_crashed',
+    message: 'died: \u001b[31mtopsecret1',
+    hint: 'h',
+  } as const
   expect(redactOutcome({ kind: 'interrupted', failure, notBefore: 5 }, redact)).toEqual({
     kind: 'interrupted',
     failure: { ...failure, message: 'died: [redacted]' },

@@ -2,6 +2,7 @@
 
 import type { TaskEvent } from '../../domain/agent-events.ts'
 import type { Permissions } from '../../domain/permissions.ts'
+import { plainText } from '../../domain/plain-text.ts'
 import type { CommandRole, SetUp, SetUpCommand } from '../../domain/set-up.ts'
 import type { Base } from '../../domain/task.ts'
 import { isUntaken } from '../../domain/untaken.ts'
@@ -192,7 +193,7 @@ export function renderEvent(event: TaskEvent, output: Output): string | null {
   const text = describeEvent(event)
   if (text === null) return null
   const time = new Date(event.at).toISOString().slice(11, 19)
-  return `${output.style('dim', time)} ${text}`
+  return `${output.style('dim', time)} ${plainText(text)}`
 }
 
 function describeEvent({ body }: TaskEvent): string | null {
