@@ -11,8 +11,8 @@ import { readPrivateFile } from './private-file.ts'
 
 /** A session that is busy takes it at once all the same. */
 const LIMIT_MS = 10_000
-/** So long it may take to close its side: closed sooner by ours, what it has not read may be lost. */
-const CLOSE_MS = 1_000
+/** Claude Code may leave its side open; one that closes it has read all. */
+const CLOSE_MS = 300
 
 /** What says that there is no session any more; it does not come back to this socket. */
 const ENDED = ['ENOENT', 'ECONNREFUSED', 'ENOTSOCK']
