@@ -14,6 +14,7 @@ import { AppError } from './domain/errors.ts'
 import type { Sandbox } from './domain/sandbox.ts'
 import type { Agent } from './ports/agent.ts'
 import type { Applications } from './ports/applications.ts'
+import type { Boot } from './ports/boot.ts'
 import type { Confinement } from './ports/confinement.ts'
 import type { Disk } from './ports/disk.ts'
 import type { GitHub } from './ports/github.ts'
@@ -51,6 +52,7 @@ export interface Composition {
   locks(): Promise<Locks>
   upkeep(): Promise<Upkeep>
   presence(): Promise<WorkerPresence>
+  boot(): Promise<Boot>
   /** Around this very process; null: there is none that is known of. */
   sandbox(): Promise<Sandbox | null>
   worktrees(): Promise<Worktrees>
@@ -146,6 +148,11 @@ export function compose(environment: Variables, entry: string): Composition {
     }
     return makeWorkerPresence(options, await locks(), { host, sandbox })
   })
+  const boot = once(async () => {
+    const { makeBoot } = await import('./process/boot/boot.ts')
+    const isDefaultHome = home === findStateDirectory({ HOME: environment.HOME })
+    return makeBoot({ home, isDefaultHome, command, environment: { ...environment, PATH: path } })
+  })
   const worktrees = once(async () => {
     const { makeWorktrees } = await import('./worktree/worktrees.ts')
     return makeWorktrees({
@@ -189,6 +196,7 @@ export function compose(environment: Variables, entry: string): Composition {
     locks,
     upkeep,
     presence,
+    boot,
     sandbox,
     worktrees,
     applications,

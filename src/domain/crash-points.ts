@@ -262,6 +262,14 @@ const points = {
     'undo.ref-dropped': 'the old contents are held no longer',
     'undo.journal-removed': 'the journal is gone; the row may say that the result was taken',
   },
+  'Starting with the machine (the commands `worker install` and `worker uninstall`)': {
+    'boot.entry-written': 'the file of the entry is written beside its place',
+    'boot.entry-renamed': 'it is in its place, and not enabled',
+    'boot.entry-enabled': 'it is enabled',
+    'boot.table-written': 'the line is in the crontab, or out of it',
+    'boot.entry-disabled': 'it is not enabled any more',
+    'boot.entry-removed': 'its file is gone',
+  },
   'Leaving for good (the command `uninstall --purge`)': {
     'uninstall.worktrees-removed': 'no worktree of ours is left; all results are still there',
     'uninstall.refs-dropped': 'no ref of ours is left in any repository',

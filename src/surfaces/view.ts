@@ -166,6 +166,20 @@ export const workerView = z.object({
   tasks: z.number(),
 })
 
+/** What starts the worker with the machine. */
+export const bootView = z.object({
+  /** Whether it is there now; with `--print` nothing is changed. */
+  installed: z.boolean(),
+  method: z.nullable(z.enum(['systemd', 'launchd', 'cron'])),
+  /** Its file, or `crontab`. */
+  where: z.nullable(z.string()),
+  text: z.nullable(z.string()),
+  /** What remains to be done by hand. */
+  notes: z.array(z.string()),
+  /** Where entries were that `worker uninstall` took away. */
+  removed: z.array(z.string()),
+})
+
 /** A task whose row in the store is damaged: what is still known of it. */
 export const unreadableView = z.object({
   id: z.string(),
@@ -491,6 +505,7 @@ export const views = {
   status: statusView,
   tasks: tasksView,
   worker: workerView,
+  boot: bootView,
   event: eventView,
   result: resultView,
   diff: diffView,
@@ -516,6 +531,7 @@ export type DiskView = z.infer<typeof diskView>
 export type GcView = z.infer<typeof gcView>
 export type UnreadableView = z.infer<typeof unreadableView>
 export type WorkerView = z.infer<typeof workerView>
+export type BootView = z.infer<typeof bootView>
 export type ResultView = z.infer<typeof resultView>
 export type PickView = z.infer<typeof pickView>
 export type ApplyView = z.infer<typeof applyView>

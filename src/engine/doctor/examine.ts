@@ -6,6 +6,7 @@ import { messageOf } from '../../domain/errors.ts'
 import { activeStates } from '../../domain/task.ts'
 import type { Agent } from '../../ports/agent.ts'
 import type { Applications } from '../../ports/applications.ts'
+import type { Boot } from '../../ports/boot.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { Confinement } from '../../ports/confinement.ts'
 import type { Locks } from '../../ports/lock.ts'
@@ -18,6 +19,7 @@ import type { WorkerPresence } from '../../ports/worker-presence.ts'
 import type { Worktrees } from '../../ports/worktrees.ts'
 import type { CleanUpPorts } from '../clean-up.ts'
 import { findApplicationTrouble } from './find-applications.ts'
+import { findBootTrouble } from './find-boot.ts'
 import { findHomeTrouble, findLeftoverFiles } from './find-home.ts'
 import { findOrphanTrouble } from './find-processes.ts'
 import { findRepositoryTrouble, type RepositoryLook } from './find-repositories.ts'
@@ -39,6 +41,7 @@ export interface DoctorPorts {
   readonly upkeep: Upkeep
   /** Makes the state directory if it is missing: asked for only where it is there. */
   readonly presence: () => Promise<WorkerPresence>
+  readonly boot: () => Promise<Boot>
   readonly locks: Locks
   /** Throws where it cannot be opened. */
   readonly store: () => Promise<Store>
@@ -107,6 +110,7 @@ export async function examine(
       if (examined.some(({ repaired }) => repaired?.ok === true)) await goOn(ports)
     }
   }
+  await stage('boot', async () => findBootTrouble(await ports.boot()))
   await stage('configuration', () => findConfigurationTrouble(ports.configuration))
   await stage('agents', () => findAgentTrouble(agents, environment, directory))
   await stage('confinement', () => findConfinementTrouble(ports.confinement))

@@ -6,6 +6,7 @@ import { AppError, messageOf } from '../../domain/errors.ts'
 import type { TaskId, WorktreeId } from '../../domain/ids.ts'
 import type { Snapshot } from '../../domain/snapshot.ts'
 import type { WorktreeKind } from '../../domain/task.ts'
+import type { BootMethod } from '../../ports/boot.ts'
 import type { AttemptProcesses } from '../../ports/process-host.ts'
 import type { Leftover } from '../../ports/upkeep.ts'
 import type { WorktreePlan, WorktreeRecord } from '../../ports/worktrees.ts'
@@ -46,6 +47,7 @@ export type Repair =
   | { readonly kind: 'remove_git_lock'; readonly place: WorktreePlan; readonly path: string }
   | { readonly kind: 'end_processes'; readonly attempt: AttemptProcesses }
   | { readonly kind: 'end_gits'; readonly worktreePath: string }
+  | { readonly kind: 'install_boot'; readonly method: BootMethod }
 
 const clearings: Readonly<Record<TaskLeftover['kind'], string>> = {
   abandoned_submission: 'remove its directory and its ref',
@@ -92,6 +94,8 @@ export function describeRepair(repair: Repair): string {
       return `end what is left of try ${repair.attempt.fence} of ${repair.attempt.task}`
     case 'end_gits':
       return 'end it'
+    case 'install_boot':
+      return 'write it anew'
   }
 }
 

@@ -75,6 +75,9 @@ async function carryOut(
     }
     case 'end_gits':
       return await worktrees.endOrphans(plan.worktreePath)
+    case 'install_boot':
+      await (await ports.boot()).install(plan.method)
+      return
   }
 }
 

@@ -100,6 +100,7 @@ async function portsOf(context: CommandContext) {
   return {
     upkeep: await holdfast.upkeep(),
     presence: holdfast.presence,
+    boot: holdfast.boot,
     locks: await holdfast.locks(),
     store: holdfast.store,
     closeStore: holdfast.close,

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { AppError } from '../../../domain/errors.ts'
+import { AppError, messageOf } from '../../../domain/errors.ts'
 import type { Task } from '../../../domain/task.ts'
 import { type HomeSurvey, purgeRepositories, surveyHome } from '../../../engine/uninstall.ts'
 import type { UninstallView } from '../../view.ts'
@@ -200,22 +200,36 @@ function refuse(
 async function finish(
   view: UninstallView,
   given: Given,
-  { output }: CommandContext,
+  { holdfast, output }: CommandContext,
 ): Promise<number> {
   const { dropInstalledAgents } = await import('../../../demo/ensure-agent.ts')
   const cache = await dropInstalledAgents()
-  const removed = [...view.removed, ...(cache === null ? [] : [cache])]
+  const boot = await leaveBoot(holdfast)
+  const removed = [...view.removed, ...boot.removed, ...(cache === null ? [] : [cache])]
+  const left = [...view.left, ...boot.left]
   if (given.json === true) {
-    output.writeJson({ ...view, removed })
+    output.writeJson({ ...view, removed, left })
     return exitCodes.done
   }
   for (const line of removed) output.write(`removed: ${line}\n`)
-  for (const line of view.left) output.write(`left: ${line}\n`)
+  for (const line of left) output.write(`left: ${line}\n`)
   if (given.purge === true)
     output.tell('objects stay in the repositories until git collects them (git gc)')
   output.tell('a completion that you have set up yourself is in your shell’s own files')
   output.tell('next: npm uninstall --global holdfast')
   return exitCodes.done
+}
+
+/** A table of cron that cannot be read keeps nobody from the rest. */
+async function leaveBoot({
+  boot,
+}: CommandContext['holdfast']): Promise<Pick<UninstallView, 'removed' | 'left'>> {
+  try {
+    const removed = await (await boot()).remove()
+    return { removed: removed.map(where => `the start at boot, in ${where}`), left: [] }
+  } catch (error) {
+    return { removed: [], left: [`a start at boot, if there is one: ${messageOf(error)}`] }
+  }
 }
 
 function repositoriesOf({ tasks }: HomeSurvey): string[] {

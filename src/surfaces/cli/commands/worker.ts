@@ -16,16 +16,18 @@ import { describeSandbox } from '../../../domain/sandbox.ts'
 import { SNAPSHOT_EVERY_MS } from '../../../domain/snapshot.ts'
 import { activeStates } from '../../../domain/task.ts'
 import type { HouseTimes } from '../../../engine/work.ts'
+import { bootMethods } from '../../../ports/boot.ts'
 import { viewWorker } from '../../make-view.ts'
 import { type CommandContext, defineCommand, jsonFlag, requireWord } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { parseCount, parseDuration } from '../flags.ts'
 import { housePorts } from '../hand-in-ports.ts'
+import { installBoot, uninstallBoot } from '../install-boot.ts'
 import { attemptsWithinLimit } from '../open-files.ts'
 import { stopWorker, untilWorker } from '../stop-worker.ts'
 import { requireWritableStore, unwritable } from '../writable-store.ts'
 
-const usage = 'worker start|stop|status|run'
+const usage = 'worker start|stop|status|run|install|uninstall'
 
 /** How long to stay when there is nothing to do: starting anew costs a tenth of a second. */
 const IDLE_MS = 60_000
@@ -45,11 +47,22 @@ export const worker = defineCommand({
       about: 'run: leave after this long with nothing to do (default 60s)',
       value: 'DURATION',
     },
+    print: { about: 'install: print what would be written, and write nothing' },
+    method: {
+      about: 'install: by what it is started with the machine (default: what is there)',
+      value: 'METHOD',
+      choices: bootMethods,
+    },
     ...jsonFlag,
   },
-  examples: ['holdfast worker status', 'holdfast worker stop', 'holdfast worker run --slots 4'],
+  examples: [
+    'holdfast worker status',
+    'holdfast worker stop',
+    'holdfast worker run --slots 4',
+    'holdfast worker install --print',
+  ],
   async run({ flags, words }, context) {
-    switch (requireWord(words, 'start, stop, status or run', usage)) {
+    switch (requireWord(words, 'start, stop, status, run, install or uninstall', usage)) {
       case 'status':
         return await showStatus(flags.json === true, context)
       case 'start':
@@ -58,6 +71,10 @@ export const worker = defineCommand({
         return await writing(context, () => stop(flags.json === true, context))
       case 'run':
         return await writing(context, () => runWorker(flags.slots, flags.idle, context))
+      case 'install':
+        return await installBoot(flags, context)
+      case 'uninstall':
+        return await uninstallBoot(flags.json === true, context)
       default:
         throw new AppError('bad_usage', `the worker cannot "${words[0]}"`, {
           hint: `usage: holdfast ${usage}`,
