@@ -24,7 +24,7 @@ const CODEX = `
 begin
 echo "$CODEX_API_KEY $resumed" >>"$HOME/ran"
 if [ "$CODEX_API_KEY" = key-2 ] && [ ! -e "$HOME/reset" ]; then
-  fail "You've hit your usage limit. Try again in 10 seconds."
+  fail "You've hit your usage limit. Try again in 4 seconds."
 fi
 until [ -e "$HOME/go" ]; do sleep 0.05; done
 finish "done, resumed: $resumed"

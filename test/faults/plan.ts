@@ -339,6 +339,11 @@ export const cases: readonly Case[] = [
   ...strikes('undo', pointsOf('Taking back (`apply --undo`, or an application that failed)'), SELF),
   ...strikes('undo', ['exchange.taken-away', 'exchange.put'], SELF),
   ...strikes('uninstall', pointsOf('Leaving for good (the command `uninstall --purge`)'), SELF),
+  ...strikes(
+    'with the machine',
+    pointsOf('Starting with the machine (the commands `worker install` and `worker uninstall`)'),
+    SELF,
+  ),
   ...strikes('codex', ['agent.mid-model', 'agent.mid-tool'], EACH),
   ...strikes('codex with changes', ['agent.mid-tool'], EACH),
   ...strikes('codex resumed', ['agent.mid-tool'], EACH),

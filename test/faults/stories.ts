@@ -84,6 +84,19 @@ const TASK = ['run', 'codex', 'do as you are told']
 
 const SNAPSHOTS = { HOLDFAST_SNAPSHOT_SECONDS: '1' }
 
+const MY_TABLE = '# mine\n5 4 * * * run-me\n'
+
+/** A `crontab` that keeps its table in a file, with lines of the user's in it. */
+function putCrontab({ scratch, environment }: Scene['stage']): string {
+  const [directory, table] = [join(scratch, 'cron'), join(scratch, 'cron', 'table')]
+  mkdirSync(directory)
+  writeFileSync(table, MY_TABLE)
+  const script = `#!/bin/sh\nif [ "$1" = -l ]; then cat '${table}'; else cat >'${table}'; fi\n`
+  writeFileSync(join(directory, 'crontab'), script, { mode: 0o755 })
+  environment.PATH = `${directory}:${environment.PATH}`
+  return table
+}
+
 const ASKING_AGENT = fileURLToPath(new URL('../fixtures/acp-agent.mjs', import.meta.url))
 const ANSWER_EVERY_MS = 100
 
@@ -1052,6 +1065,33 @@ ${DONE}`,
       await scene.strike.landed
       await scene.ok(['uninstall', '--purge', '--discard'])
       if (existsSync(scene.stage.home)) throw new Error('the state directory is left')
+      return []
+    },
+    end: () => 'nothing',
+  },
+  'with the machine': {
+    about: 'a worker that is to start with the machine, in one way, in another, and not any more',
+    repository: 'clean',
+    steps: WORK + DONE,
+    async tell(scene) {
+      const { stage } = scene
+      const table = putCrontab(stage)
+      scene.strike.arm()
+      const ways = [
+        ['install', '--method', 'systemd'],
+        ['install', '--method', 'cron'],
+        ['uninstall'],
+      ]
+      for (const words of ways) {
+        await stage.run(['worker', ...words])
+        // Whoever was killed gives the command again.
+        await scene.ok(['worker', ...words])
+      }
+      await scene.strike.landed
+      const units = join(stage.scratch, '.config/systemd/user')
+      const left = [...readdirSync(units), ...readdirSync(join(units, 'default.target.wants'))]
+      if (left.join() !== 'default.target.wants') throw new Error(`left: ${left}`)
+      if (readFileSync(table, 'utf8') !== MY_TABLE) throw new Error('the crontab is another')
       return []
     },
     end: () => 'nothing',

@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs'
+import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { Kysely } from 'kysely'
@@ -41,4 +41,40 @@ export async function makeOlderStore(home: string, version: number): Promise<Tas
     .run(id, JSON.stringify(request), JSON.stringify(state))
   raw.close()
   return id
+}
+
+/** Makes of a store in use, which nobody has open, what an older version would have written. */
+export async function ageStore(home: string, version: number): Promise<void> {
+  const [store, newer] = [join(home, 'store.db'), join(home, 'store.db.newer')]
+  renameSync(store, newer)
+  for (const name of ['-wal', '-shm']) {
+    if (existsSync(store + name)) renameSync(store + name, newer + name)
+  }
+  await makeOlderStore(home, version)
+  const raw = new DatabaseSync(store)
+  raw.exec('PRAGMA foreign_keys = OFF')
+  raw.prepare('ATTACH ? AS newer').run(newer)
+  const tables = raw
+    .prepare(
+      "SELECT name FROM main.sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'",
+    )
+    .all()
+    .map(({ name }) => `${name}`)
+  for (const table of tables) {
+    const columnsOf = (schema: string) =>
+      raw
+        .prepare(`PRAGMA ${schema}.table_info(${table})`)
+        .all()
+        .map(({ name }) => `${name}`)
+    const newerColumns = columnsOf('newer')
+    const common = columnsOf('main')
+      .filter(column => newerColumns.includes(column))
+      .join(', ')
+    raw.exec(`DELETE FROM main.${table}`)
+    if (common === '') continue
+    raw.exec(`INSERT INTO main.${table} (${common}) SELECT ${common} FROM newer.${table}`)
+  }
+  raw.exec('DETACH newer')
+  raw.close()
+  for (const name of ['', '-wal', '-shm']) rmSync(newer + name, { force: true })
 }

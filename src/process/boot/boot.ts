@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import {
   existsSync,
+  lstatSync,
   mkdirSync,
   readFileSync,
   renameSync,
@@ -62,6 +63,7 @@ export function makeBoot(options: BootOptions): Boot {
 
   const removeFile = ({ path, link }: EntryFile) => {
     const isThere = existsSync(path)
+    if (![path, `${path}.new`, link].some(isFile)) return []
     if (link !== null) rmSync(link, { force: true })
     reach('boot.entry-disabled')
     rmSync(`${path}.new`, { force: true })
@@ -213,6 +215,10 @@ function agentFile(options: BootOptions): EntryFile {
     parse: parseAgent,
   }
 }
+
+/** Also a link to nothing. */
+const isFile = (path: string | null) =>
+  path !== null && lstatSync(path, { throwIfNoEntry: false }) !== undefined
 
 const requireHome = (home: string | undefined) =>
   home !== undefined && isAbsolute(home) ? home : userInfo().homedir
