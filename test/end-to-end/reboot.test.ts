@@ -13,6 +13,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { readStat } from '../../src/process/linux/stat.ts'
+import { views } from '../../src/surfaces/view.ts'
 import { eventually } from '../eventually.ts'
 import { houseWithCodex } from './fake-codex.ts'
 import type { House } from './house.ts'
@@ -135,7 +136,8 @@ test('what starts with the machine is installed, looked after, and goes with the
   expect([existsSync(unit), existsSync(house.home)]).toEqual([false, false])
   const installed = await house.run(['worker', 'install', '--method', 'systemd', '--json'])
   expect(installed.code).toBe(0)
-  const { where, text } = JSON.parse(installed.stdout)
+  const { where, text } = views.boot.parse(JSON.parse(installed.stdout))
+  if (where === null) throw new Error('it does not say where')
   expect([readFileSync(where, 'utf8'), text]).toEqual([printed, printed])
   const boot = async (...words: string[]) => {
     const { findings } = JSON.parse((await house.run(['doctor', '--json', ...words])).stdout)

@@ -29,7 +29,7 @@ test('an upgraded worker adopts the tasks that an older version started', async 
     writeFileSync(go, '')
     const end = { state: 'succeeded', attempt: 1, result: { files: 1 } }
     for (const id of [running, queued]) expect(await house.wait(id)).toMatchObject(end)
-    expect(await house.ok(['result', running])).toBe('the answer\n')
+    expect(await house.ok(['result', running])).toBe('the answer')
     expect(house.pid(running)).toBe(agent)
     await house.ok(['worker', 'stop'])
     const raw = new DatabaseSync(join(house.home, 'store.db'))
@@ -39,10 +39,13 @@ test('an upgraded worker adopts the tasks that an older version started', async 
 }, 60_000)
 
 test('an agent that is replaced while it works ends as it was; its next try is the new one', async () => {
-  const house = houseWithCodex(`begin
+  const house = houseWithCodex(
+    `begin
 echo "old $$ $resumed" >>"$HOME/ran"
 until [ -e "$HOME/go" ]; do sleep 0.05; done
-finish old`)
+finish old`,
+    { HOLDFAST_SLOTS: '2' },
+  )
   const ran = () => readFileSync(join(house.scratch, 'ran'), 'utf8').trim().split('\n')
   const [first, second] = [await house.submit(['codex', 'a']), await house.submit(['codex', 'b'])]
   for (const id of [first, second]) {
