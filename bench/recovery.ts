@@ -12,10 +12,10 @@ import { type Row, shownMs, shownSpread, verdictOf } from './table.ts'
 const FILES = 20
 const LIMIT_MS = 120_000
 
-const RUNNING = 50
-const ADOPTED_BAR_MS = 1_000
-/** Says something so often that its first word after the worker's start comes at once. */
-const TALKER = 'while :; do echo line; sleep 0.1; done'
+const RUNNING = 200
+const ADOPTED_BAR_MS = 2_000
+/** Says something so often that its first word after the worker's start comes soon. */
+const TALKER = 'while :; do echo line; sleep 0.4; done'
 
 const DEATHS = 5
 const NEXT_TRY_BAR_MS = 3_500
