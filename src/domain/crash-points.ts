@@ -320,7 +320,7 @@ export function reach(point: CrashPoint): void {
   hook?.(point)
 }
 
-/** Only `crash-here.ts` calls this, and only where a test has asked for it. */
+/** Only `crash-here.ts`, where a test has asked for it, and tests call this. */
 export function onReach(listener: (point: CrashPoint) => void): void {
   hook = listener
 }
