@@ -16,14 +16,15 @@ export interface TaskLookPorts {
 
 export async function findTaskTrouble(ports: TaskLookPorts): Promise<readonly Finding[]> {
   const { store, files } = ports
-  const directories = await files.list()
   const findings = [...(await findLost(ports))]
   for (const leftover of await findLeftovers(ports)) {
     const repair = { kind: 'clear_away', leftover } as const
     findings.push(trouble(CHECK, 'warning', describe(leftover, files), { repair }))
   }
-  const there = new Set(directories.map(({ task }) => task))
   const open = await store.listTasks({ states: ['queued', 'waiting', ...activeStates] })
+  // After the rows: a directory is there before its row is.
+  const directories = await files.list()
+  const there = new Set(directories.map(({ task }) => task))
   for (const { request } of open) {
     if (there.has(request.id)) continue
     const gone = `${files.directory(request.id)} is gone: ${request.id} cannot go on`
