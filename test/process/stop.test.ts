@@ -2,7 +2,8 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
+import { stopMembers } from '../../src/process/stop.ts'
 import { eventually } from '../eventually.ts'
 import { isAlive, processes, type TestAttempt, useAttempts } from './attempts.ts'
 
@@ -25,6 +26,25 @@ describe('the forceful end', () => {
     await attempts.exit(attempt)
     await eventually('the wrapper is gone', () => host.findProcesses(attempt).length === 0)
     expect(await stopWithin(attempt, 500)).toEqual({ ended: true, processes: [] })
+  })
+
+  test('has ended all where nobody is met, however long a busy machine takes to look', async () => {
+    let now = 0
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => now)
+    const slowly = () => {
+      now += 1_000
+    }
+    const source = {
+      agent: undefined,
+      wrapper: undefined,
+      findListener: () => undefined,
+      find: () => [],
+      chase: { quietLooks: 20, look: slowly },
+      liveness: () => 'dead' as const,
+    }
+    const report = await stopMembers(source, forceful).finally(() => clock.mockRestore())
+    expect(report).toEqual({ ended: true, processes: [] })
+    expect(now).toBe(20_000)
   })
 
   test('drops what was being written by somebody who was killed', async () => {

@@ -141,9 +141,12 @@ function chooseWords(
     case 'archive':
     case 'restore':
     case 'result':
-    // Taken home: its worktree may be put away.
-    case 'branch':
       return about(of(ENDED))
+    case 'branch': {
+      // Taken home: its worktree may be put away.
+      const id = of(ENDED)
+      return about(id, `taken-${id}`)
+    }
     case 'logs':
     case 'diff':
       return about(of([...ACTIVE, ...ENDED]))

@@ -127,8 +127,8 @@ export class Place {
     return processesOf(this.scratch)
   }
 
-  /** Ends everything that is left, without a further step of this program. */
-  abandon(): void {
+  /** Ends everything that is left, without a further step of this program. `keep`: not its files. */
+  abandon(keep = false): void {
     const cell = new Int32Array(new SharedArrayBuffer(4))
     for (let quiet = 0; quiet < QUIET_LOOKS; quiet++) {
       for (const line of this.processes()) {
@@ -141,7 +141,7 @@ export class Place {
       }
       Atomics.wait(cell, 0, 0, LOOK_MS)
     }
-    rmSync(this.scratch, { recursive: true, force: true, maxRetries: 5 })
+    if (!keep) rmSync(this.scratch, { recursive: true, force: true, maxRetries: 5 })
   }
 
   #makeRepository(): void {

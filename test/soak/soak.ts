@@ -27,7 +27,7 @@ const HANDING_IN = 0.5
 const WORKER_DIES = 0.3
 const DISTURBING = 0.6
 /** From then on whatever has not ended is cancelled; the rest of the time is for counting. */
-const CANCEL_ALL = 0.85
+const CANCEL_ALL = 0.75
 const TERMINALS = 4
 const PEOPLE = 2
 const KILL_EVERY_MS = 900
@@ -91,7 +91,7 @@ async function run({ tasks, minutes, seed, keep }: Wish, place: Place): Promise<
     complaints.push(...(await leftBehind(place)))
     isFailed = complaints.length > 0
   } finally {
-    if (!(keep && isFailed)) place.abandon()
+    place.abandon(keep && isFailed)
   }
   const kept = existsSync(place.scratch) ? [`  kept in ${place.scratch}`] : []
   const seconds = ((performance.now() - began) / 1000).toFixed(0)
