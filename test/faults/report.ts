@@ -79,7 +79,8 @@ A kill counts as survived if all of this holds:
 - nothing is left over: no process, lease, environment, half-written file, worktree without a row,
   ref without a task.
 
-A run in which one of them does not survive fails, and says so here.
+A run in which one of them does not survive fails, and says so here. What happens at random, and all
+at once, is for [the soak](soak.md).
 
 A git that is killed while it writes a pack leaves that (\`objects/pack/tmp_pack_*\`) to git's own
 \`gc\`: nobody else can tell whose it is.

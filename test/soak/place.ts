@@ -34,7 +34,6 @@ export class Place {
   readonly repo = join(this.scratch, 'mein Prójekt')
   /** Where the programs write down what they have done. */
   readonly did = join(this.scratch, 'soak', 'did')
-  readonly programs = fileURLToPath(new URL('programs', import.meta.url))
   /** Commands of ours that are under way. */
   readonly commands = new Set<ChildProcess>()
   readonly #entry = join(this.scratch, 'program', 'bin', 'holdfast.cjs')
@@ -47,11 +46,13 @@ export class Place {
       const source = fileURLToPath(new URL(`../../${part}`, import.meta.url))
       cpSync(source, join(this.scratch, 'program', part), { recursive: true })
     }
+    const programs = join(this.scratch, 'programs')
+    cpSync(fileURLToPath(new URL('programs', import.meta.url)), programs, { recursive: true })
     for (const name of ['did', 'sessions']) {
       mkdirSync(join(this.scratch, 'soak', name), { recursive: true })
     }
     this.#environment = {
-      PATH: [this.programs, dirname(process.execPath), process.env.PATH].join(':'),
+      PATH: [programs, dirname(process.execPath), process.env.PATH].join(':'),
       HOME: this.scratch,
       HOLDFAST_HOME: this.home,
       HOLDFAST_SLOTS: String(SLOTS),
