@@ -18,7 +18,7 @@ import { Expected } from './model/expected.ts'
 import { look } from './model/look.ts'
 import type { Real } from './model/step.ts'
 
-const RUNS = Number(process.env.MODEL_RUNS ?? 120)
+const RUNS = Number(process.env.MODEL_RUNS ?? 80)
 const MOST_STEPS = 60
 /** Of a failure that is made smaller: what is found by then is told. */
 const LIMIT_MS = 40_000
