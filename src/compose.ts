@@ -15,10 +15,12 @@ import type { Sandbox } from './domain/sandbox.ts'
 import type { Agent } from './ports/agent.ts'
 import type { Applications } from './ports/applications.ts'
 import type { Boot } from './ports/boot.ts'
+import type { CallerTokens } from './ports/caller-tokens.ts'
 import type { Confinement } from './ports/confinement.ts'
 import type { Disk } from './ports/disk.ts'
 import type { GitHub } from './ports/github.ts'
 import type { Locks } from './ports/lock.ts'
+import { type Channel, type Channels, DeliveryError } from './ports/notifier.ts'
 import type { ProcessHost } from './ports/process-host.ts'
 import type { ProcessTable } from './ports/process-table.ts'
 import type { RawOutput } from './ports/raw-output.ts'
@@ -53,6 +55,9 @@ export interface Composition {
   upkeep(): Promise<Upkeep>
   presence(): Promise<WorkerPresence>
   boot(): Promise<Boot>
+  /** What tells subscribers. */
+  channels(): Promise<Channels>
+  callerTokens(): Promise<CallerTokens>
   /** Around this very process; null: there is none that is known of. */
   sandbox(): Promise<Sandbox | null>
   worktrees(): Promise<Worktrees>
@@ -153,6 +158,19 @@ export function compose(environment: Variables, entry: string): Composition {
     const isDefaultHome = home === findStateDirectory({ HOME: environment.HOME })
     return makeBoot({ home, isDefaultHome, command, environment: { ...environment, PATH: path } })
   })
+  const channels = once(async (): Promise<Channels> => {
+    const { makeFileChannel } = await import('./notify/file.ts')
+    const { makeCommandChannel } = await import('./notify/command.ts')
+    const own = { ...workerEnvironment(environment), PATH: path }
+    return {
+      file: makeFileChannel(),
+      command: makeCommandChannel(own),
+      webhook: missingChannel('webhook'),
+      desktop: missingChannel('desktop'),
+      openclaw: missingChannel('openclaw'),
+      claude: missingChannel('claude'),
+    }
+  })
   const worktrees = once(async () => {
     const { makeWorktrees } = await import('./worktree/worktrees.ts')
     return makeWorktrees({
@@ -197,6 +215,10 @@ export function compose(environment: Variables, entry: string): Composition {
     upkeep,
     presence,
     boot,
+    channels,
+    async callerTokens() {
+      return (await import('./store/caller-tokens.ts')).makeCallerTokens(home)
+    },
     sandbox,
     worktrees,
     applications,
@@ -244,6 +266,14 @@ export function compose(environment: Variables, entry: string): Composition {
       return await load()
     },
     close: closeStore,
+  }
+}
+
+function missingChannel<Kind extends keyof Channels>(kind: Kind): Channel<Kind> {
+  return {
+    async send() {
+      throw new DeliveryError(`nobody can be told by ${kind} yet`, true)
+    },
   }
 }
 

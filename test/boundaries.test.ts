@@ -29,6 +29,7 @@ const layers: Record<string, Layer> = {
     mayImport: ['domain', 'ports'],
     because: 'adapters know nothing of each other',
   },
+  notify: { mayImport: ['domain', 'ports'], because: 'adapters know nothing of each other' },
   demo: { mayImport: [], because: 'it uses Holdfast from outside, as anybody would' },
   surfaces: {
     mayImport: [
@@ -52,6 +53,7 @@ const layers: Record<string, Layer> = {
       'agents',
       'notify',
       'configuration',
+      'notify',
       'system-clock.ts',
       'state-directory.ts',
     ],

@@ -3,6 +3,7 @@
  * these schemas, and the reference and the published JSON Schemas are drawn from them.
  */
 import * as z from 'zod/mini'
+import { TARGETS } from '../domain/notify-target.ts'
 import { permissionModes } from '../domain/permissions.ts'
 import { DEFAULT_PORTS } from '../domain/port-blocks.ts'
 import { DEFAULT_LIMITS_MS, directoryWays } from '../domain/set-up.ts'
@@ -196,6 +197,26 @@ export const settings = (agents: readonly string[]) =>
       places: ['user', 'environment'],
       variable: 'HOLDFAST_DISK_BYTES',
     },
+    notify: {
+      about:
+        'who is told what becomes of your tasks, besides their inbox (guides/being-told.md); what `run --notify` names comes in its place',
+      allowed: `a list of these, with absolute paths: ${TARGETS}`,
+      otherwise:
+        'a session of Claude Code that asks is woken, and a terminal sees it on the desktop',
+      places: ['user'],
+    },
+    webhookKeyFile: {
+      about: 'a file with the key that signs what is sent to webhooks, which only you can read',
+      allowed: 'an absolute path',
+      otherwise: 'it is not signed',
+      places: ['user'],
+    },
+    webhookPrivate: {
+      about: 'whether webhooks may go to this machine and to private networks',
+      allowed: 'true, false',
+      otherwise: 'false',
+      places: ['user'],
+    },
     'ports.first': {
       about: 'the first port of those that worktrees get, ten each (`HOLDFAST_PORT`)',
       allowed: 'a whole number from 1024 to 65526',
@@ -269,6 +290,9 @@ export function makeSchemas(agents: readonly string[]) {
       ...own,
       spareBuildOutput: described('spareBuildOutput', z.boolean()),
       cleanupRights: described('cleanupRights', z.enum(['agents', 'own'])),
+      notify: described('notify', z.array(name)),
+      webhookKeyFile: described('webhookKeyFile', z.string().check(z.startsWith('/'))),
+      webhookPrivate: described('webhookPrivate', z.boolean()),
       ports: z.optional(
         z.strictObject({
           first: described('ports.first', z.int().check(z.gte(1_024), z.lte(65_526))),

@@ -65,6 +65,12 @@ export interface UserSettings extends Settings {
   readonly codexHome?: AgentHomes | undefined
   /** `own`: clean-ups run with the user's rights, whatever the agents before them might do. */
   readonly cleanupRights?: 'agents' | 'own' | undefined
+  /** Who is told of every task, as `--notify` names them. */
+  readonly notify?: readonly string[] | undefined
+  /** A private file with the key that signs webhooks. */
+  readonly webhookKeyFile?: string | undefined
+  /** Webhooks may go to loopback and private addresses. */
+  readonly webhookPrivate?: boolean | undefined
   /** Where the ports of worktrees are taken from. */
   readonly ports?:
     | { readonly first?: number | undefined; readonly blocks?: number | undefined }

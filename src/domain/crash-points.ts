@@ -167,6 +167,12 @@ const points = {
     'settle.committed': 'the new state is committed',
     'settle.environment-forgotten': 'a task that has ended has no environment any more',
   },
+  'Telling subscribers': {
+    'caller-token.kept': 'the token of the caller session lies in its private file',
+    'delivery.accepted': 'a channel has accepted a message; its rows say that it is owed',
+    'delivery.recorded': 'they say that it was sent',
+    'caller-token.forgotten': 'nothing is owed to the caller session, and its token is gone',
+  },
   Retiring: {
     'snapshot.ignored-kept': 'ignored files are beside the snapshot that is to be',
     'snapshot.submodule-held': 'what a submodule borrows is held by a ref of its own repository',

@@ -1,6 +1,7 @@
 import { MAX_FAILURES_IN_ROW } from './backoff.ts'
 import type { Budget } from './budget.ts'
 import type { Delegation } from './delegation.ts'
+import type { Subscription } from './delivery.ts'
 import {
   type CommitId,
   type Fence,
@@ -42,6 +43,8 @@ export interface TaskRequest {
   /** Null: its files are those of its base. */
   readonly start: Start | null
   readonly caller: Caller
+  /** Who is told of it, besides the inbox of whoever asked. */
+  readonly notify: readonly Subscription[]
   /** Where its agent works. */
   readonly workplace: Workplace
   /** Null: its worktree needs none. */
@@ -88,6 +91,7 @@ export function plainRequest(id: TaskId) {
     maxFailures: MAX_FAILURES_IN_ROW,
     budget: null,
     fallback: [],
+    notify: [],
     account: null,
     asks: false,
     outputSchema: null,
@@ -166,11 +170,18 @@ export function baseTreeCommit(base: Base): CommitId {
   return base.changes?.snapshot ?? base.commit
 }
 
+/** `mcp`: a client of our MCP server. */
+export const callerKinds = ['terminal', 'claude', 'mcp', 'task', 'program'] as const
+
 /** Who asked: a label to find and to tell, never an owner whose end kills. */
 export interface Caller {
-  readonly kind: 'terminal' | 'claude' | 'task' | 'program'
+  readonly kind: (typeof callerKinds)[number]
   /** The caller session, the delegating task's id, or the terminal; null where there is none. */
   readonly id: string | null
+  /** Of a caller session: its subagent. Absent, or null: it is not known to be one. */
+  readonly subagent?: string | null
+  /** The login session of a terminal. Absent, or null: not known. */
+  readonly login?: string | null
   readonly directory: string
 }
 

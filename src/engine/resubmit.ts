@@ -8,6 +8,7 @@ import type { Budget } from '../domain/budget.ts'
 import { defaultBounds } from '../domain/configuration.ts'
 import { reach } from '../domain/crash-points.ts'
 import { delegationBy } from '../domain/delegation.ts'
+import { mergeSubscriptions, type Subscription } from '../domain/delivery.ts'
 import { agentEnvironment } from '../domain/environment.ts'
 import { AppError } from '../domain/errors.ts'
 import { followerName, type TaskId } from '../domain/ids.ts'
@@ -41,6 +42,8 @@ export interface Asker {
   readonly timeoutMs: number | null
   /** Null: what it had at first. */
   readonly budget: Budget | null
+  /** Who is told by default of what it asks for. */
+  readonly notify: readonly Subscription[]
 }
 
 export interface ResubmitPorts {
@@ -211,7 +214,7 @@ async function takeOverSetUp(
 async function planAgain(
   { request }: Task,
   agent: Agent,
-  { caller, environment: current, timeoutMs, budget }: Asker,
+  { caller, environment: current, timeoutMs, budget, notify }: Asker,
   root: string,
   { store, files, worktrees, confinement }: ResubmitPorts,
 ): Promise<HandInPlan> {
@@ -237,6 +240,8 @@ async function planAgain(
       permissions,
       account,
       caller,
+      // Those who were told by default were told because of whoever asked the first time.
+      notify: mergeSubscriptions([...request.notify.filter(({ isNamed }) => isNamed), ...notify]),
       budget: budget ?? request.budget,
       timeoutMs: timeoutMs ?? request.timeoutMs,
       after: [],

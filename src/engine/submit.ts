@@ -5,6 +5,7 @@
 import type { Budget } from '../domain/budget.ts'
 import type { Bounds } from '../domain/configuration.ts'
 import { delegationBy } from '../domain/delegation.ts'
+import type { Subscription } from '../domain/delivery.ts'
 import { agentEnvironment } from '../domain/environment.ts'
 import { AppError } from '../domain/errors.ts'
 import { makeTaskName, type TaskId } from '../domain/ids.ts'
@@ -58,6 +59,8 @@ export interface Submission {
   /** Who goes on, one after the other, where an account is used up. */
   readonly fallback: readonly Agent[]
   readonly idempotencyKey: string | null
+  /** Who is told of it. */
+  readonly notify: readonly Subscription[]
 }
 
 export interface PlanPorts {
@@ -132,6 +135,7 @@ export async function planSubmission(
       maxFailures: submission.maxFailures,
       budget: submission.budget,
       idempotency,
+      notify: submission.notify,
       follows: null,
       session: null,
       delegation,
@@ -188,7 +192,7 @@ async function identify(
 ): Promise<Idempotency | null> {
   const { idempotencyKey: key, agent, prompt, caller, callerEnvironment, ...rest } = submission
   if (key === null) return null
-  const { bounds, setUp, fallback, ...asked } = rest
+  const { bounds, setUp, fallback, notify, ...asked } = rest
   const { commonDir } = (await worktrees.openCheckout(caller.directory)).place
   const said = Buffer.from(prompt).toString('latin1')
   return {

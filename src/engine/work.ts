@@ -7,8 +7,12 @@ import { reach } from '../domain/crash-points.ts'
 import { AppError, messageOf } from '../domain/errors.ts'
 import type { TaskId } from '../domain/ids.ts'
 import { activeStates, type Task } from '../domain/task.ts'
+import type { CallerTokens } from '../ports/caller-tokens.ts'
+import type { Channels } from '../ports/notifier.ts'
 import type { ClaimScope } from '../ports/store.ts'
+import { makeDeliverer } from './deliver.ts'
 import type { FollowPorts, Underway, Wishes } from './follow-attempt.ts'
+import { forgetTokens } from './forget-tokens.ts'
 import { reconcile } from './reconcile.ts'
 import { adoptAttempt, type Claimed, runAttempt } from './run-attempt.ts'
 import { recordEnd } from './settle-attempt.ts'
@@ -42,6 +46,11 @@ const SETTLING_MS = 60_000
 /** A slot may stand idle for this long, until the task that was interrupted in it goes on. */
 const SLOT_KEPT_MS = 30_000
 
+export interface WorkPorts extends FollowPorts {
+  readonly channels: Channels
+  readonly tokens: CallerTokens
+}
+
 type Claim = Omit<Underway, 'worktree' | 'agent'>
 
 interface Attended {
@@ -53,7 +62,7 @@ interface Attended {
  * Works until there is nothing left to do, or until it is told to leave. Rejects where the store
  * or the disk fails: the agents go on, and the next worker takes them up.
  */
-export async function work(order: WorkOrder, ports: FollowPorts): Promise<void> {
+export async function work(order: WorkOrder, ports: WorkPorts): Promise<void> {
   const { store, clock, ticker } = ports
   const attended = new Map<TaskId, Attended>()
   /** When an attempt was begun last; undefined: the house was kept since. */
@@ -124,7 +133,19 @@ export async function work(order: WorkOrder, ports: FollowPorts): Promise<void> 
     done => done.forEach(order.log),
     (error: unknown) => order.log(`not reconciled: ${messageOf(error)}`),
   )
+  void forgetTokens(store, ports.tokens).catch((error: unknown) =>
+    order.log(`tokens were not looked through: ${messageOf(error)}`),
+  )
   const house = housekeeping(order, () => attended.size === 0)
+  const deliverer = makeDeliverer({
+    ...ports,
+    log: order.log,
+    onTrouble: error => {
+      if (isStoreTrouble(error) || isMachineTrouble(error)) trouble ??= { error }
+      else order.log(`not delivered: ${messageOf(error)}`)
+    },
+  })
+  const isBusy = () => house.isBusy() || deliverer.isBusy()
   let idleSince = clock.elapsed()
   let quietSince = clock.elapsed()
   let keptAt = clock.elapsed()
@@ -138,6 +159,7 @@ export async function work(order: WorkOrder, ports: FollowPorts): Promise<void> 
       if (wishes.stirred) seen = UNSEEN
       wishes.stirred = false
     }
+    deliverer.look()
     const counter = store.changeCounter()
     const free = freeSlots()
     const now = clock.now()
@@ -169,10 +191,10 @@ export async function work(order: WorkOrder, ports: FollowPorts): Promise<void> 
       house.begin()
     }
     if (attended.size > 0 || wakeAt !== undefined) idleSince = clock.elapsed()
-    if (clock.elapsed() - idleSince >= order.idleMs && !house.isBusy()) return
+    if (clock.elapsed() - idleSince >= order.idleMs && !isBusy()) return
     await ticker.next(untilNextWake(wakeAt, freeSlots() > 0, clock.now()))
   }
-  await house.leave()
+  await Promise.all([house.leave(), deliverer.leave()])
   if (trouble !== undefined) throw trouble.error
   for (const { wishes } of attended.values()) wishes.release = true
   ticker.wake()

@@ -23,6 +23,7 @@ import type {
 } from '../domain/task.ts'
 import type { Transition } from '../domain/transitions.ts'
 import type { Translation } from './agent.ts'
+import type { Outbox } from './outbox.ts'
 import type { SpareWorktree, WorktreePlan, WorktreeRecord } from './worktrees.ts'
 
 declare const claimed: unique symbol
@@ -60,7 +61,7 @@ export interface TaskFilter {
   readonly limit?: number
 }
 
-export interface Store {
+export interface Store extends Outbox {
   /** Nothing can be written where it lies: every verb that would refuses with `store_unwritable`. */
   readonly isReadOnly: boolean
   /**

@@ -6,6 +6,7 @@
 import * as z from 'zod/mini'
 import type { CommitId, Fence, SessionId, TaskId, WorktreeId } from '../domain/ids.ts'
 import type { FailureCode } from '../domain/outcome.ts'
+import { callerKinds } from '../domain/task.ts'
 
 /** A string that was branded when it was written. */
 const branded = <T extends string>() =>
@@ -97,6 +98,34 @@ const base = z.object({
   },
 })
 
+const caller = z.object({
+  kind: z.enum(callerKinds),
+  id: z.nullable(z.string()),
+  directory: z.string(),
+  subagent: z.optional(z.nullable(z.string())),
+  login: z.optional(z.nullable(z.string())),
+})
+
+const subscriber = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('file'), path: z.string() }),
+  z.object({ kind: z.literal('command'), argv: z.array(z.string()) }),
+  z.object({
+    kind: z.literal('webhook'),
+    url: z.string(),
+    format: z.enum(['json', 'slack', 'ntfy']),
+    keyFile: z.nullable(z.string()),
+    mayBePrivate: z.boolean(),
+  }),
+  z.object({ kind: z.literal('desktop') }),
+  z.object({ kind: z.literal('openclaw') }),
+  z.object({
+    kind: z.literal('claude'),
+    session: z.nullable(z.string()),
+    socket: z.string(),
+    tokenFile: z.nullable(z.string()),
+  }),
+])
+
 const request = z.object({
   id: branded<TaskId>(),
   name: z.string(),
@@ -122,11 +151,8 @@ const request = z.object({
       }),
     ),
   ),
-  caller: z.object({
-    kind: z.enum(['terminal', 'claude', 'task', 'program']),
-    id: z.nullable(z.string()),
-    directory: z.string(),
-  }),
+  caller,
+  notify: z.optional(z.array(z.object({ to: subscriber, isNamed: z.boolean() }))),
   workplace: z.optional(
     z.object({
       kind: z.enum(['managed', 'permanent', 'borrowed']),
@@ -265,4 +291,5 @@ export const columnSchemas = {
   worktrees: { record_json: z.nullable(worktreeRecord) },
   snapshots: { content_json: snapshotContent },
   events: { body_json: eventBody },
+  deliveries: { subscriber_json: z.nullable(z.union([caller, subscriber])) },
 } as const

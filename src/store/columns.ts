@@ -5,6 +5,7 @@
 import type { TaskEventBody } from '../domain/agent-events.ts'
 import type { Budget } from '../domain/budget.ts'
 import { AppError } from '../domain/errors.ts'
+import type { Subscriber } from '../domain/notice.ts'
 import type { Usage } from '../domain/outcome.ts'
 import type { RunningSnapshot, SnapshotContent } from '../domain/snapshot.ts'
 import { plainRequest, type Taken, type TaskRequest, type TaskState } from '../domain/task.ts'
@@ -87,6 +88,12 @@ export const readBudget = (json: string) => parse<Budget>(json) ?? null
 
 /** Null: not known. */
 export const readUsage = (json: string) => parse<Usage>(json) ?? null
+
+/** Null: not known; then nobody can be told. */
+export function readSubscriber(channel: string, json: string): Subscriber | null {
+  const written = parse<Subscriber | null>(json) ?? null
+  return written?.kind === channel ? written : null
+}
 
 /** Undefined: the output is read again from its beginning. */
 export const readTranslation = (json: string) => parse<Translation>(json)

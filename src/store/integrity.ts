@@ -10,7 +10,7 @@ import { columnSchemas } from './column-schemas.ts'
 const MOST = 100
 
 /** The column that names the task of a row. */
-const OWNERS = { tasks: 'id', attempts: 'task', events: 'task' } as const
+const OWNERS = { tasks: 'id', attempts: 'task', events: 'task', deliveries: 'task' } as const
 
 /** What no other column tells, and nothing derives again. */
 const VITAL: readonly string[] = [
@@ -51,6 +51,7 @@ const TABLES = [
   'worktrees',
   'snapshots',
   'events',
+  'deliveries',
 ] as const satisfies readonly Table[]
 
 /** The columns that say whose a row is. */
@@ -113,6 +114,9 @@ const NO_LINE = JSON.stringify({
   message: 'this line of the log was damaged in the store; see logs --raw',
 })
 
+/** Of columns that must hold something. */
+const UNKNOWN: Readonly<Record<string, string>> = { body_json: NO_LINE, subscriber_json: 'null' }
+
 /** Sets what is damaged, and not vital, to what says that it is not known. */
 export function clearDamage(database: DatabaseSync): void {
   database.exec('BEGIN IMMEDIATE')
@@ -139,6 +143,6 @@ function clearColumn(
   const update = database.prepare(`UPDATE ${table} SET ${column} = ? WHERE rowid = ?`)
   for (const { id, json } of rows as { id: number; json: string | null }[]) {
     if (findProblem(json, schema) === null) continue
-    update.run(column === 'body_json' ? NO_LINE : null, id)
+    update.run(UNKNOWN[column] ?? null, id)
   }
 }

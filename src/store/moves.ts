@@ -3,7 +3,8 @@ import type { Kysely } from 'kysely'
 import { reach } from '../domain/crash-points.ts'
 import type { Fence, TaskId } from '../domain/ids.ts'
 import { endOfWait, hasEnded, type Task, type TaskState } from '../domain/task.ts'
-import { deliveryFor, nextState, type Transition } from '../domain/transitions.ts'
+import { nextState, type Transition } from '../domain/transitions.ts'
+import { oweAllIdle, oweDeliveries, withdrawQuestion } from './deliveries.ts'
 import { tellDependents } from './dependencies.ts'
 import { insertNote } from './events.ts'
 import { noteLimit } from './limits.ts'
@@ -29,8 +30,22 @@ export async function transition(
   })
 }
 
-/** Within a transaction. Undefined: the transition table refuses it. */
+/** Within a transaction, with all that hangs on it. Undefined: the transition table refuses it. */
 export async function moveTask(
+  db: Db,
+  task: Task,
+  event: Transition,
+  now: number,
+  ending?: string,
+): Promise<Task | undefined> {
+  const moved = await moveOne(db, task, event, now, ending)
+  if (moved !== undefined && !hasEnded(task.state) && hasEnded(moved.state)) {
+    await oweAllIdle(db, moved, now)
+  }
+  return moved
+}
+
+async function moveOne(
   db: Db,
   task: Task,
   event: Transition,
@@ -98,23 +113,10 @@ export async function moveTask(
   await noteLimit(db, { ...task, account }, event, state, now)
   if (hasEnded(state)) {
     await db.deleteFrom('leases').where('task', '=', id).execute()
-    await tellDependents(db, id, state, now, moveTask)
+    await tellDependents(db, id, state, now, moveOne)
   }
-  const owed = deliveryFor(task.state, state)
-  if (owed !== undefined) {
-    await db
-      .insertInto('deliveries')
-      .values({
-        id: `${id}.${owed}`,
-        task: id,
-        event: state.name,
-        subscriber_json: JSON.stringify(task.request.caller),
-        state: 'owed',
-        created_at: now,
-      })
-      .onConflict(conflict => conflict.column('id').doNothing())
-      .execute()
-  }
+  await withdrawQuestion(db, task, now)
+  await oweDeliveries(db, task, state, now)
   const session = dropsSession ? null : task.session
   const snapshot = isCollected ? null : task.snapshot
   const moved = { state, stateSince: now, startedAt, failuresInRow, runs, session, snapshot }

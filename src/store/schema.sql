@@ -1,7 +1,9 @@
 CREATE TABLE "answers" ("task" text not null references "tasks" ("id"), "fence" integer not null, "question" text not null, "answer" text not null, "answered_at" bigint not null, constraint "answers_key" primary key ("task", "fence", "question"));
 CREATE TABLE "attempts" ("task" text not null references "tasks" ("id"), "fence" integer not null, "mode" text not null, "started_at" bigint not null, "ended_at" bigint, "ending" text, "stdout_offset" bigint default 0 not null, "stdout_lines" bigint default 0 not null, "translation_json" text, "active_ms" bigint default 0 not null, "agent" text, "usage_json" text, constraint "attempts_key" primary key ("task", "fence"));
 CREATE INDEX "attempts_by_start" on "attempts" ("started_at");
-CREATE TABLE "deliveries" ("id" text primary key, "task" text not null references "tasks" ("id"), "event" text not null, "subscriber_json" text not null, "state" text not null, "created_at" bigint not null);
+CREATE TABLE "deliveries" ("id" text primary key, "task" text not null references "tasks" ("id"), "event" text not null, "subscriber_json" text not null, "state" text not null, "created_at" bigint not null, "channel" text default 'inbox' not null, "attempts" integer default 0 not null, "next_try_at" bigint, "problem" text, "sent_at" bigint, "acknowledged_at" bigint);
+CREATE INDEX "deliveries_by_channel" on "deliveries" ("channel", "state", "created_at");
+CREATE INDEX "deliveries_by_task" on "deliveries" ("task");
 CREATE TABLE "dependencies" ("task" text not null references "tasks" ("id"), "waits_for" text not null references "tasks" ("id"), constraint "dependencies_key" primary key ("task", "waits_for"));
 CREATE INDEX "dependencies_by_waits_for" on "dependencies" ("waits_for");
 CREATE TABLE "events" ("task" text not null references "tasks" ("id"), "seq" integer not null, "at" bigint not null, "fence" integer, "kind" text not null, "body_json" text not null, constraint "events_key" primary key ("task", "seq"));

@@ -3,6 +3,7 @@
  * stand in columns that end in `_json` is in `column-schemas.ts`.
  */
 import type { Generated, Kysely, Transaction } from 'kysely'
+import type { DeliveryState } from '../domain/delivery.ts'
 
 export interface Database {
   tasks: {
@@ -138,9 +139,19 @@ export interface Database {
     id: string
     task: string
     event: string
+    /** Of the inbox: the caller; else who is to be told. */
     subscriber_json: string
-    state: 'owed' | 'sent' | 'acknowledged'
+    state: DeliveryState
     created_at: number
+    /** `inbox`, or the kind of subscriber. */
+    channel: Generated<string>
+    attempts: Generated<number>
+    /** Null: it is sent as soon as may be. */
+    next_try_at: number | null
+    /** Why it could not be sent the last time. */
+    problem: string | null
+    sent_at: number | null
+    acknowledged_at: number | null
   }
 }
 

@@ -10,6 +10,18 @@ import type { Store, UnreadableTask } from '../ports/store.ts'
 import { listAnswers, recordAnswer } from './answers.ts'
 import { claimActive, claimNext, countWaking, nextWake } from './claims.ts'
 import { keepEnd, keepRequest, keepSnapshot } from './copies.ts'
+import {
+  acknowledge,
+  dropDeadLetters,
+  listDeadLetters,
+  listInbox,
+  listOwed,
+  listOwedTo,
+  recordSent,
+  recordUnsent,
+  retryDeadLetters,
+  unlessAwaited,
+} from './deliveries.ts'
 import { endStore } from './end.ts'
 import { insertNote, listEvents } from './events.ts'
 import { gather } from './gather.ts'
@@ -133,6 +145,16 @@ export async function openSqliteStore(directory: string, clock: Clock): Promise<
     isProbe: task => isProbe(db, task),
     recordAnswer: (task, question, answer, now) => recordAnswer(db, task, question, answer, now),
     listAnswers: (task, fence) => listAnswers(db, task, fence),
+    listOwed: () => listOwed(db),
+    listOwedTo: (owed, limit) => listOwedTo(db, owed, limit),
+    recordSent: (ids, now) => recordSent(db, ids, now),
+    recordUnsent: (ids, problem, nextTryAt) => recordUnsent(db, ids, problem, nextTryAt),
+    listDeadLetters: () => listDeadLetters(db),
+    retryDeadLetters: () => retryDeadLetters(db),
+    dropDeadLetters: now => dropDeadLetters(db, now),
+    unlessAwaited: (tokenFile, forget) => unlessAwaited(db, tokenFile, forget),
+    listInbox: filter => listInbox(db, filter),
+    acknowledge: (ids, now) => acknowledge(db, ids, now),
     leaseWorktree: (attempt, worktree) => leaseWorktree(db, attempt, worktree, clock.now()),
     claimPorts: (worktree, range) => claimPorts(db, worktree, range),
     recordWorktree: (attempt, record) => recordWorktree(db, attempt, record),

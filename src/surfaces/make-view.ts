@@ -2,7 +2,7 @@
 import type { TaskEvent } from '../domain/agent-events.ts'
 import type { Question } from '../domain/question.ts'
 import type { SetUp, SetUpCommand } from '../domain/set-up.ts'
-import { endOfWait, hasEnded, type Task } from '../domain/task.ts'
+import { type Caller, endOfWait, hasEnded, type Task } from '../domain/task.ts'
 import type { JudgedState } from '../engine/judge-now.ts'
 import type { UnreadableTask } from '../ports/store.ts'
 import type { WorkerInfo } from '../ports/worker-presence.ts'
@@ -10,6 +10,10 @@ import type { EventView, TaskView, UnreadableView, WorkerView } from './view.ts'
 
 const iso = (time: number) => new Date(time).toISOString()
 const isoOrNull = (time: number | null) => (time === null ? null : iso(time))
+
+export function viewCaller({ kind, id, subagent, login, directory }: Caller): TaskView['caller'] {
+  return { kind, id, subagent: subagent ?? null, login: login ?? null, directory }
+}
 
 export function viewTask(task: Task, judged: JudgedState): TaskView {
   const { request, state } = task
@@ -30,7 +34,7 @@ export function viewTask(task: Task, judged: JudgedState): TaskView {
         : null,
     attempt: task.attempts,
     session: task.session,
-    caller: { ...request.caller },
+    caller: viewCaller(request.caller),
     repo: { ...request.repo },
     base: {
       commit: request.base.commit,

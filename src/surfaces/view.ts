@@ -4,6 +4,8 @@
  * only the types, so that a command that prints loads no zod.
  */
 import * as z from 'zod/mini'
+import { noticeEvents } from '../domain/notice.ts'
+import { callerKinds } from '../domain/task.ts'
 
 export const stateView = z.enum([
   'queued',
@@ -54,6 +56,17 @@ export const repositoryResultView = z.object({
   commits: z.number(),
 })
 
+export const callerView = z.object({
+  kind: z.enum(callerKinds),
+  /** The caller session, the delegating task, or the terminal; null: nothing tells it from others. */
+  id: z.nullable(z.string()),
+  /** Of a caller session: its subagent. */
+  subagent: z.nullable(z.string()),
+  /** The login session of a terminal. */
+  login: z.nullable(z.string()),
+  directory: z.string(),
+})
+
 export const taskView = z.object({
   id: z.string(),
   name: z.string(),
@@ -74,11 +87,7 @@ export const taskView = z.object({
   ),
   attempt: z.number(),
   session: z.nullable(z.string()),
-  caller: z.object({
-    kind: z.enum(['terminal', 'claude', 'task', 'program']),
-    id: z.nullable(z.string()),
-    directory: z.string(),
-  }),
+  caller: callerView,
   repo: z.object({ root: z.string(), commonDir: z.string(), subdirectory: z.string() }),
   base: z.object({
     commit: z.string(),
@@ -363,6 +372,31 @@ export const handoffView = z.object({
   problems: z.array(z.string()),
 })
 
+/** What has ended, or asks something, and nobody has taken note of; the newest first. */
+export const inboxView = z.object({
+  deliveries: z.array(
+    z.object({
+      id: z.string(),
+      event: z.enum(noticeEvents),
+      at: z.string(),
+      task: z.object({
+        id: z.string(),
+        name: z.string(),
+        agent: z.string(),
+        repository: z.string(),
+        files: z.nullable(z.number()),
+        insertions: z.nullable(z.number()),
+        deletions: z.nullable(z.number()),
+      }),
+      caller: callerView,
+      command: z.string(),
+    }),
+  ),
+})
+
+/** What `inbox --ack` and `--ack-all` print. */
+export const acknowledgedView = z.object({ acknowledged: z.number() })
+
 export const doctorView = z.object({
   ok: z.boolean(),
   findings: z.array(
@@ -512,6 +546,8 @@ export const views = {
   apply: applyView,
   pick: pickView,
   handoff: handoffView,
+  inbox: inboxView,
+  acknowledged: acknowledgedView,
   doctor: doctorView,
   agents: agentsView,
   init: initView,
@@ -536,6 +572,7 @@ export type ResultView = z.infer<typeof resultView>
 export type PickView = z.infer<typeof pickView>
 export type ApplyView = z.infer<typeof applyView>
 export type HandoffView = z.infer<typeof handoffView>
+export type InboxView = z.infer<typeof inboxView>
 export type DoctorView = z.infer<typeof doctorView>
 export type InitView = z.infer<typeof initView>
 export type UninstallView = z.infer<typeof uninstallView>

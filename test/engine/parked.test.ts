@@ -74,6 +74,7 @@ test('a task that is parked for 7 days, 12 hours of them with the machine off, t
       revision: null,
       fallback: [],
       idempotencyKey: null,
+      notify: [],
     },
     {
       ...ports,
@@ -108,6 +109,8 @@ test('a task that is parked for 7 days, 12 hours of them with the machine off, t
         confinement: await holdfast.confinement(),
         snapshotEveryMs: 0,
         findAgent: holdfast.agent,
+        channels: await holdfast.channels(),
+        tokens: await holdfast.callerTokens(),
         portRange: DEFAULT_PORTS,
         agentHomes: 'shared',
       },

@@ -359,5 +359,8 @@ export const cases: readonly Case[] = [
     SELF,
   ),
   ...strikes('after', ['transition.written', 'settle.committed', 'claim.committed'], SELF),
+  ...strikes('told', ['delivery.accepted', 'delivery.recorded'], [...SELF, ...TWICE]),
+  ...strikes('unannounced by a session', ['caller-token.kept'], SELF),
+  ...strikes('told by a session', ['caller-token.forgotten'], SELF),
   ...strikes('worker stopped', all('Leaving (a worker with nothing to do, or told to stop)'), SELF),
 ]

@@ -12,6 +12,14 @@ export interface TaskRow {
   readonly snapshot_json: string | null
 }
 
+export interface Delivered {
+  readonly id: string
+  readonly task: string
+  readonly event: string
+  readonly channel: string
+  readonly state: string
+}
+
 export interface Rows {
   readonly tasks: readonly TaskRow[]
   /** Of each log line: its task, number, kind and words. */
@@ -23,7 +31,7 @@ export interface Rows {
     fence: number | null
   }[]
   readonly attempts: readonly { task: string; fence: number; ended_at: number | null }[]
-  readonly deliveries: readonly { task: string; event: string }[]
+  readonly deliveries: readonly Delivered[]
   readonly leases: readonly { worktree: string; task: string }[]
   readonly worktrees: readonly { id: string; path: string; record_json: string | null }[]
 }
@@ -39,7 +47,7 @@ export function readRows(home: string): Rows | undefined {
       `SELECT task, seq, kind, json_extract(body_json, '$.text') AS text, fence FROM events ORDER BY task, seq`,
     ),
     attempts: all('SELECT task, fence, ended_at FROM attempts ORDER BY task, fence'),
-    deliveries: all('SELECT task, event FROM deliveries'),
+    deliveries: all('SELECT id, task, event, channel, state FROM deliveries'),
     leases: all('SELECT worktree, task FROM leases'),
     worktrees: all('SELECT id, path, record_json FROM worktrees'),
   }))

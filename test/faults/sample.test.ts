@@ -36,6 +36,7 @@ const SAMPLE = [
   'brought back: restore.made: self',
   'spare: spare.renamed: self',
   'apply: apply.exchanged: self',
+  'told: delivery.accepted: self+again',
 ]
 
 describe(`a sample of the kill matrix, ${SAMPLE.length} of ${cases.length} (npm run test:faults)`, () => {

@@ -19,7 +19,7 @@ import { eventually } from '../eventually.ts'
 import type { Actor } from './cast.ts'
 import type { CodexScript } from './codex.ts'
 import type { RepositoryKind } from './ground.ts'
-import { countSpares, readTasks } from './rows.ts'
+import { countSpares, readRows, readTasks } from './rows.ts'
 import type { Scene } from './scene.ts'
 import type { Expected } from './verify.ts'
 
@@ -439,7 +439,72 @@ function requireInside({ stage }: Scene, id: string): void {
   if (!patch.includes('\n+by the agent\n')) throw new Error(`work lost: 13 bytes in lib: ${patch}`)
 }
 
+const SESSION = {
+  CLAUDECODE: '1',
+  CLAUDE_CODE_SESSION_ID: 'of-the-caller',
+  CLAUDE_CODE_MESSAGING_SOCKET: '/nobody/listens/here',
+  CLAUDE_CODE_MESSAGING_TOKEN: 'a secret',
+}
+
+/** A subscriber hears of it, perhaps more than once, and under the same id. */
+async function tellSubscriber(scene: Scene): Promise<readonly string[]> {
+  const { stage } = scene
+  const file = join(stage.scratch, 'told')
+  scene.strike.arm()
+  const id = await scene.submitted([...TASK, '--notify', `file:${file}`])
+  await scene.untilEnded(id)
+  await worked(scene, 'all was sent', () => subscribersOwed(stage) === 0)
+  const lines = existsSync(file) ? readFileSync(file, 'utf8').trim().split('\n') : []
+  const ids = new Set(lines.map(line => JSON.parse(line).id))
+  const heard = [...ids].sort().join(' ')
+  if (heard !== `${id}.all_idle.0 ${id}.succeeded.0`) throw new Error(`it heard of: ${heard}`)
+  return [id]
+}
+
+/** What is to be sent, or was given up. */
+function subscribersOwed({ home }: Scene['stage']): number {
+  const rows = readRows(home)?.deliveries ?? []
+  return rows.filter(({ channel, state }) => channel !== 'inbox' && state === 'owed').length
+}
+
+/** Nothing is left of the token of a session to which nothing is owed. */
+async function untilForgotten(scene: Scene): Promise<void> {
+  const callers = join(scene.stage.home, 'callers')
+  await worked(scene, 'its token is forgotten', () => !existsSync(callers) || isEmpty(callers))
+}
+
 const keeperStories = {
+  told: {
+    about: 'a task of which a subscriber is told',
+    repository: 'clean',
+    steps: WORK + DONE,
+    tell: tellSubscriber,
+    end: succeeded(FINISHED),
+  },
+  'unannounced by a session': {
+    about: 'a task that a session of Claude Code hands in, killed meanwhile',
+    repository: 'clean',
+    environment: SESSION,
+    steps: WORK + DONE,
+    async tell(scene) {
+      await tellUnannounced(scene)
+      await untilForgotten(scene)
+      return []
+    },
+    end: () => 'nothing',
+  },
+  'told by a session': {
+    about: 'a task of which a session of Claude Code is to be told that has ended',
+    repository: 'clean',
+    environment: SESSION,
+    steps: WORK + DONE,
+    async tell(scene) {
+      const tasks = await tellOne(scene)
+      await untilForgotten(scene)
+      return tasks
+    },
+    end: succeeded(FINISHED),
+  },
   plain: {
     about: 'a task that does its work and succeeds',
     repository: 'clean',

@@ -20,6 +20,7 @@ import type { Worktrees } from '../../ports/worktrees.ts'
 import type { CleanUpPorts } from '../clean-up.ts'
 import { findApplicationTrouble } from './find-applications.ts'
 import { findBootTrouble } from './find-boot.ts'
+import { type DeadLetterFate, findDeliveryTrouble } from './find-deliveries.ts'
 import { findHomeTrouble, findLeftoverFiles } from './find-home.ts'
 import { findOrphanTrouble } from './find-processes.ts'
 import { findRepositoryTrouble, type RepositoryLook } from './find-repositories.ts'
@@ -69,6 +70,8 @@ export interface DoctorOrder {
   /** Takes over the worktrees of other tools at these paths; none: all of them. Null: none. */
   readonly adopt: readonly string[] | null
   readonly repositories: RepositoryLook
+  /** What becomes of dead letters; null: they are only named. */
+  readonly deadLetters: DeadLetterFate | null
 }
 
 /** A finding, and what came of its repair. */
@@ -82,8 +85,9 @@ export interface Examined extends Finding {
 
 export async function examine(
   ports: DoctorPorts,
-  { environment, directory, fix, adopt, repositories }: DoctorOrder,
+  order: DoctorOrder,
 ): Promise<readonly Examined[]> {
+  const { environment, directory } = order
   const examined: Examined[] = []
   const stage = async (
     check: string,
@@ -91,7 +95,7 @@ export async function examine(
   ) => {
     const attended: Examined[] = []
     for (const finding of await findOr(check, find)) {
-      const isAsked = isWanted(finding, fix, adopt)
+      const isAsked = isWanted(finding, order)
       attended.push(await attend(finding, isAsked, { ...ports, directory }))
     }
     examined.push(...attended)
@@ -106,7 +110,7 @@ export async function examine(
     const storeServes = await stage('store', () => findStoreTrouble(ports))
     await stage('worker', async () => findWorkerTrouble(await ports.presence(), upkeep, ports))
     if (storeServes) {
-      await lookInside(ports, repositories, stage)
+      await lookInside(ports, order, stage)
       if (examined.some(({ repaired }) => repaired?.ok === true)) await goOn(ports)
     }
   }
@@ -123,24 +127,33 @@ type Stage = (
 ) => Promise<boolean>
 
 /** What takes a store that can be read. */
-async function lookInside(ports: DoctorPorts, look: RepositoryLook, stage: Stage): Promise<void> {
+async function lookInside(
+  ports: DoctorPorts,
+  { repositories, deadLetters }: DoctorOrder,
+  stage: Stage,
+): Promise<void> {
   const open = { ...ports, store: await ports.store() }
   await stage('tasks', () => findTaskTrouble(open))
   await stage('processes', () => findOrphanTrouble(open))
   await stage('worktrees', () => findWorktreeTrouble(open))
-  await stage('repositories', () => findRepositoryTrouble(look, open))
+  await stage('repositories', () => findRepositoryTrouble(repositories, open))
   await stage('applications', () => findApplicationTrouble(ports.applications, ports.files))
+  await stage('deliveries', () => findDeliveryTrouble(open.store, deadLetters))
   await stage('leftovers', () => findLeftoverFiles(ports.upkeep, open.store))
 }
 
 /** What was mended may be work for a worker. */
 async function goOn({ store, presence }: DoctorPorts): Promise<void> {
   const open = ['queued', 'waiting', ...activeStates] as const
-  if ((await (await store()).countTasks(open)) > 0) await (await presence()).ring()
+  const opened = await store()
+  const isLeft = (await opened.countTasks(open)) > 0 || (await opened.listOwed()).length > 0
+  if (isLeft) await (await presence()).ring()
 }
 
 /** What is another tool's is taken over only if that itself was asked for. */
-function isWanted({ repair: plan }: Finding, fix: boolean, adopt: DoctorOrder['adopt']): boolean {
+function isWanted({ repair: plan }: Finding, { fix, adopt }: DoctorOrder): boolean {
+  // There is such a plan only where it was asked for.
+  if (plan?.kind === 'dead_letters') return true
   if (plan?.kind !== 'adopt') return fix
   return adopt !== null && (adopt.length === 0 || adopt.includes(plan.adoptable.path))
 }

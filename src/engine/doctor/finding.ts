@@ -12,6 +12,7 @@ import type { Leftover } from '../../ports/upkeep.ts'
 import type { WorktreePlan, WorktreeRecord } from '../../ports/worktrees.ts'
 import type { Adoptable } from '../adopt.ts'
 import type { Leftover as TaskLeftover } from '../reconcile.ts'
+import type { DeadLetterFate } from './find-deliveries.ts'
 
 export interface Finding {
   /** What was looked at: `store`, `worktrees`. */
@@ -48,6 +49,7 @@ export type Repair =
   | { readonly kind: 'end_processes'; readonly attempt: AttemptProcesses }
   | { readonly kind: 'end_gits'; readonly worktreePath: string }
   | { readonly kind: 'install_boot'; readonly method: BootMethod }
+  | { readonly kind: 'dead_letters'; readonly fate: DeadLetterFate }
 
 const clearings: Readonly<Record<TaskLeftover['kind'], string>> = {
   abandoned_submission: 'remove its directory and its ref',
@@ -96,6 +98,8 @@ export function describeRepair(repair: Repair): string {
       return 'end it'
     case 'install_boot':
       return 'write it anew'
+    case 'dead_letters':
+      return repair.fate === 'retry' ? 'try them all again' : 'drop them all'
   }
 }
 

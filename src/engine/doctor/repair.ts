@@ -43,6 +43,12 @@ async function carryOut(
       return (await ports.presence()).removeCard()
     case 'clear_damage':
       return await (await ports.store()).clearDamage()
+    case 'dead_letters': {
+      const store = await ports.store()
+      if (plan.fate === 'retry') await store.retryDeadLetters()
+      else await store.dropDeadLetters(ports.clock.now())
+      return
+    }
     case 'restore_task':
       return await restoreTask(plan.task, ports)
     case 'clear_away':

@@ -8,6 +8,7 @@ import { up as snapshots } from './006-snapshots.ts'
 import { up as spares } from './007-spares.ts'
 import { up as runningSnapshots } from './008-running-snapshots.ts'
 import { up as ports } from './009-ports.ts'
+import { up as deliveries } from './010-deliveries.ts'
 
 /** In order; the version of a store is how many of them it has seen. Never edit one that shipped. */
 export const migrations: readonly ((db: Kysely<unknown>) => Promise<void>)[] = [
@@ -20,4 +21,5 @@ export const migrations: readonly ((db: Kysely<unknown>) => Promise<void>)[] = [
   spares,
   runningSnapshots,
   ports,
+  deliveries,
 ]

@@ -10,13 +10,19 @@ export interface Flag {
   /** The values that it may have, where they are few; shells complete them. */
   readonly choices?: readonly string[]
   readonly short?: string
+  /** It may be given several times. */
+  readonly repeats?: true
 }
 
 export type Flags = Readonly<Record<string, Flag>>
 
-/** Values of flags: a string for one with a value, true for a switch; absent if not given. */
+/** Values of flags: a string for one with a value, a list if it repeats, true for a switch; absent if not given. */
 export type FlagValues<F extends Flags> = {
-  readonly [Name in keyof F]?: F[Name] extends { value: string } ? string : true
+  readonly [Name in keyof F]?: F[Name] extends { repeats: true }
+    ? readonly string[]
+    : F[Name] extends { value: string }
+      ? string
+      : true
 }
 
 /** The parts of the help: what people do, look at, take home, and keep in order. */

@@ -1,9 +1,9 @@
 /** Which task is meant. */
 import { AppError } from '../../domain/errors.ts'
 import type { TaskId } from '../../domain/ids.ts'
-import type { Caller, Task } from '../../domain/task.ts'
+import type { Task } from '../../domain/task.ts'
 import type { Store, UnreadableTask } from '../../ports/store.ts'
-import { detectCaller } from '../caller.ts'
+import { detectCaller, isSameCaller } from '../caller.ts'
 import type { CommandContext } from './command.ts'
 import { findCommonGitDir } from './common-git-dir.ts'
 
@@ -90,8 +90,4 @@ async function findNewest(store: Store, context: CommandContext): Promise<Task |
   if (mine !== undefined) return mine
   const repository = findCommonGitDir(context.directory)
   return repository === undefined ? undefined : (await store.listTasks({ repository, limit: 1 }))[0]
-}
-
-function isSameCaller(a: Caller, b: Caller): boolean {
-  return a.kind === b.kind && a.id !== null && a.id === b.id
 }

@@ -20,15 +20,16 @@ export function parseInput(command: Command, argv: readonly string[]): CommandIn
       hint: `holdfast ${command.name} --help; text that begins with a dash goes after --`,
     })
   }
-  const values: Record<string, string | true> = {}
+  const values: Record<string, string | true | readonly string[]> = {}
   for (const [name, given] of Object.entries(parsed.flags)) {
     if (given === undefined || given === false) continue
-    if (given === '') {
+    if (Array.isArray(given) && given.length === 0) continue
+    if (given === '' || (Array.isArray(given) && given.includes(''))) {
       throw new AppError('bad_usage', `--${dashed(name)} needs a value`, {
         hint: `holdfast ${command.name} --help`,
       })
     }
-    values[name] = given as string | true
+    values[name] = given as string | true | readonly string[]
   }
   return {
     flags: values as FlagValues<Flags>,
@@ -58,10 +59,12 @@ function splitShort(word: string, flags: Flags): string[] {
 }
 
 function schemaOf(flags: Flags) {
-  const schema: Record<string, { type: typeof String | typeof Boolean; alias?: string }> = {}
-  for (const [name, { value, short }] of Object.entries(flags)) {
+  type Type = typeof String | typeof Boolean | [typeof String]
+  const schema: Record<string, { type: Type; alias?: string }> = {}
+  for (const [name, { value, short, repeats }] of Object.entries(flags)) {
+    const type = repeats === true ? ([String] as [typeof String]) : String
     schema[name] = {
-      type: value === undefined ? Boolean : String,
+      type: value === undefined ? Boolean : type,
       ...(short === undefined ? {} : { alias: short }),
     }
   }

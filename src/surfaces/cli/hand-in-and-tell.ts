@@ -7,6 +7,8 @@ import { isUntaken } from '../../domain/untaken.ts'
 import { describeOptions } from '../../engine/answer.ts'
 import { type HandInPlan, handIn } from '../../engine/hand-in.ts'
 import { viewTask } from '../make-view.ts'
+import { keepToken } from '../subscriptions.ts'
+import { acknowledgeShown } from './acknowledge.ts'
 import { askHere } from './ask-here.ts'
 import type { CommandContext } from './command.ts'
 import { exitCodeOfState, exitCodes, signalExitCode } from './exit-codes.ts'
@@ -44,7 +46,12 @@ export async function handInAndTell(
   const { interrupted } = context
   let handedIn: { task: Task; isNew: boolean }
   try {
+    const tokens = await context.holdfast.callerTokens()
+    const keep = () => keepToken(plan.request.notify, context.environment, tokens)
+    await keep()
     handedIn = await handIn(plan, ports)
+    // Until it was handed in, nobody knew that anybody waits for the token.
+    await keep()
   } catch (error) {
     if (!interrupted.aborted) throw error
     output.tell(`interrupted before it was handed in: ${messageOf(error)}`)
@@ -108,6 +115,7 @@ export async function stay(task: Task, asked: Asked, context: CommandContext): P
   const { state } = ended
   if (asked.json === true) {
     output.writeJson(await lookAtTask(ended, context))
+    await acknowledgeShown([ended], context)
     return exitCodeOfState(state.name)
   }
   const result = 'result' in state ? state.result : null
@@ -125,6 +133,7 @@ export async function stay(task: Task, asked: Asked, context: CommandContext): P
     // Of a task without a result, the failure above has said why.
     if (result.commit !== null) tellLeftOut(result, output)
   }
+  await acknowledgeShown([ended], context)
   return exitCodeOfState(state.name)
 }
 

@@ -1,5 +1,6 @@
 /** What the commands give to the engine. */
 import { realpathSync } from 'node:fs'
+import type { Subscription } from '../../domain/delivery.ts'
 import { cleanUpEnvironment, trustedPath } from '../../domain/environment.ts'
 import type { BranchPorts } from '../../engine/branch.ts'
 import type { HandInPorts } from '../../engine/hand-in.ts'
@@ -9,6 +10,7 @@ import type { Asker, ResubmitPorts } from '../../engine/resubmit.ts'
 import type { PlanPorts } from '../../engine/submit.ts'
 import { systemClock } from '../../system-clock.ts'
 import { detectCaller } from '../caller.ts'
+import { defaultSubscriptions } from '../subscriptions.ts'
 import type { CommandContext } from './command.ts'
 import { parseTimeout } from './flags.ts'
 import { requireWritableStore } from './writable-store.ts'
@@ -119,17 +121,31 @@ export function callerEnvironment({ environment, holdfast }: CommandContext) {
   return environment.HOLDFAST_HOME ? { ...environment, HOLDFAST_HOME: holdfast.home } : environment
 }
 
+/** Who is told by default of what is handed in here. */
+export async function whoByDefault({
+  holdfast,
+  environment,
+  directory,
+}: CommandContext): Promise<readonly Subscription[]> {
+  const caller = detectCaller(environment, directory)
+  return defaultSubscriptions(caller, environment, await holdfast.callerTokens())
+}
+
 /** For the commands that hand a task in once more. */
 export const timeoutFlag = {
   timeout: { about: 'end it after so much working time (default: as before)', value: 'DURATION' },
 } as const
 
 /** Who asks, and what for. */
-export function askerOf({ timeout }: { timeout?: string }, context: CommandContext): Asker {
+export async function askerOf(
+  { timeout }: { timeout?: string },
+  context: CommandContext,
+): Promise<Asker> {
   return {
     caller: detectCaller(context.environment, context.directory),
     environment: callerEnvironment(context),
     timeoutMs: timeout === undefined ? null : parseTimeout(timeout),
     budget: null,
+    notify: await whoByDefault(context),
   }
 }

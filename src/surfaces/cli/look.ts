@@ -4,6 +4,7 @@ import { diskWarning, totalOf } from '../../domain/disk-budget.ts'
 import { AppError, messageOf } from '../../domain/errors.ts'
 import { activeStates, isActive, type Task } from '../../domain/task.ts'
 import { type JudgedState, judgeNow } from '../../engine/judge-now.ts'
+import type { Store } from '../../ports/store.ts'
 import { viewTask, viewWorker } from '../make-view.ts'
 import type { DiskView, TaskView, WorkerView } from '../view.ts'
 import type { CommandContext } from './command.ts'
@@ -16,9 +17,7 @@ export async function lookAtWorker(context: CommandContext): Promise<WorkerView>
   const store = await context.holdfast.store()
   const info = (await context.holdfast.presence()).look()
   const active = await store.countTasks(activeStates)
-  if (info === undefined && active + (await store.countTasks(['queued', 'waiting'])) > 0) {
-    await ringOrTell(context)
-  }
+  if (info === undefined && (active > 0 || (await isWorkLeft(store)))) await ringOrTell(context)
   const view = viewWorker(info, active)
   if (view.state === 'silent') {
     context.output.tell(`holdfast: the worker (pid ${view.pid}) shows no sign of life`)
@@ -27,6 +26,11 @@ export async function lookAtWorker(context: CommandContext): Promise<WorkerView>
     )
   }
   return view
+}
+
+async function isWorkLeft(store: Store): Promise<boolean> {
+  const waiting = await store.countTasks(['queued', 'waiting'])
+  return waiting > 0 || (await store.listOwed()).length > 0
 }
 
 /** The tasks as they stand now, given whether a worker keeps their rows true. */

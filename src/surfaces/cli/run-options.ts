@@ -6,14 +6,17 @@ import { type Budget, parseBudget } from '../../domain/budget.ts'
 import { type Configuration, configuredStallMs } from '../../domain/configuration.ts'
 import { AppError, messageOf } from '../../domain/errors.ts'
 import { findNameProblem, type TaskId } from '../../domain/ids.ts'
+import { TARGETS } from '../../domain/notify-target.ts'
 import { STALL_MS } from '../../domain/stall.ts'
 import type { Place } from '../../engine/choose-workplace.ts'
 import type { Submission } from '../../engine/submit.ts'
 import type { Agent } from '../../ports/agent.ts'
 import { changeScopes } from '../../ports/worktrees.ts'
+import { chooseSubscriptions } from '../subscriptions.ts'
 import type { CommandContext, FlagValues } from './command.ts'
 import { requireTask } from './find-task.ts'
 import { parseChoice, parseCount, parseDuration, parseTimeout } from './flags.ts'
+import { whoByDefault } from './hand-in-ports.ts'
 
 export const runOptions = {
   name: { about: 'what to call it (default: the first words of the prompt)', value: 'NAME' },
@@ -42,6 +45,11 @@ export const runOptions = {
     value: 'FILE',
   },
   ask: { about: 'let the agent ask before it edits or runs anything (ACP)' },
+  notify: {
+    about: `tell them what becomes of it; may be given several times: ${TARGETS}`,
+    value: 'TARGET',
+    repeats: true,
+  },
   idempotencyKey: { about: 'handed in twice under one key, it is one task', value: 'KEY' },
 } as const
 
@@ -55,6 +63,7 @@ type Options = Pick<
   | 'after'
   | 'timeoutMs'
   | 'idempotencyKey'
+  | 'notify'
   | 'asks'
   | 'outputSchema'
   | 'stallMs'
@@ -80,6 +89,10 @@ export async function readOptions(
     after: await findTasks(flags.after, context),
     timeoutMs: flags.timeout === undefined ? null : parseTimeout(flags.timeout),
     idempotencyKey: flags.idempotencyKey ?? null,
+    notify: chooseSubscriptions(flags.notify, configuration, {
+      directory: context.directory,
+      defaults: await whoByDefault(context),
+    }),
     asks: flags.ask === true,
     outputSchema:
       flags.outputSchema === undefined

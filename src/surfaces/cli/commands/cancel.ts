@@ -64,8 +64,9 @@ export const cancel = defineCommand({
     if (refusal !== undefined && going.length === 0 && refusals.length === 1) throw refusal
     for (const { message, hint } of refusals) output.tell(`holdfast: ${message}\n  ${hint}`)
 
-    // A task that was queued has ended with the asking: no worker is needed for it.
-    if ((await store.countTasks(['cancelling'])) > 0) await ringOrTell(context)
+    // A task that was queued has ended with the asking: a worker is needed only to tell of it.
+    const isLeft = (await store.countTasks(['cancelling'])) > 0
+    if (isLeft || (await store.listOwed()).length > 0) await ringOrTell(context)
     reach('cancel.rung')
     const { tasks, end: waitEnd } = await waitForTasks(going, { timeoutMs: LIMIT_MS }, context)
     const worker = await lookAtWorker(context)

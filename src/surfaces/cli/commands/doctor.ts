@@ -7,11 +7,14 @@ import type { DoctorView } from '../../view.ts'
 import { type CommandContext, defineCommand, jsonFlag, refuseWords } from '../command.ts'
 import { findCheckout, findCommonGitDir } from '../common-git-dir.ts'
 import { exitCodes } from '../exit-codes.ts'
+import { parseChoice } from '../flags.ts'
 import { cleanUpPorts, realDirectory } from '../hand-in-ports.ts'
 
 type FindingView = DoctorView['findings'][number]
 
-const usage = 'doctor [--fix] [--adopt [PATH…]]'
+const usage = 'doctor [--fix] [--adopt [PATH…]] [--dead-letters retry|drop]'
+
+const deadLetterFates = ['retry', 'drop'] as const
 
 export const doctor = defineCommand({
   name: 'doctor',
@@ -23,6 +26,11 @@ export const doctor = defineCommand({
     adopt: {
       about:
         'take over worktrees of Codex, Claude Code, claude-squad and Vibe Kanban: all, or those at PATH',
+    },
+    deadLetters: {
+      about: 'try what could not be told to somebody again, or drop it',
+      value: 'WHAT',
+      choices: deadLetterFates,
     },
     ...jsonFlag,
   },
@@ -42,6 +50,10 @@ export const doctor = defineCommand({
       fix: flags.fix === true,
       adopt,
       repositories: await repositoryLook(context),
+      deadLetters:
+        flags.deadLetters === undefined
+          ? null
+          : parseChoice(flags.deadLetters, 'dead-letters', deadLetterFates),
     }
     const examined = await examine(await portsOf(context), order)
     if (adopt !== null && adopt.length > 0) await refuseUnknown(adopt, examined, context)

@@ -1,6 +1,7 @@
 import { AppError } from '../../../domain/errors.ts'
 import { hasEnded, type Task } from '../../../domain/task.ts'
 import type { ResultView } from '../../view.ts'
+import { acknowledgeShown } from '../acknowledge.ts'
 import { type CommandContext, defineCommand, jsonFlag, optionalWord } from '../command.ts'
 import { eventPages } from '../event-pages.ts'
 import { exitCodes } from '../exit-codes.ts'
@@ -22,6 +23,7 @@ export const result = defineCommand({
     const task = await requireTaskOrNewest(optionalWord(words, usage), context)
     if (flags.json === true) {
       output.writeJson(await gatherEvidence(task, context))
+      if (hasEnded(task.state)) await acknowledgeShown([task], context)
       return hasEnded(task.state) ? exitCodes.done : exitCodes.notFinished
     }
     const { id } = task.request
@@ -40,6 +42,7 @@ export const result = defineCommand({
     else output.write(answer)
     if (output.stdoutIsTerminal && answer?.endsWith('\n') === false) output.tell('')
     offerApply(task, output)
+    await acknowledgeShown([task], context)
     return exitCodes.done
   },
 })

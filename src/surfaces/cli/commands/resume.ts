@@ -45,7 +45,7 @@ export const resume = defineCommand({
     const plan = await planResume(
       task,
       agent,
-      { ...askerOf(flags, context), budget },
+      { ...(await askerOf(flags, context)), budget },
       await resubmitPorts(context),
     )
     return await handInAndTell(plan, flags, context)

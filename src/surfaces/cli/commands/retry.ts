@@ -27,7 +27,7 @@ export const retry = defineCommand({
     const setUp = await readSetUpWish(root, await holdfast.configuration(root), context)
     const wish = { setUp, fresh: flags.fresh === true }
     const ports = await resubmitPorts(context)
-    const plan = await planRetry(task, agent, askerOf(flags, context), wish, ports)
+    const plan = await planRetry(task, agent, await askerOf(flags, context), wish, ports)
     return await handInAndTell(plan, flags, context)
   },
 })

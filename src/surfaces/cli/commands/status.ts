@@ -1,5 +1,6 @@
 import { activeStates, hasEnded, type Task } from '../../../domain/task.ts'
 import type { Store } from '../../../ports/store.ts'
+import { parseCallerFilter } from '../../caller.ts'
 import { viewUnreadable } from '../../make-view.ts'
 import type { UnreadableView } from '../../view.ts'
 import { type CommandContext, defineCommand, jsonFlag, optionalWord } from '../command.ts'
@@ -24,6 +25,11 @@ export const status = defineCommand({
     all: { about: 'every task' },
     active: { about: 'only what has not ended' },
     agent: { about: 'only tasks of this agent', value: 'AGENT' },
+    caller: {
+      about:
+        'only what they asked for: terminal, claude, mcp, task or program, or one of them by its id',
+      value: 'KIND[:ID]',
+    },
     ...jsonFlag,
   },
   examples: ['holdfast status', 'holdfast status fix-the-login', 'holdfast status --all --json'],
@@ -81,10 +87,12 @@ async function viewUnreadableTasks(
  */
 async function selectTasks(
   store: Store,
-  flags: { all?: true; active?: true; agent?: string },
+  flags: { all?: true; active?: true; agent?: string; caller?: string },
   context: CommandContext,
 ): Promise<readonly Task[]> {
-  const isWanted = ({ agent }: Task) => flags.agent === undefined || agent === flags.agent
+  const asked = flags.caller === undefined ? () => true : parseCallerFilter(flags.caller)
+  const isWanted = ({ agent, request }: Task) =>
+    (flags.agent === undefined || agent === flags.agent) && asked(request.caller)
   if (flags.all === true) return (await store.listTasks({})).filter(isWanted)
   const open = await store.listTasks({ states: [...activeStates, 'queued', 'waiting'] })
   const ended =
@@ -92,8 +100,10 @@ async function selectTasks(
       ? []
       : await store.listTasks({
           endedSince: context.now() - ENDED_FOR_MS,
-          // The store does not choose by agent: which twenty those are is known once all are read.
-          ...(flags.agent === undefined ? { limit: ENDED_COUNT } : {}),
+          // The store does not choose by agent or caller: which twenty those are is known once all are read.
+          ...(flags.agent === undefined && flags.caller === undefined
+            ? { limit: ENDED_COUNT }
+            : {}),
         })
   const here = findCommonGitDir(context.directory)
   const rank = ({ state, request }: Task) =>

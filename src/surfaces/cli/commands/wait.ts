@@ -1,5 +1,6 @@
 import { AppError } from '../../../domain/errors.ts'
 import type { Task } from '../../../domain/task.ts'
+import { acknowledgeShown } from '../acknowledge.ts'
 import { type CommandContext, defineCommand, jsonFlag } from '../command.ts'
 import { exitCodeOfState, signalExitCode, worstExitCode } from '../exit-codes.ts'
 import { requireTask, requireTaskOrNewest } from '../find-task.ts'
@@ -38,6 +39,7 @@ export const wait = defineCommand({
       const lines = views.map(view => renderTaskLine(view, context.now(), output))
       output.write(`${lines.join('\n')}\n`)
     }
+    await acknowledgeShown(tasks, context)
     const codes = tasks.map(({ state }) => exitCodeOfState(state.name))
     // Of those that have ended, the worst; that others go on is what was asked for.
     const ended = codes.filter(code => code !== exitCodeOfState('running'))

@@ -186,6 +186,8 @@ async function runWorker(
         clock: systemClock,
         ticker,
         findAgent: holdfast.agent,
+        channels: await holdfast.channels(),
+        tokens: await holdfast.callerTokens(),
         snapshotEveryMs,
         portRange: configuredPorts(configuration),
         agentHomes: configuredCodexHome(configuration),

@@ -1,0 +1,100 @@
+/** Who is told of a task: whom a flag or the user's configuration names, and who is by default. */
+import { isAbsolute, resolve } from 'node:path'
+import type { Configuration } from '../domain/configuration.ts'
+import { mergeSubscriptions, type Subscription } from '../domain/delivery.ts'
+import { AppError } from '../domain/errors.ts'
+import type { Subscriber } from '../domain/notice.ts'
+import { parseTarget, TARGETS, type Target } from '../domain/notify-target.ts'
+import type { Caller } from '../domain/task.ts'
+import type { CallerTokens } from '../ports/caller-tokens.ts'
+import { isTerminal } from './terminal.ts'
+
+type Variables = Readonly<Record<string, string | undefined>>
+
+/** Where Claude Code says how its session is written to (since 2.1.224). */
+const SOCKET_VARIABLE = 'CLAUDE_CODE_MESSAGING_SOCKET'
+const TOKEN_VARIABLE = 'CLAUDE_CODE_MESSAGING_TOKEN'
+
+/** The flags come over the configuration; who is told by default is so besides, unless one is `none`. */
+export function chooseSubscriptions(
+  flags: readonly string[] | undefined,
+  { user }: Configuration,
+  {
+    directory,
+    defaults,
+  }: { readonly directory: string; readonly defaults: readonly Subscription[] },
+): readonly Subscription[] {
+  const webhook = {
+    keyFile: user.webhookKeyFile ?? null,
+    mayBePrivate: user.webhookPrivate ?? false,
+  }
+  const targets =
+    flags === undefined
+      ? (user.notify ?? []).map(text => {
+          const absolute = (path: string) => (isAbsolute(path) ? path : null)
+          return requireTarget(parseTarget(text, absolute, webhook), text, 'configuration')
+        })
+      : flags.map(text =>
+          requireTarget(
+            parseTarget(text, path => resolve(directory, path), webhook),
+            text,
+            'flag',
+          ),
+        )
+  const named = targets.flatMap(to => (to === 'none' ? [] : [{ to, isNamed: true }]))
+  return mergeSubscriptions(targets.includes('none') ? named : [...named, ...defaults])
+}
+
+function requireTarget(
+  target: Target,
+  text: string,
+  from: 'flag' | 'configuration',
+): Subscriber | 'none' {
+  if (target === 'none') return target
+  if ('to' in target) return target.to
+  const hint = `for example: ${TARGETS}`
+  if (from === 'flag') {
+    throw new AppError('bad_usage', `--notify ${text}: ${target.problem}`, { hint })
+  }
+  const where = 'config.json in the state directory: notify'
+  throw new AppError('bad_configuration', `${where}: "${text}": ${target.problem}`, { hint })
+}
+
+/** A session of Claude Code that asks is woken; who asks at a terminal sees it on the desktop. */
+export function defaultSubscriptions(
+  caller: Caller,
+  environment: Variables,
+  tokens: CallerTokens,
+): readonly Subscription[] {
+  const socket = environment[SOCKET_VARIABLE]
+  if (caller.kind === 'claude' && socket !== undefined && isAbsolute(socket)) {
+    const tokenFile = environment[TOKEN_VARIABLE] ? tokens.pathOf(socket) : null
+    const to = { kind: 'claude', session: caller.id, socket, tokenFile } as const
+    return [{ to, isNamed: false }]
+  }
+  if (caller.kind === 'terminal' && isTerminal(2) && hasDesktop(environment)) {
+    return [{ to: { kind: 'desktop' }, isNamed: false }]
+  }
+  return []
+}
+
+/** Over SSH the desktop is where nobody sits. */
+function hasDesktop(environment: Variables): boolean {
+  const isSet = (name: string) => Boolean(environment[name])
+  if (isSet('SSH_CONNECTION') || isSet('SSH_TTY')) return false
+  return process.platform === 'darwin' || isSet('DISPLAY') || isSet('WAYLAND_DISPLAY')
+}
+
+/** What lets us write to the caller session; it stands nowhere but in its private file. */
+export async function keepToken(
+  notify: readonly Subscription[],
+  environment: Variables,
+  tokens: CallerTokens,
+): Promise<void> {
+  const token = environment[TOKEN_VARIABLE]
+  for (const { to } of notify) {
+    if (to.kind !== 'claude' || to.tokenFile === null || token === undefined) continue
+    // One that was handed on from another session is not ours to write.
+    if (to.socket === environment[SOCKET_VARIABLE]) await tokens.keep(to.tokenFile, token)
+  }
+}
