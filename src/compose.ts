@@ -159,12 +159,12 @@ export function compose(environment: Variables, entry: string): Composition {
     return makeBoot({ home, isDefaultHome, command, environment: { ...environment, PATH: path } })
   })
   const channels = once(async (): Promise<Channels> => {
-    const { makeFileChannel } = await import('./notify/file.ts')
-    const { makeCommandChannel } = await import('./notify/command.ts')
     const own = { ...workerEnvironment(environment), PATH: path }
     return {
-      file: makeFileChannel(),
-      command: makeCommandChannel(own),
+      file: loadedLate(async () => (await import('./notify/file.ts')).makeFileChannel()),
+      command: loadedLate(async () =>
+        (await import('./notify/command.ts')).makeCommandChannel(own),
+      ),
       webhook: missingChannel('webhook'),
       desktop: missingChannel('desktop'),
       openclaw: missingChannel('openclaw'),
@@ -266,6 +266,18 @@ export function compose(environment: Variables, entry: string): Composition {
       return await load()
     },
     close: closeStore,
+  }
+}
+
+/** A worker of which nobody is told loads none. */
+function loadedLate<Kind extends keyof Channels>(
+  load: () => Promise<Channel<Kind>>,
+): Channel<Kind> {
+  const channel = once(load)
+  return {
+    async send(...given) {
+      await (await channel()).send(...given)
+    },
   }
 }
 

@@ -51,8 +51,11 @@ export interface DeliverPorts {
 export interface Deliverer {
   /** Begins to send what is due; to be called often. */
   look(): void
-  /** Whether anything is owed, or may be. It becomes false for a dead channel too, in time. */
-  isBusy(): boolean
+  /**
+   * Whether a look that began at `since` (`Clock.elapsed`) or later has found that nothing is owed.
+   * It does in time, for a dead channel too.
+   */
+  isDone(since: number): boolean
   /** What is being sent may still be accepted for a moment. */
   leave(): Promise<void>
 }
@@ -65,8 +68,8 @@ export function makeDeliverer(ports: DeliverPorts): Deliverer {
   const sentAt = new Map<string, number>()
   let lookedAt = -Infinity
   let looking: Promise<void> | undefined
-  /** Undefined: it is not known (any more). */
-  let isOwed: boolean | undefined
+  /** When a look began that found nothing. */
+  let clearAt = -Infinity
 
   const isDue = ({ key, nextTryAt }: Owed) => {
     const before = sentAt.get(key)
@@ -81,32 +84,31 @@ export function makeDeliverer(ports: DeliverPorts): Deliverer {
       .catch(onTrouble)
       .finally(() => {
         sending.delete(owed.key)
-        isOwed = undefined
       })
     sending.set(owed.key, over)
   }
   const lookAround = async () => {
-    const owed = await store.listOwed()
-    isOwed = owed.length > 0
+    const [owed, began] = [await store.listOwed(), lookedAt]
+    clearAt = owed.length > 0 ? -Infinity : began
     for (const one of owed) {
       if (!leaving.signal.aborted && !sending.has(one.key) && isDue(one)) send(one)
     }
   }
   return {
     look() {
-      isOwed = isOwed === true ? true : undefined
       if (looking !== undefined || clock.elapsed() - lookedAt < LOOK_EVERY_MS) return
       lookedAt = clock.elapsed()
       looking = lookAround()
         .catch((error: unknown) => {
-          isOwed = false
+          // A bug of ours may not keep a worker up for ever.
+          clearAt = lookedAt
           onTrouble(error)
         })
         .finally(() => {
           looking = undefined
         })
     },
-    isBusy: () => isOwed !== false || looking !== undefined || sending.size > 0,
+    isDone: since => clearAt >= since && sending.size === 0,
     async leave() {
       leaving.abort()
       await looking
@@ -164,8 +166,8 @@ async function trySending(
 ): Promise<'sent' | 'left' | DeliveryError> {
   const limit = AbortSignal.timeout(sendLimitMs)
   const stop = AbortSignal.any([leave, limit])
-  const { send } = channels[subscriber.kind] as Channel
-  const over = send(subscriber, notices, stop).then(
+  const channel = channels[subscriber.kind] as Channel
+  const over = channel.send(subscriber, notices, stop).then(
     () => 'sent' as const,
     (error: unknown) => asDeliveryError(error),
   )

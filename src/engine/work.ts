@@ -145,7 +145,7 @@ export async function work(order: WorkOrder, ports: WorkPorts): Promise<void> {
       else order.log(`not delivered: ${messageOf(error)}`)
     },
   })
-  const isBusy = () => house.isBusy() || deliverer.isBusy()
+  const isDone = () => !house.isBusy() && deliverer.isDone(idleSince)
   let idleSince = clock.elapsed()
   let quietSince = clock.elapsed()
   let keptAt = clock.elapsed()
@@ -191,7 +191,7 @@ export async function work(order: WorkOrder, ports: WorkPorts): Promise<void> {
       house.begin()
     }
     if (attended.size > 0 || wakeAt !== undefined) idleSince = clock.elapsed()
-    if (clock.elapsed() - idleSince >= order.idleMs && !isBusy()) return
+    if (clock.elapsed() - idleSince >= order.idleMs && isDone()) return
     await ticker.next(untilNextWake(wakeAt, freeSlots() > 0, clock.now()))
   }
   await Promise.all([house.leave(), deliverer.leave()])

@@ -3,7 +3,7 @@ import type { Kysely } from 'kysely'
 import { type Delivery, tidingsOf } from '../domain/delivery.ts'
 import type { TaskId } from '../domain/ids.ts'
 import type { NoticeEvent } from '../domain/notice.ts'
-import type { Task, TaskState } from '../domain/task.ts'
+import type { Task, TaskRequest, TaskState, TaskStateName } from '../domain/task.ts'
 import { activeStates, endedStates } from '../domain/task.ts'
 import { deliveryFor } from '../domain/transitions.ts'
 import type { DeadLetter, Owed } from '../ports/outbox.ts'
@@ -26,17 +26,26 @@ const COLUMNS = ['id', 'task', 'event', 'created_at', 'attempts'] as const
 
 /** Within the transaction of a transition: to the inbox of whoever asked, and to each subscriber. */
 export async function oweDeliveries(db: Db, task: Task, to: TaskState, now: number): Promise<void> {
-  const { id, caller, notify } = task.request
+  const { id, notify } = task.request
   const owed = deliveryFor(task.state, to)
-  if (owed !== undefined) {
-    await insert(db, task, { id: `${id}.${owed}`, event: to.name, channel: INBOX, to: caller }, now)
-  }
+  if (owed !== undefined) await oweInbox(db, task.request, `${id}.${owed}`, to.name, now)
   const tidings = tidingsOf(task.state, to, task.attempts, now)
   if (tidings === undefined) return
   for (const [n, { to: subscriber }] of notify.entries()) {
     const own = { id: `${id}.${tidings.key}.${n}`, event: tidings.event }
-    await insert(db, task, { ...own, channel: subscriber.kind, to: subscriber }, now)
+    await insert(db, id, { ...own, channel: subscriber.kind, to: subscriber }, now)
   }
+}
+
+/** To the inbox of whoever asked; once, however often it is said. */
+export async function oweInbox(
+  db: Db,
+  { id: task, caller }: TaskRequest,
+  id: string,
+  event: TaskStateName,
+  now: number,
+): Promise<void> {
+  await insert(db, task, { id, event, channel: INBOX, to: caller }, now)
 }
 
 /** Once a task has ended, and all that hung on it: tells those who asked for it by name. */
@@ -46,7 +55,7 @@ export async function oweAllIdle(db: Db, task: Task, now: number): Promise<void>
   for (const [n, { to, isNamed }] of notify.entries()) {
     if (!isNamed) continue
     const own = { id: `${id}.all_idle.${n}`, event: 'all_idle' }
-    await insert(db, task, { ...own, channel: to.kind, to }, now)
+    await insert(db, id, { ...own, channel: to.kind, to }, now)
   }
 }
 
@@ -81,7 +90,7 @@ export async function withdrawQuestion(db: Db, task: Task, now: number): Promise
 
 async function insert(
   db: Db,
-  task: Task,
+  task: TaskId,
   one: { id: string; event: string; channel: string; to: object },
   now: number,
 ): Promise<void> {
@@ -89,7 +98,7 @@ async function insert(
     .insertInto('deliveries')
     .values({
       id: one.id,
-      task: task.request.id,
+      task,
       event: one.event,
       channel: one.channel,
       subscriber_json: JSON.stringify(one.to),

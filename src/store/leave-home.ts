@@ -29,6 +29,7 @@ export const OUR_NAMES: readonly string[] = [
   'snapshots',
   'set-up',
   'agent-homes',
+  'callers',
   'locks',
   'cache',
   'damaged',

@@ -12,6 +12,7 @@ import {
 } from '../domain/task.ts'
 import type { RestoredTask } from '../ports/store.ts'
 import type { WorktreeRecord } from '../ports/worktrees.ts'
+import { oweInbox } from './deliveries.ts'
 import { insertNote } from './events.ts'
 import type { Database, Db } from './schema.ts'
 import { insertTask, readTaskOr, selectTasks } from './tasks.ts'
@@ -106,6 +107,10 @@ export async function restoreTask(
       })
       .where('id', '=', id)
       .execute()
+    // Whether anybody has taken note of its end may be lost with the rest.
+    if (hasEnded(state)) {
+      await oweInbox(transaction, request, `${id}.${state.name}`, state.name, now)
+    }
     await transaction.deleteFrom('dependencies').where('task', '=', id).execute()
     if (state.name === 'waiting' && state.wait.reason === 'dependency') {
       for (const waits_for of state.wait.on) {

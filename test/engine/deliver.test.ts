@@ -95,12 +95,12 @@ test('the first goes at once, what follows within 30 s as one, and never the wor
   for (const id of others) await house.end(id)
   await house.settle(deliverer)
   expect(messages).toHaveLength(1)
-  expect(deliverer.isBusy()).toBe(true)
+  expect(deliverer.isDone(0)).toBe(false)
   house.pass(30_000)
   await house.settle(deliverer)
   // Nineteen ends, and that all is idle: once.
   expect(messages.map(({ length }) => length)).toEqual([1, 20])
-  expect(deliverer.isBusy()).toBe(false)
+  expect(deliverer.isDone(0)).toBe(true)
   const all = messages.flat()
   expect(all.filter(({ event }) => event === 'all_idle')).toHaveLength(1)
   expect(all.flatMap(({ task }) => task?.id ?? []).sort()).toEqual([...ids].sort())
@@ -130,12 +130,12 @@ test('one that fails is tried again, more and more seldom, and is given up in th
   await end(first)
   await settle(deliverer)
   expect(tried).toHaveLength(1)
-  expect(deliverer.isBusy()).toBe(true)
+  expect(deliverer.isDone(0)).toBe(false)
   works = true
   pass(3_000)
   await settle(deliverer)
   expect(tried).toEqual([[`${first}.failed.0`], [`${first}.failed.0`]])
-  expect(deliverer.isBusy()).toBe(false)
+  expect(deliverer.isDone(0)).toBe(true)
 
   works = false
   const second = await submit({ to: file('/b'), isNamed: false })
@@ -147,7 +147,7 @@ test('one that fails is tried again, more and more seldom, and is given up in th
   }
   expect(tried).toHaveLength(2 + 10)
   await settle(deliverer)
-  expect(deliverer.isBusy()).toBe(false)
+  expect(deliverer.isDone(0)).toBe(true)
   expect(await store.listDeadLetters()).toMatchObject([
     { task: second, problem: 'it is down', subscriber: file('/b') },
   ])
