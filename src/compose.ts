@@ -20,7 +20,7 @@ import type { Confinement } from './ports/confinement.ts'
 import type { Disk } from './ports/disk.ts'
 import type { GitHub } from './ports/github.ts'
 import type { Locks } from './ports/lock.ts'
-import { type Channel, type Channels, DeliveryError } from './ports/notifier.ts'
+import type { Channel, Channels } from './ports/notifier.ts'
 import type { ProcessHost } from './ports/process-host.ts'
 import type { ProcessTable } from './ports/process-table.ts'
 import type { RawOutput } from './ports/raw-output.ts'
@@ -57,6 +57,8 @@ export interface Composition {
   boot(): Promise<Boot>
   /** What tells subscribers. */
   channels(): Promise<Channels>
+  /** Whether whoever runs this sits before one. */
+  hasDesktop(): Promise<boolean>
   callerTokens(): Promise<CallerTokens>
   /** Around this very process; null: there is none that is known of. */
   sandbox(): Promise<Sandbox | null>
@@ -165,10 +167,16 @@ export function compose(environment: Variables, entry: string): Composition {
       command: loadedLate(async () =>
         (await import('./notify/command.ts')).makeCommandChannel(own),
       ),
-      webhook: missingChannel('webhook'),
-      desktop: missingChannel('desktop'),
-      openclaw: missingChannel('openclaw'),
-      claude: missingChannel('claude'),
+      webhook: loadedLate(async () =>
+        (await import('./notify/webhook.ts')).makeWebhookChannel(systemClock),
+      ),
+      desktop: loadedLate(async () =>
+        (await import('./notify/desktop.ts')).makeDesktopChannel(own),
+      ),
+      openclaw: loadedLate(async () =>
+        (await import('./notify/openclaw.ts')).makeOpenclawChannel(own),
+      ),
+      claude: loadedLate(async () => (await import('./notify/claude.ts')).makeClaudeChannel()),
     }
   })
   const worktrees = once(async () => {
@@ -216,6 +224,10 @@ export function compose(environment: Variables, entry: string): Composition {
     presence,
     boot,
     channels,
+    async hasDesktop() {
+      const { hasDesktop } = await import('./notify/desktop.ts')
+      return hasDesktop(environment, process.platform)
+    },
     async callerTokens() {
       return (await import('./store/caller-tokens.ts')).makeCallerTokens(home)
     },
@@ -277,14 +289,6 @@ function loadedLate<Kind extends keyof Channels>(
   return {
     async send(...given) {
       await (await channel()).send(...given)
-    },
-  }
-}
-
-function missingChannel<Kind extends keyof Channels>(kind: Kind): Channel<Kind> {
-  return {
-    async send() {
-      throw new DeliveryError(`nobody can be told by ${kind} yet`, true)
     },
   }
 }

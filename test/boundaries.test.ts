@@ -24,7 +24,6 @@ const layers: Record<string, Layer> = {
   process: { mayImport: ['domain', 'ports'], because: 'adapters know nothing of each other' },
   worktree: { mayImport: ['domain', 'ports'], because: 'adapters know nothing of each other' },
   agents: { mayImport: ['domain', 'ports'], because: 'an agent is one folder and one line' },
-  notify: { mayImport: ['domain', 'ports'], because: 'adapters know nothing of each other' },
   configuration: {
     mayImport: ['domain', 'ports'],
     because: 'adapters know nothing of each other',
@@ -51,7 +50,6 @@ const layers: Record<string, Layer> = {
       'process',
       'worktree',
       'agents',
-      'notify',
       'configuration',
       'notify',
       'system-clock.ts',

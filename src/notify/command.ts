@@ -1,6 +1,7 @@
 /** A program of the user's: argv, never a shell; what is told comes as JSON on its stdin. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { messageOf } from '../domain/errors.ts'
+import { redactShapes } from '../domain/redact.ts'
 import { type Channel, DeliveryError } from '../ports/notifier.ts'
 
 /** One that has more to do starts it, and ends. */
@@ -68,5 +69,5 @@ const fail = (program: string, why: string) => new DeliveryError(`${program} ${w
 
 function said(words: string): string {
   const [first = ''] = words.trim().split('\n')
-  return first === '' ? '' : `: ${first.slice(0, WORDS_KEPT)}`
+  return first === '' ? '' : `: ${redactShapes(first).slice(0, WORDS_KEPT)}`
 }

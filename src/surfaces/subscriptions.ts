@@ -61,40 +61,38 @@ function requireTarget(
 }
 
 /** A session of Claude Code that asks is woken; who asks at a terminal sees it on the desktop. */
-export function defaultSubscriptions(
+export async function defaultSubscriptions(
   caller: Caller,
   environment: Variables,
-  tokens: CallerTokens,
-): readonly Subscription[] {
+  holdfast: {
+    callerTokens(): Promise<CallerTokens>
+    hasDesktop(): Promise<boolean>
+  },
+): Promise<readonly Subscription[]> {
   const socket = environment[SOCKET_VARIABLE]
   if (caller.kind === 'claude' && socket !== undefined && isAbsolute(socket)) {
+    const tokens = await holdfast.callerTokens()
     const tokenFile = environment[TOKEN_VARIABLE] ? tokens.pathOf(socket) : null
     const to = { kind: 'claude', session: caller.id, socket, tokenFile } as const
     return [{ to, isNamed: false }]
   }
-  if (caller.kind === 'terminal' && isTerminal(2) && hasDesktop(environment)) {
+  if (caller.kind === 'terminal' && isTerminal(2) && (await holdfast.hasDesktop())) {
     return [{ to: { kind: 'desktop' }, isNamed: false }]
   }
   return []
-}
-
-/** Over SSH the desktop is where nobody sits. */
-function hasDesktop(environment: Variables): boolean {
-  const isSet = (name: string) => Boolean(environment[name])
-  if (isSet('SSH_CONNECTION') || isSet('SSH_TTY')) return false
-  return process.platform === 'darwin' || isSet('DISPLAY') || isSet('WAYLAND_DISPLAY')
 }
 
 /** What lets us write to the caller session; it stands nowhere but in its private file. */
 export async function keepToken(
   notify: readonly Subscription[],
   environment: Variables,
-  tokens: CallerTokens,
+  holdfast: { callerTokens(): Promise<CallerTokens> },
 ): Promise<void> {
   const token = environment[TOKEN_VARIABLE]
   for (const { to } of notify) {
     if (to.kind !== 'claude' || to.tokenFile === null || token === undefined) continue
     // One that was handed on from another session is not ours to write.
-    if (to.socket === environment[SOCKET_VARIABLE]) await tokens.keep(to.tokenFile, token)
+    if (to.socket !== environment[SOCKET_VARIABLE]) continue
+    await (await holdfast.callerTokens()).keep(to.tokenFile, token)
   }
 }

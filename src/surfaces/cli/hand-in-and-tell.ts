@@ -46,8 +46,8 @@ export async function handInAndTell(
   const { interrupted } = context
   let handedIn: { task: Task; isNew: boolean }
   try {
-    const tokens = await context.holdfast.callerTokens()
-    const keep = () => keepToken(plan.request.notify, context.environment, tokens)
+    const { environment, holdfast } = context
+    const keep = () => keepToken(plan.request.notify, environment, holdfast)
     await keep()
     handedIn = await handIn(plan, ports)
     // Until it was handed in, nobody knew that anybody waits for the token.

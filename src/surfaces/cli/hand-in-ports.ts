@@ -128,7 +128,7 @@ export async function whoByDefault({
   directory,
 }: CommandContext): Promise<readonly Subscription[]> {
   const caller = detectCaller(environment, directory)
-  return defaultSubscriptions(caller, environment, await holdfast.callerTokens())
+  return await defaultSubscriptions(caller, environment, holdfast)
 }
 
 /** For the commands that hand a task in once more. */
