@@ -34,6 +34,8 @@ export class Place {
   readonly repo = join(this.scratch, 'mein Prójekt')
   /** Where the programs write down what they have done. */
   readonly did = join(this.scratch, 'soak', 'did')
+  /** Somebody who is told of every end. */
+  readonly told = join(this.scratch, 'told.jsonl')
   /** Commands of ours that are under way. */
   readonly commands = new Set<ChildProcess>()
   readonly #entry = join(this.scratch, 'program', 'bin', 'holdfast.cjs')
@@ -67,6 +69,9 @@ export class Place {
       GIT_COMMITTER_NAME: 'T',
       GIT_COMMITTER_EMAIL: 't@localhost',
     }
+    mkdirSync(this.home, { mode: 0o700 })
+    const settings = { notify: [`file:${this.told}`] }
+    writeFileSync(join(this.home, 'config.json'), JSON.stringify(settings))
     this.#makeRepository()
     this.#before = this.fingerprint()
   }

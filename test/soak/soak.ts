@@ -1,7 +1,7 @@
 /** One soak: hands in and disturbs, goes on more calmly, waits for every end, and counts. */
 import { existsSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { readTasks } from '../faults/rows.ts'
+import { readRows, readTasks } from '../faults/rows.ts'
 import { Dice } from './dice.ts'
 import { interfere, kill } from './disturb.ts'
 import { handIn } from './hand-in.ts'
@@ -37,6 +37,9 @@ const LOOK_MS = 500
 const GROWTH_BYTES = 40_000_000
 /** Of one that was just started, before the first task; some are opened when they are first needed. */
 const MORE_DESCRIPTORS = 6
+
+/** Beyond its minutes, if it must be. */
+const TOLD_WITHIN_MS = 60_000
 
 const ENDED = ['succeeded', 'failed', 'cancelled']
 
@@ -84,6 +87,7 @@ async function run({ tasks, minutes, seed, keep }: Wish, place: Place): Promise<
     await settle(place, () => until(1), tally, true)
     looks.push(...[lookAtWorker(place)].filter(look => look !== undefined))
     await looking
+    await untilAllIsSent(place, TOLD_WITHIN_MS)
     complaints.push(
       ...(await beforeItLeaves(place, [...own, ...others.flat()], fresh, looks, tally)),
     )
@@ -134,6 +138,16 @@ async function settle(
     if (place.workerPid() === undefined) await place.run(['worker', 'start'], '/')
     await sleep(LOOK_MS)
   }
+}
+
+/** The last ends are told half a minute after those before them, in one message. */
+async function untilAllIsSent(place: Place, limitMs: number): Promise<void> {
+  const deadline = performance.now() + limitMs
+  const isOwed = () =>
+    readRows(place.home)?.deliveries.some(
+      ({ channel, state }) => channel !== 'inbox' && state === 'owed',
+    )
+  while (isOwed() && performance.now() < deadline) await sleep(LOOK_MS)
 }
 
 /** What holds while the worker is still up. */

@@ -30,6 +30,19 @@ export function complaintsAbout(place: Place, handedIn: readonly string[], tally
   return [...found, ...inStore(place), ...onDisk(place, rows), ...inRepository(place, rows)]
 }
 
+/** Somebody is told of every end: at least once, for whoever is killed in between sends it again. */
+function toldWrong(place: Place, owed: Rows['deliveries'], tally: Tally): string[] {
+  const sent = owed.filter(({ channel }) => channel === 'file')
+  const heard = (readIfThere(place.told) ?? '').split('\n')
+  const times = sent.map(({ id }) => heard.filter(line => line.includes(`"${id}"`)).length)
+  tally.count('notices: undelivered', times.filter(count => count === 0).length)
+  tally.count('notices: delivered once', times.filter(count => count === 1).length)
+  tally.count('notices: delivered twice or more', times.filter(count => count > 1).length)
+  if (sent.length !== 1) return [`its end is owed to ${sent.length} files`]
+  if (sent[0]?.state !== 'sent') return [`the notice of its end is ${sent[0]?.state}`]
+  return times[0] === 0 ? ['nobody was told of its end'] : []
+}
+
 function endedWrong(
   place: Place,
   { id, state, state_json }: Rows['tasks'][number],
@@ -51,13 +64,15 @@ function endedWrong(
     ({ kind, text }) => kind === 'task_changed' && ENDED.includes((text ?? '').split(' ')[0] ?? ''),
   )
   if (ends.length !== 1) found.push(`it ended ${ends.length} times`)
-  const told = deliveries.filter(({ task, event }) => task === id && ENDED.includes(event))
+  const owed = deliveries.filter(({ task, event }) => task === id && ENDED.includes(event))
+  const told = owed.filter(({ channel }) => channel === 'inbox')
   if (told.length === 0) tally.count('deliveries: missing')
   if (told.length > 1) tally.count('deliveries: owed twice')
   if (told.length !== 1 || told[0]?.event !== state) {
     found.push(`of its end ${told.map(({ event }) => event).join(', ') || 'nothing'} is owed`)
   }
   tally.count('deliveries: owed once', told.length === 1 ? 1 : 0)
+  found.push(...toldWrong(place, owed, tally))
   const tries = attempts.filter(({ task }) => task === id)
   tally.count('tries', tries.length)
   if (tries.some(({ ended_at }) => ended_at === null)) found.push('a try has no end')
