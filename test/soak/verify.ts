@@ -11,6 +11,19 @@ const ENDED = ['succeeded', 'failed', 'cancelled']
 /** Without its worktree, its own record, or anything that git could say, nothing can be collected. */
 const UNCOLLECTED = ['worktree_lost', 'repository_lost', 'worktree_failed', 'collect_failed']
 
+/** What the tally calls commands that were killed before they had handed in. */
+const KILLED_COMMANDS = 'kill: a command that hands in'
+
+/**
+ * Directories that a command had begun when it was killed. It might have been asleep, so they are
+ * cleared away only after 15 minutes.
+ */
+function begunOnly({ home }: Place, known: ReadonlySet<string>): string[] {
+  return readdirSync(join(home, 'tasks')).filter(
+    name => !known.has(name) && !existsSync(join(home, 'tasks', name, 'runs')),
+  )
+}
+
 /** `handedIn`: whose ids were told, which are all that there may be. */
 export function complaintsAbout(place: Place, handedIn: readonly string[], tally: Tally): string[] {
   const rows = readRows(place.home)
@@ -27,7 +40,18 @@ export function complaintsAbout(place: Place, handedIn: readonly string[], tally
     found.push(...endedWrong(place, row, rows, tally).map(text => `${row.id}: ${text}`))
   }
   for (const { worktree, task } of rows.leases) found.push(`${worktree} is leased to ${task}`)
-  return [...found, ...inStore(place), ...onDisk(place, rows), ...inRepository(place, rows)]
+  const begun = begunOnly(place, known)
+  tally.count('left by a killed command, for 15 minutes', begun.length)
+  if (begun.length > tally.of(KILLED_COMMANDS)) {
+    found.push(`${begun.join(', ')} is of no task, and of no command that was killed`)
+  }
+  const ids = new Set([...known, ...begun])
+  return [
+    ...found,
+    ...inStore(place),
+    ...onDisk(place, rows, ids),
+    ...inRepository(place, rows, ids),
+  ]
 }
 
 /** Somebody is told of every end: at least once, for whoever is killed in between sends it again. */
@@ -103,25 +127,24 @@ function inStore({ home }: Place): string[] {
   }
 }
 
-function onDisk({ home }: Place, { worktrees, tasks }: Rows): string[] {
+function onDisk({ home }: Place, { worktrees, tasks }: Rows, ids: ReadonlySet<string>): string[] {
   const found: string[] = []
   const paths = worktrees.map(({ path }) => path)
   for (const name of readdirSync(join(home, 'worktrees'))) {
     if (!paths.includes(join(home, 'worktrees', name))) found.push(`worktrees/${name} is of no row`)
   }
-  const ids = new Set(tasks.map(({ id }) => id))
+  const ended = new Set(tasks.map(({ id }) => id))
   for (const name of readdirSync(join(home, 'tasks'))) {
     if (!ids.has(name)) found.push(`tasks/${name} is of no task`)
-    if (existsSync(join(home, 'tasks', name, 'environment.json'))) {
+    if (ended.has(name) && existsSync(join(home, 'tasks', name, 'environment.json'))) {
       found.push(`tasks/${name} still has its environment`)
     }
   }
   return found
 }
 
-function inRepository(place: Place, { worktrees, tasks }: Rows): string[] {
+function inRepository(place: Place, { worktrees }: Rows, ids: ReadonlySet<string>): string[] {
   const found: string[] = place.isAsBefore ? [] : ['the checkout of the caller has changed']
-  const ids = new Set(tasks.map(({ id }) => id))
   const known = new Set(worktrees.map(({ id }) => id))
   for (const ref of place.git('for-each-ref', '--format=%(refname)', 'refs/holdfast').split('\n')) {
     const owner = ref.split('/')[2] ?? ''
