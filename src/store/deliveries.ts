@@ -138,6 +138,8 @@ export async function listOwedTo(
     .where('state', '=', 'owed')
     .where('subscriber_json', '=', key)
     .orderBy('created_at')
+    // That all is idle comes of the end that was written with it.
+    .orderBy(({ eb }) => eb('event', '=', 'all_idle'))
     .orderBy('id')
     .limit(limit)
     .execute()
