@@ -37,8 +37,7 @@ export interface Delivery {
 }
 
 /** `owed`: to be sent, or (in the inbox) seen. `dead`: it was given up. */
-export const deliveryStates = ['owed', 'sent', 'acknowledged', 'dead'] as const
-export type DeliveryState = (typeof deliveryStates)[number]
+export type DeliveryState = 'owed' | 'sent' | 'acknowledged' | 'dead'
 
 /** What comes to the same subscriber so soon after a message waits, and comes as one. */
 export const GATHER_MS = 30_000

@@ -10,7 +10,7 @@ import { plainText } from './plain-text.ts'
 
 export type Redact = (text: string) => string
 
-export const REDACTED = '[redacted]'
+const REDACTED = '[redacted]'
 
 /** `DB_PASSWORD`, `PGPASSWORD`, `OPENAI_API_KEY`; not `TOKENIZERS_PARALLELISM`, not `MONKEY`. */
 const SECRET_NAME =

@@ -1,9 +1,10 @@
 /**
  * Sends what is owed, beside the work: no attempt waits for it. To each subscriber goes one message
  * at a time: the first at once, and what follows soon after as one. What its channel accepted was
- * sent; what it did not is tried again, and in the end given up as a dead letter. Holds nothing that
- * is not in the store: killed between sending and writing that down, the next worker sends the same
- * again, under the same id.
+ * sent; what it did not is tried again, and in the end given up as a dead letter. What is owed stands
+ * in the store alone: killed between sending and writing that down, the next worker sends the same
+ * again, under the same id. When something was last sent it forgets: the next worker's first goes at
+ * once.
  */
 import { reach } from '../domain/crash-points.ts'
 import {

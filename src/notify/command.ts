@@ -1,8 +1,8 @@
 /** A program of the user's: argv, never a shell; what is told comes as JSON on its stdin. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { messageOf } from '../domain/errors.ts'
-import { redactShapes } from '../domain/redact.ts'
 import { type Channel, DeliveryError } from '../ports/notifier.ts'
+import { type Environment, said } from './run-program.ts'
 
 /** One that has more to do starts it, and ends. */
 const LIMIT_MS = 30_000
@@ -11,7 +11,7 @@ const WORDS_KEPT = 200
 
 /** `environment`: what any program needs, with a PATH on which no agent put anything. */
 export function makeCommandChannel(
-  environment: Readonly<Record<string, string | undefined>>,
+  environment: Environment,
   limitMs = LIMIT_MS,
 ): Channel<'command'> {
   return {
@@ -66,8 +66,3 @@ function killGroup({ pid, exitCode, signalCode }: ChildProcess): void {
 }
 
 const fail = (program: string, why: string) => new DeliveryError(`${program} ${why}`, false)
-
-function said(words: string): string {
-  const [first = ''] = words.trim().split('\n')
-  return first === '' ? '' : `: ${redactShapes(first).slice(0, WORDS_KEPT)}`
-}

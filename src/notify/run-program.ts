@@ -51,7 +51,11 @@ function describe(
   if (error.name === 'AbortError') return fail('was stopped', false)
   if (error.killed === true)
     return fail(`was ended: it took longer than ${LIMIT_MS / 1_000} s`, false)
-  const [words = ''] = stderr.trim().split('\n')
-  const said = words === '' ? '' : `: ${redactShapes(words).slice(0, WORDS_KEPT)}`
-  return fail(`failed (exit ${String(error.code)})${said}`, false)
+  return fail(`failed (exit ${String(error.code)})${said(stderr)}`, false)
+}
+
+/** The first line of what a program says when it fails, for the end of a message. */
+export function said(stderr: string): string {
+  const [first = ''] = stderr.trim().split('\n')
+  return first === '' ? '' : `: ${redactShapes(first).slice(0, WORDS_KEPT)}`
 }

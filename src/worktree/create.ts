@@ -138,7 +138,7 @@ export function recordOf({
 }
 
 /** Read once, and only where they are needed: a spawn. */
-export function settingsOf(git: Git, commonDir: string): () => Promise<Settings> {
+function settingsOf(git: Git, commonDir: string): () => Promise<Settings> {
   let reading: Promise<Settings> | undefined
   return () => {
     reading ??= readSettings(git, { gitDir: commonDir })
@@ -147,8 +147,8 @@ export function settingsOf(git: Git, commonDir: string): () => Promise<Settings>
 }
 
 /**
- * With cores to spare, two writers are a quarter faster than one at 50,000 files, and more do not
- * pay. On two busy cores they are 30 % slower. The user's own setting counts before ours.
+ * With cores to spare, two writers are a quarter faster than one at 50,000 files, and more add
+ * little. On two busy cores they are 30 % slower. The user's own setting counts before ours.
  */
 async function checkoutConfig(settings: () => Promise<Settings>): Promise<Record<string, string>> {
   if (availableParallelism() - countRunning() < WRITERS) return {}
