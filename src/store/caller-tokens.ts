@@ -25,13 +25,21 @@ export function makeCallerTokens(home: string): CallerTokens {
         if ((error as NodeJS.ErrnoException).code === 'EEXIST') return
         throw error
       }
-      await file.writeFile(token)
-      await file.close()
+      try {
+        await file.writeFile(token)
+      } finally {
+        await file.close()
+      }
       reach('caller-token.kept')
     },
     async list() {
-      const names = await readdir(directory).catch(() => []) // Nobody has left one yet.
-      return names.map(name => join(directory, name))
+      try {
+        return (await readdir(directory)).map(name => join(directory, name))
+      } catch (error) {
+        // Nobody has left one yet.
+        if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
+        throw error
+      }
     },
     async forget(path) {
       await rm(path, { force: true })

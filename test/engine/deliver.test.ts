@@ -1,5 +1,6 @@
 /** The outbox and the real store, with channels that misbehave and a clock of the test's own. */
 import { randomBytes } from 'node:crypto'
+import { setImmediate } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import type { Subscription } from '../../src/domain/delivery.ts'
 import { asFence, makeTaskId, type TaskId } from '../../src/domain/ids.ts'
@@ -37,23 +38,34 @@ async function makeHouse(send: Channel['send'], sendLimitMs?: number) {
     list: async () => ['/t'],
     forget: async (path: string) => void forgotten.push(path),
   }
+  let asked = 0
+  const watched = new Proxy(store, {
+    get(target, name) {
+      const value = Reflect.get(target, name)
+      if (typeof value !== 'function') return value
+      return (...given: unknown[]) => {
+        asked++
+        const answer: unknown = value.apply(target, given)
+        return Promise.resolve(answer).finally(() => asked--)
+      }
+    },
+  })
   const troubles: unknown[] = []
   const make = () =>
     makeDeliverer({
-      ...{ store, channels, tokens, clock },
+      ...{ store: watched, channels, tokens, clock },
       ...(sendLimitMs === undefined ? {} : { sendLimitMs }),
       log: () => undefined,
       onTrouble: error => void troubles.push(error),
     })
-  /** Looks until there is nothing to do at this time. */
+  /** Looks until a look, and all that it asks of the store, ends without a message. */
   const settle = async (deliverer: Deliverer) => {
-    for (let quiet = 0; quiet < 3; ) {
+    for (let before = -1; before !== calls; ) {
+      before = calls
       ahead += 200
       deliverer.look()
-      await new Promise(resolve => setImmediate(resolve))
-      const before = calls
-      await new Promise(resolve => setTimeout(resolve, 5))
-      quiet = calls === before ? quiet + 1 : 0
+      do await setImmediate()
+      while (asked > 0)
     }
   }
   let calls = 0
