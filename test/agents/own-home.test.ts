@@ -92,7 +92,11 @@ test('codex-acp has the same home, and finds its session there again', async () 
   await eventually('the session is known', async () => (await house.task(id)).session)
   killAllIn(house.worktree(id))
   expect(await house.wait(id)).toMatchObject({ state: 'succeeded', attempt: 2 })
-  expect(heard(model).at(-1)).toContain('I begin.')
+  // It asks for a title as well, of nothing but what it was told last.
+  const resumed = heard(model).filter(text => text.includes('You were interrupted'))
+  expect(resumed.some(text => text.includes('REMEMBER-THIS') && text.includes('I begin.'))).toBe(
+    true,
+  )
   const own = join(house.home, 'agent-homes', id, 'codex')
   expect(readFileSync(join(house.worktree(id), 'home.txt'), 'utf8')).toBe(`${own}\n`)
   expect(readdirSync(users)).toEqual(['config.toml'])

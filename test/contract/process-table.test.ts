@@ -160,7 +160,9 @@ describe.each(systems)('the process table of $name', ({ make, seesAllMarks, tick
       })
       expect(shown).toEqual([marked.pid, 'task.1.a-b_c'])
       expect(seen.find(({ pid }) => pid === marked.pid)).toMatchObject({
-        ...processes.find(marked.pid),
+        ...identityOf(marked.pid),
+        parent: process.pid,
+        group: processes.find(process.pid)?.group,
         mark: 'task.1.a-b_c',
         directory: cwd,
       })

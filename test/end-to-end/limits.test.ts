@@ -7,11 +7,12 @@ import { eventually } from '../eventually.ts'
 import { houseWithCodex } from './fake-codex.ts'
 import type { House } from './house.ts'
 
-/** Says how often it was asked, and is used up until the file `reset` is there. */
+/** Notes when it asks and when it is refused: it is used up from the file `limit` to `reset`. */
 const USED_UP = `
 begin
-echo "$$ $resumed" >>"$HOME/asked"
-if [ ! -e "$HOME/reset" ]; then fail "You've hit your usage limit. Try again in $(cat "$HOME/patience") seconds."; fi
+echo "asks" >>"$HOME/asked"
+until [ -e "$HOME/limit" ]; do sleep 0.05; done
+if [ ! -e "$HOME/reset" ]; then echo "is refused" >>"$HOME/asked"; fail "You've hit your usage limit. Try again in $(cat "$HOME/patience") seconds."; fi
 words 'working'
 until [ -e "$HOME/go" ]; do sleep 0.05; done
 finish "done, resumed: $resumed"
@@ -23,9 +24,21 @@ function usedUp(seconds: number, environment: Record<string, string> = {}): Hous
   return house
 }
 
-const asked = (house: House) => {
+/** What became of all that have asked so far, in order. */
+function asked(house: House): string[] {
   const file = join(house.scratch, 'asked')
-  return existsSync(file) ? readFileSync(file, 'utf8').trim().split('\n').length : 0
+  return existsSync(file) ? readFileSync(file, 'utf8').trim().split('\n') : []
+}
+
+/** None meets the limit before both are under way: the second one would not be begun. */
+async function submitTwo(house: House): Promise<[string, string]> {
+  const ids: [string, string] = [
+    await house.submit(['codex', 'one']),
+    await house.submit(['codex', 'two']),
+  ]
+  await eventually('both have asked', () => asked(house).length === 2)
+  house.write('limit', '', house.scratch)
+  return ids
 }
 
 const parked = (house: House, id: string) =>
@@ -35,11 +48,11 @@ const parked = (house: House, id: string) =>
   })
 
 test('two tasks park until the reset, leave their slots to others, and resume by themselves', async () => {
-  const house = usedUp(3)
-  const [a, b] = [await house.submit(['codex', 'one']), await house.submit(['codex', 'two'])]
+  const house = usedUp(6)
+  const [a, b] = await submitTwo(house)
   const waiting: TaskView[] = [await parked(house, a), await parked(house, b)]
   for (const task of waiting) {
-    expect(Date.parse(task.waitingUntil ?? '')).toBeGreaterThan(Date.parse(task.createdAt) + 3_000)
+    expect(Date.parse(task.waitingUntil ?? '')).toBeGreaterThan(Date.parse(task.createdAt) + 6_000)
   }
   // Neither a slot nor another account is held.
   const other = await house.submit(['codex', 'three'], { environment: { CODEX_API_KEY: 'key-2' } })
@@ -47,8 +60,11 @@ test('two tasks park until the reset, leave their slots to others, and resume by
   await parked(house, other)
   // A third of the same account is not even begun.
   const late = await house.submit(['codex', 'four'])
-  expect(await house.task(late)).toMatchObject({ state: 'queued', attempt: 0 })
-  expect((await house.task(late)).reason).toMatch(/^waits for codex:\w+, whose usage limit was met/)
+  expect(await house.task(late)).toMatchObject({
+    state: 'queued',
+    attempt: 0,
+    reason: expect.stringMatching(/^waits for codex:\w+, whose usage limit was met/),
+  })
 
   house.write('reset', '', house.scratch)
   house.write('go', '', house.scratch)
@@ -61,13 +77,14 @@ test('two tasks park until the reset, leave their slots to others, and resume by
 
 test('after the reset one task tries, and the others are begun only when it gets on', async () => {
   const house = usedUp(2, { HOLDFAST_SLOTS: '3' })
-  const ids = [await house.submit(['codex', 'one']), await house.submit(['codex', 'two'])]
+  const ids = await submitTwo(house)
   for (const id of ids) await parked(house, id)
-  const before = asked(house)
-  // Nothing is over yet: the one that tries is told so, and all wait again.
-  await eventually('one has tried', () => asked(house) > before)
-  for (const id of ids) await parked(house, id)
-  expect(asked(house)).toBe(before + 1)
+  // Nothing is over yet: who tries is told so before another one tries.
+  const tries = await eventually('two more have tried', () => {
+    const later = asked(house).slice(4)
+    return later.length >= 4 && later
+  })
+  for (const [at, word] of tries.entries()) expect(word).toBe(at % 2 === 0 ? 'asks' : 'is refused')
   house.write('reset', '', house.scratch)
   house.write('go', '', house.scratch)
   for (const id of ids) expect((await house.wait(id)).state).toBe('succeeded')
@@ -75,6 +92,7 @@ test('after the reset one task tries, and the others are begun only when it gets
 
 test('a person may try before the reset', async () => {
   const house = usedUp(86_400 * 7)
+  house.write('limit', '', house.scratch)
   const id = await house.submit(['codex', 'one'])
   const { waitingUntil } = await parked(house, id)
   expect(Date.parse(waitingUntil ?? '') - Date.now()).toBeGreaterThan(6.9 * 86_400_000)
@@ -86,6 +104,7 @@ test('a person may try before the reset', async () => {
 
 test('a parked task outlives its worker, and can be cancelled', async () => {
   const house = usedUp(86_400)
+  house.write('limit', '', house.scratch)
   const id = await house.submit(['codex', 'one'])
   await parked(house, id)
   process.kill(await house.workerPid(), 'SIGKILL')
