@@ -13,6 +13,8 @@ export interface Subscription {
   readonly to: Subscriber
   /** Asked for by name, not by default: it is told as well that all is idle. */
   readonly isNamed: boolean
+  /** It waits for the task itself: it is told what it has not taken by then (`GIVE_WAY_MS`). */
+  readonly givesWay?: boolean
 }
 
 /** Each subscriber once; by name, if it is by name anywhere. */
@@ -41,6 +43,8 @@ export type DeliveryState = 'owed' | 'sent' | 'acknowledged' | 'dead'
 
 /** What comes to the same subscriber so soon after a message waits, and comes as one. */
 export const GATHER_MS = 30_000
+/** So long whoever waits for a task has to take its end, until it is told of it besides. */
+export const GIVE_WAY_MS = 5_000
 /** So often one is tried, over 17 minutes: whoever is away for longer finds it in the inbox. */
 export const MOST_TRIES = 10
 /** No try is put off for longer; more is a clock that was set. */

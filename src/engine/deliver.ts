@@ -62,7 +62,7 @@ export interface Deliverer {
 }
 
 export function makeDeliverer(ports: DeliverPorts): Deliverer {
-  const { store, clock, onTrouble } = ports
+  const { store, clock, tokens, onTrouble } = ports
   const leaving = new AbortController()
   const sending = new Map<string, Promise<void>>()
   /** When each subscriber was last sent something. */
@@ -71,6 +71,8 @@ export function makeDeliverer(ports: DeliverPorts): Deliverer {
   let looking: Promise<void> | undefined
   /** When a look began that found nothing. */
   let clearAt = -Infinity
+  /** Who of the caller sessions something was owed to. */
+  let sessions: readonly string[] = []
 
   const isDue = ({ key, nextTryAt }: Owed) => {
     const before = sentAt.get(key)
@@ -90,6 +92,9 @@ export function makeDeliverer(ports: DeliverPorts): Deliverer {
   }
   const lookAround = async () => {
     const [owed, began] = [await store.listOwed(), lookedAt]
+    const before = sessions
+    sessions = owed.filter(({ channel }) => channel === 'claude').map(({ key }) => key)
+    if (before.some(key => !sessions.includes(key))) await forgetTokens(store, tokens)
     clearAt = owed.length > 0 ? -Infinity : began
     for (const one of owed) {
       if (!leaving.signal.aborted && !sending.has(one.key) && isDue(one)) send(one)
@@ -120,7 +125,7 @@ export function makeDeliverer(ports: DeliverPorts): Deliverer {
 
 /** Whether its channel has accepted it. */
 async function sendTo(owed: Owed, leave: AbortSignal, ports: DeliverPorts): Promise<boolean> {
-  const { store, clock, tokens } = ports
+  const { store, clock } = ports
   const all = await store.listOwedTo(owed, MOST_AT_ONCE)
   const { deliveries, notices } = await readNotices(all, ports)
   if (owed.subscriber === null) {
@@ -136,7 +141,6 @@ async function sendTo(owed: Owed, leave: AbortSignal, ports: DeliverPorts): Prom
     await store.recordSent(ids, clock.now())
     reach('delivery.recorded')
   } else await recordFailure(deliveries, outcome, owed.subscriber, ports)
-  if (owed.subscriber.kind === 'claude') await forgetTokens(store, tokens)
   return outcome === 'sent'
 }
 

@@ -152,7 +152,9 @@ const request = z.object({
     ),
   ),
   caller,
-  notify: z.optional(z.array(z.object({ to: subscriber, isNamed: z.boolean() }))),
+  notify: z.optional(
+    z.array(z.object({ to: subscriber, isNamed: z.boolean(), givesWay: z.optional(z.boolean()) })),
+  ),
   workplace: z.optional(
     z.object({
       kind: z.enum(['managed', 'permanent', 'borrowed']),

@@ -1,6 +1,6 @@
 /** The outbox and the inbox: what is owed, to whom, and what came of it. See `Outbox`. */
 import type { Kysely } from 'kysely'
-import { type Delivery, tidingsOf } from '../domain/delivery.ts'
+import { type Delivery, GIVE_WAY_MS, tidingsOf } from '../domain/delivery.ts'
 import type { TaskId } from '../domain/ids.ts'
 import type { NoticeEvent } from '../domain/notice.ts'
 import type { Task, TaskRequest, TaskState, TaskStateName } from '../domain/task.ts'
@@ -31,9 +31,10 @@ export async function oweDeliveries(db: Db, task: Task, to: TaskState, now: numb
   if (owed !== undefined) await oweInbox(db, task.request, `${id}.${owed}`, to.name, now)
   const tidings = tidingsOf(task.state, to, task.attempts, now)
   if (tidings === undefined) return
-  for (const [n, { to: subscriber }] of notify.entries()) {
+  for (const [n, { to: subscriber, givesWay = false }] of notify.entries()) {
     const own = { id: `${id}.${tidings.key}.${n}`, event: tidings.event }
-    await insert(db, id, { ...own, channel: subscriber.kind, to: subscriber }, now)
+    const notBefore = givesWay ? now + GIVE_WAY_MS : null
+    await insert(db, id, { ...own, channel: subscriber.kind, to: subscriber, notBefore }, now)
   }
 }
 
@@ -91,7 +92,7 @@ export async function withdrawQuestion(db: Db, task: Task, now: number): Promise
 async function insert(
   db: Db,
   task: TaskId,
-  one: { id: string; event: string; channel: string; to: object },
+  one: { id: string; event: string; channel: string; to: object; notBefore?: number | null },
   now: number,
 ): Promise<void> {
   await db
@@ -104,6 +105,7 @@ async function insert(
       subscriber_json: JSON.stringify(one.to),
       state: 'owed',
       created_at: now,
+      next_try_at: one.notBefore ?? null,
     })
     .onConflict(conflict => conflict.column('id').doNothing())
     .execute()
@@ -270,9 +272,36 @@ export async function acknowledge(
         .where('state', '=', 'owed')
         .executeTakeFirst()
       count += Number(numUpdatedRows)
+      await withdrawThoseThatGiveWay(transaction, ids.slice(from, from + AT_ONCE), now)
     }
     return count
   })
+}
+
+/** Whoever waited has it: that it is told besides was put off, and is not needed. */
+async function withdrawThoseThatGiveWay(
+  db: Db,
+  taken: readonly string[],
+  now: number,
+): Promise<void> {
+  await db
+    .updateTable('deliveries as push')
+    .set({ state: 'acknowledged', acknowledged_at: now })
+    .where('channel', 'in', CHANNELS)
+    .where('state', '=', 'owed')
+    // What was tried in vain is put off too.
+    .where('attempts', '=', 0)
+    .where('next_try_at', 'is not', null)
+    .where(({ exists, selectFrom }) =>
+      exists(
+        selectFrom('deliveries as entry')
+          .select('entry.id')
+          .where('entry.id', 'in', taken)
+          .whereRef('entry.task', '=', 'push.task')
+          .whereRef('entry.event', '=', 'push.event'),
+      ),
+    )
+    .execute()
 }
 
 function readDelivery({ id, task, event, created_at, attempts }: Row): Delivery {

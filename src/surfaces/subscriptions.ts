@@ -60,24 +60,29 @@ function requireTarget(
   throw new AppError('bad_configuration', `${where}: "${text}": ${target.problem}`, { hint })
 }
 
-/** A session of Claude Code that asks is woken; who asks at a terminal sees it on the desktop. */
+/**
+ * A session of Claude Code that asks is woken; who asks at a terminal sees it on the desktop. Who
+ * waits for the task has its end from there, unless that wait is broken off.
+ */
 export async function defaultSubscriptions(
   caller: Caller,
   environment: Variables,
+  isAwaited: boolean,
   holdfast: {
     callerTokens(): Promise<CallerTokens>
     hasDesktop(): Promise<boolean>
   },
 ): Promise<readonly Subscription[]> {
+  const byDefault = { isNamed: false, ...(isAwaited ? { givesWay: true } : {}) }
   const socket = environment[SOCKET_VARIABLE]
   if (caller.kind === 'claude' && socket !== undefined && isAbsolute(socket)) {
     const tokens = await holdfast.callerTokens()
     const tokenFile = environment[TOKEN_VARIABLE] ? tokens.pathOf(socket) : null
     const to = { kind: 'claude', session: caller.id, socket, tokenFile } as const
-    return [{ to, isNamed: false }]
+    return [{ to, ...byDefault }]
   }
   if (caller.kind === 'terminal' && isTerminal(2) && (await holdfast.hasDesktop())) {
-    return [{ to: { kind: 'desktop' }, isNamed: false }]
+    return [{ to: { kind: 'desktop' }, ...byDefault }]
   }
   return []
 }

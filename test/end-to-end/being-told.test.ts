@@ -143,6 +143,11 @@ test('a Claude session that asks is told, and its token stands nowhere but in it
   expect((await house.run(['inbox', '--ack', 'no-such-task'])).code).toBe(4)
   expect(await house.ok(['inbox', '--ack-all'])).toBe('2 taken note of\n')
   expect(await house.ok(['inbox'])).toBe('')
+
+  // Whoever stays with it has its end from there, and is not woken by it as well.
+  await house.ok(['run', '--wait', '--name', 'stayed', 'command', '--', 'true'], { environment })
+  await eventually('its token is forgotten', () => readdirSync(callers).length === 0)
+  expect(await house.ok(['doctor'])).toContain('deliveries: all were sent')
 }, 120_000)
 
 test('whom to tell is the user’s to say: by a flag, or in their own configuration', async () => {

@@ -173,6 +173,35 @@ test('one that fails is tried again, more and more seldom, and is given up in th
   await store.close()
 })
 
+test('whoever waits for a task is told of it besides only where it did not take the end', async () => {
+  const told: string[] = []
+  const house = await makeHouse(async (_to, notices) => {
+    told.push(...notices.map(({ id }) => id))
+  })
+  const { store, submit, end, settle, pass } = house
+  const waiting = { to: file('/a'), isNamed: false, givesWay: true }
+  const [taken, left] = [await submit(waiting, named(file('/b'))), await submit(waiting)]
+  for (const id of [taken, left]) await end(id)
+  const deliverer = house.make()
+  await settle(deliverer)
+  const named0 = [`${taken}.failed.1`, `${taken}.all_idle.1`]
+  expect(told).toEqual([`${taken}.failed.1`])
+  const entries = await store.listInbox({ task: taken })
+  await store.acknowledge(
+    entries.map(({ id }) => id),
+    0,
+  )
+  pass(5_000)
+  await settle(deliverer)
+  expect(told.filter(id => !named0.includes(id))).toEqual([`${left}.failed.0`])
+  pass(60_000)
+  await settle(deliverer)
+  expect(told.filter(id => !named0.includes(id))).toHaveLength(1)
+  expect(deliverer.isDone(0)).toBe(true)
+  await deliverer.leave()
+  await store.close()
+})
+
 test('a channel that hangs holds up no other, and a lasting failure is given up at once', async () => {
   const told: string[] = []
   const house = await makeHouse(async (to, notices) => {
@@ -180,7 +209,7 @@ test('a channel that hangs holds up no other, and a lasting failure is given up 
     if (to.kind === 'openclaw') throw new DeliveryError('there is none', true)
     told.push(...notices.map(({ id }) => id))
   }, 100)
-  const { store, submit, end } = house
+  const { store, submit, end, pass } = house
   const claude = { kind: 'claude', session: null, socket: '/s', tokenFile: '/t' } as const
   const id = await submit(
     { to: { kind: 'desktop' }, isNamed: false },
@@ -194,7 +223,11 @@ test('a channel that hangs holds up no other, and a lasting failure is given up 
   deliverer.look()
   await eventually('the others are told', () => told.length === 2)
   expect(told.sort()).toEqual([`${id}.failed.1`, `${id}.failed.3`])
-  await eventually('its token is forgotten', () => house.forgotten.length === 1)
+  await eventually('its token is forgotten', () => {
+    pass(200)
+    deliverer.look()
+    return house.forgotten.length === 1
+  })
   await eventually('one is given up', async () => (await store.listDeadLetters()).length === 1)
   await eventually('the other was waited for long enough', async () => {
     const owed = await store.listOwed()

@@ -121,14 +121,13 @@ export function callerEnvironment({ environment, holdfast }: CommandContext) {
   return environment.HOLDFAST_HOME ? { ...environment, HOLDFAST_HOME: holdfast.home } : environment
 }
 
-/** Who is told by default of what is handed in here. */
-export async function whoByDefault({
-  holdfast,
-  environment,
-  directory,
-}: CommandContext): Promise<readonly Subscription[]> {
+/** Who is told by default of what is handed in here; whoever stays with it gives way to that. */
+export async function whoByDefault(
+  { wait = false }: { readonly wait?: boolean },
+  { holdfast, environment, directory }: CommandContext,
+): Promise<readonly Subscription[]> {
   const caller = detectCaller(environment, directory)
-  return await defaultSubscriptions(caller, environment, holdfast)
+  return await defaultSubscriptions(caller, environment, wait, holdfast)
 }
 
 /** For the commands that hand a task in once more. */
@@ -138,7 +137,7 @@ export const timeoutFlag = {
 
 /** Who asks, and what for. */
 export async function askerOf(
-  { timeout }: { timeout?: string },
+  { timeout, wait }: { readonly timeout?: string; readonly wait?: boolean },
   context: CommandContext,
 ): Promise<Asker> {
   return {
@@ -146,6 +145,6 @@ export async function askerOf(
     environment: callerEnvironment(context),
     timeoutMs: timeout === undefined ? null : parseTimeout(timeout),
     budget: null,
-    notify: await whoByDefault(context),
+    notify: await whoByDefault({ wait: wait === true }, context),
   }
 }

@@ -74,7 +74,7 @@ type Options = Pick<
 
 /** Refuses what contradicts itself, and tasks that are not there. */
 export async function readOptions(
-  flags: FlagValues<typeof runOptions>,
+  flags: FlagValues<typeof runOptions> & { readonly wait?: boolean },
   configuration: Configuration,
   context: CommandContext,
 ): Promise<Options> {
@@ -91,7 +91,7 @@ export async function readOptions(
     idempotencyKey: flags.idempotencyKey ?? null,
     notify: chooseSubscriptions(flags.notify, configuration, {
       directory: context.directory,
-      defaults: await whoByDefault(context),
+      defaults: await whoByDefault(flags, context),
     }),
     asks: flags.ask === true,
     outputSchema:
