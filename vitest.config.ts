@@ -4,8 +4,8 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 const shared = {
   // Real processes, real git: a loaded machine needs room. No test waits by sleeping.
-  testTimeout: 60_000,
-  hookTimeout: 60_000,
+  testTimeout: 180_000,
+  hookTimeout: 180_000,
 }
 
 /**
@@ -37,8 +37,6 @@ export default defineConfig({
       {
         test: {
           ...shared,
-          // Real agents take their time to start, several at once all the more.
-          testTimeout: 180_000,
           name: 'agents',
           include: ['test/agents/**/*.test.ts'],
           globalSetup: ['test/agents/matrix/table.ts'],

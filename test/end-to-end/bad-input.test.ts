@@ -163,7 +163,7 @@ test('tasks that are not there, and a prefix that fits two', async () => {
   expect(run.code).toBe(2)
   expect(run.stderr).toMatch(/could be more than one task\n.*type more of it/)
   expect((await house.run(['wait', ...ids, '--timeout', '50s'])).code).toBe(0)
-}, 120_000)
+})
 
 test('changes that are too many are refused, with the largest named', async () => {
   const house = new House()

@@ -75,7 +75,7 @@ test('a file and a command are told soon, each once, and the inbox keeps it unti
   await house.ok(['wait', id], { directory: '/' })
   expect(await house.ok(['inbox'])).toBe('')
   await eventually('all were sent', () => statesOf(house).every(state => state !== 'owed'))
-}, 120_000)
+})
 
 test('a Claude session that asks is told, and its token stands nowhere but in its own file', async () => {
   const house = new House()
@@ -148,7 +148,7 @@ test('a Claude session that asks is told, and its token stands nowhere but in it
   await house.ok(['run', '--wait', '--name', 'stayed', 'command', '--', 'true'], { environment })
   await eventually('its token is forgotten', () => readdirSync(callers).length === 0)
   expect(await house.ok(['doctor'])).toContain('deliveries: all were sent')
-}, 120_000)
+})
 
 test('whom to tell is the user’s to say: by a flag, or in their own configuration', async () => {
   const house = new House()
@@ -193,7 +193,7 @@ test('whom to tell is the user’s to say: by a flag, or in their own configurat
   await eventually('it is tried again, and given up', async () =>
     (await house.ok(['doctor'])).includes('it is a symbolic link'),
   )
-}, 120_000)
+})
 
 function statesOf(house: House): readonly string[] {
   const store = new DatabaseSync(join(house.home, 'store.db'), { readOnly: true })

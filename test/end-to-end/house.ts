@@ -180,7 +180,7 @@ export class House {
   }
 
   async wait(id: string): Promise<TaskView> {
-    const { stdout } = await this.run(['wait', id, '--timeout', '45s', '--json'], {
+    const { stdout } = await this.run(['wait', id, '--timeout', '150s', '--json'], {
       directory: '/',
     })
     return JSON.parse(stdout).tasks[0]
@@ -226,7 +226,7 @@ export class House {
           left = this.processes()
           return left.length === 0
         },
-        5_000,
+        30_000,
       )
     } catch {
       for (const line of left) {

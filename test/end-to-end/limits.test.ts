@@ -73,7 +73,7 @@ test('two tasks park until the reset, leave their slots to others, and resume by
   // On a slow machine one may have tried before the reset.
   for (const task of [first, second]) expect(task.attempt).toBeGreaterThanOrEqual(2)
   expect(first.result?.answer).toBe('done, resumed: yes')
-}, 120_000)
+})
 
 test('after the reset one task tries, and the others are begun only when it gets on', async () => {
   const house = usedUp(2, { HOLDFAST_SLOTS: '3' })
@@ -88,7 +88,7 @@ test('after the reset one task tries, and the others are begun only when it gets
   house.write('reset', '', house.scratch)
   house.write('go', '', house.scratch)
   for (const id of ids) expect((await house.wait(id)).state).toBe('succeeded')
-}, 120_000)
+})
 
 test('a person may try before the reset', async () => {
   const house = usedUp(86_400 * 7)

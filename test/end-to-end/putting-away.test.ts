@@ -198,7 +198,7 @@ test('a damaged row of the newest snapshot is told, and no older one is taken fo
   goOn(house, id)
   await house.ok(['archive', id])
   const sql = (text: string) => {
-    const store = new DatabaseSync(join(house.home, 'store.db'), { timeout: 5_000 })
+    const store = new DatabaseSync(join(house.home, 'store.db'), { timeout: 30_000 })
     store.exec(text)
     store.close()
   }
@@ -280,7 +280,7 @@ test('status warns of the disk before it is full, and raw output can be read in 
   const odd = await house.run(['gc', '--disk', 'much'])
   expect([odd.code, odd.stderr]).toEqual([2, expect.stringContaining('500MB')])
 
-  const store = new DatabaseSync(join(house.home, 'store.db'), { timeout: 5_000 })
+  const store = new DatabaseSync(join(house.home, 'store.db'), { timeout: 30_000 })
   store.exec("UPDATE tasks SET ended_at = 1, state_json = json_set(state_json, '$.endedAt', 1)")
   store.close()
   await house.ok(['gc'])

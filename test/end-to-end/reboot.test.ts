@@ -127,7 +127,7 @@ test('after a reboot tasks of every kind go on, none of them twice', async () =>
   } finally {
     bystander.kill('SIGKILL')
   }
-}, 120_000)
+})
 
 test('what starts with the machine is installed, looked after, and goes with the rest', async () => {
   const house = houseWithCodex('finish done')
@@ -167,7 +167,7 @@ test('what starts with the machine is installed, looked after, and goes with the
   if (!existsSync('/run/systemd/system')) {
     expect({ code, stderr }).toMatchObject({ code: 5, stderr: expect.stringContaining('neither') })
   }
-}, 60_000)
+})
 
 /** A directory without any program. */
 function dirnameOf(house: House): string {

@@ -36,7 +36,7 @@ test('an upgraded worker adopts the tasks that an older version started', async 
     expect(raw.prepare('PRAGMA user_version').get()).toEqual({ user_version: STORE_VERSION })
     raw.close()
   }
-}, 60_000)
+})
 
 test('an agent that is replaced while it works ends as it was; its next try is the new one', async () => {
   const house = houseWithCodex(
@@ -67,4 +67,4 @@ finish old`,
   expect(await house.wait(first)).toMatchObject(answered('old', 1))
   expect(await house.wait(second)).toMatchObject(answered('new', 2))
   expect(ran().at(-1)).toMatch(/^new \d+ yes$/)
-}, 60_000)
+})

@@ -74,7 +74,7 @@ function reading<T>(home: string, read: (all: All) => T): T | undefined {
   if (!existsSync(file)) return undefined
   let database: DatabaseSync
   try {
-    database = new DatabaseSync(file, { readOnly: true, timeout: 5_000 })
+    database = new DatabaseSync(file, { readOnly: true, timeout: 30_000 })
   } catch {
     // It is just being made.
     return undefined
