@@ -10,14 +10,29 @@ const shared = {
 
 /**
  * Where nothing is known of earlier runs vitest begins with the largest files. The files of the matrix
- * are the smallest, and take the longest: begun last, they would be all that runs in the end.
+ * are the smallest, and take the longest: begun last, they would be all that runs in the end. Real
+ * agents are mostly waited for: they are spread over the other tests, which need the processors.
  */
 class SlowestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const sorted = await super.sort(files)
     const isSlow = ({ moduleId }: TestSpecification) => /matrix|opencode\.test/.test(moduleId)
-    return [...sorted.filter(isSlow), ...sorted.filter(file => !isSlow(file))]
+    const hasAgent = ({ project }: TestSpecification) => project.name === 'agents'
+    const agents = sorted.filter(hasAgent)
+    return spread(
+      [...agents.filter(isSlow), ...agents.filter(file => !isSlow(file))],
+      sorted.filter(file => !hasAgent(file)),
+    )
   }
+}
+
+/** Both in their order, begun and ended together. */
+function spread<T>(few: readonly T[], many: readonly T[]): T[] {
+  const places = [...few.entries(), ...many.entries()].map(([at, one], n) => ({
+    one,
+    at: at / (n < few.length ? few.length : many.length),
+  }))
+  return places.sort((a, b) => a.at - b.at).map(({ one }) => one)
 }
 
 export default defineConfig({

@@ -1,5 +1,6 @@
-// Format, lint, types, tests: everything that must hold. Prints the runner's own closing lines and
-// last one plain line, "N passed, N failed". Arguments go to vitest.
+// Format, lint, types, tests: everything that must hold; with --with-agents the real agents' as well.
+// Prints the runner's own closing lines and last one plain line, "N passed, N failed". Other arguments
+// go to vitest, and then nothing but tests is run.
 import { spawnSync } from 'node:child_process'
 import {
   accessSync,
@@ -19,7 +20,9 @@ import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const SCRATCH = 'hf-'
-const chosen = process.argv.slice(2)
+const WITH_AGENTS = '--with-agents'
+const chosen = process.argv.slice(2).filter(word => word !== WITH_AGENTS)
+const everything = process.argv.includes(WITH_AGENTS) ? [] : ['--project', 'main']
 const scratch = makeScratch()
 const report = join(scratch, 'report.json')
 
@@ -107,7 +110,7 @@ if (chosen.length === 0) {
   check(run('biome', 'ci', '--error-on-warnings', '.'))
   check(run('tsc', '--noEmit'))
 }
-const selection = chosen.length === 0 ? ['--project', 'main'] : chosen
+const selection = chosen.length === 0 ? everything : chosen
 const ok = run(
   'vitest',
   'run',
