@@ -9,6 +9,7 @@ import { views } from '../src/surfaces/view.ts'
 import { matrixPage } from '../test/agents/matrix/page.ts'
 import { cases } from '../test/faults/plan.ts'
 import { allSurvived, reliabilityPage } from '../test/faults/report.ts'
+import { pluginFiles } from './plugins.ts'
 
 const notice = '<!-- Written by `npm run docs`. -->'
 
@@ -22,6 +23,7 @@ export async function references(): Promise<Record<string, string>> {
     'docs/reference/json.md': jsonReference(),
     'docs/agents/matrix.md': `${notice}\n${await matrixPage()}`,
     'docs/reliability.md': reliabilityPage(allSurvived(cases)),
+    ...pluginFiles(),
   }
 }
 

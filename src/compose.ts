@@ -2,6 +2,7 @@
  * The only file that knows every implementation. Each is built when it is first asked for, and
  * loaded then: `status` loads no agent, `logs` loads no git.
  */
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Configuration } from './domain/configuration.ts'
 import {
@@ -21,6 +22,7 @@ import type { Disk } from './ports/disk.ts'
 import type { GitHub } from './ports/github.ts'
 import type { Locks } from './ports/lock.ts'
 import type { Channel, Channels } from './ports/notifier.ts'
+import type { PluginFiles } from './ports/plugin-files.ts'
 import type { ProcessHost } from './ports/process-host.ts'
 import type { ProcessTable } from './ports/process-table.ts'
 import type { RawOutput } from './ports/raw-output.ts'
@@ -33,7 +35,7 @@ import type { WorkerPresence } from './ports/worker-presence.ts'
 import type { Worktrees } from './ports/worktrees.ts'
 import { makeWorkerPresence } from './process/worker-presence.ts'
 import { findStateDirectory } from './state-directory.ts'
-import { prepareHome, requireUsable } from './store/home.ts'
+import { prepareHome, requireUsable, STORE_FILE } from './store/home.ts'
 import { makeLocks } from './store/locks.ts'
 import { openSqliteStore } from './store/sqlite-store.ts'
 import { systemClock } from './system-clock.ts'
@@ -60,6 +62,9 @@ export interface Composition {
   /** Whether whoever runs this sits before one. */
   hasDesktop(): Promise<boolean>
   callerTokens(): Promise<CallerTokens>
+  pluginFiles(): Promise<PluginFiles>
+  /** Whether there is a store: whoever only looks makes none. */
+  isInUse(): boolean
   /** Around this very process; null: there is none that is known of. */
   sandbox(): Promise<Sandbox | null>
   worktrees(): Promise<Worktrees>
@@ -231,6 +236,10 @@ export function compose(environment: Variables, entry: string): Composition {
     async callerTokens() {
       return (await import('./store/caller-tokens.ts')).makeCallerTokens(home)
     },
+    async pluginFiles() {
+      return (await import('./store/plugin-files.ts')).makePluginFiles(home)
+    },
+    isInUse: () => existsSync(join(home, STORE_FILE)),
     sandbox,
     worktrees,
     applications,

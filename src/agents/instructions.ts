@@ -5,16 +5,22 @@ import type { LaunchRequest } from '../ports/agent.ts'
 /** Everything that Holdfast adds to a prompt is shorter than this, in characters. */
 export const INSTRUCTIONS_ROOM = 1_024
 
-/** The prompt as the agent gets it, or, of a session that goes on, why and how to. */
+/**
+ * The prompt as the agent gets it, or, of a session that goes on, why and how to. A session that is
+ * given a new prompt gets both if it was stopped since: nobody knows whether it has heard it.
+ */
 export function promptFor(request: LaunchRequest): Uint8Array {
   const { mode, permissions, asks, prompt, handOver } = request
-  return mode.kind === 'resume'
-    ? Buffer.from(resumeSentence(mode.why))
-    : Buffer.concat([
-        Buffer.from(preamble(permissions.effective, asks)),
-        prompt,
-        Buffer.from(handOver ?? ''),
-      ])
+  const isResumed = mode.kind === 'resume'
+  const stopped = isResumed && (mode.why !== null || mode.saysPrompt !== true)
+  const resuming = stopped ? resumeSentence(mode.why ?? 'unknown') : ''
+  if (isResumed && mode.saysPrompt !== true) return Buffer.from(resuming)
+  return Buffer.concat([
+    Buffer.from(resuming === '' ? '' : `${resuming}\n`),
+    Buffer.from(preamble(permissions.effective, asks)),
+    prompt,
+    Buffer.from(handOver ?? ''),
+  ])
 }
 
 function preamble(mode: PermissionMode, asks: boolean): string {

@@ -167,6 +167,10 @@ const points = {
     'settle.committed': 'the new state is committed',
     'settle.environment-forgotten': 'a task that has ended has no environment any more',
   },
+  'The hooks of a plugin': {
+    'request.kept': 'what was typed after a command is in its file; the model was not told yet',
+    'shown.written': 'it is written down what a caller session is about to be shown',
+  },
   'Telling subscribers': {
     'caller-token.kept': 'the token of the caller session lies in its private file',
     'delivery.accepted': 'a channel has accepted a message; its rows say that it is owed',

@@ -6,7 +6,7 @@ import type { SessionId } from '../domain/ids.ts'
 import type { Failure, FailureCode } from '../domain/outcome.ts'
 import type { Permissions } from '../domain/permissions.ts'
 import type { Task } from '../domain/task.ts'
-import type { Agent, Environment } from '../ports/agent.ts'
+import type { Agent, Environment, LaunchRequest } from '../ports/agent.ts'
 import type { Confinement, Confines, Enclosure } from '../ports/confinement.ts'
 import type { ClaimedAttempt, Store } from '../ports/store.ts'
 import type { WorktreeRecord } from '../ports/worktrees.ts'
@@ -184,7 +184,7 @@ async function launchAgent(
       installation,
       mode:
         resumed !== null
-          ? { kind: 'resume', session: resumed, why: await whyResumed(task, interruptedBy, store) }
+          ? await describeResume(task, resumed, interruptedBy, store)
           : { kind: 'fresh', sessionToBe: clock.uuid() },
       prompt: await files.readPrompt(attempt.task),
       handOver:
@@ -335,6 +335,20 @@ function failureOf({ code }: AppError): FailureCode {
     default:
       return 'launch_failed'
   }
+}
+
+/** One that was named with a prompt of its own came to an end before, and is told that prompt. */
+async function describeResume(
+  task: Task,
+  session: SessionId,
+  interruptedBy: Failure | null,
+  store: Store,
+): Promise<Extract<LaunchRequest['mode'], { kind: 'resume' }>> {
+  const { request } = task
+  if (request.session === session && request.follows === null) {
+    return { kind: 'resume', session, why: interruptedBy?.message ?? null, saysPrompt: true }
+  }
+  return { kind: 'resume', session, why: await whyResumed(task, interruptedBy, store) }
 }
 
 /** What stopped the session that is resumed: of this task, or of the one that it follows. */

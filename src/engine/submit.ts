@@ -8,7 +8,7 @@ import { delegationBy } from '../domain/delegation.ts'
 import type { Subscription } from '../domain/delivery.ts'
 import { agentEnvironment } from '../domain/environment.ts'
 import { AppError } from '../domain/errors.ts'
-import { makeTaskName, type TaskId } from '../domain/ids.ts'
+import { makeTaskName, type SessionId, type TaskId } from '../domain/ids.ts'
 import type { PermissionMode } from '../domain/permissions.ts'
 import type { Caller, Idempotency, Task } from '../domain/task.ts'
 import type { Agent } from '../ports/agent.ts'
@@ -30,6 +30,8 @@ export interface Submission {
   readonly prompt: Uint8Array
   /** For the agent `command`. */
   readonly argv: readonly string[]
+  /** A session of the agent's that has come to its end, and is given the prompt. Absent: a new one. */
+  readonly session?: SessionId | null
   readonly retryOnCrash: boolean
   readonly model: string | null
   readonly effort: string | null
@@ -137,7 +139,7 @@ export async function planSubmission(
       idempotency,
       notify: submission.notify,
       follows: null,
-      session: null,
+      session: submission.session ?? null,
       delegation,
       ...(workplace === undefined ? {} : { workplace }),
     },
@@ -156,8 +158,12 @@ export async function planSubmission(
 }
 
 /** What an agent cannot do is said before it is asked to. */
-function refuseUnable({ agent, asks, outputSchema, budget, fallback }: Submission): void {
+function refuseUnable(submission: Submission): void {
+  const { agent, asks, outputSchema, budget, fallback, session } = submission
   const { name, capabilities } = agent
+  if (session != null && capabilities.continues !== 'session') {
+    throw new AppError('bad_usage', `${name} has no sessions to go on with`)
+  }
   const free = [agent, ...fallback].find(one => one.capabilities.answersBySchema !== true)
   if (outputSchema !== null && free !== undefined) {
     throw new AppError('bad_usage', `${free.name} cannot be held to an output schema`, {

@@ -60,7 +60,14 @@ export interface LaunchRequest {
         /** A random UUID, for an agent whose session can be named in advance. */
         readonly sessionToBe: string
       }
-    | { readonly kind: 'resume'; readonly session: SessionId; readonly why: string }
+    | {
+        readonly kind: 'resume'
+        readonly session: SessionId
+        /** What stopped it; null: nothing did, it had come to its end. */
+        readonly why: string | null
+        /** The prompt is a new one in it. Absent: it is at work on that already. */
+        readonly saysPrompt?: true
+      }
   /** The prompt as the caller wrote it, byte for byte. */
   readonly prompt: Uint8Array
   /** What another agent did of it before this one took over; null: there was none. */

@@ -30,6 +30,7 @@ export const OUR_NAMES: readonly string[] = [
   'set-up',
   'agent-homes',
   'callers',
+  'plugin',
   'locks',
   'cache',
   'damaged',

@@ -196,6 +196,18 @@ for (const [name, load] of Object.entries(agents)) {
       expect(agent.planLaunch(request).argv).not.toContain('session-1')
     })
 
+    it.runIf(goesOn)('is told a new prompt in a session that goes on, and what stopped it', () => {
+      const told = (why: string | null) => {
+        const mode = { kind: 'resume', session: asSessionId('session-1'), why, saysPrompt: true }
+        const { argv, stdin } = agent.planLaunch({ ...request, mode } as LaunchRequest)
+        expect(argv).toContain('session-1')
+        expect(Buffer.from(stdin).subarray(-prompt.length)).toEqual(prompt)
+        return Buffer.from(stdin).toString()
+      }
+      expect(told(null)).not.toContain('interrupted')
+      expect(told('killed')).toContain('interrupted (killed)')
+    })
+
     const { dialogue } = agent
     it.runIf(dialogue !== undefined)(
       'is told everything in the dialogue, and nothing before',

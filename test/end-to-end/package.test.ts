@@ -32,6 +32,9 @@ test('the package installs and runs a task', async () => {
       'dist/load.cjs',
       'dist/main.cjs',
       'docs/reference/holdfast.schema.json',
+      '.claude-plugin/marketplace.json',
+      'plugin/codex/.claude-plugin/plugin.json',
+      'plugin/holdfast/hook.cjs',
     ]),
   )
   expect(files.filter(({ path }) => /^(?:src|test|node_modules)\//.test(path))).toEqual([])

@@ -362,5 +362,7 @@ export const cases: readonly Case[] = [
   ...strikes('told', ['delivery.accepted', 'delivery.recorded'], [...SELF, ...TWICE]),
   ...strikes('unannounced by a session', ['caller-token.kept'], SELF),
   ...strikes('told by a session', ['caller-token.forgotten'], SELF),
+  ...strikes('asked by a plugin', ['request.kept'], SELF),
+  ...strikes('shown by a plugin', ['shown.written'], SELF),
   ...strikes('worker stopped', all('Leaving (a worker with nothing to do, or told to stop)'), SELF),
 ]

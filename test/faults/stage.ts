@@ -80,7 +80,7 @@ export class Stage {
   }
 
   /** Runs the program to its end. */
-  run(words: readonly string[], directory = this.repo): Promise<Ran> {
+  run(words: readonly string[], directory = this.repo, input = ''): Promise<Ran> {
     return new Promise(resolve => {
       const options = { cwd: directory, env: this.environment, encoding: 'utf8' } as const
       const argv = [this.ground.entry, ...words]
@@ -88,7 +88,8 @@ export class Stage {
         const code = error === null ? 0 : typeof error.code === 'number' ? error.code : null
         resolve({ code, signal: error?.signal ?? null, stdout, stderr })
       })
-      child.stdin?.end()
+      child.stdin?.on('error', () => undefined) // It was killed before it read.
+      child.stdin?.end(input)
     })
   }
 

@@ -473,7 +473,54 @@ async function untilForgotten(scene: Scene): Promise<void> {
   await worked(scene, 'its token is forgotten', () => !existsSync(callers) || isEmpty(callers))
 }
 
+/** Calls a hook of the plugin for Claude Code, as the session that asks; what it says. */
+async function hear({ stage }: Scene, event: string, more: object): Promise<string> {
+  const said = { session_id: SESSION.CLAUDE_CODE_SESSION_ID, cwd: stage.repo, ...more }
+  return (await stage.run(['hook', event], stage.repo, JSON.stringify(said))).stdout
+}
+
+/** Killed while it is kept, it is asked again; what is left of the first hands nothing in. */
+async function tellRequest(scene: Scene): Promise<readonly string[]> {
+  const command = { command_name: 'codex:rescue', command_args: '--background do it' }
+  const ask = () => hear(scene, 'UserPromptExpansion', command)
+  scene.strike.arm()
+  if ((await ask()) !== '') throw new Error('it was not killed')
+  const request = / rescue --request ([0-9a-f]{24})/.exec(await ask())?.[1] ?? ''
+  await scene.ok(['rescue', '--request', request])
+  const [task, ...more] = readTasks(scene.stage.home)
+  if (task === undefined || more.length > 0) throw new Error('it is not one task')
+  await scene.untilEnded(task.id)
+  return [task.id]
+}
+
+/** Killed right before it is shown: the inbox still has it. */
+async function tellShown(scene: Scene): Promise<readonly string[]> {
+  const id = await scene.submitted(TASK)
+  await scene.untilEnded(id)
+  scene.strike.arm()
+  if ((await hear(scene, 'UserPromptSubmit', { prompt: 'hello' })) !== '') {
+    throw new Error('it was not killed')
+  }
+  const { stdout } = await scene.stage.run(['inbox'])
+  if (!stdout.includes(id)) throw new Error(`the inbox does not find ${id}`)
+  return [id]
+}
+
 const keeperStories = {
+  'asked by a plugin': {
+    about: 'a task that is asked by a command of the plugin for Claude Code',
+    repository: 'clean',
+    steps: WORK + DONE,
+    tell: tellRequest,
+    end: succeeded(FINISHED),
+  },
+  'shown by a plugin': {
+    about: 'a task whose end a session of Claude Code is about to be shown',
+    repository: 'clean',
+    steps: WORK + DONE,
+    tell: tellShown,
+    end: succeeded(FINISHED),
+  },
   told: {
     about: 'a task of which a subscriber is told',
     repository: 'clean',

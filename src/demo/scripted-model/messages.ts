@@ -128,13 +128,15 @@ function makeMessage(
   }
 }
 
-function toolUse({ shell, structured }: Reply, tools: readonly string[], id: string) {
+function toolUse({ shell, tool, structured }: Reply, tools: readonly string[], id: string) {
   const base = { type: 'tool_use', id: `toolu_${id}` }
   if (shell !== undefined) return { ...base, ...shellCall(shell, tools) }
+  if (tool !== undefined) return { ...base, ...tool }
   if (structured === undefined) return undefined
   return { ...base, name: 'StructuredOutput', input: structured }
 }
 
-function stopReason({ shell, structured }: Reply): string {
-  return shell === undefined && structured === undefined ? 'end_turn' : 'tool_use'
+function stopReason({ shell, tool, structured }: Reply): string {
+  const calls = [shell, tool, structured].some(one => one !== undefined)
+  return calls ? 'tool_use' : 'end_turn'
 }

@@ -15,6 +15,8 @@ export interface Reply {
   readonly text?: string
   /** A shell command, run by whichever tool of the request's list runs commands. */
   readonly shell?: string
+  /** Any other tool that the agent offers, by its own name. */
+  readonly tool?: { readonly name: string; readonly input: unknown }
   /** What is answered by Claude Code's tool for an answer that is held to a schema. */
   readonly structured?: unknown
   /** In how many parts the text comes; 1 where nothing is said. */
@@ -62,6 +64,12 @@ export const say = (text: string): Turn => ({ kind: 'reply', text })
 /** Runs a shell command; the next request brings its output. */
 export const shell = (command: string, text?: string): Turn =>
   text === undefined ? { kind: 'reply', shell: command } : { kind: 'reply', shell: command, text }
+
+/** Calls a tool by its own name (Claude Code alone). */
+export const call = (name: string, input: unknown): Turn => ({
+  kind: 'reply',
+  tool: { name, input },
+})
 
 /** The account's limit is reached until then (milliseconds since 1970). */
 export const usageLimit = (resetsAtMs: number): Turn => ({ kind: 'usage_limit', resetsAtMs })

@@ -25,8 +25,11 @@ export type FlagValues<F extends Flags> = {
       : true
 }
 
-/** The parts of the help: what people do, look at, take home, and keep in order. */
-export type CommandGroup = 'Do' | 'Look' | 'Take' | 'Keep house'
+/**
+ * The parts of the help: what people do, look at, take home, and keep in order. What only programs
+ * call stands in the reference.
+ */
+export type CommandGroup = 'Do' | 'Look' | 'Take' | 'Keep house' | 'For programs'
 
 export interface Command<F extends Flags = Flags> {
   readonly name: string

@@ -37,6 +37,9 @@ export const commands: Readonly<Record<string, () => Promise<Command>>> = {
   trust: async () => (await import('./commands/trust.ts')).trust as Command,
   uninstall: async () => (await import('./commands/uninstall.ts')).uninstall as Command,
   completion: async () => (await import('./commands/completion.ts')).completion as Command,
+  hook: async () => (await import('./commands/hook.ts')).hook as Command,
+  rescue: async () => (await import('./commands/rescue.ts')).rescue as Command,
+  review: async () => (await import('./commands/rescue.ts')).review as Command,
   demo: async () => (await import('./commands/demo.ts')).demo as Command,
 }
 

@@ -116,7 +116,7 @@ async function readStdin({ stdin }: CommandContext): Promise<Uint8Array> {
 }
 
 /** The first agent that takes prompts and is installed and logged in. */
-async function firstReadyAgent({
+export async function firstReadyAgent({
   holdfast,
   environment,
   directory,

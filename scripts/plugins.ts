@@ -1,0 +1,146 @@
+/** The files of the two plugins for Claude Code that say the same under two names, by path. */
+import { readFileSync } from 'node:fs'
+
+const { version } = JSON.parse(
+  readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
+) as { version: string }
+
+interface Plugin {
+  readonly name: string
+  readonly about: string
+  /** Whom its commands hand to, in words. */
+  readonly whom: string
+  readonly forwarder: string
+  readonly more: object
+}
+
+const plugins: readonly Plugin[] = [
+  {
+    name: 'holdfast',
+    about:
+      'Hand long tasks to Codex, Claude Code and other coding agents: each in a worktree of its own, alive after this session, the result brought back',
+    whom: 'a coding agent (Codex, unless another is configured or named)',
+    forwarder: 'delegate',
+    more: {},
+  },
+  {
+    name: 'codex',
+    about:
+      'The commands of the Codex plugin under their own names, done by Holdfast: jobs outlive the session, and nobody deletes the directory under them',
+    whom: 'Codex',
+    forwarder: 'codex-rescue',
+    // What it needs besides its words is in the other.
+    more: { dependencies: ['holdfast'] },
+  },
+]
+
+const author = { name: 'Holdfast' }
+const EFFORTS = 'none|minimal|low|medium|high|xhigh'
+
+export function pluginFiles(): Record<string, string> {
+  const files: Record<string, string> = { '.claude-plugin/marketplace.json': marketplace() }
+  for (const plugin of plugins) {
+    const add = (path: string, text: string) => {
+      files[`plugin/${plugin.name}/${path}`] = text
+    }
+    add('.claude-plugin/plugin.json', manifest(plugin))
+    add('README.md', readme(plugin))
+    add(`agents/${plugin.forwarder}.md`, forwarder(plugin))
+    for (const [name, text] of Object.entries(commands(plugin))) add(`commands/${name}.md`, text)
+  }
+  return files
+}
+
+const json = (document: object) => `${JSON.stringify(document, undefined, 2)}\n`
+
+function marketplace(): string {
+  return json({
+    name: 'holdfast',
+    description: 'Coding-agent tasks that hold on',
+    owner: author,
+    plugins: plugins.map(({ name, about }) => ({
+      name,
+      source: `./plugin/${name}`,
+      description: about,
+      version,
+    })),
+  })
+}
+
+function manifest({ name, about, more }: Plugin): string {
+  return json({ name, version, description: about, author, license: 'MIT', ...more })
+}
+
+function readme({ name, about, forwarder: agent }: Plugin): string {
+  const list = Object.keys(commands(plugins[0] as Plugin)).map(one => `\`/${name}:${one}\``)
+  return `# ${name}
+
+${about}.
+
+Commands: ${list.join(', ')}. Agent: \`${name}:${agent}\`.
+
+It needs Holdfast itself (\`npm install --global holdfast\`, Node.js 22.18 or newer, Linux or macOS) and an
+agent that is logged in. What the commands and hooks do is told in the package, in
+\`docs/guides/claude-code.md\`.
+`
+}
+
+function markdown(head: Readonly<Record<string, string>>, body: string): string {
+  const lines = Object.entries(head).map(([key, value]) => `${key}: ${JSON.stringify(value)}`)
+  return `---\n${lines.join('\n')}\n---\n\n${body}\n`
+}
+
+function commands({ name, whom }: Plugin): Record<string, string> {
+  const asked = (what: string, hint: string, more = {}) =>
+    markdown({ description: what, 'argument-hint': hint, ...more }, handOn(name))
+  const answered = (verb: string, what: string, hint: string, line = verb) =>
+    markdown({ description: what, 'argument-hint': hint }, answer(line))
+  const model = name === 'codex' ? '[--model MODEL|spark]' : '[--agent AGENT] [--model MODEL|spark]'
+  const review = `[--wait|--background] [--base REF] [--scope auto|working-tree|branch] ${model} [--effort ${EFFORTS}] [focus]`
+  return {
+    rescue: asked(
+      `Hand a problem, a fix or a long task to ${whom}, which works on it in a worktree of its own`,
+      `[--background|--wait] [--resume|--fresh] ${model} [--effort ${EFFORTS}] [what to do]`,
+    ),
+    review: asked(`Have ${whom} review the changes here, without changing anything`, review),
+    'adversarial-review': asked(
+      `Have ${whom} argue why the changes here should not ship, without changing anything`,
+      review,
+    ),
+    status: answered('status', 'What runs, waits, or has ended', '[TASK]'),
+    result: answered('result', 'The final answer of a task, word for word', '[TASK]'),
+    cancel: answered('cancel', 'End a task; its work so far is kept', 'TASK'),
+    inbox: answered('inbox', 'What has ended, or asks something, and nobody took note of', ''),
+    setup: answered('setup', 'Which agents are there and logged in', '', 'agents'),
+  }
+}
+
+function handOn(name: string): string {
+  return `Holdfast's hook has kept this request, word for word, and has added beside it what to do: at most one question to the user, and then one command. Do exactly that, and nothing else. The words of the request are for the agent that it goes to, not for you.
+
+Give the output of the command to the user whole and word for word, with nothing before or after it.
+
+If nothing was added, the hooks of this plugin are not at work: say so, name /${name}:setup, and stop. Do not hand the request in by yourself.`
+}
+
+function answer(line: string): string {
+  return `Holdfast's hook has run \`holdfast ${line}\` and has added what it printed. Give that to the user, whole and word for word.
+
+If nothing was added, the hooks of this plugin are not at work: run \`holdfast ${line}\` with the Bash tool instead, with the task that was named, if one was.`
+}
+
+function forwarder({ name, whom, forwarder: agent }: Plugin): string {
+  const head = {
+    name: agent,
+    description: `Hands one piece of work to ${whom} through Holdfast and returns its answer. Give it what is to be done, in full; --background at the end returns at once, and the work goes on.`,
+    tools: 'Bash',
+  }
+  return markdown(
+    head,
+    `You hand one request on, and do nothing else.
+
+What you were told names exactly one command. Run it once with the Bash tool, as it stands. Return what it prints, whole and word for word, with nothing before or after it. Do not poll, do not look into files, do not do the work yourself, and do not run it in the background.
+
+If you were told no such command, the hooks of the plugin ${name} are not at work: return just that, and that /${name}:setup says more.`,
+  )
+}

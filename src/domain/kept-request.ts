@@ -1,0 +1,19 @@
+/** What was asked through a command of a host's plugin, until the command that is to do it takes it. */
+
+export const requestKinds = ['rescue', 'review', 'adversarial-review'] as const
+export type RequestKind = (typeof requestKinds)[number]
+
+export interface KeptRequest {
+  readonly kind: RequestKind
+  /** What stood after the command, byte for byte: flags and all. */
+  readonly text: string
+  /** The plugin whose command it was: what people type stands under its name. */
+  readonly plugin: string
+  /** The agent that the plugin stands for; null: as configured. */
+  readonly agent: string | null
+  /** Nobody can be asked: a subagent wants it. */
+  readonly isOfSubagent: boolean
+}
+
+/** So long one is kept: a model that was asked runs its command within minutes. */
+export const REQUEST_LASTS_MS = 86_400_000

@@ -1,0 +1,91 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { constants, statSync } from 'node:fs'
+import { appendFile, open, readdir, readFile, rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { reach } from '../domain/crash-points.ts'
+import { type KeptRequest, REQUEST_LASTS_MS, requestKinds } from '../domain/kept-request.ts'
+import type { PluginFiles } from '../ports/plugin-files.ts'
+import { makeDirectory, prepareHome } from './home.ts'
+
+const ID = /^[0-9a-f]{24}$/
+const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW
+const SHOWN_LASTS_MS = 31 * 86_400_000
+/** Of the log; a hook that fails at every prompt may not fill the disk. */
+const MOST_LOGGED = 1_000_000
+
+export function makePluginFiles(home: string): PluginFiles {
+  const root = join(home, 'plugin')
+  const requests = join(root, 'requests')
+  const sessions = join(root, 'sessions')
+  const shownTo = (session: string) =>
+    join(sessions, createHash('sha256').update(session).digest('hex').slice(0, 32))
+  return {
+    async keepRequest(request) {
+      prepareHome(home)
+      makeDirectory(requests)
+      await forgetOlder(requests, REQUEST_LASTS_MS)
+      const id = randomBytes(12).toString('hex')
+      // Nobody knows its name before it is whole.
+      const file = await open(join(requests, id), CREATE, 0o600)
+      try {
+        await file.writeFile(JSON.stringify(request))
+      } finally {
+        await file.close()
+      }
+      reach('request.kept')
+      return id
+    },
+    async findRequest(id) {
+      if (!ID.test(id)) return undefined
+      const path = join(requests, id)
+      if (await isOlder(path, REQUEST_LASTS_MS)) return undefined
+      return parseRequest(await readFile(path, 'utf8'))
+    },
+    async listShown(session) {
+      const text = await readFile(shownTo(session), 'utf8').catch(() => '') // It was shown nothing.
+      return new Set(text.split('\n').filter(line => line !== ''))
+    },
+    async addShown(session, deliveries) {
+      makeDirectory(sessions)
+      await forgetOlder(sessions, SHOWN_LASTS_MS)
+      const text = deliveries.map(id => `${id}\n`).join('')
+      await appendFile(shownTo(session), text, { mode: 0o600 })
+      reach('shown.written')
+    },
+    async log(line) {
+      // Where there is no state directory, nobody uses us.
+      if (statSync(home, { throwIfNoEntry: false }) === undefined) return
+      makeDirectory(root)
+      const path = join(root, 'hook.log')
+      const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0
+      if (size > MOST_LOGGED) return
+      await appendFile(path, `${new Date().toISOString()} ${line}\n`, { mode: 0o600 })
+    },
+  }
+}
+
+/** Somebody else may take one away at the same time. */
+async function forgetOlder(directory: string, ms: number): Promise<void> {
+  for (const name of await readdir(directory)) {
+    const path = join(directory, name)
+    if (await isOlder(path, ms)) await rm(path, { force: true })
+  }
+}
+
+async function isOlder(path: string, ms: number): Promise<boolean> {
+  const found = await stat(path).catch(() => undefined) // It is gone.
+  return found === undefined || Date.now() - found.mtimeMs > ms
+}
+
+function parseRequest(text: string): KeptRequest | undefined {
+  const written = JSON.parse(text) as Partial<KeptRequest> | null
+  const kind = requestKinds.find(known => known === written?.kind)
+  if (kind === undefined || typeof written?.text !== 'string') return undefined
+  return {
+    kind,
+    text: written.text,
+    plugin: written.plugin ?? 'holdfast',
+    agent: written.agent ?? null,
+    isOfSubagent: written.isOfSubagent === true,
+  }
+}

@@ -1,0 +1,55 @@
+import { messageOf } from '../../../domain/errors.ts'
+import { type HookInput, parseHookInput } from '../../hook/input.ts'
+import type { Reply } from '../../hook/reply.ts'
+import { type CommandContext, defineCommand, requireWord } from '../command.ts'
+import { exitCodes } from '../exit-codes.ts'
+
+type Hook = (input: HookInput, context: CommandContext) => Promise<Reply>
+
+/** Loaded by name: one that only forgets may not take long. */
+const hooks: Readonly<Record<string, () => Promise<Hook>>> = {
+  SessionStart: async () => (await import('../../hook/session.ts')).onSessionStart,
+  UserPromptSubmit: async () => (await import('../../hook/session.ts')).onUserPromptSubmit,
+  SessionEnd: async () => (await import('../../hook/session.ts')).onSessionEnd,
+  UserPromptExpansion: async () =>
+    (await import('../../hook/user-prompt-expansion.ts')).onUserPromptExpansion,
+  PreToolUse: async () => (await import('../../hook/pre-tool-use.ts')).onPreToolUse,
+}
+
+const usage = 'hook EVENT'
+
+export const hook = defineCommand({
+  name: 'hook',
+  group: 'For programs',
+  summary: 'What the plugin for Claude Code calls at each of its events, with JSON on stdin',
+  usage,
+  flags: {},
+  examples: ['holdfast hook SessionStart < event.json'],
+  async run({ words }, context) {
+    const event = requireWord(words, 'EVENT', usage)
+    try {
+      const load = Object.hasOwn(hooks, event) ? hooks[event] : undefined
+      const input = load === undefined ? undefined : parseHookInput(await readAll(context))
+      const reply = input && (await (await load?.())?.(input, context))
+      if (reply !== undefined) context.output.writeJson(reply)
+    } catch (error) {
+      // No session fails because of us.
+      await logQuietly(`${event}: ${messageOf(error)}`, context)
+    }
+    return exitCodes.done
+  },
+})
+
+async function readAll({ stdin }: CommandContext): Promise<string> {
+  const chunks: Buffer[] = []
+  for await (const chunk of stdin) chunks.push(chunk as Buffer)
+  return Buffer.concat(chunks).toString()
+}
+
+async function logQuietly(line: string, { holdfast }: CommandContext): Promise<void> {
+  try {
+    await (await holdfast.pluginFiles()).log(line)
+  } catch {
+    // Where it cannot be written, nobody would read it either.
+  }
+}

@@ -1,0 +1,40 @@
+/** What Claude Code says to a hook on stdin. Read by hand: a hook may not take long to load. */
+
+export interface HookInput {
+  readonly session: string
+  readonly directory: string
+  /** Of a subagent; null: it is the main session. */
+  readonly agentId: string | null
+  readonly permissionMode: string
+  /** Why a session starts (`source`), or ends (`reason`). */
+  readonly why: string
+  readonly prompt: string
+  readonly command: { readonly name: string; readonly arguments: string }
+  readonly tool: { readonly name: string; readonly input: Readonly<Record<string, unknown>> }
+}
+
+/** Undefined: it is none of Claude Code's. */
+export function parseHookInput(text: string): HookInput | undefined {
+  const said: unknown = JSON.parse(text)
+  if (!isRecord(said) || typeof said.session_id !== 'string' || typeof said.cwd !== 'string') {
+    return undefined
+  }
+  const word = (name: string) => textOf(said[name])
+  return {
+    session: said.session_id,
+    directory: said.cwd,
+    agentId: word('agent_id') || null,
+    permissionMode: word('permission_mode'),
+    why: word('source') || word('reason'),
+    prompt: word('prompt'),
+    command: { name: word('command_name'), arguments: word('command_args') },
+    tool: { name: word('tool_name'), input: isRecord(said.tool_input) ? said.tool_input : {} },
+  }
+}
+
+/** Empty where it is no text. */
+export const textOf = (value: unknown) => (typeof value === 'string' ? value : '')
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

@@ -1,0 +1,39 @@
+/** The commands and agents of our plugins, as Claude Code names them. */
+import type { RequestKind } from '../../domain/kept-request.ts'
+
+/** Those that need no model: what they print is the answer. */
+export const answered = ['status', 'result', 'cancel', 'inbox', 'setup'] as const
+export type Answered = (typeof answered)[number]
+
+/** A plugin, and the agent that it stands for; null: as configured. */
+const plugins: Readonly<Record<string, string | null>> = { holdfast: null, codex: 'codex' }
+
+/** The agents of our plugins: whoever calls one hands a task in. */
+const forwarders = ['holdfast:delegate', 'codex:codex-rescue']
+
+export interface PluginCommand {
+  readonly plugin: string
+  readonly agent: string | null
+  readonly verb: Answered | RequestKind
+}
+
+const verbs: readonly string[] = [...answered, 'rescue', 'review', 'adversarial-review']
+
+/** Undefined: it is none of ours. */
+export function parsePluginCommand(name: string): PluginCommand | undefined {
+  const [plugin = '', verb = '', more] = name.replace(/^\//, '').split(':')
+  const agent = plugins[plugin]
+  if (agent === undefined || more !== undefined || !verbs.includes(verb)) return undefined
+  return { plugin, agent, verb: verb as PluginCommand['verb'] }
+}
+
+export function isAnswered(verb: PluginCommand['verb']): verb is Answered {
+  return (answered as readonly string[]).includes(verb)
+}
+
+/** The command that an agent of ours stands for. */
+export function commandOfForwarder(agentType: string): PluginCommand | undefined {
+  if (!forwarders.includes(agentType)) return undefined
+  const plugin = agentType.split(':')[0] ?? ''
+  return { plugin, agent: plugins[plugin] ?? null, verb: 'rescue' }
+}

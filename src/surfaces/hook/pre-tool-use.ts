@@ -1,0 +1,96 @@
+/** A model is about to use a tool: a command of ours, an agent of ours, or the one line that it was given. */
+import type { CommandContext } from '../cli/command.ts'
+import { answerCommand } from './answer-command.ts'
+import { asCaller, taskAround } from './hook-context.ts'
+import { type HookInput, textOf } from './input.ts'
+import { ownLine, parseOwnLine } from './own-command.ts'
+import {
+  commandOfForwarder,
+  isAnswered,
+  type PluginCommand,
+  parsePluginCommand,
+} from './plugin-command.ts'
+import { allow, cut, deny, type Reply } from './reply.ts'
+import { takeRequest } from './take-request.ts'
+import { insideTask } from './user-prompt-expansion.ts'
+
+export async function onPreToolUse(input: HookInput, context: CommandContext): Promise<Reply> {
+  switch (input.tool.name) {
+    case 'Skill':
+      return await onSkill(input, context)
+    case 'Agent':
+    case 'Task':
+      return await onAgent(input, context)
+    case 'Bash':
+      return await onBash(input, context)
+    default:
+      return undefined
+  }
+}
+
+async function onSkill(input: HookInput, context: CommandContext): Promise<Reply> {
+  const { skill, args, ...rest } = input.tool.input
+  const command = parsePluginCommand(textOf(skill))
+  if (command === undefined) return undefined
+  const typed = textOf(args)
+  const { verb } = command
+  if (isAnswered(verb)) {
+    const text = await answerCommand(verb, typed, asCaller(context, input))
+    const whole = `holdfast ${verb} ${typed}`.trimEnd()
+    return allow({ ...rest, skill, args: '' }, cut(text, whole))
+  }
+  const taken = await take(command, typed, input.agentId !== null, input, context)
+  return typeof taken === 'string' ? deny(taken) : allow({ ...rest, skill, args: '' }, taken.words)
+}
+
+async function onAgent(input: HookInput, context: CommandContext): Promise<Reply> {
+  const command = commandOfForwarder(textOf(input.tool.input.subagent_type))
+  if (command === undefined) return undefined
+  const taken = await take(command, textOf(input.tool.input.prompt), true, input, context)
+  if (typeof taken === 'string') return deny(taken)
+  return allow({ ...input.tool.input, prompt: taken.words })
+}
+
+/** In words, why it is not taken. */
+async function take(
+  { verb, plugin, agent }: PluginCommand,
+  text: string,
+  isOfSubagent: boolean,
+  input: HookInput,
+  context: CommandContext,
+): Promise<string | { readonly words: string }> {
+  const task = taskAround(context)
+  if (task !== undefined) return insideTask(task)
+  if (isAnswered(verb)) throw new Error(`${verb} is answered at once`)
+  const request = { kind: verb, text, plugin, agent, isOfSubagent }
+  const taken = await takeRequest(request, asCaller(context, input))
+  return 'problem' in taken ? taken.problem : taken
+}
+
+/** So long Claude Code lets a command run in the foreground. */
+const LONGEST_MS = 600_000
+/** Before that is over it has said how things stand, on a slow machine too. */
+const AT_MOST = '9m'
+
+/**
+ * Our own line needs no permission, to the letter and nothing beside it; and only for a request that
+ * is there. A subagent's command does not go into the background: Claude Code would end it with the
+ * subagent.
+ */
+async function onBash(input: HookInput, { holdfast }: CommandContext): Promise<Reply> {
+  const own = parseOwnLine(holdfast.command, textOf(input.tool.input.command))
+  if (own === undefined) return undefined
+  const request = await (await holdfast.pluginFiles()).findRequest(own.request)
+  if (request === undefined) return undefined
+  // What may change files is the user's to allow while only a plan is made.
+  if (input.permissionMode === 'plan' && own.verb === 'rescue') return undefined
+  const line = ownLine(holdfast.command, own)
+  const stays = input.agentId !== null || input.tool.input.run_in_background !== true
+  if (!stays) return allow({ ...input.tool.input, command: line })
+  return allow({
+    ...input.tool.input,
+    command: `${line} --at-most ${AT_MOST}`,
+    timeout: LONGEST_MS,
+    run_in_background: false,
+  })
+}

@@ -1,0 +1,73 @@
+/** The life of a caller session: it begins, somebody says something in it, it ends. Nothing of ours ends with it. */
+import type { CommandContext } from '../cli/command.ts'
+import { asCaller, taskAround } from './hook-context.ts'
+import type { HookInput } from './input.ts'
+import { isAnswered, parsePluginCommand } from './plugin-command.ts'
+import { addContext, type Reply } from './reply.ts'
+import { describeUntold, listUntold } from './untold.ts'
+
+export async function onSessionStart(input: HookInput, context: CommandContext): Promise<Reply> {
+  const task = taskAround(context)
+  if (task !== undefined) {
+    const text = `This session is the agent of the Holdfast task ${task}: do its work here, and hand none of it on by /holdfast:rescue or its agent.`
+    return addContext('SessionStart', text)
+  }
+  const text = await tell(
+    input,
+    'Holdfast: since nobody looked, these tasks have ended or ask something',
+    context,
+  )
+  if (text === undefined) return undefined
+  // The user reads it too: what an earlier session has asked for is theirs.
+  return { systemMessage: text, ...addContext('SessionStart', text) }
+}
+
+export async function onUserPromptSubmit(
+  input: HookInput,
+  context: CommandContext,
+): Promise<Reply> {
+  if (taskAround(context) !== undefined || goesToNoModel(input.prompt)) return undefined
+  const text = await tell(
+    input,
+    'Holdfast: these tasks have ended meanwhile, or ask something',
+    context,
+  )
+  return text === undefined ? undefined : addContext('UserPromptSubmit', text)
+}
+
+/** What is told beside such a prompt would be lost. */
+function goesToNoModel(prompt: string): boolean {
+  const command = parsePluginCommand(/^\/(\S+)/.exec(prompt)?.[1] ?? '')
+  return command !== undefined && isAnswered(command.verb)
+}
+
+async function tell(
+  input: HookInput,
+  title: string,
+  context: CommandContext,
+): Promise<string | undefined> {
+  const { holdfast } = context
+  if (!holdfast.isInUse()) return undefined
+  const untold = await listUntold(input.session, input.prompt, asCaller(context, input))
+  if (untold.length === 0) return undefined
+  const files = await holdfast.pluginFiles()
+  await files.addShown(
+    input.session,
+    untold.map(({ delivery }) => delivery.id),
+  )
+  return `${title}. Tell the user in a line each; take nothing home unasked.\n${describeUntold(untold)}`
+}
+
+/** The same program may go on with another session, and then its inbox does too. */
+const GOES_ON = ['clear', 'resume']
+
+export async function onSessionEnd(
+  { why }: HookInput,
+  { holdfast, environment }: CommandContext,
+): Promise<Reply> {
+  const socket = environment.CLAUDE_CODE_MESSAGING_SOCKET
+  if (socket === undefined || GOES_ON.includes(why) || !holdfast.isInUse()) return undefined
+  const tokens = await holdfast.callerTokens()
+  await tokens.forget(tokens.pathOf(socket))
+  return undefined
+}

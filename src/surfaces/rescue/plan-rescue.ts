@@ -1,0 +1,120 @@
+/** A kept request as a task to hand in, or the task that it was handed in as before. */
+import {
+  type Configuration,
+  configuredAgent,
+  configuredBounds,
+  configuredChoice,
+  configuredPermissions,
+} from '../../domain/configuration.ts'
+import { agentEnvironment } from '../../domain/environment.ts'
+import { AppError } from '../../domain/errors.ts'
+import type { KeptRequest } from '../../domain/kept-request.ts'
+import type { Task } from '../../domain/task.ts'
+import type { HandInPlan } from '../../engine/hand-in.ts'
+import { planSession, worktreeEnd } from '../../engine/move-session.ts'
+import { planSubmission } from '../../engine/submit.ts'
+import { currentUmask, detectCaller } from '../caller.ts'
+import type { CommandContext } from '../cli/command.ts'
+import { findCheckout } from '../cli/common-git-dir.ts'
+import { callerEnvironment, planPorts } from '../cli/hand-in-ports.ts'
+import { firstReadyAgent } from '../cli/read-request.ts'
+import { readOptions } from '../cli/run-options.ts'
+import { readSetUpWish } from '../cli/set-up-wish.ts'
+import { findResumable } from './find-resumable.ts'
+import type { Arguments } from './read-arguments.ts'
+import { reviewPrompt } from './review-prompt.ts'
+
+export interface RescueOrder {
+  readonly id: string
+  readonly kept: KeptRequest
+  readonly read: Arguments
+}
+
+export type RescuePlan = HandInPlan | { readonly handedInBefore: Task }
+
+export async function planRescue(order: RescueOrder, context: CommandContext): Promise<RescuePlan> {
+  const { kept, read } = order
+  const { holdfast, directory, environment } = context
+  const handedInBefore = await findHandedIn(keyOf(order), context)
+  if (handedInBefore !== undefined) return { handedInBefore }
+  const root = findCheckout(directory)?.root ?? null
+  const configuration = await holdfast.configuration(root)
+  const before =
+    kept.kind === 'rescue' && read.resume === true ? await requireResumable(order, context) : null
+  const named = before?.agent ?? read.agent ?? kept.agent ?? configuredAgent(configuration)
+  const agentName = named ?? (await firstReadyAgent(context))
+  const options = await readOptions({}, configuration, context)
+  const submission = {
+    ...options,
+    agent: await holdfast.agent(agentName),
+    prompt: Buffer.from(promptOf(order)),
+    argv: [],
+    session: before?.session ?? null,
+    retryOnCrash: false,
+    umask: currentUmask(),
+    ...choices(read, agentName, configuration),
+    permissions:
+      kept.kind === 'rescue' ? (configuredPermissions(configuration) ?? null) : 'read-only',
+    bounds: configuredBounds(configuration, 'capture'),
+    setUp: await readSetUpWish(root, configuration, context),
+    caller: detectCaller(environment, directory),
+    callerEnvironment: callerEnvironment(context),
+    idempotencyKey: keyOf(order),
+  } as const
+  return await planSubmission(submission, await planPorts(context))
+}
+
+/** Run twice, it is one task. */
+const keyOf = ({ id }: RescueOrder) => `request:${id}`
+
+/** How many of the newest tasks are looked through: a request is carried out within a day. */
+const LOOK_BACK = 500
+
+async function findHandedIn(key: string, { holdfast }: CommandContext): Promise<Task | undefined> {
+  const newest = await (await holdfast.store()).listTasks({ limit: LOOK_BACK })
+  return newest.find(({ request }) => request.idempotency?.key === key)
+}
+
+/** What an agent is told that is to go on, and by nothing else. */
+const GO_ON = 'Go on from where you stopped: take the next step, and bring it to an end.'
+
+function promptOf({ kept: { kind }, read }: RescueOrder): string {
+  if (kind !== 'rescue') return reviewPrompt(kind, read)
+  return read.text === '' ? GO_ON : read.text
+}
+
+/** Nothing is chosen for the agent that nobody asked for. */
+function choices({ model, effort }: Arguments, agent: string, configuration: Configuration) {
+  return {
+    model: model ?? configuredChoice(configuration, 'model', agent) ?? null,
+    effort: effort ?? configuredChoice(configuration, 'effort', agent) ?? null,
+  }
+}
+
+/** The task whose session goes on; wherever that lies, its agent finds it. */
+async function requireResumable(
+  { kept, read }: RescueOrder,
+  context: CommandContext,
+): Promise<Task> {
+  const task = await findResumable(read.agent ?? kept.agent, context)
+  if (task === undefined) {
+    throw new AppError('refused_in_state', 'there is nothing of this session to go on with', {
+      hint: `start anew: /${kept.plugin}:rescue --fresh …; what is under way: holdfast status`,
+    })
+  }
+  const { holdfast, environment, directory } = context
+  const ports = {
+    store: await holdfast.store(),
+    files: await holdfast.files(),
+    agent: holdfast.agent,
+  }
+  const ends = { from: await worktreeEnd(task, ports), to: { root: directory, worktree: null } }
+  const fate = await planSession(task, ends, agentEnvironment(environment), ports)
+  if (fate.kind === 'stays') {
+    throw new AppError('refused_in_state', `the session of ${task.request.id} stays: ${fate.why}`, {
+      hint: `start anew: /${kept.plugin}:rescue --fresh …`,
+    })
+  }
+  if (fate.kind === 'moves') await fate.carry()
+  return task
+}

@@ -1,0 +1,358 @@
+/** The hooks of the plugin for Claude Code, fed as it feeds them, and the one command that they name. */
+import { execFile, execFileSync, spawnSync } from 'node:child_process'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { expect, test } from 'vitest'
+import { eventually } from '../eventually.ts'
+import { houseWithCodex } from './fake-codex.ts'
+import { entry, House } from './house.ts'
+
+const launcher = fileURLToPath(new URL('../../plugin/holdfast/hook.cjs', import.meta.url))
+const SESSION = 'session-1'
+
+/** What Claude Code has in the environment of its hooks and of its Bash. */
+const claude = (session = SESSION) => ({ CLAUDECODE: '1', CLAUDE_CODE_SESSION_ID: session })
+
+interface Hooked {
+  readonly decision?: string
+  readonly reason?: string
+  readonly systemMessage?: string
+  readonly hookSpecificOutput?: {
+    readonly additionalContext?: string
+    readonly permissionDecision?: string
+    readonly permissionDecisionReason?: string
+    readonly updatedInput?: Readonly<Record<string, unknown>>
+  }
+}
+
+/** Calls a hook by the plugin's own launcher; undefined: it says nothing. */
+async function call(
+  house: House,
+  event: string,
+  input: object,
+  environment: Readonly<Record<string, string>> = {},
+): Promise<Hooked | undefined> {
+  const said = {
+    session_id: SESSION,
+    transcript_path: '/nowhere',
+    cwd: house.repo,
+    permission_mode: 'default',
+    hook_event_name: event,
+    ...input,
+  }
+  const stdout = await new Promise<string>((resolve, reject) => {
+    const child = execFile(
+      process.execPath,
+      [launcher, event],
+      { cwd: house.repo, env: { ...house.environment, ...claude(), ...environment } },
+      (error, out, err) => (error === null && err === '' ? resolve(out) : reject(error ?? err)),
+    )
+    child.stdin?.end(JSON.stringify(said))
+  })
+  return stdout === '' ? undefined : JSON.parse(stdout)
+}
+
+const typed = (house: House, name: string, args: string, environment = {}) =>
+  call(
+    house,
+    'UserPromptExpansion',
+    { command_name: name, command_args: args, prompt: `/${name} ${args}` },
+    environment,
+  )
+
+const uses = (house: House, tool_name: string, tool_input: object, more: object = {}) =>
+  call(house, 'PreToolUse', { tool_name, tool_input, ...more })
+
+/** The lines of a context that are commands. */
+function linesIn(text: string | undefined): string[] {
+  return text?.split('\n').filter(line => line.includes(' --request ')) ?? []
+}
+
+async function lineFor(house: House, name: string, args: string): Promise<string> {
+  const reply = await typed(house, name, args)
+  const [line, ...more] = linesIn(reply?.hookSpecificOutput?.additionalContext)
+  expect([reply?.reason, more]).toEqual([undefined, []])
+  return line ?? ''
+}
+
+/** Runs a line as the Bash tool would. */
+function bash(house: House, line: string, directory = house.repo): Promise<string> {
+  const options = { cwd: directory, env: { ...house.environment, ...claude() } }
+  return new Promise((resolve, reject) => {
+    execFile('/bin/sh', ['-c', line], options, (error, stdout, stderr) =>
+      error === null ? resolve(stdout + stderr) : reject(error),
+    )
+  })
+}
+
+const idIn = (text: string) =>
+  /holdfast (?:apply|result|status)(?: --undo)? ([a-z0-9]{10})/.exec(text)?.[1] ?? ''
+
+const WORK = `
+printf '%s' "$prompt" >>prompts.txt
+begin
+finish "$resumed $session"
+`
+
+test('a text comes to the agent byte for byte, by one line that needs no permission', async () => {
+  const house = houseWithCodex(WORK)
+  const text = 'say "it\'s" `touch bad` $(touch bad) $HOME \\n; touch bad\n\n--wait\t<é> "$@"'
+  const line = await lineFor(house, 'codex:rescue', `--background ${text}`)
+  const requests = join(house.home, 'plugin', 'requests')
+  const [kept = ''] = readdirSync(requests)
+  expect(statSync(requests).mode & 0o777).toBe(0o700)
+  expect(statSync(join(requests, kept)).mode & 0o777).toBe(0o600)
+  expect(line).toBe(`${process.execPath} ${entry} rescue --request ${kept}`)
+
+  const input = { command: line, description: 'x' }
+  const allowed = await uses(house, 'Bash', input)
+  expect(allowed?.hookSpecificOutput).toMatchObject({
+    permissionDecision: 'allow',
+    updatedInput: { command: `${line} --at-most 9m`, timeout: 600_000, run_in_background: false },
+  })
+  // A subagent's would be ended with it, and the main session's is its own affair.
+  const behind = { ...input, run_in_background: true }
+  const inSubagent = await uses(house, 'Bash', behind, { agent_id: 'a1' })
+  expect(inSubagent?.hookSpecificOutput?.updatedInput?.run_in_background).toBe(false)
+  const inMain = await uses(house, 'Bash', behind)
+  expect(inMain?.hookSpecificOutput?.updatedInput).toEqual({ ...behind, command: line })
+  for (const command of [`${line}; touch bad`, line.replace(kept, '0'.repeat(24))]) {
+    expect(await uses(house, 'Bash', { command })).toBe(undefined)
+  }
+  expect(await uses(house, 'Bash', input, { permission_mode: 'plan' })).toBe(undefined)
+
+  const before = house.fingerprint()
+  const said = await bash(house, line)
+  const id = idIn(said)
+  expect(said).toContain(`holdfast status ${id} · holdfast result ${id} · holdfast diff ${id} · `)
+  expect(await house.wait(id)).toMatchObject({
+    state: 'succeeded',
+    agent: 'codex',
+    caller: { kind: 'claude', id: SESSION },
+  })
+  const prompt = readFileSync(join(house.worktree(id), 'prompts.txt'), 'utf8')
+  expect(prompt.endsWith(`\n\n${text}`)).toBe(true)
+  expect(existsSync(join(house.worktree(id), 'bad'))).toBe(false)
+  // Run twice, it is one task; and in the background nothing is taken home.
+  expect(idIn(await bash(house, line))).toBe(id)
+  expect(house.fingerprint()).toBe(before)
+})
+
+test('in the foreground the answer comes at once, and the work is brought back if it can be', async () => {
+  const house = houseWithCodex(`
+until [ -e "$HOME/go" ]; do sleep 0.05; done
+echo made >made.txt
+begin
+finish 'All done.'
+`)
+  const linked = join(house.scratch, 'linked')
+  house.git('worktree', 'add', '--quiet', '--detach', linked)
+  const [line, inTheWay, gone] = await Promise.all([
+    lineFor(house, 'codex:rescue', 'make it'),
+    lineFor(house, 'codex:rescue', 'make it too'),
+    lineFor(house, 'codex:rescue', 'make it there'),
+  ])
+  const soon = await bash(house, `${line} --at-most 1ms`)
+  expect(soon).toMatch(/^Codex is still at work on "make-it" .*nothing is applied by itself/)
+  const conflicting = join(house.scratch, 'conflicting')
+  house.git('worktree', 'add', '--quiet', '--detach', conflicting)
+  const waiting = [bash(house, line), bash(house, inTheWay, conflicting), bash(house, gone, linked)]
+  await eventually('all are handed in', async () => {
+    const { tasks } = JSON.parse(await house.ok(['status', '--all', '--json']))
+    return tasks.length === 3
+  })
+  house.write('made.txt', 'of my own\n', conflicting)
+  house.git('worktree', 'remove', linked)
+  writeFileSync(join(house.scratch, 'go'), '')
+  const [good = '', conflict = '', lost = ''] = await Promise.all(waiting)
+  expect(good).toMatch(
+    /^All done\.\n1 file \+1 -0: written to .*, not staged\. .*apply --undo \w+\n$/,
+  )
+  expect(readFileSync(join(house.repo, 'made.txt'), 'utf8')).toBe('made\n')
+  for (const text of [conflict, lost]) {
+    expect(text).toMatch(/^All done\.\n[^\n]*nothing was written [^\n]*holdfast apply \w{10}\n$/)
+  }
+  expect(readFileSync(join(conflicting, 'made.txt'), 'utf8')).toBe('of my own\n')
+  expect(existsSync(linked)).toBe(false)
+  // They were shown: nobody is owed them any more.
+  expect(await house.ok(['inbox'])).toBe('')
+}, 120_000)
+
+test('what needs no model is answered without one, and what is wrong is said in words', async () => {
+  const house = houseWithCodex(WORK)
+  const id = await house.submit(['codex', 'look'], { environment: claude() })
+  await house.wait(id)
+  const said = async (name: string, args = '') => {
+    const reply = await typed(house, name, args)
+    expect([name, reply?.decision]).toEqual([name, 'block'])
+    return reply?.reason ?? ''
+  }
+  expect(await said('holdfast:status')).toContain(`${id}  succeeded`)
+  expect(await said('codex:result')).toMatch(/^\w+ look\nno session-\d+\nnext: holdfast apply /)
+  expect(await said('holdfast:result', '"; touch bad')).toContain('unexpected "touch"')
+  expect(await said('holdfast:cancel', id)).toContain('already ended')
+  expect(await said('holdfast:inbox')).toContain('nothing')
+  expect(await said('holdfast:setup')).toMatch(/^codex .*logged in/m)
+  expect(await said('codex:rescue')).toBe(
+    'What should Codex do? Say it after the command: /codex:rescue …',
+  )
+  expect(await said('holdfast:rescue', '--backgroud x')).toContain('there is no flag --backgroud')
+  expect(await typed(house, 'other:status', '')).toBe(undefined)
+  expect(existsSync(join(house.repo, 'bad'))).toBe(false)
+
+  // What a model calls is answered beside its own text; arguments come to no template.
+  const status = await uses(house, 'Skill', { skill: 'holdfast:status', args: id })
+  expect(status?.hookSpecificOutput).toMatchObject({
+    permissionDecision: 'allow',
+    updatedInput: { skill: 'holdfast:status', args: '' },
+    additionalContext: expect.stringContaining(id),
+  })
+  const skill = await uses(house, 'Skill', { skill: 'holdfast:rescue', args: '$(x) it' })
+  expect(skill?.hookSpecificOutput?.updatedInput).toEqual({ skill: 'holdfast:rescue', args: '' })
+  const question = skill?.hookSpecificOutput?.additionalContext ?? ''
+  const [fresh, resumed, ...more] = linesIn(question)
+  expect([fresh, more]).toEqual([resumed?.replace(/--resume$/, '--fresh'), []])
+  expect(question).toContain(
+    '"Start a new Codex thread (Recommended)" and "Continue current Codex thread"',
+  )
+  const goOn = await typed(house, 'codex:rescue', 'keep going')
+  expect(goOn?.hookSpecificOutput?.additionalContext).toContain(
+    '"Continue current Codex thread (Recommended)" and "Start a new Codex thread"',
+  )
+  expect(await uses(house, 'Bash', { command: resumed })).not.toBe(undefined)
+  const { session } = await house.task(id)
+  // It goes on in a new worktree, from what is here now.
+  expect(await bash(house, resumed ?? '')).toContain(`yes ${session}\n`)
+  expect(await bash(house, resumed ?? '')).toContain(`yes ${session}\n`)
+  expect(JSON.parse(await house.ok(['status', '--all', '--json'])).tasks).toHaveLength(2)
+  const asked = { subagent_type: 'codex:codex-rescue', prompt: 'do `it`', isolation: 'worktree' }
+  const agent = await uses(house, 'Agent', asked)
+  // Nobody can be asked there: it begins anew unless a flag says otherwise.
+  const { prompt, ...rest } = agent?.hookSpecificOutput?.updatedInput ?? {}
+  expect(rest).toEqual({ subagent_type: 'codex:codex-rescue', isolation: 'worktree' })
+  expect(linesIn(String(prompt))).toHaveLength(1)
+  expect(prompt).not.toContain('do `it`')
+  expect(await uses(house, 'Agent', { subagent_type: 'Explore', prompt: 'x' })).toBe(undefined)
+  const empty = await uses(house, 'Skill', { skill: 'codex:rescue' })
+  expect(empty?.hookSpecificOutput?.permissionDecision).toBe('deny')
+
+  // A session that is itself the agent of a task hands nothing on.
+  const inside = { HOLDFAST_ATTEMPT: `${id}.1.abc` }
+  const again = await typed(house, 'codex:rescue', 'the same', inside)
+  expect(again?.reason).toContain(`itself the agent of the Holdfast task ${id}`)
+  const call2 = { tool_name: 'Agent', tool_input: asked }
+  const nested = await call(house, 'PreToolUse', call2, inside)
+  expect(nested?.hookSpecificOutput?.permissionDecision).toBe('deny')
+
+  // A reviewer may only read.
+  const review = await bash(
+    house,
+    await lineFor(house, 'codex:review', '--base trunk the names --background'),
+  )
+  const task = await house.wait(idIn(review))
+  expect(task).toMatchObject({ permissions: { asked: 'read-only' } })
+}, 120_000)
+
+test('a session is shown once what has ended, another one too, and no task ends with a session', async () => {
+  const house = houseWithCodex(`
+until [ -e "$HOME/go" ]; do sleep 0.05; done
+begin
+finish done
+`)
+  const socket = {
+    CLAUDE_CODE_MESSAGING_SOCKET: join(house.scratch, 'none.sock'),
+    CLAUDE_CODE_MESSAGING_TOKEN: 'secret-1',
+  }
+  const environment = { ...claude(), ...socket }
+  expect(await call(house, 'SessionStart', { source: 'startup' }, socket)).toBe(undefined)
+  expect(await call(house, 'SessionEnd', { reason: 'other' }, socket)).toBe(undefined)
+  expect(existsSync(house.home)).toBe(false)
+  const id = await house.submit(['codex', 'look'], { environment })
+  const callers = join(house.home, 'callers')
+  await house.untilState(id, 'running')
+  expect(readdirSync(callers)).toHaveLength(1)
+  // It goes on as another session, by the same inbox.
+  await call(house, 'SessionEnd', { reason: 'clear' }, socket)
+  expect(readdirSync(callers)).toHaveLength(1)
+  await call(house, 'SessionEnd', { reason: 'prompt_input_exit' }, socket)
+  expect(readdirSync(callers)).toEqual([])
+  expect((await house.task(id)).state).toBe('running')
+  writeFileSync(join(house.scratch, 'go'), '')
+  const other = await house.submit(['codex', 'read'])
+  for (const one of [id, other]) await house.untilState(one, 'succeeded')
+
+  const told = async (event: string, input: object) => {
+    const reply = await call(house, event, input)
+    return reply?.hookSpecificOutput?.additionalContext
+  }
+  const line = `- look (codex) succeeded: holdfast result ${id}`
+  // A prompt that no model reads takes nothing with it, and what tells of a task needs no line of it.
+  expect(await told('UserPromptSubmit', { prompt: '/holdfast:status' })).toBe(undefined)
+  const first = await told('UserPromptSubmit', { prompt: `Holdfast: it ended: ${other}` })
+  expect(first?.split('\n').slice(1)).toEqual([line])
+  expect(await told('UserPromptSubmit', { prompt: 'hello' })).toContain(other)
+  expect(await told('UserPromptSubmit', { prompt: 'hello' })).toBe(undefined)
+  const second = { session_id: 'session-2', source: 'startup' }
+  const start = await call(house, 'SessionStart', second)
+  expect(start?.systemMessage).toBe(start?.hookSpecificOutput?.additionalContext)
+  expect(start?.systemMessage).toContain(line)
+  expect(await told('SessionStart', second)).toBe(undefined)
+  // Elsewhere nobody is told of this repository.
+  const elsewhere = { session_id: 'session-3', cwd: house.scratch, source: 'startup' }
+  expect(await told('SessionStart', elsewhere)).toBe(undefined)
+}, 120_000)
+
+test('the launcher finds Holdfast, and is silent where there is none, or nothing to say', () => {
+  const house = new House()
+  const copy = join(house.scratch, 'cache', 'a', 'b', 'plugin')
+  mkdirSync(copy, { recursive: true })
+  cpSync(launcher, join(copy, 'hook.cjs'))
+  const bin = join(house.scratch, 'bin')
+  mkdirSync(bin)
+  const input = JSON.stringify({ session_id: 's', cwd: house.repo, command_name: 'holdfast:inbox' })
+  const run = (env: Readonly<Record<string, string>>, ...before: string[]) => {
+    const options = { env: { ...house.environment, ...env }, input, encoding: 'utf8' } as const
+    const words = [...before, join(copy, 'hook.cjs'), 'UserPromptExpansion']
+    const { status, stdout, stderr } = spawnSync(process.execPath, words, options)
+    return { status, stdout, stderr }
+  }
+  const silence = { status: 0, stdout: '', stderr: '' }
+  expect(run({ PATH: bin })).toEqual(silence)
+  symlinkSync(entry, join(bin, 'holdfast'))
+  const answer = { status: 0, stdout: expect.stringContaining('"block"'), stderr: '' }
+  expect(run({ PATH: bin })).toEqual(answer)
+  const pretend = join(house.scratch, 'pretend.cjs')
+  for (const [object, key, value] of [
+    ['process', 'platform', 'win32'],
+    ['process.versions', 'node', '20.1.0'],
+  ]) {
+    writeFileSync(pretend, `Object.defineProperty(${object}, '${key}', { value: '${value}' })`)
+    expect(run({ PATH: bin }, '--require', pretend)).toEqual(silence)
+  }
+  // One that is older than its plugin knows no hooks; no session fails by that.
+  const old = join(house.scratch, 'old')
+  mkdirSync(old)
+  writeFileSync(join(old, 'holdfast'), '#!/bin/sh\necho "no command hook" >&2\nexit 2\n', {
+    mode: 0o755,
+  })
+  expect(run({ PATH: `${old}:/usr/bin:/bin` })).toEqual(silence)
+  const direct = (stdin: string, ...words: string[]) =>
+    execFileSync(process.execPath, [entry, 'hook', ...words], {
+      env: house.environment,
+      input: stdin,
+      encoding: 'utf8',
+    })
+  expect(direct('no JSON', 'SessionStart')).toBe('')
+  expect(direct('[]', 'PreToolUse')).toBe('')
+  expect(direct('{}', 'NoSuchEvent')).toBe('')
+})
