@@ -16,7 +16,7 @@ import {
 } from './bubblewrap.ts'
 
 /** It takes 10 ms. */
-const TRIAL_LIMIT_MS = 10_000
+const TRIAL_LIMIT_MS = 30_000
 
 /** Below `/run`: where programs are (NixOS), and who knows names. */
 const RUN_KEPT = ['booted-system', 'current-system', 'nscd', 'opengl-driver', 'systemd/resolve']

@@ -11,7 +11,7 @@ import { seatbeltProfile } from './seatbelt.ts'
 /** A part of the system, which nobody can replace. */
 const PROGRAM = '/usr/bin/sandbox-exec'
 /** It takes 10 ms. */
-const TRIAL_LIMIT_MS = 10_000
+const TRIAL_LIMIT_MS = 30_000
 
 export function makeSeatbelt({ home, isSandboxed }: ConfinementOptions): Confinement {
   let works = false

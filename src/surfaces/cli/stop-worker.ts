@@ -1,8 +1,8 @@
 import { AppError } from '../../domain/errors.ts'
 import type { CommandContext } from './command.ts'
 
-/** How long a worker is waited for. */
-const LIMIT_MS = 10_000
+/** How long a worker is waited for: on a busy machine its start alone takes seconds. */
+const LIMIT_MS = 30_000
 
 /**
  * Ends the worker and its watchdog, also one that is just coming up; agents go on. Does nothing
