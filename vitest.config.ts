@@ -3,9 +3,10 @@ import { defineConfig } from 'vitest/config'
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 const shared = {
-  // Real processes, real git: a loaded machine needs room. No test waits by sleeping.
-  testTimeout: 180_000,
-  hookTimeout: 180_000,
+  // Real processes, real git: a loaded machine needs room, and whoever waits for what comes in time
+  // has no part in this. No test waits by sleeping.
+  testTimeout: 240_000,
+  hookTimeout: 240_000,
 }
 
 /**
@@ -52,6 +53,8 @@ export default defineConfig({
       {
         test: {
           ...shared,
+          // Real agents take their time to start, several at once all the more.
+          testTimeout: 400_000,
           name: 'agents',
           include: ['test/agents/**/*.test.ts'],
           globalSetup: ['test/agents/matrix/table.ts'],

@@ -105,7 +105,7 @@ test('doctor names them, takes over what it is told to, and lets go of it in the
   expect(readFileSync(join(claudes, 'by-us'), 'utf8')).toBe('new\n')
   expect(house.git('worktree', 'list', '--porcelain')).not.toContain('locked holdfast')
   expect(house.gitIn(claudes, 'branch', '--show-current').trim()).toBe('their-branch')
-}, 240_000)
+}, 600_000)
 
 test('a branch that a vanished worktree holds is named', async () => {
   const house = new House()

@@ -126,7 +126,7 @@ describe('an application that is killed', () => {
       expect((await house.task(id)).taken).toBeNull()
     }
     expect(scene.index()).toBe(index)
-  }, 240_000)
+  }, 600_000)
 
   test('is taken back by that of another task, which then goes its own way', async () => {
     const scene = new Crashing()
@@ -160,7 +160,7 @@ describe('an application that is killed', () => {
     expect(scene.files()).toEqual(after)
     expect((await house.task(one)).taken).toBeNull()
     expect((await house.task(other)).taken).not.toBeNull()
-  }, 120_000)
+  })
 
   test('what was edited since then stays, and is named, and the rest is not lost', async () => {
     const scene = new Crashing()
@@ -219,5 +219,5 @@ describe('taking back that is killed', () => {
     await house.ok(['apply', '--undo', id])
     expect(scene.files()).toEqual(before)
     expect(scene.index()).toBe(index)
-  }, 240_000)
+  }, 600_000)
 })

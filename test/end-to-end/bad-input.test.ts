@@ -10,7 +10,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { House, type RunOptions } from './house.ts'
+import { House, PATIENCE, type RunOptions } from './house.ts'
 
 /** What a refusal may leave: nothing in the repository, no task directory. */
 async function expectRefused(
@@ -162,7 +162,7 @@ test('tasks that are not there, and a prefix that fits two', async () => {
   const run = await house.run(['status', twice])
   expect(run.code).toBe(2)
   expect(run.stderr).toMatch(/could be more than one task\n.*type more of it/)
-  expect((await house.run(['wait', ...ids, '--timeout', '50s'])).code).toBe(0)
+  expect((await house.run(['wait', ...ids, '--timeout', PATIENCE])).code).toBe(0)
 })
 
 test('changes that are too many are refused, with the largest named', async () => {

@@ -79,6 +79,7 @@ test('bounds on what comes along are taken from the repository', async () => {
 
 test('the worker takes its slots from the user’s file, and works in spite of a mistake there', async () => {
   const house = new House()
+  delete house.environment.HOLDFAST_SLOTS
   mkdirSync(house.home, { mode: 0o700 })
   const log = () => readFileSync(join(house.home, 'worker.log'), 'utf8')
   house.write('config.json', '{ "slots": 3 }', house.home)

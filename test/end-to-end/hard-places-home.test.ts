@@ -11,7 +11,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { House, type Ran, type RunOptions } from './house.ts'
+import { House, PATIENCE, type Ran, type RunOptions } from './house.ts'
 
 const isRoot = process.getuid?.() === 0
 const NOBODY = 65534
@@ -60,7 +60,7 @@ test('a symlink, spaces, a newline, other scripts and .. in its path', async () 
     const home = `${house.scratch}/${place}`
     const environment = { HOLDFAST_HOME: home }
     const id = await house.submit(['command', '--', 'sh', '-c', 'echo x > made'], { environment })
-    expect(await house.run(['wait', id, '--timeout', '45s'], { environment })).toMatchObject({
+    expect(await house.run(['wait', id, '--timeout', PATIENCE], { environment })).toMatchObject({
       code: 0,
     })
     expect(await house.ok(['diff', id], { environment })).toContain('+x')
@@ -76,7 +76,7 @@ test('a relative HOLDFAST_HOME is meant from where the command stands', async ()
   const environment = { HOLDFAST_HOME: '../there' }
   const id = await house.submit(['command', '--', 'true'], { environment })
   const there = { environment: { HOLDFAST_HOME: join(house.scratch, 'there') }, directory: '/' }
-  expect((await house.run(['wait', id, '--timeout', '45s'], there)).code).toBe(0)
+  expect((await house.run(['wait', id, '--timeout', PATIENCE], there)).code).toBe(0)
   await house.ok(['worker', 'stop'], there)
 })
 

@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process'
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { entry, House, type Ran } from './house.ts'
+import { entry, House, PATIENCE, type Ran } from './house.ts'
 
 /** Runs `holdfast` from a shell that has done something first. */
 function after(house: House, first: string, words: readonly string[]): Promise<Ran> {
@@ -60,7 +60,9 @@ test('the agent and git have the umask of who asked, not of who started the work
 test('our own files are private, whatever the umask is', async () => {
   const house = new House()
   expect((await after(house, 'umask 000', ['run', ...script('true')])).code).toBe(0)
-  await house.wait((await house.ok(['status', '--json'])).match(/"id":"([^"]*)/)?.[1] ?? '')
+  const id = (await house.ok(['status', '--json'])).match(/"id":"([^"]*)/)?.[1] ?? ''
+  await house.wait(id)
+  await house.untilForgotten(id)
   const own = modesIn(house.home).filter(line => !line.startsWith('worktrees/'))
   // In a private directory; but whoever moves it elsewhere may not open it with that.
   expect(own).toEqual([])
@@ -74,7 +76,7 @@ test('with 64 open files twenty tasks are done, and fewer at once', async () => 
     expect(run.code).toBe(0)
     ids.push(run.stdout.trim())
   }
-  const waited = await after(house, 'ulimit -n 64', ['wait', ...ids, '--timeout', '50s'])
+  const waited = await after(house, 'ulimit -n 64', ['wait', ...ids, '--timeout', PATIENCE])
   expect(waited.code).toBe(0)
   expect(readFileSync(join(house.home, 'worker.log'), 'utf8')).toMatch(/only 6 of 20 slots.*ulimit/)
 })

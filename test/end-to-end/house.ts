@@ -11,12 +11,14 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { fileURLToPath } from 'node:url'
 import { afterEach, expect } from 'vitest'
 import type { ResultView, TaskView } from '../../src/surfaces/view.ts'
 import { CODE_CACHE } from '../code-cache.ts'
 import { eventually } from '../eventually.ts'
 import { fingerprint } from '../fingerprint.ts'
+import { killIfThere } from '../kill-if-there.ts'
 import { processesOf } from '../processes-of.ts'
 
 export const entry = fileURLToPath(new URL('../../bin/holdfast.cjs', import.meta.url))
@@ -35,6 +37,9 @@ export interface RunOptions {
   readonly user?: number
   readonly input?: string | Uint8Array
 }
+
+/** For a task on a machine that is busy with all other tests; shorter than a test may take. */
+export const PATIENCE = '150s'
 
 const built: House[] = []
 
@@ -71,6 +76,8 @@ export class House {
       PATH: `${dirname(process.execPath)}:${process.env.PATH}`,
       HOME: this.scratch,
       HOLDFAST_HOME: this.home,
+      // As on a machine with two cores, whatever the machine.
+      HOLDFAST_SLOTS: '1',
       ...CODE_CACHE,
       GIT_AUTHOR_NAME: 'T',
       GIT_AUTHOR_EMAIL: 't@localhost',
@@ -180,10 +187,16 @@ export class House {
   }
 
   async wait(id: string): Promise<TaskView> {
-    const { stdout } = await this.run(['wait', id, '--timeout', '150s', '--json'], {
+    const { stdout } = await this.run(['wait', id, '--timeout', PATIENCE, '--json'], {
       directory: '/',
     })
     return JSON.parse(stdout).tasks[0]
+  }
+
+  /** Waits until the worker has done what it does after the end of a task: it takes secrets away. */
+  async untilForgotten(id: string): Promise<void> {
+    const environment = join(this.home, 'tasks', id, 'environment.json')
+    await eventually(`the environment of ${id} is forgotten`, () => !existsSync(environment))
   }
 
   worktree(id: string): string {
@@ -199,10 +212,44 @@ export class House {
     return Number.parseInt(readFileSync(join(this.runDirectory(id, fence), who), 'utf8'), 10)
   }
 
-  async workerPid(): Promise<number> {
-    const { pid } = JSON.parse(await this.ok(['worker', 'status', '--json'], { directory: '/' }))
-    if (typeof pid !== 'number') throw new Error('no worker is up')
-    return pid
+  /** Of the worker that is up, or comes up: one that was killed is started again in a moment. */
+  workerPid(): Promise<number> {
+    return eventually('a worker is up', async () => {
+      const { pid } = JSON.parse(await this.ok(['worker', 'status', '--json'], { directory: '/' }))
+      return typeof pid === 'number' && pid
+    })
+  }
+
+  /** Kills worker and watchdog, whichever comes first: the one may just be starting the other. */
+  async killWorkers(): Promise<void> {
+    await eventually('neither worker nor watchdog is left', () => {
+      const left = this.processes().filter(line => line.includes('worker run'))
+      for (const line of left) killIfThere(Number.parseInt(line, 10))
+      return left.length === 0
+    })
+  }
+
+  /** Stops the worker where it stands, but not in the middle of a write: that would hold up all. */
+  async suspendWorker(): Promise<number> {
+    const pid = await this.workerPid()
+    return await eventually('it stands still outside of a write', () => {
+      process.kill(pid, 'SIGSTOP')
+      if (!this.#isWritten()) return pid
+      process.kill(pid, 'SIGCONT')
+      return undefined
+    })
+  }
+
+  #isWritten(): boolean {
+    const store = new DatabaseSync(join(this.home, 'store.db'), { timeout: 0 })
+    try {
+      store.exec('BEGIN IMMEDIATE; ROLLBACK')
+      return false
+    } catch {
+      return true
+    } finally {
+      store.close()
+    }
   }
 
   /** Everything that our promise names: files, index bytes, HEAD, refs of the user's, stash. */
@@ -229,13 +276,7 @@ export class House {
         30_000,
       )
     } catch {
-      for (const line of left) {
-        try {
-          process.kill(Number.parseInt(line, 10), 'SIGKILL')
-        } catch {
-          // It went by itself.
-        }
-      }
+      for (const line of left) killIfThere(Number.parseInt(line, 10))
       const log = existsSync(join(this.home, 'worker.log'))
         ? readFileSync(join(this.home, 'worker.log'), 'utf8')
         : ''

@@ -4,7 +4,7 @@ import { chmodSync, mkdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { eventually } from '../eventually.ts'
-import { House } from './house.ts'
+import { House, PATIENCE } from './house.ts'
 
 const NOBODY = 65534
 /** For root no door is closed. */
@@ -28,7 +28,7 @@ test('an agent that closes its own directory is let be, and what it did is colle
   const script = 'echo done >made.txt; chmod 000 .; sleep 4'
   const words = ['command', '--', '/bin/sh', '-c', script]
   const id = await house.submit(words, user)
-  await house.run(['wait', id, '--timeout', '45s'], user)
+  await house.run(['wait', id, '--timeout', PATIENCE], user)
   const { state, error, result } = JSON.parse(await house.ok(['status', id, '--json'], user))
   expect({ state, error, result }).toMatchObject({ state: 'succeeded', result: { files: 1 } })
   expect(await house.ok(['diff', id], user)).toContain('+done')

@@ -13,7 +13,8 @@ test('the package installs and runs a task', async () => {
   const npm = (...words: string[]) =>
     execFileSync('npm', words, {
       cwd: root,
-      env: house.environment,
+      // It asks nobody whether there is a newer npm.
+      env: { ...house.environment, npm_config_update_notifier: 'false' },
       encoding: 'utf8',
       stdio: 'pipe',
     })

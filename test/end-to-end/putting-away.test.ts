@@ -198,7 +198,7 @@ test('a damaged row of the newest snapshot is told, and no older one is taken fo
   goOn(house, id)
   await house.ok(['archive', id])
   const sql = (text: string) => {
-    const store = new DatabaseSync(join(house.home, 'store.db'), { timeout: 30_000 })
+    const store = new DatabaseSync(join(house.home, 'store.db'), { timeout: 60_000 })
     store.exec(text)
     store.close()
   }
@@ -223,10 +223,10 @@ test('a damaged row of the newest snapshot is told, and no older one is taken fo
   ])
   await house.ok(['restore', id])
   expect(readFileSync(join(house.worktree(id), 'ignored.env'), 'utf8')).toBe('SECRET=1\n')
-}, 240_000)
+}, 600_000)
 
 test('thirty tasks in a row leave no more worktrees than are to stay, by themselves', {
-  timeout: 240_000,
+  timeout: 600_000,
 }, async () => {
   const house = new House({ HOLDFAST_KEEP_WORKTREES: '3', HOLDFAST_SLOTS: '4' })
   const ids: string[] = []
@@ -234,7 +234,7 @@ test('thirty tasks in a row leave no more worktrees than are to stay, by themsel
   await house.ok(['wait', ...ids, '--timeout', '180s'])
   const standing = () => readdirSync(join(house.home, 'worktrees'))
   const isOver = async () => (await fates(house, '--dry-run')).length === 3
-  await eventually('the worker has put the others away', isOver, 60_000)
+  await eventually('the worker has put the others away', isOver)
   expect(standing()).toHaveLength(3)
   expect(house.git('worktree', 'list').trim().split('\n')).toHaveLength(4)
   await eventually('the trash is empty', () => readdirSync(join(house.home, 'trash')).length === 0)
@@ -280,7 +280,7 @@ test('status warns of the disk before it is full, and raw output can be read in 
   const odd = await house.run(['gc', '--disk', 'much'])
   expect([odd.code, odd.stderr]).toEqual([2, expect.stringContaining('500MB')])
 
-  const store = new DatabaseSync(join(house.home, 'store.db'), { timeout: 30_000 })
+  const store = new DatabaseSync(join(house.home, 'store.db'), { timeout: 60_000 })
   store.exec("UPDATE tasks SET ended_at = 1, state_json = json_set(state_json, '$.endedAt', 1)")
   store.close()
   await house.ok(['gc'])

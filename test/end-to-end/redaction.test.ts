@@ -28,7 +28,7 @@ test('the log and the failure show no secret; the answer and the raw output are 
   expect({ state, code: error?.code }).toEqual({ state: 'failed', code: 'setup_failed' })
   expect(error?.message).toContain('with [redacted] and [redacted]')
 
-  const store = new DatabaseSync(join(house.home, 'store.db'), { readOnly: true })
+  const store = new DatabaseSync(join(house.home, 'store.db'), { readOnly: true, timeout: 60_000 })
   const events = store.prepare('SELECT body_json FROM events').all()
   store.close()
   expect(events.length).toBeGreaterThan(0)

@@ -232,7 +232,7 @@ test('of forty worktrees exactly the right ones go, and each comes back to the b
   const back = new Set(going.map(({ worktree }) => worktree))
   expect(again.fates.filter(({ id, goes }) => goes && back.has(id))).toEqual([])
   await holdfast.close()
-}, 240_000)
+}, 600_000)
 
 test('over budget, what can be had again goes first, then worktrees; work never', async () => {
   const { holdfast, git, repo, ports, begin, taken } = await makeHouse()

@@ -46,7 +46,7 @@ describe(`a sample of the kill matrix, ${SAMPLE.length} of ${cases.length} (npm 
   })
   afterAll(() => ground.leave())
 
-  test.concurrent.for(SAMPLE)('%s', { timeout: 180_000 }, async (name, { expect }) => {
+  test.concurrent.for(SAMPLE)('%s', { timeout: 400_000 }, async (name, { expect }) => {
     const one = cases.find(other => nameOf(other) === name)
     if (one === undefined) throw new Error('there is no such case')
     const { complaints } = await play(one, ground)

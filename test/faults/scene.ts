@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseTaskId } from '../../src/domain/ids.ts'
 import { eventually } from '../eventually.ts'
+import { killIfThere } from '../kill-if-there.ts'
 import { type Actor, find, killAll, type Victim } from './cast.ts'
 import { readTasks } from './rows.ts'
 import type { Stage } from './stage.ts'
@@ -138,7 +139,7 @@ export class Scene {
     // As `worker stop` does it.
     rmSync(join(this.stage.home, 'watchdog'), { force: true })
     const worker = this.find('worker', '')
-    if (worker !== undefined) process.kill(worker, 'SIGTERM')
+    if (worker !== undefined) killIfThere(worker, 'SIGTERM')
     const nobody = () => this.stage.processes().length === 0
     await eventually('nothing is left running', nobody, LIMIT_MS / 3).catch(() => undefined)
   }

@@ -377,7 +377,7 @@ async function adoptOther(scene: Scene): Promise<readonly string[]> {
 
 /** As if it had ended long ago. */
 function makeAncient({ stage }: Scene, id: string): void {
-  const store = new DatabaseSync(join(stage.home, 'store.db'), { timeout: 30_000 })
+  const store = new DatabaseSync(join(stage.home, 'store.db'), { timeout: 60_000 })
   store
     .prepare(
       "UPDATE tasks SET ended_at = 1, state_json = json_set(state_json, '$.endedAt', 1) WHERE id = ?",

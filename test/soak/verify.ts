@@ -115,7 +115,7 @@ function workLost(place: Place, id: string, failure: string | undefined, tally: 
 }
 
 function inStore({ home }: Place): string[] {
-  const database = new DatabaseSync(join(home, 'store.db'), { readOnly: true })
+  const database = new DatabaseSync(join(home, 'store.db'), { readOnly: true, timeout: 60_000 })
   try {
     const check = (pragma: string) => database.prepare(`PRAGMA ${pragma}`).all()
     const integrity = JSON.stringify(check('integrity_check'))

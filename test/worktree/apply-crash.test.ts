@@ -85,7 +85,7 @@ test('an application', async () => {
   expect(nth).toBeGreaterThan(15)
   expect(exactly(task.mine)).toEqual(after)
   expect(fingerprint(task.mine).index).toBe(index)
-}, 240_000)
+}, 600_000)
 
 test('taking one back', async () => {
   const task = await everything()
@@ -106,7 +106,7 @@ test('taking one back', async () => {
   }
   expect(nth).toBeGreaterThan(15)
   expect(exactly(task.mine)).toEqual(before)
-}, 240_000)
+}, 600_000)
 
 test('a disk that gets full in the middle: all that was made there goes again', async ({
   skip,

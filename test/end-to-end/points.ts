@@ -1,0 +1,31 @@
+/** A house whose processes stand still at crash points until they are told to go on. */
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { eventually } from '../eventually.ts'
+import { House } from './house.ts'
+
+export class Points {
+  readonly house: House
+  readonly #directory: string
+
+  constructor(house = new House()) {
+    this.house = house
+    this.#directory = join(house.scratch, 'points')
+    mkdirSync(this.#directory)
+    house.environment.HOLDFAST_CRASH_POINTS = this.#directory
+  }
+
+  /** Whoever comes to the point first stands still there. */
+  stand(point: string): void {
+    writeFileSync(join(this.#directory, point), 'stand')
+  }
+
+  async untilStanding(point: string): Promise<void> {
+    const pid = join(this.#directory, `${point}.pid`)
+    await eventually(`somebody stands at ${point}`, () => existsSync(pid))
+  }
+
+  go(point: string): void {
+    writeFileSync(join(this.#directory, `${point}.go`), '')
+  }
+}
