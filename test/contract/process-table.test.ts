@@ -113,7 +113,9 @@ describe.each(systems)('the process table of $name', ({ make, seesAllMarks, tick
 
   test('one that nobody has collected is dead, soon at the latest', async () => {
     // `exec` makes the shell a program that never heard of its child; the child ends after that.
-    const parent = spawn('/bin/sh', ['-c', 'sleep 0.2 & echo $!; exec sleep 1000'], {
+    const gate = join(scratchDirectory(), 'gate')
+    const child = `until [ -e '${gate}' ]; do sleep 0.02; done`
+    const parent = spawn('/bin/sh', ['-c', `(${child}) & echo $!; exec sleep 1000`], {
       stdio: ['ignore', 'pipe', 'ignore'],
     })
     onTestFinished(async () => {
@@ -122,6 +124,11 @@ describe.each(systems)('the process table of $name', ({ make, seesAllMarks, tick
     })
     const [line] = (await once(parent.stdout, 'data')) as [Buffer]
     const identity = identityOf(Number(line.toString()))
+    await eventually(
+      'its parent has forgotten it',
+      () => readStat(parent.pid ?? 0)?.name === 'sleep',
+    )
+    writeFileSync(gate, '')
     await eventually('it is dead', () => processes.liveness(identity) === 'dead')
     expect(readStat(identity.pid)?.state).toBe('Z')
     expect(processes.find(identity.pid)).toBeUndefined()

@@ -13,6 +13,7 @@ import { readStat } from '../../src/process/linux/stat.ts'
 import { loadProcessTable } from '../../src/process/process-table.ts'
 import { loadIdentity } from '../../src/process/run-directory.ts'
 import { eventually } from '../eventually.ts'
+import { killIfThere } from '../kill-if-there.ts'
 
 export const FIXTURES = join(import.meta.dirname, '../fixtures')
 export const fixture = (name: string) => join(FIXTURES, name)
@@ -58,16 +59,16 @@ export function useAttempts(table = processes): Attempts {
     answered = []
   })
   afterEach(async () => {
-    // The wrapper outlives its last word by some microseconds.
+    // The wrapper outlives its last word by some microseconds, and longer on a busy machine.
     const left = await eventually(
       'the processes of the test are gone',
       () => {
         const found = [...findMarked(tasks), ...answered.filter(isAlive)]
         return found.length === 0 ? [] : undefined
       },
-      2_000,
+      30_000,
     ).catch(() => [...findMarked(tasks), ...answered.filter(isAlive)])
-    for (const one of left) if (isAlive(one)) process.kill(one.pid, 'SIGKILL')
+    for (const one of left) if (isAlive(one)) killIfThere(one.pid)
     rmSync(root, { recursive: true, force: true })
     expect(left, 'the test left processes behind').toEqual([])
   })

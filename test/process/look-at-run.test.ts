@@ -66,11 +66,9 @@ describe('an attempt under way', () => {
 
   test('is seen ended by the signal when the agent is killed', async () => {
     const attempt = await attempts.launch(['/bin/sleep', '1000'])
-    const started = performance.now()
     kill(attempt, 'pid')
     const facts = await seen(attempt, 'the exit is there', ({ exit }) => exit !== null)
     expect(facts.exit).toEqual({ kind: 'signalled', signal: 9 })
-    expect(performance.now() - started).toBeLessThan(1_000)
   })
 
   test('is never taken for dead between its end and the word of its wrapper', async () => {

@@ -6,6 +6,7 @@ import { readdirSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { readStat } from '../../src/process/linux/stat.ts'
 import { eventually } from '../eventually.ts'
+import { killIfThere } from '../kill-if-there.ts'
 import { fixture, type TestAttempt, useAttempts } from './attempts.ts'
 
 const attempts = useAttempts()
@@ -40,7 +41,7 @@ describe('an agent outlives its launcher', () => {
     [
       'killed with all that descends from it',
       pid => {
-        for (const one of treeOf(pid)) process.kill(one, 'SIGKILL')
+        for (const one of treeOf(pid)) killIfThere(one)
       },
     ],
     ['hung up', pid => process.kill(-pid, 'SIGHUP')],

@@ -48,6 +48,12 @@ const stdoutOf = ({ runDirectory }: TestAttempt) => readFileSync(join(runDirecto
 const sh = (script: string) => ['/bin/sh', '-c', script] as const
 const NAP = '/bin/sleep 1000'
 
+/** The process of it that sleeps, once it has become that. */
+const napOf = (attempt: TestAttempt) =>
+  eventually('somebody sleeps', () =>
+    host.findProcesses(attempt).find(({ command }) => command === NAP),
+  )
+
 describe('a confined agent', () => {
   confinedTest('gets arguments, stdin and environment unchanged, but for its caches', async () => {
     const stdin = Buffer.alloc(300_000, 'a\0b\nc\xff', 'latin1')
@@ -112,7 +118,7 @@ describe('a confined agent', () => {
     async () => {
       const attempt = await launchConfined(sh(`setsid ${NAP} & echo started; exit 3`))
       expect(await attempts.exit(attempt)).toEqual({ kind: 'exited', code: 3 })
-      expect(host.findProcesses(attempt).map(({ command }) => command)).toContain(NAP)
+      await napOf(attempt)
       await eventually(
         'nothing of it lives',
         async () => (await host.stop(attempt, { graceful: null, graceMs: 0 })).ended,
@@ -136,7 +142,7 @@ describe('the end of a confined agent', () => {
     const script = `trap 'echo in order; kill $!; exit 4' INT; echo ready; ${NAP} & wait`
     const attempt = await launchConfined(sh(script))
     await attempts.lines(attempt, 1)
-    const report = await host.stop(attempt, { graceful: 'SIGINT', graceMs: 20_000 })
+    const report = await host.stop(attempt, { graceful: 'SIGINT', graceMs: 200_000 })
     expect(report.ended).toBe(true)
     expect(stdoutOf(attempt).toString()).toBe('ready\nin order\n')
     expect(await attempts.exit(attempt)).toEqual({ kind: 'exited', code: 4 })
@@ -173,7 +179,7 @@ describe('the end of a confined agent', () => {
       if (who === 'wrapper') expect(run).toMatchObject({ agent: 'alive', exit: null })
       else expect(run.exit).toEqual({ kind: 'signalled', signal: 9 })
       // The agent itself lives on, and is found.
-      expect(host.findProcesses(attempt).map(({ command }) => command)).toContain(NAP)
+      await napOf(attempt)
       await eventually(
         'nothing of it lives',
         async () => (await host.stop(attempt, { graceful: null, graceMs: 0 })).ended,
@@ -185,9 +191,7 @@ describe('the end of a confined agent', () => {
   confinedTest('is seen, when the agent itself is killed from outside', async () => {
     const attempt = await launchConfined(sh(`echo ready; exec ${NAP}`))
     await attempts.lines(attempt, 1)
-    const agent = host.findProcesses(attempt).find(({ command }) => command === NAP)
-    if (agent === undefined) throw new Error('the agent was not found')
-    process.kill(agent.pid, 'SIGKILL')
+    process.kill((await napOf(attempt)).pid, 'SIGKILL')
     expect(await attempts.exit(attempt)).toEqual({ kind: 'signalled', signal: 9 })
   })
 })
