@@ -291,7 +291,7 @@ describe('a look at a worktree', () => {
     const record = await create(ready)
     const look = () => ready.scene.worktrees.lookAtWorktree(record)
     // Until they are old enough to be remembered.
-    await vi.waitUntil(() => Date.now() - statSync(ready.path).ctimeMs > 1_500, { timeout: 10_000 })
+    await vi.waitUntil(() => Date.now() - statSync(ready.path).ctimeMs > 1_500, { timeout: 90_000 })
     for (const file of [join(ready.path, '.git'), join(record.gitDir, 'commondir')]) {
       expect([look(), look()]).toEqual(['present', 'present'])
       const before = readFileSync(file, 'utf8')

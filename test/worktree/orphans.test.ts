@@ -1,7 +1,7 @@
 /** A worker is killed; the git that it started is not. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, it, onTestFinished } from 'vitest'
@@ -21,11 +21,12 @@ import {
 } from './scene.ts'
 
 /**
- * Few and slow: left alone, the orphan comes to its end when the next try has its own lock on the
- * index, by the same name, and takes that away.
+ * Few and slow, and not at their end before the test lets them: left alone, the orphan comes to its
+ * end when the next try has its own lock on the index, by the same name, and takes that away.
  */
 const FILES = 8
-const FILTER = 'sleep 0.3; cat'
+const filter = (go: string) =>
+  `[ ! -e many/1.slow ] || until [ -e '${go}' ]; do sleep 0.02; done; sleep 0.3; cat`
 const program = join(import.meta.dirname, 'create-program.ts')
 
 interface Slow {
@@ -43,7 +44,7 @@ async function makeSlow(): Promise<Slow> {
   repository.write('.gitattributes', '*.slow filter=x\n')
   for (let n = 0; n < FILES; n++) repository.write(`many/${n}.slow`, `file ${n}\n`)
   repository.commit('slow')
-  repository.git('config', 'filter.x.smudge', FILTER)
+  repository.git('config', 'filter.x.smudge', filter(join(scene.top, 'go')))
   const checkout = await repository.open()
   const task = nextTask()
   const base = await scene.worktrees.captureBase(checkout, task, scene.scratch, limits)
@@ -63,7 +64,7 @@ function startApart(scene: Scene, asked: object): ChildProcess {
 }
 
 async function until(what: string, look: () => unknown): Promise<void> {
-  const deadline = performance.now() + 20_000
+  const deadline = performance.now() + 90_000
   while (!look()) {
     if (performance.now() > deadline) throw new Error(`it never came that ${what}`)
     await sleep(2)
@@ -101,6 +102,7 @@ it.each(moments)('a try that was killed $when is ended, and made anew at once', 
   const first = startApart(scene, { order })
   await until(moment.when, () => moment.reached(slow))
   await killHard(first)
+  writeFileSync(join(scene.top, 'go'), '')
 
   const second = startApart(scene, { order })
   const [status] = await once(second, 'exit')
@@ -121,7 +123,7 @@ it('a result that was killed half-way is collected anew, and the late one never 
   const made = new Repository(scene, order.path)
   made.write('many/new.slow', 'new\n')
   // Git waits in the filter until the test lets it go on: never.
-  repository.git('config', 'filter.x.clean', `touch '${scene.top}/filtering'; sleep 600; cat`)
+  repository.git('config', 'filter.x.clean', `touch '${scene.top}/filtering'; sleep 1000; cat`)
   const directory = join(scene.top, 'task')
   mkdirSync(directory)
   const collect = { record, base, task, directory }

@@ -54,10 +54,12 @@ export interface Scene {
   readonly trash: string
   readonly environment: Readonly<Record<string, string>>
   readonly worktrees: ReturnType<typeof makeWorktrees>
+  /** The same, where a remote is given up so soon. */
+  readonly worktreesWithin: (fetchLimitMs: number) => ReturnType<typeof makeWorktrees>
 }
 
 export function makeScene(
-  options: Pick<WorktreesNeeds, 'freeBytes' | 'fetchLimitMs'> = {},
+  options: Pick<WorktreesNeeds, 'freeBytes'> = {},
   within = tmpdir(),
 ): Scene {
   const top = realpathSync(mkdtempSync(join(within, 'holdfast-worktree-')))
@@ -70,13 +72,15 @@ export function makeScene(
   const environment = { PATH: process.env.PATH ?? '', HOME: home }
   writeFileSync(join(home, '.gitconfig'), '[user]\n\tname = Tess\n\temail = tess@example.com\n')
   const locks = makeLocks(join(top, 'locks'), systemClock)
+  const needs = { locks, clock: systemClock, processes, environment, ...options }
   return {
     top,
     home,
     scratch: inside('scratch'),
     trash: inside('trash'),
     environment,
-    worktrees: makeWorktrees({ locks, clock: systemClock, processes, environment, ...options }),
+    worktrees: makeWorktrees(needs),
+    worktreesWithin: fetchLimitMs => makeWorktrees({ ...needs, fetchLimitMs }),
   }
 }
 

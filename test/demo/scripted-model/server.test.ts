@@ -90,7 +90,7 @@ describe('closing', () => {
       () => 'answered',
       () => 'cut',
     )
-    await expect.poll(() => model.requests.length).toBe(2)
+    await expect.poll(() => model.requests.length, { timeout: 90_000 }).toBe(2)
     await Promise.all([model.close(), model.close()])
     await expect(hanging.text()).rejects.toThrow()
     expect(await delayed).toBe('cut')
@@ -113,7 +113,7 @@ describe('closing', () => {
       await hanging.text().catch(() => undefined)
       console.log('closed')`
     const run = promisify(execFile)(process.execPath, ['--input-type=module', '-e', program], {
-      timeout: 20_000,
+      timeout: 200_000,
     })
     expect((await run).stdout).toBe('closed\n')
   })
