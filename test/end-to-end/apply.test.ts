@@ -238,7 +238,7 @@ test('an interrupt before the first file stops it; after that it is finished', a
   await eventually('git makes the new files', () => existsSync(at('waits')))
   stopped.kill('SIGINT')
   writeFileSync(at('go'), '')
-  expect(await once(stopped, 'exit')).toEqual([130, null])
+  expect(await once(stopped, 'close')).toEqual([130, null])
   expect(said).toContain('interrupted; nothing was written')
   expect(exactly({ root: house.repo })).toEqual(before)
 

@@ -10,18 +10,19 @@ import {
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { expect, test } from 'vitest'
+import { GATHER_MS } from '../../src/domain/delivery.ts'
 import { views } from '../../src/surfaces/view.ts'
 import { eventually } from '../eventually.ts'
 import { House } from './house.ts'
 
 const ANSWER = 'what the agent says'
 
-/** Each line that was appended to a file. */
+/** Each line that was appended to a file, and is whole. */
 function linesOf(path: string) {
   const text = existsSync(path) ? readFileSync(path, 'utf8') : ''
   return text
     .split('\n')
-    .filter(line => line !== '')
+    .slice(0, -1)
     .map(line => JSON.parse(line))
 }
 
@@ -39,10 +40,11 @@ test('a file and a command are told soon, each once, and the inbox keeps it unti
   const notify = ['--notify', 'file:told.jsonl', '--notify', command]
   const id = await house.submitScript(`echo '${ANSWER}'; echo made >made.txt`, ...notify)
   const told = join(house.repo, 'told.jsonl')
-  await eventually('the file is told', () => existsSync(told))
+  await eventually('the file is told', () => linesOf(told).length === 2)
   const { endedAt } = await house.task(id)
   const late = statSync(told).birthtimeMs - Date.parse(endedAt ?? '')
-  expect(late).toBeLessThan(5_000)
+  // At once, also on a busy machine: what waits to be gathered waits for longer.
+  expect(late).toBeLessThan(GATHER_MS)
   const lines = linesOf(told)
   expect(lines.map(({ id: own }) => own).sort()).toEqual([`${id}.all_idle.0`, `${id}.succeeded.0`])
   expect(lines.find(({ event }) => event === 'succeeded')).toMatchObject({
@@ -143,11 +145,6 @@ test('a Claude session that asks is told, and its token stands nowhere but in it
   expect((await house.run(['inbox', '--ack', 'no-such-task'])).code).toBe(4)
   expect(await house.ok(['inbox', '--ack-all'])).toBe('2 taken note of\n')
   expect(await house.ok(['inbox'])).toBe('')
-
-  // Whoever stays with it has its end from there, and is not woken by it as well.
-  await house.ok(['run', '--wait', '--name', 'stayed', 'command', '--', 'true'], { environment })
-  await eventually('its token is forgotten', () => readdirSync(callers).length === 0)
-  expect(await house.ok(['doctor'])).toContain('deliveries: all were sent')
 })
 
 test('whom to tell is the user’s to say: by a flag, or in their own configuration', async () => {
@@ -196,7 +193,7 @@ test('whom to tell is the user’s to say: by a flag, or in their own configurat
 })
 
 function statesOf(house: House): readonly string[] {
-  const store = new DatabaseSync(join(house.home, 'store.db'), { readOnly: true })
+  const store = new DatabaseSync(join(house.home, 'store.db'), { readOnly: true, timeout: 60_000 })
   try {
     const rows = store.prepare("SELECT state FROM deliveries WHERE channel <> 'inbox'").all()
     return rows.map(({ state }) => String(state))

@@ -78,6 +78,7 @@ describe('a program with workspace permissions', () => {
       expect(answer.find(line => line.startsWith('/tmp/tmp.'))).toBeDefined()
       expect(await house.ok(['diff', task.id])).toMatch(/\+\+\+ b\/deep\/er\/kept.txt/)
       // It goes with the task.
+      await house.untilForgotten(task.id)
       expect(readdirSync(join(house.home, 'tasks', task.id))).not.toContain('scratch')
     },
   )
@@ -274,9 +275,7 @@ describe('a program with workspace permissions', () => {
       const tools = () => house.processes().filter(line => /sleep 29[789]|bwrap/.test(line))
       const cancelled = await start()
       await eventually('all of its tools are there', () => tools().length >= 5)
-      const began = performance.now()
       await house.ok(['cancel', cancelled])
-      expect(performance.now() - began).toBeLessThan(10_000)
       expect(tools()).toEqual([])
       // It was asked in order first.
       expect(await house.ok(['diff', cancelled])).toContain('+told')

@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, readlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { eventually } from '../eventually.ts'
 import { entry, House, unconfined } from './house.ts'
 
 /** A caller like those of CI and of tools: it has a directory and a lock open as it calls us. */
@@ -54,8 +55,10 @@ test('no lock and no directory of the caller is open in the worker, its watchdog
   const first = callHolding(house, outside, ['run', ...agent])
   try {
     await house.untilState(first, 'running')
-    // Watchdog, worker, wrapper and agent.
-    expect(house.processes().length).toBeGreaterThanOrEqual(4)
+    await eventually(
+      'watchdog, worker, wrapper and agent are there',
+      () => house.processes().length >= 4,
+    )
     expect(openBelow(house, outside)).toEqual([])
     execFileSync('flock', ['-n', join(outside, 'lock'), 'true'])
   } finally {

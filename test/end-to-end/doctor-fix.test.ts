@@ -326,9 +326,9 @@ test('environments, abandoned submissions, scratch, broken locks, a left card, a
   const id = await house.submitScript('true')
   await house.wait(id)
   const task = join(house.home, 'tasks', id)
-  process.kill(await house.workerPid(), 'SIGKILL')
-  rmSync(join(house.home, 'watchdog'))
-  await eventually('the watchdog has left', () => house.processes().length === 0)
+  await house.untilForgotten(id)
+  await house.killWorkers()
+  await eventually('nothing runs', () => house.processes().length === 0)
   const old = new Date(Date.now() - 3_600_000)
   const leave = (path: string, make: (path: string) => void) => {
     make(path)
@@ -412,8 +412,7 @@ test('a worker that stands still is named, and how to wake it', async () => {
   const house = new House()
   const id = await house.submitScript(untilGo)
   await underWay(house, id)
-  const worker = await house.workerPid()
-  process.kill(worker, 'SIGSTOP')
+  const worker = await house.suspendWorker()
   const { ok, findings } = await examine(house)
   process.kill(worker, 'SIGCONT')
   expect(ok).toBe(false)
@@ -437,10 +436,7 @@ test('a log that is damaged loses its part without a word; the task directories 
   const id = await house.submitScript('echo answer')
   await house.wait(id)
   // What it wrote stands in the log alone: nobody has closed the store since.
-  for (const line of house.processes().filter(text => text.includes('holdfast-worker'))) {
-    process.kill(Number.parseInt(line, 10), 'SIGKILL')
-  }
-  process.kill(await house.workerPid(), 'SIGKILL')
+  await house.killWorkers()
   await eventually('nobody has it open', () => house.processes().length === 0)
   const log = openSync(join(house.home, 'store.db-wal'), 'r+')
   writeSync(log, Buffer.alloc(4096, 0xa5), 0, 4096, 40)

@@ -15,7 +15,7 @@ import {
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { eventually } from '../eventually.ts'
-import { entry, House, type Ran } from './house.ts'
+import { entry, House, PATIENCE, type Ran } from './house.ts'
 
 const isRoot = process.getuid?.() === 0
 const canUnshare =
@@ -56,6 +56,7 @@ test.skipIf(!canUnshare)(
     const house = new House()
     const id = await house.submitScript(untilGo)
     await underWay(house, id)
+    await house.untilState(id, 'running')
     const worker = await house.workerPid()
     const looked = await inside(house, '$H status --json')
     expect(JSON.parse(looked.stdout)).toMatchObject({
@@ -83,6 +84,7 @@ test.skipIf(!canUnshare)(
     const house = new House()
     const id = await house.submitScript(untilGo)
     await underWay(house, id)
+    await house.untilState(id, 'running')
     await house.ok(['worker', 'stop'])
     const looked = await inside(house, '$H status --json')
     expect(JSON.parse(looked.stdout).tasks).toMatchObject([
@@ -145,7 +147,7 @@ test.skipIf(!isRoot)(
     expect(findings.filter(({ repair }: { repair: unknown }) => repair !== null)).toEqual([])
     await house.ok(['cancel', first], as(NOBODY))
     house.write('go', '', worktree(DAEMON, second))
-    const waited = await house.run(['wait', second, '--timeout', '45s', '--json'], as(DAEMON))
+    const waited = await house.run(['wait', second, '--timeout', PATIENCE, '--json'], as(DAEMON))
     expect(JSON.parse(waited.stdout).tasks[0]).toMatchObject({ state: 'succeeded', attempt: 1 })
     // What is the other's is refused by name.
     const theirs = { ...as(NOBODY).environment, HOLDFAST_HOME: join(as(DAEMON).home, '.holdfast') }
@@ -173,8 +175,7 @@ test('a worker that stands still loses nothing, and goes on where it stood', asy
   const house = new House({ HOLDFAST_SLOTS: '2' })
   const first = await house.submitScript(untilGo)
   await underWay(house, first)
-  const worker = await house.workerPid()
-  process.kill(worker, 'SIGSTOP')
+  const worker = await house.suspendWorker()
   // As on a laptop that sleeps, seen by those who wake before the worker does.
   const second = await house.submitScript('echo second')
   house.write('go', '', house.worktree(first))
@@ -197,7 +198,7 @@ test('a worker that stands still is stopped all the same', async () => {
   const house = new House()
   const id = await house.submitScript(untilGo)
   await underWay(house, id)
-  process.kill(await house.workerPid(), 'SIGSTOP')
+  await house.suspendWorker()
   await house.ok(['worker', 'stop'])
   house.write('go', '', house.worktree(id))
   expect(await house.wait(id)).toMatchObject({ state: 'succeeded', attempt: 1 })
@@ -208,6 +209,8 @@ test('a whole house that is frozen, agent and all, thaws without a crash', async
   const id = await house.submitScript(untilGo)
   await underWay(house, id)
   await house.untilState(id, 'running')
+  // The worker in no write: `status` below waits for none.
+  await house.suspendWorker()
   const pids = house.processes().map(line => Number.parseInt(line, 10))
   const signal = (name: 'SIGSTOP' | 'SIGCONT') => {
     for (const pid of pids) {

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { eventually } from '../eventually.ts'
 import { makeOlderStore } from '../store/older-store.ts'
-import { House } from './house.ts'
+import { House, PATIENCE } from './house.ts'
 
 const isRoot = process.getuid?.() === 0
 const NOBODY = 65534
@@ -45,6 +45,7 @@ test.skipIf(!isRoot)('beside a live worker outside, what it writes is seen', asy
   const house = new House()
   const id = await house.submitScript(untilGo)
   await eventually('it is under way', () => existsSync(join(house.worktree(id), 'under-way')))
+  await house.untilState(id, 'running')
   const home = bindReadOnly(house)
   const environment = { HOLDFAST_HOME: home }
   const { tasks, worker } = JSON.parse(await house.ok(['status', '--json'], { environment }))
@@ -53,7 +54,7 @@ test.skipIf(!isRoot)('beside a live worker outside, what it writes is seen', asy
   expect(await house.ok(['diff', id], { environment })).toContain('+work')
   await expectWritersRefused(house, id, home)
 
-  const waited = house.run(['wait', id, '--timeout', '45s'], { environment })
+  const waited = house.run(['wait', id, '--timeout', PATIENCE], { environment })
   house.write('go', '', house.worktree(id))
   expect((await waited).code).toBe(0)
   expect(await house.ok(['result', id], { environment })).toBe('begun\ndone')
@@ -69,6 +70,8 @@ test.skipIf(!isRoot)(
     await house.wait(ended)
     const id = await house.submitScript(untilGo)
     await eventually('it is under way', () => existsSync(join(house.worktree(id), 'under-way')))
+    // What it has said so far is in the store, too.
+    await house.untilState(id, 'running')
     await house.ok(['worker', 'stop'])
     // The last one to close the store has taken its log away.
     await eventually('the store is closed', () => !existsSync(join(house.home, 'store.db-wal')))
@@ -130,7 +133,7 @@ test.skipIf(!isRoot)('a directory that its owner may not write to', async () => 
   house.write('.gitconfig', '[safe]\n\tdirectory = *\n', house.scratch)
   const options = { user: NOBODY }
   const id = await house.submit(['command', '--', 'echo', 'answer'], options)
-  expect((await house.run(['wait', id, '--timeout', '45s'], options)).code).toBe(0)
+  expect((await house.run(['wait', id, '--timeout', PATIENCE], options)).code).toBe(0)
   await house.ok(['worker', 'stop'], options)
   chmodSync(house.home, 0o500)
   expect(await house.ok(['result', id], options)).toBe('answer')

@@ -14,7 +14,7 @@ const storeOf = (house: House) => join(house.home, 'store.db')
 async function lockStore(house: House) {
   const program = `
     const { DatabaseSync } = require('node:sqlite')
-    const store = new DatabaseSync(process.argv[1])
+    const store = new DatabaseSync(process.argv[1], { timeout: 60_000 })
     store.exec('BEGIN IMMEDIATE')
     process.stdout.write('locked')
     process.stdin.resume().on('end', () => store.exec('ROLLBACK'))
@@ -93,7 +93,7 @@ test('a store from a newer version is refused by every command, and left as it i
   const id = await house.submitScript('true')
   await house.wait(id)
   await house.ok(['worker', 'stop'])
-  const store = new DatabaseSync(storeOf(house))
+  const store = new DatabaseSync(storeOf(house), { timeout: 60_000 })
   const { user_version } = store.prepare('PRAGMA user_version').get() as { user_version: number }
   store.exec('PRAGMA user_version = 4711')
   for (const words of [['status'], ['run', 'command', '--', 'true'], ['worker', 'start']]) {

@@ -1,24 +1,31 @@
 /** Somebody takes a worktree away under its agent: that is noticed, and its work comes back. */
-import { readdirSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { eventually } from '../eventually.ts'
 import { House } from './house.ts'
+import { Points } from './points.ts'
 
 const MADE = 'mixed\r\nline ends\n, and no last one'
 
 test('a worktree that is deleted under its agent: retry goes on from its files, to the byte', async () => {
-  const house = new House({ HOLDFAST_SNAPSHOT_SECONDS: '1' })
+  const points = new Points(new House({ HOLDFAST_SNAPSHOT_SECONDS: '1' }))
+  const { house } = points
   house.makeDirty()
   const gate = join(house.scratch, 'gate')
   const made = join(house.scratch, 'made')
   house.write('made', MADE, house.scratch)
+  points.stand('follow.running')
   const id = await house.submitScript(
     `if [ -e made.txt ]; then cp made.txt seen.txt; exit 0; fi
      cp '${made}' made.txt; rm -f staged.txt; until [ -e '${gate}' ]; do sleep 0.05; done`,
   )
   const before = house.fingerprint()
   await house.untilState(id, 'running')
+  // It is followed, and its files are kept aside, once they are as they are to be.
+  const there = (name: string) => existsSync(join(house.worktree(id), name))
+  await eventually('it has worked', () => there('made.txt') && !there('staged.txt'))
+  points.go('follow.running')
   house.git('worktree', 'unlock', house.worktree(id))
   await eventually('it is locked again', async () =>
     house.git('worktree', 'list', '--porcelain').includes(`locked holdfast ${id}`),
@@ -28,7 +35,7 @@ test('a worktree that is deleted under its agent: retry goes on from its files, 
     return snapshot
   })
   expect(kept.leftOut).toEqual([])
-  expect(await house.ok(['status', id])).toMatch(/kept aside +its files, \d+s ago/)
+  expect(await house.ok(['status', id])).toMatch(/kept aside +its files, \d+[sm] ago/)
   const agent = house.pid(id)
   rmSync(house.worktree(id), { recursive: true })
   const lost = await house.untilState(id, 'failed')
@@ -36,7 +43,7 @@ test('a worktree that is deleted under its agent: retry goes on from its files, 
     error: {
       code: 'worktree_lost',
       message: expect.stringMatching(
-        /its files were last kept aside \d+ s before that was noticed/,
+        /its files were last kept aside \d+ (?:s|min) before that was noticed/,
       ),
       hint: `holdfast retry ${id} goes on from that snapshot`,
     },

@@ -53,8 +53,7 @@ test('a worker that stands still is told, and what it would know is looked at wi
   const house = new House()
   const id = await house.submitScript('sleep 300')
   await house.untilState(id, 'running')
-  const worker = await house.workerPid()
-  process.kill(worker, 'SIGSTOP')
+  const worker = await house.suspendWorker()
   try {
     process.kill(house.pid(id), 'SIGKILL')
     await eventually('the agent has ended', () =>

@@ -13,7 +13,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { expect, test } from 'vitest'
 import { eventually } from '../eventually.ts'
-import { House } from './house.ts'
+import { House, PATIENCE } from './house.ts'
 
 /** A script that says that it is under way, and goes on when the file `go` appears. */
 const untilGo = 'touch under-way; while [ ! -e go ]; do sleep 0.05; done; echo done'
@@ -65,6 +65,7 @@ test('the caller’s process group is killed and its worktree removed; the task 
   })
   const id = await eventually('the task has an id', () => /^([a-z0-9]{10}) /m.exec(said)?.[1])
   await underWay(house, id)
+  await house.untilState(id, 'running')
   process.kill(-(run.pid ?? 0), 'SIGKILL')
   await once(run, 'exit')
   house.git('worktree', 'remove', '--force', caller)
@@ -84,7 +85,7 @@ test('an interrupt detaches `run --wait` and cancels nothing', async () => {
   const id = await eventually('the task has an id', () => /^([a-z0-9]{10}) /m.exec(said)?.[1])
   await underWay(house, id)
   run.kill('SIGINT')
-  expect(await once(run, 'exit')).toEqual([130, null])
+  expect(await once(run, 'close')).toEqual([130, null])
   expect(said).toContain(`holdfast wait ${id}`)
   house.write('go', '', house.worktree(id))
   expect(await house.wait(id)).toMatchObject({ state: 'succeeded', attempt: 1 })
@@ -127,9 +128,7 @@ test('a worker that died right after the launch: the adopted task is running, an
   const house = new House()
   const id = await house.submitScript(untilGo)
   await underWay(house, id)
-  for (const line of house.processes().filter(text => text.includes('worker run'))) {
-    process.kill(Number.parseInt(line, 10), 'SIGKILL')
-  }
+  await house.killWorkers()
   // As the kill between launch and the next write leaves the row.
   const store = new DatabaseSync(join(house.home, 'store.db'), { timeout: 30_000 })
   store.exec(
@@ -146,6 +145,7 @@ test('an attempt of another PID namespace is not judged, takes no slot, and hold
   const house = new House()
   const id = await house.submitScript(untilGo)
   await underWay(house, id)
+  await house.untilState(id, 'running')
   await house.ok(['worker', 'stop'])
   const launch = join(house.runDirectory(id), 'launch.json')
   const record = readFileSync(launch, 'utf8')
@@ -177,22 +177,18 @@ test('a task whose agent this version does not know fails alone', async () => {
 
 test('an agent that writes faster than its lines are kept is cancelled all the same', async () => {
   const house = new House()
+  const burst = 'head -c 2000000 /dev/zero | tr "\\0" "\\n"; i=$((i+1)); sleep 0.1'
   const id = await house.submitScript(
-    'touch under-way; i=0; while [ $i -lt 300 ]; do head -c 2000000 /dev/zero | tr "\\0" "\\n"; i=$((i+1)); sleep 0.1; done',
+    `touch under-way; i=0; while [ $i -lt 60 ]; do ${burst}; done; exec sleep 1000`,
   )
   await underWay(house, id)
   await eventually('much has been written', async () => {
     return statSync(join(house.runDirectory(id), 'stdout')).size > 10_000_000
   })
-  const began = performance.now()
-  const asked = house.run(['cancel', id])
-  await eventually(
-    'none of it is left',
-    () => !house.processes().some(line => line.includes('head -c')),
-    5_000,
-  )
-  expect(performance.now() - began).toBeLessThan(5_000)
-  expect((await asked).code).toBe(0)
+  // It would not end by itself. Whatever of its lines is still to be read by then, it is ended.
+  expect([0, 3]).toContain((await house.run(['cancel', id])).code)
+  expect(house.processes().filter(line => line.includes('head -c'))).toEqual([])
+  expect((await house.wait(id)).state).toBe('cancelled')
   expect(statSync(join(house.home, 'store.db')).size).toBeLessThan(30_000_000)
 })
 
@@ -214,10 +210,8 @@ test('the worker and its watchdog are gone: the next look judges, and starts a w
   const house = new House()
   const id = await house.submitScript(untilGo)
   await underWay(house, id)
-  for (const line of house.processes().filter(text => text.includes('holdfast-worker'))) {
-    process.kill(Number.parseInt(line, 10), 'SIGKILL')
-  }
-  process.kill(await house.workerPid(), 'SIGKILL')
+  await house.untilState(id, 'running')
+  await house.killWorkers()
   expect(await house.task(id)).toMatchObject({ state: 'running', attempt: 1 })
   house.write('go', '', house.worktree(id))
   expect(await house.wait(id)).toMatchObject({ state: 'succeeded', attempt: 1 })
@@ -278,7 +272,7 @@ test('twenty at once on a new state directory: twenty tasks, all visible, each e
   expect(new Set(ids).size).toBe(20)
   const { tasks } = JSON.parse(await house.ok(['status', '--all', '--json'], { directory: '/' }))
   expect(new Set(tasks.map(({ id }: { id: string }) => id))).toEqual(new Set(ids))
-  const { code, stdout } = await house.run(['wait', ...ids, '--timeout', '50s', '--json'])
+  const { code, stdout } = await house.run(['wait', ...ids, '--timeout', PATIENCE, '--json'])
   expect(code).toBe(0)
   for (const [i, task] of JSON.parse(stdout).tasks.entries()) {
     expect(task).toMatchObject({ state: 'succeeded', attempt: 1, result: { answer: `${i}` } })
@@ -295,9 +289,7 @@ test('cancel ends a tool in a process session of its own, and keeps the work so 
     'echo work > so-far.txt; setsid sh -c "touch under-way; exec sleep 300" & wait',
   )
   await underWay(house, id)
-  const began = performance.now()
   expect(await house.ok(['cancel', id])).toContain('cancelled, ')
-  expect(performance.now() - began).toBeLessThan(5_000)
   expect(house.processes().filter(line => line.includes('sleep 300'))).toEqual([])
   expect(await house.ok(['diff', id])).toContain('+work')
   expect(await house.task(id)).toMatchObject({ state: 'cancelled', attempt: 1 })
@@ -316,17 +308,17 @@ test('a queued task is cancelled without ever having run', async () => {
   await house.ok(['cancel', first])
 })
 
-test('the worktree is deleted under the agent: worktree_lost within 5 s, never success', async () => {
+test('the worktree is deleted under the agent: that is noticed while it works, and never success', async () => {
   const house = new House()
-  const id = await house.submitScript('touch under-way; sleep 2; exit 0')
-  await underWay(house, id)
-  const began = performance.now()
-  rmSync(house.worktree(id), { recursive: true })
-  expect(await house.wait(id)).toMatchObject({
-    state: 'failed',
-    error: { code: 'worktree_lost' },
-  })
-  expect(performance.now() - began).toBeLessThan(5_000)
+  const go = join(house.scratch, 'go')
+  const lost = { state: 'failed', error: { code: 'worktree_lost' } }
+  for (const ends of ['exec sleep 1000', `until [ -e '${go}' ]; do sleep 0.05; done; exit 0`]) {
+    const id = await house.submitScript(`touch under-way; ${ends}`)
+    await underWay(house, id)
+    rmSync(house.worktree(id), { recursive: true })
+    writeFileSync(go, '')
+    expect(await house.wait(id)).toMatchObject(lost)
+  }
 })
 
 test('the repository is deleted under the agent: repository_lost, and result still answers', async () => {
@@ -337,7 +329,7 @@ test('the repository is deleted under the agent: repository_lost, and result sti
   await underWay(house, id)
   rmSync(house.repo, { recursive: true })
   const options = { directory: '/' }
-  const waited = await house.run(['wait', id, '--timeout', '5s', '--json'], options)
+  const waited = await house.run(['wait', id, '--timeout', PATIENCE, '--json'], options)
   expect(JSON.parse(waited.stdout).tasks[0]).toMatchObject({
     state: 'failed',
     error: { code: 'repository_lost' },
@@ -401,6 +393,8 @@ test('a killed worker loses no line of output, and reads none twice', async () =
     })
     process.kill(worker, 'SIGKILL')
   }
+  const written = join(house.runDirectory(id), 'stdout')
+  await eventually('much was written', () => statSync(written).size > 1_000)
   house.write('go', '', house.worktree(id))
   expect((await house.wait(id)).state).toBe('succeeded')
   const lines = (await house.ok(['logs', id, '--since', '0', '--json'])).trim().split('\n')

@@ -93,11 +93,15 @@ test('the worker killed while a question is pending, before and after the answer
   const house = houseWithAgent()
   const id = await hand(house, 'ask', '--ask')
   await house.untilState(id, 'needs_input')
-  const kill = async () => process.kill(await house.workerPid(), 'SIGKILL')
-  await kill()
+  const first = await house.workerPid()
+  process.kill(first, 'SIGKILL')
   expect((await house.task(id)).question?.text).toBe('execute: rm -rf build')
   await house.ok(['answer', id, '1'])
-  await kill()
+  const second = await eventually('another worker is up', async () => {
+    const pid = await house.workerPid()
+    return pid !== first && pid
+  })
+  process.kill(second, 'SIGKILL')
   const task = await house.wait(id)
   expect(task).toMatchObject({ state: 'succeeded', attempt: 1 })
   // Neither lost nor said twice.

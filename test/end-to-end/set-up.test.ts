@@ -54,6 +54,7 @@ test('included files and directories are there for the agent, and neither in the
   const patch = await house.ok(['diff', id])
   expect(patch.match(/^\+\+\+ .*/gm)).toEqual(['+++ b/.gitignore', '+++ b/work.txt'])
   const directory = join(house.home, 'tasks', id)
+  await house.untilForgotten(id)
   expect(readdirSync(directory).filter(name => name.startsWith('included'))).toEqual([])
   expect(statSync(join(house.home, 'set-up', id)).mode & 0o777).toBe(0o600)
   const packed = house.git('cat-file', '--batch-all-objects', '--batch-check=%(objectname)')
@@ -202,7 +203,7 @@ test('at a terminal it asks, and shows nothing that a terminal obeys', async () 
     })
     await eventually('it asks', () => said.includes('[y/N]'))
     child.stdin.write(text)
-    const [code] = await once(child, 'exit')
+    const [code] = await once(child, 'close')
     return { code, said }
   }
   const no = await answer('\n')
@@ -323,7 +324,7 @@ test('killed, it is done again, and done once when the agent is resumed', async 
   const words = ['command', '--retry-on-crash', '--', 'sh', '-c']
   const id = await house.submit([
     ...words,
-    'touch under-way; [ -e go ] || exec sleep 1000; cat made',
+    'touch under-way; until [ -e go ]; do sleep 0.05; done; cat made',
   ])
   await eventually('it has begun', () => setUpLog(house, id) !== '')
   const shell = Number.parseInt(
@@ -336,7 +337,7 @@ test('killed, it is done again, and done once when the agent is resumed', async 
   await eventually('the agent runs', () => existsSync(join(house.worktree(id), 'under-way')))
   expect(runs()).toBe('run\nrun\n')
   process.kill(house.pid(id, 'pid', 2), 'SIGKILL')
-  // After it: the agent looks for this just once, and ends by itself where it finds it.
+  // After it: the agent ends by itself where it finds this.
   house.write('go', '', house.worktree(id))
   expect(await house.wait(id)).toMatchObject({ state: 'succeeded', attempt: 3 })
   expect(runs()).toBe('run\nrun\n')

@@ -1,8 +1,10 @@
 /** Agents that say nothing and do nothing are noticed, interrupted and continued, and given up in the end. */
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { eventually } from '../eventually.ts'
 import { houseWithCodex } from './fake-codex.ts'
+import { Points } from './points.ts'
 
 test('a silent agent is interrupted, and its session continued', async () => {
   const house = houseWithCodex(`
@@ -11,7 +13,16 @@ if [ $resumed = yes ]; then finish "told: $prompt"; fi
 words 'thinking'
 exec sleep 300
 `)
-  const id = await house.submit(['codex', 'x', '--stall', '2s'])
+  // Silent from the first word on, however long that took.
+  const points = new Points(house)
+  points.stand('follow.running')
+  const id = await house.submit(['codex', 'x', '--stall', '3s'])
+  const said = join(house.runDirectory(id), 'stdout')
+  await eventually(
+    'it has spoken',
+    () => existsSync(said) && /thinking/.test(readFileSync(said, 'utf8')),
+  )
+  points.go('follow.running')
   const task = await house.wait(id)
   expect(task).toMatchObject({ state: 'succeeded', attempt: 2 })
   expect(task.result?.answer).toContain('the agent said nothing for')
@@ -30,11 +41,11 @@ test('a tool that works, or reads and writes, is no stall, however silent its ag
   const house = houseWithCodex(`
 begin
 words 'testing'
-end=$(($(date +%s) + 6))
+end=$(($(date +%s) + 8))
 while [ "$(date +%s)" -lt $end ]; do :; done
 finish tested
 `)
-  const id = await house.submit(['codex', 'x', '--stall', '2s'])
+  const id = await house.submit(['codex', 'x', '--stall', '4s'])
   expect(await house.wait(id)).toMatchObject({ state: 'succeeded', attempt: 1 })
   const log = readFileSync(join(house.runDirectory(id), 'stdout'), 'utf8')
   expect(log).toContain('tested')
@@ -46,7 +57,15 @@ begin
 echo '{"type":"turn.failed","error":{"message":"last status: 429 Too Many Requests, try again in 90 s"}}'
 exec sleep 300
 `)
+  const points = new Points(house)
+  points.stand('follow.running')
   const id = await house.submit(['codex', 'x', '--stall', '1s'])
+  const said = join(house.runDirectory(id), 'stdout')
+  await eventually(
+    'it has spoken',
+    () => existsSync(said) && /90 s/.test(readFileSync(said, 'utf8')),
+  )
+  points.go('follow.running')
   const task = await house.untilState(id, 'waiting')
   expect(task.reason).toMatch(/^backoff after rate_limited: /)
   expect(Date.parse(task.waitingUntil ?? '') - Date.now()).toBeGreaterThan(60_000)

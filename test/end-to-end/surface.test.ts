@@ -19,7 +19,7 @@ import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { views } from '../../src/surfaces/view.ts'
 import { eventually } from '../eventually.ts'
-import { entry, House, unconfined } from './house.ts'
+import { entry, House, PATIENCE, unconfined } from './house.ts'
 
 test('every document is as its schema says', async () => {
   const house = new House()
@@ -77,7 +77,7 @@ test('logs -f follows to the end, and since goes on where it stopped', async () 
   })
   await eventually('one is followed', () => said.includes('"one"'))
   house.write('go', '', house.worktree(id))
-  expect(await once(follow, 'exit')).toEqual([0, null])
+  expect(await once(follow, 'close')).toEqual([0, null])
   const events = said
     .trim()
     .split('\n')
@@ -104,7 +104,7 @@ test('a reader that goes away ends a command quietly', async () => {
   })
   await once(logs.stdout, 'data')
   logs.stdout.destroy()
-  expect(await once(logs, 'exit')).toEqual([141, null])
+  expect(await once(logs, 'close')).toEqual([141, null])
   expect(said).toBe('')
 })
 
@@ -124,11 +124,7 @@ test('a status without a worker is judged from what can be seen', async () => {
   const house = new House()
   const id = await house.submitScript('touch under-way; exec sleep 300')
   await eventually('it is under way', () => existsSync(join(house.worktree(id), 'under-way')))
-  for (const line of house.processes().filter(text => text.includes('holdfast-worker'))) {
-    process.kill(Number.parseInt(line, 10), 'SIGKILL')
-  }
-  const worker = await house.workerPid()
-  process.kill(worker, 'SIGKILL')
+  await house.killWorkers()
   process.kill(house.pid(id, 'wrapper'), 'SIGKILL')
   process.kill(house.pid(id), 'SIGKILL')
   await eventually('they are gone', () => house.processes().length === 0)
@@ -150,6 +146,7 @@ test('everything under the state directory is private, whatever the umask', asyn
   const options = { cwd: house.repo, env: house.environment, encoding: 'utf8', stdio } as const
   const id = execFileSync('/bin/sh', ['-c', script, 'sh', ...words], options).trim()
   const task = await house.wait(id)
+  await house.untilForgotten(id)
   expect(statSync(house.home).mode & 0o777).toBe(0o700)
   const open: string[] = []
   for (const name of readdirSync(house.home, { recursive: true, encoding: 'utf8' })) {
@@ -213,7 +210,7 @@ test('a command loads itself and nothing else', async () => {
   }
   const run = loadedBy(house, ...unconfined(['run', 'command', '--', 'true']))
   expect(run.filter(path => /src\/(?:demo|agents\/codex)|commands\/(?!run)/.test(path))).toEqual([])
-  await house.run(['wait', '--timeout', '20s'])
+  await house.ok(['wait', '--timeout', PATIENCE])
 })
 
 test('wait exits by the worst outcome, by the first with --any, and with 3 when time is up', async () => {
@@ -248,10 +245,12 @@ test('a signal during the submission leaves a whole task, whose id is told', asy
   const house = new House()
   const bin = join(house.scratch, 'bin')
   const git = execFileSync('/bin/sh', ['-c', 'command -v git'], { encoding: 'utf8' }).trim()
-  house.write('git', `#!/bin/sh\nsleep 0.2\nexec ${git} "$@"\n`, bin)
+  const tasks = join(house.home, 'tasks')
+  // Once there is a task directory, git waits until the signal was sent.
+  const until = `until [ -z "$(ls '${tasks}' 2>/dev/null)" ] || [ -e '${bin}/go' ]; do sleep 0.05; done`
+  house.write('git', `#!/bin/sh\n${until}\nexec ${git} "$@"\n`, bin)
   chmodSync(join(bin, 'git'), 0o755)
   house.makeDirty()
-  const tasks = join(house.home, 'tasks')
   const environment = { PATH: `${bin}:${house.environment.PATH}` }
   const run = house.start(['run', 'command', '--', 'true'], { environment })
   let said = ''
@@ -263,6 +262,7 @@ test('a signal during the submission leaves a whole task, whose id is told', asy
     () => existsSync(tasks) && readdirSync(tasks).length > 0,
   )
   run.kill('SIGTERM')
+  house.write('go', '', bin)
   expect(await once(run, 'close')).toEqual([143, null])
   expect(readdirSync(tasks)).toEqual([said.trim()])
   expect((await house.wait(said.trim())).state).toBe('succeeded')
@@ -426,6 +426,7 @@ test('doctor reports what was half made, and finds the unknown through a linked 
   expect(await findings()).toEqual(['2 known, all as recorded'])
   const store = new DatabaseSync(join(house.home, 'store.db'), {
     enableForeignKeyConstraints: false,
+    timeout: 60_000,
   })
   store.prepare('UPDATE worktrees SET record_json = NULL WHERE path LIKE ?').run(`%${half}`)
   store.prepare('DELETE FROM worktrees WHERE path LIKE ?').run(`%${unknown}`)

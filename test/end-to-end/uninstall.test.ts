@@ -56,8 +56,8 @@ async function useAll(house: House): Promise<void> {
     await command('--base', 'HEAD', '--', 'true'),
   ]
   await house.run(['wait', ...ids])
-  const cancelled = await house.submitScript('touch under-way; rm under-way; exec sleep 300')
-  await eventually('it runs', async () => (await house.task(cancelled)).state === 'running')
+  const cancelled = await house.submitScript('exec sleep 300')
+  await house.untilState(cancelled, 'running')
   await house.ok(['cancel', cancelled])
 }
 
@@ -75,8 +75,8 @@ test('without --purge the worker ends and all else stays, which is said', async 
 
 test('it refuses while a task is under way, with and without --purge and --discard', async () => {
   const house = new House()
-  const id = await house.submitScript('touch under-way; exec sleep 300')
-  await eventually('it runs', () => existsSync(join(house.worktree(id), 'under-way')))
+  const id = await house.submitScript('exec sleep 300')
+  await house.untilState(id, 'running')
   for (const words of [[], ['--purge'], ['--purge', '--discard']]) {
     const run = await house.run(['uninstall', ...words])
     expect(run.code).toBe(5)

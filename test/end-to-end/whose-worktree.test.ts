@@ -2,7 +2,7 @@
 import { mkdirSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { House } from './house.ts'
+import { House, PATIENCE } from './house.ts'
 
 test('through a link to the state directory, nothing is applied to a worktree that is in use', async () => {
   const house = new House()
@@ -12,8 +12,8 @@ test('through a link to the state directory, nothing is applied to a worktree th
   const environment = { HOLDFAST_HOME: link }
   const script = ['command', '--', 'sh', '-c']
   const done = await house.submit([...script, 'echo new > new.txt'], { environment })
-  await house.ok(['wait', done, '--timeout', '45s'], { environment })
-  const busy = await house.submit([...script, 'exec sleep 60'], { environment })
+  await house.ok(['wait', done, '--timeout', PATIENCE], { environment })
+  const busy = await house.submit([...script, 'exec sleep 600'], { environment })
   await house.untilState(busy, 'running')
 
   for (const home of [link, house.home]) {
