@@ -4,6 +4,7 @@ import { say, shell } from '../../src/demo/scripted-model/script.ts'
 import { type AcpAgent, type AcpOptions, startAcp } from './acp-client.ts'
 import { type Command, commands } from './acp-commands.ts'
 import { expectTwoTurns, made, type Scene, setScene } from './alone.ts'
+import { turnsOf } from './turns.ts'
 
 const running: AcpAgent[] = []
 afterEach(async () => {
@@ -47,6 +48,6 @@ describe.each(Object.entries(commands))('%s', (_name, prepare) => {
     const second = await start(scene, command, { permission: 'allow_once' })
     await second.request('session/load', { sessionId, cwd: scene.workspace, mcpServers: [] })
     expect(await prompt(second, sessionId, 'And now?')).toMatchObject({ stopReason: 'end_turn' })
-    expect(JSON.stringify(scene.model.requests.at(-1)?.body)).toContain('It is made.')
+    expect(JSON.stringify(turnsOf(scene.model).at(-1)?.body)).toContain('It is made.')
   })
 })

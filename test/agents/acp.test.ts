@@ -21,6 +21,7 @@ import { canConfine } from '../confined.ts'
 import { eventually } from '../eventually.ts'
 import { type Command, commands } from './acp-commands.ts'
 import { made, type Scene, setScene } from './alone.ts'
+import { turnsOf } from './turns.ts'
 
 interface Wish {
   readonly prompt?: string
@@ -141,7 +142,7 @@ async function talkTo(
         100_000,
       )
       child.kill('SIGTERM')
-      const killing = setTimeout(() => child.kill('SIGKILL'), 5_000)
+      const killing = setTimeout(() => child.kill('SIGKILL'), 15_000)
       const [code] = await exited
       clearTimeout(killing)
       const exit =
@@ -185,7 +186,7 @@ describe.each([
   ['codex-acp', 'codex-acp'],
   ['opencode-acp', 'opencode'],
   ['gemini', 'gemini'],
-] as const)('%s', { timeout: 180_000 }, (name, program) => {
+] as const)('%s', (name, program) => {
   const prepare = commands[program]
   if (prepare === undefined) throw new Error(program)
   const asksByItself = name !== 'codex-acp'
@@ -211,7 +212,7 @@ describe.each([
         { kind: 'turn_ended', ok: true },
       ]),
     )
-    expect(JSON.stringify(scene.model.requests.at(-1)?.body)).toContain('Make made.txt')
+    expect(JSON.stringify(turnsOf(scene.model).at(-1)?.body)).toContain('Make made.txt')
   })
 
   it.runIf(asksByItself).each(['allow', 'reject'])(
@@ -286,7 +287,7 @@ describe.each([
       })
       expect((await second.ended()).outcome).toEqual({ kind: 'succeeded' })
       expect(second.state()).toMatchObject({ session: resume, answer: 'It was made before.' })
-      expect(JSON.stringify(scene.model.requests.at(-1)?.body)).toContain('Make made.txt')
+      expect(JSON.stringify(turnsOf(scene.model).at(-1)?.body)).toContain('Make made.txt')
     },
   )
 
@@ -307,7 +308,7 @@ describe.each([
     const { outcome } = await second.ended()
     expect(outcome).toEqual({ kind: 'succeeded' })
     expect(second.state()).toMatchObject({ session, answer: 'It was made before.' })
-    const body = JSON.stringify(scene.model.requests.at(-1)?.body)
+    const body = JSON.stringify(turnsOf(scene.model).at(-1)?.body)
     expect(body).toContain('Make made.txt')
     expect(body).toContain('You were interrupted')
     expect(second.events.filter(({ kind }) => kind === 'command_ended')).toEqual([])

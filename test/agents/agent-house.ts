@@ -16,7 +16,7 @@ import type { Agent, AgentInstallation, AgentLaunch, Environment } from '../../s
 import { loadConfinement } from '../../src/process/confinement/confinement.ts'
 import { visibleParent } from '../confined.ts'
 import { type AgentEnd, type AgentRun, startAgent } from './run-agent.ts'
-import { standingIn } from './standing.ts'
+import { killAllIn, standingIn } from './standing.ts'
 
 export interface Ask {
   readonly prompt?: string
@@ -76,7 +76,7 @@ export function useAgentHouse(
     }
     await state.model.close()
     const left = await house.waitUntilGone()
-    for (const pid of left) process.kill(pid, 'SIGKILL')
+    killAllIn(state.root)
     rmSync(state.root, { recursive: true, force: true, maxRetries: 5 })
     expect(left).toEqual([])
   })

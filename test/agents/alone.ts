@@ -12,6 +12,7 @@ import { type ScriptedModel, startScriptedModel } from '../../src/demo/scripted-
 import { visibleScratch } from '../confined.ts'
 import { eventually } from '../eventually.ts'
 import { processesOf } from '../processes-of.ts'
+import { turnsOf } from './turns.ts'
 
 const models: ScriptedModel[] = []
 const roots: string[] = []
@@ -85,8 +86,8 @@ export function made({ workspace }: Scene): string | undefined {
 }
 
 /** The model was asked twice by a turn, and heard the prompt and the command's result. */
-export function expectTwoTurns({ requests }: ScriptedModel, prompt: string): void {
-  const turns = requests.filter(({ answer }) => typeof answer === 'object')
+export function expectTwoTurns(model: ScriptedModel, prompt: string): void {
+  const turns = turnsOf(model)
   expect(turns).toHaveLength(2)
   const { userTexts = [], resultsAfter = [] } = turns.at(-1)?.conversation ?? {}
   const place = userTexts.findLastIndex(text => text.includes(prompt))

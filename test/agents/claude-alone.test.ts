@@ -6,6 +6,7 @@ import {
 } from '../../src/demo/scripted-model/claude-home.ts'
 import { say, shell, type Turn, usageLimit } from '../../src/demo/scripted-model/script.ts'
 import { expectTwoTurns, made, runAlone, type Scene, setScene } from './alone.ts'
+import { turnsOf } from './turns.ts'
 
 const { bin } = await ensureAgent('claude')
 
@@ -45,5 +46,5 @@ it('Claude Code, whose streams break, asks for an answer in one piece', async ()
   const scene = await setScene([drop, drop, say('Here again.')])
   const { said } = await run(scene)
   expect(said.at(-1)).toMatchObject({ is_error: false, result: 'Here again.' })
-  expect(scene.model.requests.at(-1)?.body).not.toMatchObject({ stream: true })
+  expect(turnsOf(scene.model).at(-1)?.body).not.toMatchObject({ stream: true })
 })

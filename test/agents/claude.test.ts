@@ -25,7 +25,8 @@ import type { AgentInstallation, AgentLaunch, LaunchRequest } from '../../src/po
 import { loadConfinement } from '../../src/process/confinement/confinement.ts'
 import { confinedTest, visibleParent } from '../confined.ts'
 import { type AgentEnd, type AgentRun, startAgent } from './run-agent.ts'
-import { standingIn } from './standing.ts'
+import { killAllIn, standingIn } from './standing.ts'
+import { turnsOf } from './turns.ts'
 
 let bin: string
 let root: string
@@ -59,7 +60,7 @@ afterEach(async () => {
     .toEqual([])
     .catch(() => undefined)
   const left = standingIn(root)
-  for (const pid of left) process.kill(pid, 'SIGKILL')
+  killAllIn(root)
   rmSync(root, { recursive: true, force: true, maxRetries: 5 })
   expect(left).toEqual([])
 })
@@ -146,8 +147,8 @@ async function runConfined(turns: readonly Turn[], ask: Ask = {}): Promise<Agent
   return await run.ended
 }
 
-const bodies = () => model.requests.filter(one => one.conversation !== null).map(one => one.body)
-const newest = () => model.requests.filter(({ answer }) => answer !== 'side').at(-1)
+const bodies = () => turnsOf(model).map(one => one.body)
+const newest = () => turnsOf(model).at(-1)
 const there = (path: string) => existsSync(join(workspace, path))
 const settings = (value: object) =>
   writeFileSync(join(root, 'config', 'settings.json'), JSON.stringify(value))
@@ -249,12 +250,14 @@ describe('a turn', () => {
   it('is silent while the model is, and says nothing that could be taken for an end', async () => {
     const hanging = start([{ kind: 'hang' }])
     await expect.poll(() => bodies().length, { timeout: 120_000 }).toBeGreaterThan(0)
-    expect(hanging.events.map(event => event.kind)).toEqual(['session_started', 'turn_started'])
+    const said = () => hanging.events.map(event => event.kind)
+    await expect.poll(said, { timeout: 120_000 }).toEqual(['session_started', 'turn_started'])
     hanging.child.kill('SIGKILL')
     expect((await hanging.ended).outcome).toMatchObject({
       kind: 'interrupted',
       failure: { code: 'agent_crashed' },
     })
+    expect(said()).toEqual(['session_started', 'turn_started'])
   })
 
   it('goes well for Claude Code also where its directory is gone', async () => {
@@ -369,7 +372,7 @@ describe('a session', () => {
     running.child.kill('SIGINT')
     const end = await running.ended
     expect(end.outcome).toMatchObject({ kind: 'interrupted', failure: { code: 'agent_crashed' } })
-    for (const pid of standingIn(workspace)) process.kill(pid, 'SIGKILL')
+    killAllIn(workspace)
   })
 })
 

@@ -17,7 +17,8 @@ import type { AttemptOutcome, FailureCode } from '../../src/domain/outcome.ts'
 import type { PermissionMode } from '../../src/domain/permissions.ts'
 import type { AgentInstallation, LaunchRequest } from '../../src/ports/agent.ts'
 import { type AgentEnd, type AgentRun, startAgent } from './run-agent.ts'
-import { standingIn } from './standing.ts'
+import { killAllIn, standingIn } from './standing.ts'
+import { turnsOf } from './turns.ts'
 
 const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'holdfast')
 
@@ -54,7 +55,7 @@ afterEach(async () => {
   }
   await model.close()
   const left = await waitUntilGone(root)
-  for (const pid of left) process.kill(pid, 'SIGKILL')
+  killAllIn(root)
   rmSync(root, { recursive: true, force: true })
   expect(left).toEqual([])
 })
@@ -103,7 +104,7 @@ function start(turns: readonly Turn[], ask: Ask = {}): AgentRun {
 
 const run = (turns: readonly Turn[], ask?: Ask): Promise<AgentEnd> => start(turns, ask).ended
 
-const newest = () => model.requests.at(-1)
+const newest = () => turnsOf(model).at(-1)
 const userTexts = () => newest()?.conversation?.userTexts ?? []
 const there = (path: string) => existsSync(join(workspace, path))
 
@@ -276,12 +277,14 @@ describe('a session', () => {
     const end = await run([say('never')], { resume: session })
     // The prompt can be given again.
     expect(end.outcome).toMatchObject({ kind: 'interrupted', failure: { code: 'session_lost' } })
-    expect(model.requests).toEqual([])
+    expect(turnsOf(model)).toEqual([])
   })
 
   it('that another Codex still writes is refused, and may be tried again', async () => {
     const hanging = start([{ kind: 'hang' }])
-    await expect.poll(() => model.requests.length, { timeout: 120_000 }).toBe(1)
+    await expect.poll(() => turnsOf(model).length, { timeout: 120_000 }).toBe(1)
+    // It has said so by then; we may not have read it.
+    await expect.poll(() => hanging.events.length, { timeout: 120_000 }).toBeGreaterThan(0)
     const [event] = hanging.events
     if (event?.kind !== 'session_started') throw new Error('no session')
     const second = await run([], { resume: event.session })

@@ -7,6 +7,7 @@ import type { Choose, Turn } from '../../src/demo/scripted-model/script.ts'
 import { type ScriptedModel, startScriptedModel } from '../../src/demo/scripted-model/server.ts'
 import { visibleParent } from '../confined.ts'
 import { House } from '../end-to-end/house.ts'
+import { turnsOf } from './turns.ts'
 
 export const codex = await ensureAgent('codex')
 const models: ScriptedModel[] = []
@@ -35,8 +36,6 @@ export async function houseWithModel(
   return { house, model }
 }
 
-/** The bodies of all requests to the model, as text. */
+/** The bodies of the requests of turns, as text. */
 export const heard = (model: ScriptedModel) =>
-  model.requests
-    .filter(({ conversation }) => conversation !== null)
-    .map(({ body }) => JSON.stringify(body))
+  turnsOf(model).map(({ body }) => JSON.stringify(body))

@@ -11,12 +11,12 @@ import { say, shell, type Turn } from '../../src/demo/scripted-model/script.ts'
 import type { SessionId } from '../../src/domain/ids.ts'
 import { confinedTest } from '../confined.ts'
 import { useAgentHouse } from './agent-house.ts'
+import { turnsOf } from './turns.ts'
 
 const house = useAgentHouse(opencode, 'opencode', writeOpenCodeHome)
 const { run, there } = house
 
-const turnsAsked = () => house.model.requests.filter(({ answer }) => typeof answer === 'object')
-const newest = () => turnsAsked().at(-1)
+const newest = () => turnsOf(house.model).at(-1)
 const history = () => JSON.stringify(newest()?.body)
 const httpError = (status: number, message: string, headers = {}): Turn => ({
   kind: 'http_error',
@@ -85,7 +85,7 @@ describe('a session', () => {
   it('that is unknown is lost, and not waited for', async () => {
     const end = await run([say('never')], { resume: 'ses_00000000000000000000000000' as SessionId })
     expect(end.outcome).toMatchObject({ kind: 'interrupted', failure: { code: 'session_lost' } })
-    expect(turnsAsked()).toEqual([])
+    expect(turnsOf(house.model)).toEqual([])
   })
 
   it('goes on below the top of its worktree', async () => {

@@ -8,11 +8,12 @@ import { say, shell, type Turn, usageLimit } from '../../src/demo/scripted-model
 import type { SessionId } from '../../src/domain/ids.ts'
 import { confinedTest } from '../confined.ts'
 import { useAgentHouse } from './agent-house.ts'
+import { turnsOf } from './turns.ts'
 
 const house = useAgentHouse(pi, 'pi', writePiHome)
 const { run, start, there } = house
 
-const newest = () => house.model.requests.at(-1)
+const newest = () => turnsOf(house.model).at(-1)
 const history = () => JSON.stringify(newest()?.body)
 const httpError = (status: number, message: string, headers = {}): Turn => ({
   kind: 'http_error',
@@ -90,7 +91,7 @@ describe('a turn', () => {
 
   it('that hangs is silent, and may be ended and taken up again', async () => {
     const hanging = await start([shell('echo 1 > one.txt'), { kind: 'hang' }])
-    await expect.poll(() => house.model.requests.length, { timeout: 120_000 }).toBe(2)
+    await expect.poll(() => turnsOf(house.model).length, { timeout: 120_000 }).toBe(2)
     hanging.child.kill('SIGTERM')
     const end = await hanging.ended
     expect(end.outcome).toMatchObject({ kind: 'interrupted', failure: { code: 'agent_crashed' } })
@@ -124,7 +125,7 @@ describe('a session', () => {
     const session = '01a1fd7b-9568-7a40-9cd0-4d62aa8e6c99' as SessionId
     const end = await run([say('never')], { resume: session })
     expect(end.outcome).toMatchObject({ kind: 'interrupted', failure: { code: 'session_lost' } })
-    expect(house.model.requests).toEqual([])
+    expect(turnsOf(house.model)).toEqual([])
   })
 
   it('of another directory is not taken for this one’s', async () => {

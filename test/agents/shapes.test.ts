@@ -49,7 +49,7 @@ confinedTest(
 
     const ids = new Map<string, string>()
     for (const name of names) ids.set(name, await house.submit(['-a', name, 'the same for all']))
-    await house.run(['wait', ...ids.values(), '--timeout', '150s'], { directory: '/' })
+    await house.run(['wait', ...ids.values(), '--timeout', '500s'], { directory: '/' })
 
     const shapes = await Promise.all(
       names.map(async name => {
@@ -79,5 +79,5 @@ confinedTest(
       expect([name, others]).toEqual([name, []])
     }
   },
-  200_000,
+  600_000,
 )

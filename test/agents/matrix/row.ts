@@ -10,7 +10,7 @@ import { type CaseName, caseNames } from './case-names.ts'
 import { caseOf } from './cases.ts'
 import { bring, NOT_PLAYED, requireMember } from './cast.ts'
 
-const LIMIT_MS = 400_000
+const LIMIT_MS = 600_000
 /** In a cell. */
 const REASON_LENGTH = 60
 
