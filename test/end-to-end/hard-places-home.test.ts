@@ -11,10 +11,9 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { NOBODY, otherUserTest } from '../other-users.ts'
 import { House, PATIENCE, type Ran, type RunOptions } from './house.ts'
 
-const isRoot = process.getuid?.() === 0
-const NOBODY = 65534
 /** A user that no list of users names, as containers have them. */
 const UNLISTED = 54_321
 
@@ -93,7 +92,7 @@ test('an empty or relative HOME is none; the user’s own home directory counts'
   expect(existsSync(join(house.repo, 'relative'))).toBe(false)
 })
 
-test.skipIf(!isRoot)('a home directory that is missing, and a user without any', async () => {
+otherUserTest('a home directory that is missing, and a user without any', async () => {
   const house = new House()
   chmodSync(house.scratch, 0o755)
   const options = (user: number) => ({
@@ -104,7 +103,7 @@ test.skipIf(!isRoot)('a home directory that is missing, and a user without any',
   expectStoreTrouble(await house.run(['status'], options(UNLISTED)), /no home directory/)
 })
 
-test.skipIf(!isRoot)('the state directory of another user is refused, by name', async () => {
+otherUserTest('the state directory of another user is refused, by name', async () => {
   const house = new House()
   chmodSync(house.scratch, 0o755)
   house.write('.gitconfig', '[safe]\n\tdirectory = *\n', house.scratch)

@@ -15,6 +15,7 @@ import {
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { eventually } from '../eventually.ts'
+import { NOBODY, otherUserTest } from '../other-users.ts'
 import { entry, House, PATIENCE, type Ran } from './house.ts'
 
 const isRoot = process.getuid?.() === 0
@@ -29,7 +30,6 @@ const canUnshare =
     }
   })()
 
-const NOBODY = 65534
 const DAEMON = 1
 const untilGo = 'touch under-way; while [ ! -e go ]; do sleep 0.05; done; echo done'
 const underWay = (house: House, id: string) =>
@@ -95,7 +95,7 @@ test.skipIf(!canUnshare)(
   },
 )
 
-test.skipIf(!isRoot)(
+otherUserTest(
   'two users of one machine: each has its own store, and sees nobody else’s',
   async () => {
     const house = new House()
@@ -158,7 +158,7 @@ test.skipIf(!isRoot)(
   },
 )
 
-test.skipIf(!isRoot)('a repository of another user: git’s own words, and its hint', async () => {
+otherUserTest('a repository of another user: git’s own words, and its hint', async () => {
   const house = new House()
   chmodSync(house.scratch, 0o755)
   const home = join(house.scratch, 'home-of-nobody')

@@ -5,11 +5,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { eventually } from '../eventually.ts'
+import { NOBODY, otherUserTest } from '../other-users.ts'
 import { makeOlderStore } from '../store/older-store.ts'
 import { House, PATIENCE } from './house.ts'
 
 const isRoot = process.getuid?.() === 0
-const NOBODY = 65534
 const untilGo =
   'echo begun; echo work > made.txt; touch under-way; while [ ! -e go ]; do sleep 0.05; done; echo done'
 
@@ -124,7 +124,7 @@ test.skipIf(!isRoot)('an older store where nothing can be written is read too', 
   expect(await house.ok(['result', id])).toBe('answer')
 })
 
-test.skipIf(!isRoot)('a directory that its owner may not write to', async () => {
+otherUserTest('a directory that its owner may not write to', async () => {
   const house = new House()
   chmodSync(house.scratch, 0o755)
   execFileSync('chown', ['-R', `${NOBODY}:${NOBODY}`, house.repo])

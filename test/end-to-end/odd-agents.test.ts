@@ -4,9 +4,9 @@ import { chmodSync, mkdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { eventually } from '../eventually.ts'
+import { NOBODY, plainUserTest } from '../other-users.ts'
 import { House, PATIENCE } from './house.ts'
 
-const NOBODY = 65534
 /** For root no door is closed. */
 const user = process.getuid?.() === 0 ? { user: NOBODY } : {}
 
@@ -22,20 +22,23 @@ function makeUsersHouse(): House {
   return house
 }
 
-test('an agent that closes its own directory is let be, and what it did is collected', async () => {
-  const house = makeUsersHouse()
-  // Long enough for a look at the worktree in between; and closed as it ends.
-  const script = 'echo done >made.txt; chmod 000 .; sleep 4'
-  const words = ['command', '--', '/bin/sh', '-c', script]
-  const id = await house.submit(words, user)
-  await house.run(['wait', id, '--timeout', PATIENCE], user)
-  const { state, error, result } = JSON.parse(await house.ok(['status', id, '--json'], user))
-  expect({ state, error, result }).toMatchObject({ state: 'succeeded', result: { files: 1 } })
-  expect(await house.ok(['diff', id], user)).toContain('+done')
-  expect(readFileSync(join(house.worktree(id), 'made.txt'), 'utf8')).toBe('done\n')
-  expect(statSync(house.worktree(id)).mode & 0o777).toBe(0o700)
-  await house.ok(['worker', 'stop'], user)
-})
+plainUserTest(
+  'an agent that closes its own directory is let be, and what it did is collected',
+  async () => {
+    const house = makeUsersHouse()
+    // Long enough for a look at the worktree in between; and closed as it ends.
+    const script = 'echo done >made.txt; chmod 000 .; sleep 4'
+    const words = ['command', '--', '/bin/sh', '-c', script]
+    const id = await house.submit(words, user)
+    await house.run(['wait', id, '--timeout', PATIENCE], user)
+    const { state, error, result } = JSON.parse(await house.ok(['status', id, '--json'], user))
+    expect({ state, error, result }).toMatchObject({ state: 'succeeded', result: { files: 1 } })
+    expect(await house.ok(['diff', id], user)).toContain('+done')
+    expect(readFileSync(join(house.worktree(id), 'made.txt'), 'utf8')).toBe('done\n')
+    expect(statSync(house.worktree(id)).mode & 0o777).toBe(0o700)
+    await house.ok(['worker', 'stop'], user)
+  },
+)
 
 test('a FIFO that git would wait for costs itself, and not the rest of the work', async () => {
   const house = new House()

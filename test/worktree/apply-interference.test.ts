@@ -12,6 +12,7 @@ import { join } from 'node:path'
 import { afterEach, describe, expect, it, test } from 'vitest'
 import { type CrashPoint, onReach } from '../../src/domain/crash-points.ts'
 import { exactly } from '../exactly.ts'
+import { plainUserTest } from '../other-users.ts'
 import {
   apply,
   finishTask,
@@ -268,7 +269,7 @@ describe('taking back', () => {
   })
 })
 
-test('a directory that may not be written: what went before goes back', async () => {
+plainUserTest('a directory that may not be written: what went before goes back', async () => {
   const task = await finishTask({
     agent: agent => {
       agent.write('edited.txt', 'by the agent\n')

@@ -5,9 +5,9 @@
 import { execFileSync } from 'node:child_process'
 import { chmodSync, lstatSync } from 'node:fs'
 import { join } from 'node:path'
+import { NOBODY } from '../other-users.ts'
 import type { Scene } from './scene.ts'
 
-const NOBODY = 65534
 const program = join(import.meta.dirname, 'as-nobody-program.ts')
 
 /**

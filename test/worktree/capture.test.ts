@@ -17,6 +17,7 @@ import type { CaptureOrder } from '../../src/ports/worktrees.ts'
 import { makeLocks } from '../../src/store/locks.ts'
 import { systemClock } from '../../src/system-clock.ts'
 import { makeWorktrees } from '../../src/worktree/worktrees.ts'
+import { plainUserTest } from '../other-users.ts'
 import { runAsNobody } from './as-nobody.ts'
 import {
   directoriesOf,
@@ -345,7 +346,7 @@ describe('a base', () => {
     expect(changed).toEqual(['D\tedited.txt', 'A\tfine.txt', 'D\tremoved.txt'])
   })
 
-  it('keeps going past files and directories that cannot be read', async () => {
+  plainUserTest('keeps going past files and directories that cannot be read', async () => {
     const scene = makeScene()
     const repository = makeRepository(scene)
     repository.write('locked.txt', 'unreadable\n')

@@ -1,6 +1,7 @@
 import { chmodSync, mkdirSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { plainUserTest } from '../other-users.ts'
 import { runAsNobody } from './as-nobody.ts'
 import { makeLinked, makeRepository, makeScene, Repository } from './scene.ts'
 
@@ -116,7 +117,7 @@ describe('it is refused', () => {
     })
   })
 
-  it('in the directory of another user, with git’s own words', async () => {
+  plainUserTest('in the directory of another user, with git’s own words', async () => {
     const scene = makeScene()
     const repository = makeRepository(scene)
     const open = async () => await runAsNobody(scene, ['open', repository.root])

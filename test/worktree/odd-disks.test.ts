@@ -7,6 +7,7 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import type { Base } from '../../src/domain/task.ts'
 import type { CollectedResult } from '../../src/ports/worktrees.ts'
 import { eventually } from '../eventually.ts'
+import { otherUserTest, plainUserTest } from '../other-users.ts'
 import { runAsNobody } from './as-nobody.ts'
 import { carry, changesIn, collect, leftOutOf, sightOf } from './odd.ts'
 import { leftovers, limits, makeRepository, makeScene, nextTask, type Repository } from './scene.ts'
@@ -48,7 +49,7 @@ describe('sockets, FIFOs and devices', () => {
 })
 
 describe('files that nobody may read', () => {
-  it('cost themselves, and not the rest of the result', async () => {
+  plainUserTest('cost themselves, and not the rest of the result', async () => {
     const repository = makeRepository(makeScene())
     const result = (await runAsNobody(repository.scene, [
       'collect',
@@ -66,7 +67,7 @@ describe('files that nobody may read', () => {
 })
 
 describe('a repository that is not to be written to', () => {
-  it('is refused before the start, and why', async () => {
+  plainUserTest('is refused before the start, and why', async () => {
     const repository = makeRepository(makeScene())
     repository.write('edited.txt', 'edited\n')
     execFileSync('chmod', ['-R', 'a-w', repository.at('.git').toString()])
@@ -78,18 +79,20 @@ describe('a repository that is not to be written to', () => {
     expect(leftovers(repository)).toEqual([])
   })
 
-  it('because it is somebody else’s is refused in git’s words, unless it is trusted', async () => {
-    const repository = makeRepository(makeScene())
-    if (process.getuid?.() !== 0) return
-    const open = () => runAsNobody(repository.scene, ['open', repository.root], [], 'root')
-    execFileSync('chmod', ['-R', 'a+rX', repository.scene.top])
-    expect(await open()).toMatchObject({
-      code: 'refused_in_state',
-      message: expect.stringContaining('safe.directory'),
-    })
-    repository.git('config', '--global', 'safe.directory', '*')
-    expect(await open()).toMatchObject({ head: repository.head() })
-  })
+  otherUserTest(
+    'because it is somebody else’s is refused in git’s words, unless it is trusted',
+    async () => {
+      const repository = makeRepository(makeScene())
+      const open = () => runAsNobody(repository.scene, ['open', repository.root], [], 'root')
+      execFileSync('chmod', ['-R', 'a+rX', repository.scene.top])
+      expect(await open()).toMatchObject({
+        code: 'refused_in_state',
+        message: expect.stringContaining('safe.directory'),
+      })
+      repository.git('config', '--global', 'safe.directory', '*')
+      expect(await open()).toMatchObject({ head: repository.head() })
+    },
+  )
 })
 
 /** A shell that writes to a checkout without a pause, until the test is over. */

@@ -11,6 +11,7 @@ import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { onReach } from '../../src/domain/crash-points.ts'
 import type { CommitId } from '../../src/domain/ids.ts'
+import { plainUserTest } from '../other-users.ts'
 import { runAsNobody } from './as-nobody.ts'
 import {
   filesOf,
@@ -190,7 +191,7 @@ describe('a removal that was killed is finished by the next', () => {
   })
 })
 
-it('unlinks read-only directories, and nothing behind a link', async () => {
+plainUserTest('unlinks read-only directories, and nothing behind a link', async () => {
   const scene = makeScene()
   const tree = join(scene.top, 'tree')
   mkdirSync(join(tree, 'cache', 'deep'), { recursive: true })

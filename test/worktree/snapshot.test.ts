@@ -16,6 +16,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import type { SnapshotContent } from '../../src/domain/snapshot.ts'
 import type { SetUpTime, WorktreeRecord } from '../../src/ports/worktrees.ts'
+import { plainUserTest } from '../other-users.ts'
 import { runAsNobody } from './as-nobody.ts'
 import * as scenes from './scene.ts'
 import { emptyTrash, filesOf, limits, makeLinked, Repository, unleased } from './scene.ts'
@@ -199,19 +200,22 @@ it('what set-up has made is left to it, but not what somebody has touched since'
   expect(readFileSync(made.agent.at('local.ignored'), 'utf8')).toBe('by set-up\n')
 })
 
-it('an ignored directory that nobody may open is named, and the worktree stays', async () => {
-  const made = await makeMade()
-  made.repository.write('.git/info/exclude', 'outer/\n')
-  made.agent.write('outer/closed/secret', 'x')
-  const { scene, record, beside } = made
-  const said = await runAsNobody(
-    scene,
-    ['snapshot', JSON.stringify(record), beside],
-    [made.agent.at('outer/closed').toString()],
-  )
-  expect(said).toEqual({ code: 'work_left', message: expect.stringContaining('outer/') })
-  expect(existsSync(record.path)).toBe(true)
-})
+plainUserTest(
+  'an ignored directory that nobody may open is named, and the worktree stays',
+  async () => {
+    const made = await makeMade()
+    made.repository.write('.git/info/exclude', 'outer/\n')
+    made.agent.write('outer/closed/secret', 'x')
+    const { scene, record, beside } = made
+    const said = await runAsNobody(
+      scene,
+      ['snapshot', JSON.stringify(record), beside],
+      [made.agent.at('outer/closed').toString()],
+    )
+    expect(said).toEqual({ code: 'work_left', message: expect.stringContaining('outer/') })
+    expect(existsSync(record.path)).toBe(true)
+  },
+)
 
 describe('stays as it is', () => {
   it.each<[string, string, (made: Made) => void]>([
