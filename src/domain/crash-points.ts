@@ -136,6 +136,7 @@ const points = {
     'cancel.environment-forgotten': 'a task that never started has no environment any more',
     'cancel.rung': 'the worker was told',
     'cancel.heard': 'the worker has taken it up',
+    'cancel.caller-ended': 'its caller has ended, and the row says that it ends too',
   },
   Stopping: {
     'stop.voided': 'an agent that did not write itself down yet cannot start any more',

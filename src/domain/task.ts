@@ -16,6 +16,7 @@ import type { Question } from './question.ts'
 import type { SetUp } from './set-up.ts'
 import type { RunningSnapshot, Start } from './snapshot.ts'
 import { STALL_MS } from './stall.ts'
+import type { Tie } from './tie.ts'
 
 /** What was asked: it is written once, at submission, and never changes. */
 export interface TaskRequest {
@@ -74,6 +75,8 @@ export interface TaskRequest {
   readonly session: SessionId | null
   /** Null: no task delegated it. */
   readonly delegation: Delegation | null
+  /** What it ends with; null: it outlives whoever asked. */
+  readonly tie: Tie | null
   readonly createdAt: number
 }
 
@@ -99,6 +102,7 @@ export function plainRequest(id: TaskId) {
     follows: null,
     session: null,
     delegation: null,
+    tie: null,
   } as const satisfies Partial<TaskRequest>
 }
 
@@ -226,7 +230,8 @@ export type TaskState =
   | { readonly name: 'running'; readonly fence: Fence }
   | { readonly name: 'needs_input'; readonly fence: Fence; readonly question: Question }
   | { readonly name: 'waiting'; readonly wait: Wait }
-  | { readonly name: 'cancelling'; readonly fence: Fence }
+  /** `why`: where nobody has asked for it. Absent: somebody has. */
+  | { readonly name: 'cancelling'; readonly fence: Fence; readonly why?: string }
   | { readonly name: 'succeeded'; readonly endedAt: number; readonly result: Result }
   | {
       readonly name: 'failed'
@@ -234,7 +239,12 @@ export type TaskState =
       readonly failure: Failure
       readonly result: Result | null
     }
-  | { readonly name: 'cancelled'; readonly endedAt: number; readonly result: Result | null }
+  | {
+      readonly name: 'cancelled'
+      readonly endedAt: number
+      readonly result: Result | null
+      readonly why?: string
+    }
 
 export type TaskStateName = TaskState['name']
 

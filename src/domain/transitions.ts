@@ -33,7 +33,8 @@ export type Transition =
       readonly budget?: Budget
     }
   | { readonly kind: 'dependency_failed'; readonly failure: Failure }
-  | { readonly kind: 'cancel_requested' }
+  /** `why`: where nobody asks for it. */
+  | { readonly kind: 'cancel_requested'; readonly why?: string }
   | { readonly kind: 'attempt_succeeded'; readonly result: Result }
   | { readonly kind: 'attempt_failed'; readonly failure: Failure; readonly result: Result | null }
   | { readonly kind: 'attempt_cancelled'; readonly result: Result | null }
@@ -138,9 +139,10 @@ export function nextState(
   switch (to) {
     case 'queued':
       return { name: 'queued' }
+    case 'cancelling':
+      return { name: 'cancelling', fence, ...whyOf(event) }
     case 'starting':
     case 'running':
-    case 'cancelling':
       return { name: to, fence: event.kind === 'attempt_claimed' ? event.fence : fence }
     case 'needs_input':
       return event.kind === 'input_requested'
@@ -163,8 +165,18 @@ export function nextState(
         ? { name: 'failed', endedAt: now, failure: event.failure, result: event.result }
         : 'refused'
     case 'cancelled':
-      return { name: 'cancelled', endedAt: now, result: 'result' in event ? event.result : null }
+      return {
+        name: 'cancelled',
+        endedAt: now,
+        result: 'result' in event ? event.result : null,
+        ...whyOf(from.name === 'cancelling' ? from : event),
+      }
   }
+}
+
+/** What is known of why it is cancelled. */
+function whyOf(said: TaskState | Transition): { readonly why?: string } {
+  return 'why' in said && said.why !== undefined ? { why: said.why } : {}
 }
 
 /** A budget that was raised leaves a pause that is over. */

@@ -249,6 +249,8 @@ async function planAgain(
       follows: null,
       session: null,
       delegation,
+      // Whoever asks again may be somebody else.
+      tie: null,
     },
     setUp: null,
     async takeBase(anew: TaskId) {

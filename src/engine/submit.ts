@@ -11,6 +11,7 @@ import { AppError } from '../domain/errors.ts'
 import { makeTaskName, type SessionId, type TaskId } from '../domain/ids.ts'
 import type { PermissionMode } from '../domain/permissions.ts'
 import type { Caller, Idempotency, Task } from '../domain/task.ts'
+import type { Tie } from '../domain/tie.ts'
 import type { Agent } from '../ports/agent.ts'
 import type { Confinement } from '../ports/confinement.ts'
 import type { Store } from '../ports/store.ts'
@@ -61,6 +62,8 @@ export interface Submission {
   /** Who goes on, one after the other, where an account is used up. */
   readonly fallback: readonly Agent[]
   readonly idempotencyKey: string | null
+  /** What it ends with. Absent, or null: it outlives whoever asks. */
+  readonly tie?: Tie | null
   /** Who is told of it. */
   readonly notify: readonly Subscription[]
 }
@@ -100,6 +103,7 @@ export async function planSubmission(
   const delegation = parent === undefined ? null : delegationBy(parent)
   const wish = { asked: submission.permissions, parent }
   refuseUnable(submission)
+  if (submission.tie?.kind === 'task' && parent === undefined) throw callerUnknown()
   const [checkout, permissions, account] = await Promise.all([
     worktrees.openCheckout(caller.directory),
     settlePermissions(agent, wish, environment, confinement),
@@ -141,6 +145,7 @@ export async function planSubmission(
       follows: null,
       session: submission.session ?? null,
       delegation,
+      tie: submission.tie ?? null,
       ...(workplace === undefined ? {} : { workplace }),
     },
     ...(seen === undefined ? {} : { seen }),
@@ -185,6 +190,17 @@ function refuseUnable(submission: Submission): void {
   throw new AppError('bad_usage', `--fallback ${odd?.name ?? ''} cannot go on for ${name}`)
 }
 
+/** The store in which the task is that asks is another one. */
+function callerUnknown(): AppError {
+  return new AppError(
+    'refused_in_state',
+    '--with-caller: the task that asks is not in this store',
+    {
+      hint: 'without --with-caller it outlives whoever asks',
+    },
+  )
+}
+
 /** The task whose agent asks. One of another store is a label like any other. */
 export async function findParent(caller: Caller, store: Store): Promise<Task | undefined> {
   if (caller.kind !== 'task' || caller.id === null) return undefined
@@ -198,13 +214,15 @@ async function identify(
 ): Promise<Idempotency | null> {
   const { idempotencyKey: key, agent, prompt, caller, callerEnvironment, ...rest } = submission
   if (key === null) return null
-  const { bounds, setUp, fallback, notify, ...asked } = rest
+  const { bounds, setUp, fallback, notify, tie, ...asked } = rest
+  // Handed in again by another process, it is the same request.
+  const kinds = tie == null ? [] : [`ends with a ${tie.kind}`]
   const { commonDir } = (await worktrees.openCheckout(caller.directory)).place
   const said = Buffer.from(prompt).toString('latin1')
   return {
     key,
     fingerprint: hash(
-      JSON.stringify([agent.name, said, commonDir, asked, fallback.map(one => one.name)]),
+      JSON.stringify([agent.name, said, commonDir, asked, fallback.map(one => one.name), ...kinds]),
     ),
   }
 }

@@ -11,6 +11,7 @@ import type { CallerTokens } from '../ports/caller-tokens.ts'
 import type { Channels } from '../ports/notifier.ts'
 import type { ClaimScope } from '../ports/store.ts'
 import { makeDeliverer } from './deliver.ts'
+import { watchCallers } from './end-with-caller.ts'
 import type { FollowPorts, Underway, Wishes } from './follow-attempt.ts'
 import { forgetTokens } from './forget-tokens.ts'
 import { reconcile } from './reconcile.ts'
@@ -145,6 +146,7 @@ export async function work(order: WorkOrder, ports: WorkPorts): Promise<void> {
       else order.log(`not delivered: ${messageOf(error)}`)
     },
   })
+  const callers = watchCallers(ports, order.log)
   const isDone = () => !house.isBusy() && deliverer.isDone(idleSince)
   let idleSince = clock.elapsed()
   let quietSince = clock.elapsed()
@@ -160,6 +162,7 @@ export async function work(order: WorkOrder, ports: WorkPorts): Promise<void> {
       wishes.stirred = false
     }
     deliverer.look()
+    if (await callers.look()) seen = UNSEEN
     const counter = store.changeCounter()
     const free = freeSlots()
     const now = clock.now()
@@ -171,6 +174,9 @@ export async function work(order: WorkOrder, ports: WorkPorts): Promise<void> {
       if (counter !== seen) isKept = false
       seen = counter
       offered = free
+      // Before anything is begun: after a reboot, callers of queued tasks are gone.
+      await callers.read()
+      await callers.look()
       await passOnCancels(attended, adopt, ports)
       // `doctor --fix` may have brought back one that was lost.
       if ((await store.countTasks(activeStates)) > attended.size) await adopt()
@@ -190,7 +196,8 @@ export async function work(order: WorkOrder, ports: WorkPorts): Promise<void> {
       isKept = true
       house.begin()
     }
-    if (attended.size > 0 || wakeAt !== undefined) idleSince = clock.elapsed()
+    const isAwaited = attended.size > 0 || wakeAt !== undefined || callers.isAnyTied()
+    if (isAwaited) idleSince = clock.elapsed()
     if (clock.elapsed() - idleSince >= order.idleMs && isDone()) return
     await ticker.next(untilNextWake(wakeAt, freeSlots() > 0, clock.now()))
   }

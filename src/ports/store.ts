@@ -58,6 +58,8 @@ export interface TaskFilter {
   readonly agent?: string
   /** Only tasks that this one delegated, directly or through others. */
   readonly root?: TaskId
+  /** Only tasks that end with their caller. */
+  readonly tied?: true
   readonly limit?: number
 }
 

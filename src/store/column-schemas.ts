@@ -126,6 +126,20 @@ const subscriber = z.discriminatedUnion('kind', [
   }),
 ])
 
+const tie = z.discriminatedUnion('kind', [
+  z.object({
+    kind: z.literal('process'),
+    process: z.object({
+      machine: z.string(),
+      boot: z.string(),
+      pidNamespace: z.string(),
+      pid: z.number(),
+      startTime: z.number(),
+    }),
+  }),
+  z.object({ kind: z.literal('task'), id: z.string() }),
+])
+
 const request = z.object({
   id: branded<TaskId>(),
   name: z.string(),
@@ -180,6 +194,7 @@ const request = z.object({
   delegation: z.optional(
     z.nullable(z.object({ parent: z.string(), root: z.string(), depth: z.number() })),
   ),
+  tie: z.optional(z.nullable(tie)),
   createdAt: z.number(),
 })
 
@@ -210,10 +225,15 @@ const state = z.discriminatedUnion('name', [
       z.object({ reason: z.literal('dependency'), on: z.array(branded<TaskId>()) }),
     ]),
   }),
-  z.object({ name: z.literal('cancelling'), fence }),
+  z.object({ name: z.literal('cancelling'), fence, why: z.optional(z.string()) }),
   z.object({ name: z.literal('succeeded'), endedAt: z.number(), result }),
   z.object({ name: z.literal('failed'), endedAt: z.number(), failure, result: z.nullable(result) }),
-  z.object({ name: z.literal('cancelled'), endedAt: z.number(), result: z.nullable(result) }),
+  z.object({
+    name: z.literal('cancelled'),
+    endedAt: z.number(),
+    result: z.nullable(result),
+    why: z.optional(z.string()),
+  }),
 ])
 
 const takenPlace = { at: z.number(), where: z.string(), number: z.nullable(z.number()) }

@@ -131,6 +131,9 @@ function describe(state: TaskState): string {
       return `asks: ${state.question.text}`
     case 'failed':
       return `failed (${state.failure.code}): ${state.failure.message}`
+    case 'cancelling':
+    case 'cancelled':
+      return state.why === undefined ? state.name : `${state.name} as ${state.why}`
     default:
       return state.name
   }

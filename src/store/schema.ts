@@ -46,6 +46,8 @@ export interface Database {
     archived_at: number | null
     /** Of its files while it runs; null: there is none, or its result is collected. */
     snapshot_json: string | null
+    /** 1: it ends with its caller. */
+    tied: Generated<number>
   }
   /** Accounts that are used up. */
   limits: {

@@ -136,6 +136,7 @@ export async function insertTask(
       root: request.delegation?.root ?? null,
       account: request.account,
       budget_json: request.budget === null ? null : JSON.stringify(request.budget),
+      tied: request.tie === null ? 0 : 1,
       ...known,
     })
     .execute()
@@ -207,6 +208,7 @@ export async function listTasks(
     query = query.where('tasks.repository', '=', filter.repository)
   if (filter.agent !== undefined) query = query.where('tasks.agent', '=', filter.agent)
   if (filter.root !== undefined) query = query.where('tasks.root', '=', filter.root)
+  if (filter.tied === true) query = query.where('tasks.tied', '=', 1)
   if (filter.endedSince !== undefined) {
     query = query.where('tasks.ended_at', '>=', filter.endedSince).orderBy('tasks.ended_at', 'desc')
   }

@@ -3,6 +3,7 @@ import type { TaskEvent } from '../domain/agent-events.ts'
 import type { Question } from '../domain/question.ts'
 import type { SetUp, SetUpCommand } from '../domain/set-up.ts'
 import { type Caller, endOfWait, hasEnded, type Task } from '../domain/task.ts'
+import { describeTie } from '../domain/tie.ts'
 import type { JudgedState } from '../engine/judge-now.ts'
 import type { UnreadableTask } from '../ports/store.ts'
 import type { WorkerInfo } from '../ports/worker-presence.ts'
@@ -67,6 +68,7 @@ export function viewTask(task: Task, judged: JudgedState): TaskView {
     timeoutMs: request.timeoutMs,
     budget: task.budget,
     delegation: request.delegation,
+    endsWith: request.tie === null ? null : describeTie(request.tie, request.caller),
     follows: request.follows,
     group: null,
     worktree: viewWorktree(task.worktree),
@@ -144,6 +146,9 @@ function reasonOf({ state, request, account, limitedUntil }: Task): string | nul
       return state.question.text
     case 'failed':
       return `${state.failure.code}: ${state.failure.message}`
+    case 'cancelling':
+    case 'cancelled':
+      return state.why ?? null
     default:
       return null
   }

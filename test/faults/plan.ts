@@ -254,6 +254,7 @@ export const cases: readonly Case[] = [
   ...strikes('cancel', ['cancel.heard', 'stop.frozen'], AND_WATCHDOG),
   ...strikes('cancel', [...COLLECT, ...SETTLE], SELF),
   ...strikes('cancel after', ['agent.mid-tool'], EACH),
+  ...strikes('cancel with its caller', ['cancel.caller-ended'], SELF),
   ...strikes(
     'cancel in the queue',
     ['cancel.requested', 'transition.written', 'cancel.environment-forgotten'],

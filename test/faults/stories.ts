@@ -1,4 +1,6 @@
 /** What happens in each scenario of the kill matrix, while it strikes at one point. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import {
   appendFileSync,
   existsSync,
@@ -776,6 +778,28 @@ ${DONE}`,
     async tell(scene) {
       scene.onBlow = id => scene.stage.run(['cancel', id], '/')
       return await tellOne(scene)
+    },
+    end: () => ({ state: 'cancelled', files: UNFINISHED, worktrees: 1 }),
+  },
+  'cancel with its caller': {
+    about: 'a task that ends with its caller, which is killed',
+    repository: 'clean',
+    steps: WORK + DONE,
+    async tell(scene) {
+      scene.stage.arm('agent.mid-tool', 'stand')
+      const { ground, repo, environment } = scene.stage
+      const run = [process.execPath, ground.entry, ...TASK, '--with-caller']
+      const caller = spawn('/bin/sh', ['-c', '"$@" && exec sleep 1000', 'caller', ...run], {
+        cwd: repo,
+        env: environment,
+        stdio: ['ignore', 'pipe', 'inherit'],
+      })
+      const [id] = await once(caller.stdout.setEncoding('utf8'), 'data')
+      await scene.untilReached('agent.mid-tool')
+      scene.strike.arm()
+      caller.kill('SIGKILL')
+      await scene.untilEnded(id.trim())
+      return [id.trim()]
     },
     end: () => ({ state: 'cancelled', files: UNFINISHED, worktrees: 1 }),
   },

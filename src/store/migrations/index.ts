@@ -9,6 +9,7 @@ import { up as spares } from './007-spares.ts'
 import { up as runningSnapshots } from './008-running-snapshots.ts'
 import { up as ports } from './009-ports.ts'
 import { up as deliveries } from './010-deliveries.ts'
+import { up as ties } from './011-ties.ts'
 
 /** In order; the version of a store is how many of them it has seen. Never edit one that shipped. */
 export const migrations: readonly ((db: Kysely<unknown>) => Promise<void>)[] = [
@@ -22,4 +23,5 @@ export const migrations: readonly ((db: Kysely<unknown>) => Promise<void>)[] = [
   runningSnapshots,
   ports,
   deliveries,
+  ties,
 ]

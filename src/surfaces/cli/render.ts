@@ -51,6 +51,7 @@ export function renderTask(task: TaskView, now: number, output: Output): string 
     ['try', task.attempt === 0 ? null : String(task.attempt)],
     ['session', task.session],
     ['asked by', `${task.caller.kind} in ${task.caller.directory}`],
+    ['ends with', task.endsWith],
     ['repository', task.repo.root],
     ['base', describeBaseView(task)],
     ['starts from', task.start === null ? null : describeStart(task.start, now)],

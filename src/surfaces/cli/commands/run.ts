@@ -4,10 +4,12 @@ import {
   configuredPermissions,
 } from '../../../domain/configuration.ts'
 import { permissionModes } from '../../../domain/permissions.ts'
+import type { Caller } from '../../../domain/task.ts'
+import type { Tie } from '../../../domain/tie.ts'
 import { refuseCircle } from '../../../engine/refuse-circle.ts'
 import { planSubmission } from '../../../engine/submit.ts'
 import { currentUmask, detectCaller } from '../../caller.ts'
-import { defineCommand, jsonFlag } from '../command.ts'
+import { type CommandContext, defineCommand, jsonFlag } from '../command.ts'
 import { findCheckout } from '../common-git-dir.ts'
 import { parseChoice } from '../flags.ts'
 import { handInAndTell, tellHandedIn, waitFlag } from '../hand-in-and-tell.ts'
@@ -32,6 +34,7 @@ const flags = {
     choices: permissionModes,
   },
   retryOnCrash: { about: 'command: run it again if it was killed' },
+  withCaller: { about: 'end it when whoever asks has ended: a session, a shell, a program' },
   ...runOptions,
   ...jsonFlag,
 } as const
@@ -65,6 +68,7 @@ export const run = defineCommand({
     const agent = await holdfast.agent(agentName)
     const choice = (key: 'model' | 'effort') =>
       agent.capabilities.takesPrompt ? configuredChoice(configuration, key, agentName) : undefined
+    const caller = detectCaller(context.environment, context.directory)
     const submission = {
       agent,
       prompt,
@@ -76,7 +80,8 @@ export const run = defineCommand({
       permissions,
       bounds: configuredBounds(configuration, 'capture'),
       setUp: await readSetUpWish(root, configuration, context),
-      caller: detectCaller(context.environment, context.directory),
+      caller,
+      tie: input.flags.withCaller === true ? await tieTo(caller, context) : null,
       callerEnvironment: callerEnvironment(context),
       ...options,
     }
@@ -88,3 +93,10 @@ export const run = defineCommand({
     return await handInAndTell(plan, input.flags, context)
   },
 })
+
+async function tieTo(caller: Caller, { environment, holdfast }: CommandContext): Promise<Tie> {
+  const { findTie, requireInSight } = await import('../../find-tie.ts')
+  const tie = findTie(caller, environment, await holdfast.processes())
+  requireInSight(tie, (await holdfast.presence()).look())
+  return tie
+}
