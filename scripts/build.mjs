@@ -1,8 +1,9 @@
 // Bundles the sources into dist/. One file, in which each module runs when it is first imported:
 // loading many small files costs more than a whole command may take.
-import { rmSync } from 'node:fs'
+import { rmSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
+import { libraryDeclarations } from './library-declarations.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const { version } = (await import('../package.json', { with: { type: 'json' } })).default
@@ -29,3 +30,10 @@ await build({
   // A script that is loaded from V8's cache has no `import()`; a bundle needs none.
   supported: { 'dynamic-import': false },
 })
+await build({
+  ...common,
+  entryPoints: { library: 'src/surfaces/library/main.ts' },
+  outExtension: { '.js': '.js' },
+  format: 'esm',
+})
+writeFileSync(new URL('../dist/library.d.ts', import.meta.url), libraryDeclarations())

@@ -45,7 +45,7 @@ unlessDone('.holdfast-packages', fingerprint('package-lock.json', 'package.json'
   console.error('holdfast: installing packages (npm ci)')
   run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'])
 })
-const sources = fingerprint('src', 'scripts/build.mjs', 'package.json')
+const sources = fingerprint('src', 'scripts', 'package.json')
 unlessDone('.holdfast-bundle', existsSync(join(root, 'dist', 'main.cjs')) ? sources : '', () => {
   console.error('holdfast: building')
   run(join(bin, 'node'), ['scripts/build.mjs'])

@@ -1,6 +1,7 @@
 /** Who asks: a label to find and to tell, never an owner. */
 import { MARK_VARIABLE } from '../domain/environment.ts'
 import { AppError } from '../domain/errors.ts'
+import { parseTaskId, type TaskId } from '../domain/ids.ts'
 import { type Caller, callerKinds } from '../domain/task.ts'
 import { isTerminal, terminalName } from './terminal.ts'
 
@@ -33,6 +34,11 @@ export function detectCaller(
 export function isSameCaller(a: Caller, b: Caller): boolean {
   const isSameLogin = a.login == null || b.login == null || a.login === b.login
   return a.kind === b.kind && a.id !== null && a.id === b.id && isSameLogin
+}
+
+/** The task that asks; null: no task does. */
+export function callerTaskOf({ kind, id }: Caller): TaskId | null {
+  return kind === 'task' ? (parseTaskId(id ?? '') ?? null) : null
 }
 
 /** `KIND` or `KIND:ID`, as `--caller` takes it. */

@@ -565,6 +565,8 @@ export const views = {
 }
 
 export type TaskView = z.infer<typeof taskView>
+export type StatusView = z.infer<typeof statusView>
+export type TasksView = z.infer<typeof tasksView>
 export type DiskView = z.infer<typeof diskView>
 export type GcView = z.infer<typeof gcView>
 export type UnreadableView = z.infer<typeof unreadableView>
@@ -572,8 +574,10 @@ export type WorkerView = z.infer<typeof workerView>
 export type BootView = z.infer<typeof bootView>
 export type ResultView = z.infer<typeof resultView>
 export type PickView = z.infer<typeof pickView>
+export type DiffView = z.infer<typeof diffView>
 export type ApplyView = z.infer<typeof applyView>
 export type HandoffView = z.infer<typeof handoffView>
+export type AcknowledgedView = z.infer<typeof acknowledgedView>
 export type InboxView = z.infer<typeof inboxView>
 export type DoctorView = z.infer<typeof doctorView>
 export type InitView = z.infer<typeof initView>

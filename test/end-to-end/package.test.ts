@@ -30,6 +30,8 @@ test('the package installs and runs a task', async () => {
       'LICENSE',
       'README.md',
       'bin/holdfast.cjs',
+      'dist/library.d.ts',
+      'dist/library.js',
       'dist/load.cjs',
       'dist/main.cjs',
       'docs/reference/holdfast.schema.json',

@@ -3,8 +3,8 @@ import { AppError } from '../../domain/errors.ts'
 import type { Task } from '../../domain/task.ts'
 import { answerQuestion, describeOptions, requireQuestion } from '../../engine/answer.ts'
 import { isTerminal } from '../terminal.ts'
+import { requireWritableStore } from '../writable-store.ts'
 import type { CommandContext } from './command.ts'
-import { requireWritableStore } from './writable-store.ts'
 
 /** False: nobody sits here, or whoever does has gone. */
 export async function askHere(task: Task, context: CommandContext): Promise<boolean> {

@@ -1,6 +1,6 @@
 /** What a command is: data for the help and the reference, and a function. */
-import type { Composition, Variables } from '../../compose.ts'
 import { AppError } from '../../domain/errors.ts'
+import type { SurfaceContext } from '../context.ts'
 import type { Output } from './output.ts'
 
 /** One flag. `value`: what stands for its value in the help; without it the flag is a switch. */
@@ -52,10 +52,7 @@ export interface CommandInput<F extends Flags = Flags> {
   readonly verbatim: readonly string[] | undefined
 }
 
-export interface CommandContext {
-  readonly holdfast: Composition
-  readonly environment: Variables
-  readonly directory: string
+export interface CommandContext extends SurfaceContext {
   readonly output: Output
   /** Made when it is asked for: most commands read nothing. */
   readonly stdin: NodeJS.ReadStream
@@ -65,7 +62,6 @@ export interface CommandContext {
    * signals over: a command that does must end by itself when it is aborted.
    */
   readonly interrupted: AbortSignal
-  now(): number
 }
 
 /** Keeps the type of the flags, so that `run` knows which there are. */

@@ -3,8 +3,8 @@ import { resolve } from 'node:path'
 import { AppError } from '../../domain/errors.ts'
 import type { WorktreeId } from '../../domain/ids.ts'
 import type { StoredWorktree } from '../../ports/store.ts'
+import { requireTask } from '../find-task.ts'
 import type { CommandContext } from './command.ts'
-import { requireTask } from './find-task.ts'
 
 /** By its path, its id, or a task that works in it. Refuses with `no_such_task`, as a task does. */
 export async function requireWorktreeId(

@@ -5,15 +5,16 @@ import { messageOf } from '../../domain/errors.ts'
 import type { Task } from '../../domain/task.ts'
 import { isUntaken } from '../../domain/untaken.ts'
 import { describeOptions } from '../../engine/answer.ts'
-import { type HandInPlan, handIn } from '../../engine/hand-in.ts'
+import type { HandInPlan } from '../../engine/hand-in.ts'
+import { acknowledgeShown } from '../acknowledge.ts'
+import { lookAtTask, ringOrTell } from '../look.ts'
 import { viewTask } from '../make-view.ts'
-import { keepToken } from '../subscriptions.ts'
-import { acknowledgeShown } from './acknowledge.ts'
+import { type HandedIn, handInPlanned } from '../submit.ts'
+import { tellLeftOut } from '../tell-left-out.ts'
+import { waitForTasks } from '../wait-for.ts'
 import { askHere } from './ask-here.ts'
 import type { CommandContext } from './command.ts'
 import { exitCodeOfState, exitCodes, signalExitCode } from './exit-codes.ts'
-import { handInPorts } from './hand-in-ports.ts'
-import { lookAtTask, ringOrTell } from './look.ts'
 import {
   describeBase,
   describeDelta,
@@ -22,8 +23,6 @@ import {
   describeStart,
   renderEvent,
 } from './render.ts'
-import { tellLeftOut } from './untaken.ts'
-import { waitForTasks } from './wait-for.ts'
 
 export const waitFlag = {
   wait: { about: 'stay until it has ended, and print the answer; an interrupt only detaches' },
@@ -41,17 +40,11 @@ export async function handInAndTell(
   context: CommandContext,
 ): Promise<number> {
   const { output } = context
-  const ports = await handInPorts(context)
   // From here on a signal waits: it may not leave half a task, nor one whose id nobody knows.
   const { interrupted } = context
-  let handedIn: { task: Task; isNew: boolean }
+  let handedIn: HandedIn
   try {
-    const { environment, holdfast } = context
-    const keep = () => keepToken(plan.request.notify, environment, holdfast)
-    await keep()
-    handedIn = await handIn(plan, ports)
-    // Until it was handed in, nobody knew that anybody waits for the token.
-    await keep()
+    handedIn = await handInPlanned(plan, context)
   } catch (error) {
     if (!interrupted.aborted) throw error
     output.tell(`interrupted before it was handed in: ${messageOf(error)}`)
@@ -62,7 +55,7 @@ export async function handInAndTell(
 
 /** Not new: it was handed in before, under the same key. */
 export async function tellHandedIn(
-  { task, isNew }: { readonly task: Task; readonly isNew: boolean },
+  { task, isNew }: HandedIn,
   asked: Asked,
   context: CommandContext,
 ): Promise<number> {

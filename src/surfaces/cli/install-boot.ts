@@ -1,10 +1,10 @@
 /** `worker install` and `worker uninstall`. */
 import { bootMethods } from '../../ports/boot.ts'
 import type { BootView } from '../view.ts'
+import { requireWritableStore } from '../writable-store.ts'
 import type { CommandContext } from './command.ts'
 import { exitCodes } from './exit-codes.ts'
 import { parseChoice } from './flags.ts'
-import { requireWritableStore } from './writable-store.ts'
 
 interface Given {
   readonly print?: true

@@ -2,6 +2,7 @@
 import { compose } from '../../compose.ts'
 import { CRASH_POINTS_VARIABLE, outerEnvironment } from '../../domain/environment.ts'
 import { AppError } from '../../domain/errors.ts'
+import { detectCaller } from '../caller.ts'
 import type { Command, CommandContext, CommandInput } from './command.ts'
 import { exitCodeOfRefusal, exitCodes, signalExitCode } from './exit-codes.ts'
 import { makeOutput, type Output, ReaderGone } from './output.ts'
@@ -86,12 +87,16 @@ async function runCommand(
   output: Output,
 ): Promise<number> {
   const environment = outerEnvironment(process.env)
+  const directory = workingDirectory(process)
   const holdfast = compose(environment, entry)
   try {
     const context: CommandContext = {
       holdfast,
       environment,
-      directory: workingDirectory(process),
+      directory,
+      get caller() {
+        return detectCaller(environment, directory)
+      },
       output,
       get stdin() {
         return process.stdin
@@ -105,8 +110,8 @@ async function runCommand(
     return await command.run(input, context)
   } catch (error) {
     if (!(error instanceof AppError)) throw error
-    const { namingSandbox } = await import('./writable-store.ts')
-    throw await namingSandbox(error, { holdfast, directory: workingDirectory(process) })
+    const { namingSandbox } = await import('../writable-store.ts')
+    throw await namingSandbox(error, { holdfast, directory })
   } finally {
     await holdfast.close()
   }

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { type Configuration, configuredAgent } from '../../domain/configuration.ts'
 import { AppError, messageOf } from '../../domain/errors.ts'
+import { firstReadyAgent } from '../submit.ts'
 import { isTerminal } from '../terminal.ts'
 import type { CommandContext } from './command.ts'
 import { dashed } from './flags.ts'
@@ -113,28 +114,4 @@ async function readStdin({ stdin }: CommandContext): Promise<Uint8Array> {
   const chunks: Buffer[] = []
   for await (const chunk of stdin) chunks.push(chunk as Buffer)
   return Buffer.concat(chunks)
-}
-
-/** The first agent that takes prompts and is installed and logged in. */
-export async function firstReadyAgent({
-  holdfast,
-  environment,
-  directory,
-}: CommandContext): Promise<string> {
-  const { agentEnvironment } = await import('../../domain/environment.ts')
-  const problems: string[] = []
-  for (const name of await holdfast.agentNames()) {
-    const agent = await holdfast.agent(name)
-    if (!agent.capabilities.takesPrompt) continue
-    try {
-      await agent.findInstallation(agentEnvironment(environment), [], directory)
-      return name
-    } catch (error) {
-      if (!(error instanceof AppError)) throw error
-      problems.push(`${name}: ${error.message}`)
-    }
-  }
-  throw new AppError('agent_missing', `no agent is ready (${problems.join('; ')})`, {
-    hint: 'install one, for example: npm install --global @openai/codex',
-  })
 }

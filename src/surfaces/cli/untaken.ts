@@ -1,6 +1,6 @@
-import type { Result } from '../../domain/outcome.ts'
 import type { Task } from '../../domain/task.ts'
 import { isUntaken } from '../../domain/untaken.ts'
+import { tellLeftOut } from '../tell-left-out.ts'
 import type { Output } from './output.ts'
 
 /** For people who look at a result: how to take it. Where a program reads, nobody is told that. */
@@ -9,9 +9,4 @@ export function offerApply({ request, state, taken, worktree }: Task, output: Ou
   if (result !== null) tellLeftOut(result, output)
   if (!output.stdoutIsTerminal || result?.files === 0 || taken !== null) return
   if (isUntaken({ result, taken, worktree })) output.tell(`next: holdfast apply ${request.id}`)
-}
-
-/** What a result does not hold is said wherever it is looked at. */
-export function tellLeftOut({ leftOut }: Pick<Result, 'leftOut'>, output: Output): void {
-  for (const line of leftOut) output.tell(`left out: ${line}`)
 }

@@ -24,9 +24,9 @@ export async function answerCommand(
   const command = await commands[verb]()
   const words = typed.split(/\s+/).filter(word => word !== '')
   try {
-    const { holdfast, environment, directory, stdin, version, interrupted, now } = context
+    const { holdfast, environment, directory, caller, stdin, version, interrupted, now } = context
     await command.run(parseInput(command, words), {
-      ...{ holdfast, environment, directory, stdin, version, interrupted, now },
+      ...{ holdfast, environment, directory, caller, stdin, version, interrupted, now },
       output,
     })
   } catch (error) {

@@ -1,4 +1,5 @@
 import { MARK_VARIABLE } from '../../domain/environment.ts'
+import { detectCaller } from '../caller.ts'
 import type { CommandContext } from '../cli/command.ts'
 import type { HookInput } from './input.ts'
 
@@ -15,6 +16,7 @@ export function asCaller(context: CommandContext, input: HookInput): CommandCont
     version: context.version,
     directory: input.directory,
     environment,
+    caller: detectCaller(environment, input.directory),
     get stdin() {
       return context.stdin
     },

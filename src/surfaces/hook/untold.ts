@@ -2,7 +2,7 @@
 import type { Delivery } from '../../domain/delivery.ts'
 import type { Task } from '../../domain/task.ts'
 import type { CommandContext } from '../cli/command.ts'
-import { findCommonGitDir } from '../cli/common-git-dir.ts'
+import { findCommonGitDir } from '../common-git-dir.ts'
 
 /** More would not be read; the inbox has them all. */
 export const MOST_LINES = 5

@@ -5,7 +5,7 @@ import { applyTask } from '../../engine/apply.ts'
 import { chooseTarget } from '../../engine/choose-target.ts'
 import { systemClock } from '../../system-clock.ts'
 import type { CommandContext } from '../cli/command.ts'
-import { describeMended } from '../cli/describe-mended.ts'
+import { describeMended } from '../describe-mended.ts'
 
 /** `kept`: nothing was written, and why. */
 export type BroughtBack =

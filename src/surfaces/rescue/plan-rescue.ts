@@ -1,25 +1,14 @@
 /** A kept request as a task to hand in, or the task that it was handed in as before. */
-import {
-  type Configuration,
-  configuredAgent,
-  configuredBounds,
-  configuredChoice,
-  configuredPermissions,
-} from '../../domain/configuration.ts'
+import { configuredAgent } from '../../domain/configuration.ts'
 import { agentEnvironment } from '../../domain/environment.ts'
 import { AppError } from '../../domain/errors.ts'
 import type { KeptRequest } from '../../domain/kept-request.ts'
 import type { Task } from '../../domain/task.ts'
 import type { HandInPlan } from '../../engine/hand-in.ts'
 import { planSession, worktreeEnd } from '../../engine/move-session.ts'
-import { planSubmission } from '../../engine/submit.ts'
-import { currentUmask, detectCaller } from '../caller.ts'
 import type { CommandContext } from '../cli/command.ts'
-import { findCheckout } from '../cli/common-git-dir.ts'
-import { callerEnvironment, planPorts } from '../cli/hand-in-ports.ts'
-import { firstReadyAgent } from '../cli/read-request.ts'
-import { readOptions } from '../cli/run-options.ts'
-import { readSetUpWish } from '../cli/set-up-wish.ts'
+import { findCheckout } from '../common-git-dir.ts'
+import { firstReadyAgent, planTask } from '../submit.ts'
 import { findResumable } from './find-resumable.ts'
 import type { Arguments } from './read-arguments.ts'
 import { reviewPrompt } from './review-prompt.ts'
@@ -34,7 +23,7 @@ export type RescuePlan = HandInPlan | { readonly handedInBefore: Task }
 
 export async function planRescue(order: RescueOrder, context: CommandContext): Promise<RescuePlan> {
   const { kept, read } = order
-  const { holdfast, directory, environment } = context
+  const { holdfast, directory } = context
   const handedInBefore = await findHandedIn(keyOf(order), context)
   if (handedInBefore !== undefined) return { handedInBefore }
   const root = findCheckout(directory)?.root ?? null
@@ -43,25 +32,20 @@ export async function planRescue(order: RescueOrder, context: CommandContext): P
     kept.kind === 'rescue' && read.resume === true ? await requireResumable(order, context) : null
   const named = before?.agent ?? read.agent ?? kept.agent ?? configuredAgent(configuration)
   const agentName = named ?? (await firstReadyAgent(context))
-  const options = await readOptions({}, configuration, context)
-  const submission = {
-    ...options,
-    agent: await holdfast.agent(agentName),
+  const wish = {
+    agentName,
     prompt: Buffer.from(promptOf(order)),
     argv: [],
     session: before?.session ?? null,
     retryOnCrash: false,
-    umask: currentUmask(),
-    ...choices(read, agentName, configuration),
-    permissions:
-      kept.kind === 'rescue' ? (configuredPermissions(configuration) ?? null) : 'read-only',
-    bounds: configuredBounds(configuration, 'capture'),
-    setUp: await readSetUpWish(root, configuration, context),
-    caller: detectCaller(environment, directory),
-    callerEnvironment: callerEnvironment(context),
-    idempotencyKey: keyOf(order),
-  } as const
-  return await planSubmission(submission, await planPorts(context))
+    // Nothing is chosen for the agent that nobody asked for.
+    model: read.model,
+    effort: read.effort,
+    permissions: kept.kind === 'rescue' ? undefined : ('read-only' as const),
+    isAwaited: read.background !== true,
+    options: { idempotencyKey: keyOf(order) },
+  }
+  return await planTask(wish, { root, configuration }, context)
 }
 
 /** Run twice, it is one task. */
@@ -81,14 +65,6 @@ const GO_ON = 'Go on from where you stopped: take the next step, and bring it to
 function promptOf({ kept: { kind }, read }: RescueOrder): string {
   if (kind !== 'rescue') return reviewPrompt(kind, read)
   return read.text === '' ? GO_ON : read.text
-}
-
-/** Nothing is chosen for the agent that nobody asked for. */
-function choices({ model, effort }: Arguments, agent: string, configuration: Configuration) {
-  return {
-    model: model ?? configuredChoice(configuration, 'model', agent) ?? null,
-    effort: effort ?? configuredChoice(configuration, 'effort', agent) ?? null,
-  }
 }
 
 /** The task whose session goes on; wherever that lies, its agent finds it. */

@@ -7,9 +7,9 @@ import { agentEnvironment } from '../../../domain/environment.ts'
 import { AppError, messageOf } from '../../../domain/errors.ts'
 import { settlePermissions } from '../../../engine/settle-permissions.ts'
 import type { Environment } from '../../../ports/agent.ts'
+import { findCheckout } from '../../common-git-dir.ts'
 import type { AgentsView } from '../../view.ts'
 import { type CommandContext, defineCommand, jsonFlag, refuseWords } from '../command.ts'
-import { findCheckout } from '../common-git-dir.ts'
 import { exitCodes } from '../exit-codes.ts'
 
 type AgentView = AgentsView['agents'][number]

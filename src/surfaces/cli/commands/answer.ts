@@ -1,11 +1,9 @@
-import { AppError } from '../../../domain/errors.ts'
-import type { Task } from '../../../domain/task.ts'
-import { answerQuestion, describeOptions, requireQuestion } from '../../../engine/answer.ts'
+import { describeOptions, requireQuestion } from '../../../engine/answer.ts'
+import { requireTask } from '../../find-task.ts'
+import { lookAtTask } from '../../look.ts'
+import { passAnswer, requireSameQuestion } from '../../pass-answer.ts'
 import { defineCommand, jsonFlag, refuseWords, requireWord } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
-import { requireTask } from '../find-task.ts'
-import { lookAtTask, ringOrTell } from '../look.ts'
-import { requireWritableStore } from '../writable-store.ts'
 
 const usage = 'answer TASK [ANSWER]'
 
@@ -29,7 +27,7 @@ export const answer = defineCommand({
     refuseWords(more, usage)
     const task = await requireTask(await holdfast.store(), reference)
     const { id, name } = task.request
-    if (flags.question !== undefined) requireSame(task, flags.question)
+    if (flags.question !== undefined) requireSameQuestion(task, flags.question)
     if (said === undefined) {
       const { text, options } = requireQuestion(task)
       if (flags.json === true) output.writeJson(await lookAtTask(task, context))
@@ -38,22 +36,9 @@ export const answer = defineCommand({
       output.tell(`next: holdfast answer ${id} ${options.length > 0 ? '1' : '"…"'}`)
       return exitCodes.done
     }
-    const store = await requireWritableStore(context)
-    await answerQuestion(task, said, store, context.now())
-    await ringOrTell(context)
-    if (flags.json === true) {
-      output.writeJson(await lookAtTask((await store.findTask(id)) ?? task, context))
-    }
+    const answered = await passAnswer(task, said, context)
+    if (flags.json === true) output.writeJson(await lookAtTask(answered, context))
     output.tell(`${name}: answered · next: holdfast logs -f ${id}`)
     return exitCodes.done
   },
 })
-
-/** Between looking and answering, it may have come to ask something else. */
-function requireSame(task: Task, question: string): void {
-  if (requireQuestion(task).id === question) return
-  const { id } = task.request
-  throw new AppError('refused_in_state', `${id} asks something else by now`, {
-    hint: `holdfast answer ${id} shows what`,
-  })
-}

@@ -1,10 +1,10 @@
 import { AppError } from '../../../domain/errors.ts'
 import { hasEnded } from '../../../domain/task.ts'
 import { putAway } from '../../../engine/put-away.ts'
+import { requireTask } from '../../find-task.ts'
+import { putAwayPorts } from '../../hand-in-ports.ts'
 import { type CommandContext, defineCommand, jsonFlag, requireWord } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
-import { requireTask } from '../find-task.ts'
-import { putAwayPorts } from '../hand-in-ports.ts'
 
 const usage = 'archive TASK'
 

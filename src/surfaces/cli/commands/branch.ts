@@ -1,10 +1,10 @@
 import { AppError } from '../../../domain/errors.ts'
 import { branchTask } from '../../../engine/branch.ts'
+import { requireTask } from '../../find-task.ts'
+import { branchPorts } from '../../hand-in-ports.ts'
+import { tellLeftOut } from '../../tell-left-out.ts'
 import { defineCommand, jsonFlag } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
-import { requireTask } from '../find-task.ts'
-import { branchPorts } from '../hand-in-ports.ts'
-import { tellLeftOut } from '../untaken.ts'
 
 const usage = 'branch TASK NAME'
 

@@ -3,12 +3,12 @@ import { AppError } from '../../../domain/errors.ts'
 import { type Examined, examine } from '../../../engine/doctor/examine.ts'
 import { describeRepair } from '../../../engine/doctor/finding.ts'
 import { systemClock } from '../../../system-clock.ts'
+import { findCheckout, findCommonGitDir } from '../../common-git-dir.ts'
+import { cleanUpPorts, realDirectory } from '../../hand-in-ports.ts'
 import type { DoctorView } from '../../view.ts'
 import { type CommandContext, defineCommand, jsonFlag, refuseWords } from '../command.ts'
-import { findCheckout, findCommonGitDir } from '../common-git-dir.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { parseChoice } from '../flags.ts'
-import { cleanUpPorts, realDirectory } from '../hand-in-ports.ts'
 
 type FindingView = DoctorView['findings'][number]
 

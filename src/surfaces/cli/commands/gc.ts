@@ -9,11 +9,11 @@ import {
 } from '../../../engine/plan-house.ts'
 import { dropPool } from '../../../engine/pool.ts'
 import type { Fate } from '../../../engine/retention.ts'
+import { housePorts } from '../../hand-in-ports.ts'
 import type { GcView } from '../../view.ts'
 import { defineCommand, jsonFlag, refuseWords } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { parseCount, parseDuration, parseSize } from '../flags.ts'
-import { housePorts } from '../hand-in-ports.ts'
 
 const usage = 'gc'
 

@@ -1,6 +1,5 @@
 import { agentEnvironment } from '../../../domain/environment.ts'
 import { AppError } from '../../../domain/errors.ts'
-import { parseTaskId } from '../../../domain/ids.ts'
 import { shellLine, shellWord } from '../../../domain/shell-word.ts'
 import { hasEnded, type Task } from '../../../domain/task.ts'
 import type { Applied } from '../../../engine/apply.ts'
@@ -10,15 +9,15 @@ import { type HandBackPorts, handBackTask, undoHandBack } from '../../../engine/
 import { handOffTask, undoHandOff } from '../../../engine/hand-off.ts'
 import type { SessionFate } from '../../../engine/move-session.ts'
 import type { Application } from '../../../ports/applications.ts'
-import { detectCaller } from '../../caller.ts'
+import { callerTaskOf } from '../../caller.ts'
+import { describeMended } from '../../describe-mended.ts'
+import { requireTask } from '../../find-task.ts'
+import { callerEnvironment, putAwayPorts } from '../../hand-in-ports.ts'
+import { tellLeftOut } from '../../tell-left-out.ts'
 import type { HandoffView } from '../../view.ts'
 import { type CommandContext, defineCommand, jsonFlag, requireWord } from '../command.ts'
-import { describeMended } from '../describe-mended.ts'
-import { requireTask } from '../find-task.ts'
-import { callerEnvironment, putAwayPorts } from '../hand-in-ports.ts'
 import type { Output } from '../output.ts'
 import { countConflicts, countFiles, showChanges } from '../show-changes.ts'
-import { tellLeftOut } from '../untaken.ts'
 import { writeAndTell } from '../write-and-tell.ts'
 
 const usage = 'handoff TASK --to local|worktree [--check | --conflicts] | handoff TASK --undo'
@@ -89,10 +88,9 @@ async function toLocal(
   context: CommandContext,
   ports: HandBackPorts,
 ): Promise<HandoffView> {
-  const { output, environment, directory } = context
+  const { output, caller, directory } = context
   const { id } = task.request
-  const caller = detectCaller(environment, directory)
-  const callerTask = caller.kind === 'task' ? (parseTaskId(caller.id ?? '') ?? null) : null
+  const callerTask = callerTaskOf(caller)
   const target = await chooseTarget(task, { to: null, directory, callerTask }, ports)
   const { root } = target.place
   output.tell(`${mode === 'check' ? 'looking at' : 'handing off to'} ${root}`)

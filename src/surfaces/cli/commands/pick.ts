@@ -1,18 +1,17 @@
 import { resolve } from 'node:path'
-import { parseTaskId } from '../../../domain/ids.ts'
 import { hasEnded, type Task } from '../../../domain/task.ts'
 import { chooseTarget } from '../../../engine/choose-target.ts'
 import { pickTask } from '../../../engine/pick.ts'
 import type { Application, PickOutcome } from '../../../ports/applications.ts'
-import { detectCaller } from '../../caller.ts'
+import { callerTaskOf } from '../../caller.ts'
+import { describeMended } from '../../describe-mended.ts'
+import { requireTask } from '../../find-task.ts'
+import { branchPorts } from '../../hand-in-ports.ts'
+import { tellLeftOut } from '../../tell-left-out.ts'
 import type { PickView } from '../../view.ts'
 import { type CommandContext, defineCommand, jsonFlag, requireWord } from '../command.ts'
-import { describeMended } from '../describe-mended.ts'
-import { requireTask } from '../find-task.ts'
-import { branchPorts } from '../hand-in-ports.ts'
 import type { Output } from '../output.ts'
 import { countFiles, showChanges } from '../show-changes.ts'
-import { tellLeftOut } from '../untaken.ts'
 import { writeAndTell } from '../write-and-tell.ts'
 
 const usage = 'pick TASK [--to DIR]'
@@ -48,11 +47,10 @@ export const pick = defineCommand({
 async function openTarget(
   task: Task,
   to: string,
-  { environment, directory }: CommandContext,
+  { caller, directory }: CommandContext,
   ports: Parameters<typeof chooseTarget>[2],
 ) {
-  const caller = detectCaller(environment, directory)
-  const callerTask = caller.kind === 'task' ? (parseTaskId(caller.id ?? '') ?? null) : null
+  const callerTask = callerTaskOf(caller)
   return await chooseTarget(task, { to: resolve(directory, to), directory, callerTask }, ports)
 }
 

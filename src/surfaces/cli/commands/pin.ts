@@ -1,8 +1,8 @@
+import { requireWritableStore } from '../../writable-store.ts'
 import type { CommandContext } from '../command.ts'
 import { defineCommand, jsonFlag, requireWord } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { requireStanding } from '../find-worktree.ts'
-import { requireWritableStore } from '../writable-store.ts'
 
 async function setPinned(
   word: string,

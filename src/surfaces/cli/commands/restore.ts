@@ -1,9 +1,9 @@
 import { resolve } from 'node:path'
 import { bringBack } from '../../../engine/put-away.ts'
+import { putAwayPorts } from '../../hand-in-ports.ts'
 import { defineCommand, jsonFlag, requireWord } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { requireWorktreeId } from '../find-worktree.ts'
-import { putAwayPorts } from '../hand-in-ports.ts'
 
 const usage = 'restore TASK'
 

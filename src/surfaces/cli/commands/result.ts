@@ -1,12 +1,9 @@
-import { AppError } from '../../../domain/errors.ts'
-import { hasEnded, type Task } from '../../../domain/task.ts'
-import type { ResultView } from '../../view.ts'
-import { acknowledgeShown } from '../acknowledge.ts'
-import { type CommandContext, defineCommand, jsonFlag, optionalWord } from '../command.ts'
-import { eventPages } from '../event-pages.ts'
+import { hasEnded } from '../../../domain/task.ts'
+import { acknowledgeShown } from '../../acknowledge.ts'
+import { requireTaskOrNewest } from '../../find-task.ts'
+import { gatherEvidence, notFinished } from '../../gather-evidence.ts'
+import { defineCommand, jsonFlag, optionalWord } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
-import { requireTaskOrNewest } from '../find-task.ts'
-import { lookAtTask } from '../look.ts'
 import { offerApply } from '../untaken.ts'
 
 const usage = 'result [TASK]'
@@ -28,11 +25,7 @@ export const result = defineCommand({
     }
     const { id } = task.request
     const { state } = task
-    if (!hasEnded(state)) {
-      throw new AppError('not_finished', `${id} has not ended yet: it is ${state.name}`, {
-        hint: `holdfast wait ${id}`,
-      })
-    }
+    if (!hasEnded(state)) throw notFinished(task)
     if (state.name === 'failed') {
       output.tell(`${id} failed (${state.failure.code}): ${state.failure.message}`)
       if (state.failure.hint !== undefined) output.tell(`  ${state.failure.hint}`)
@@ -46,38 +39,3 @@ export const result = defineCommand({
     return exitCodes.done
   },
 })
-
-/** The answer and what speaks for it. */
-async function gatherEvidence(task: Task, context: CommandContext): Promise<ResultView> {
-  const store = await context.holdfast.store()
-  const view = await lookAtTask(task, context)
-  const commands: ResultView['commands'] = []
-  const refused: ResultView['refused'] = []
-  const timeline: ResultView['timeline'] = []
-  for await (const page of eventPages(store, task.request.id, 0)) {
-    for (const { at, body } of page) {
-      if (body.kind === 'command_ended') {
-        commands.push({ command: body.command, exitCode: body.exitCode })
-      } else if (body.kind === 'action_refused') {
-        refused.push({ action: body.action, why: body.why })
-      } else if ('text' in body && /^(?:task|attempt)_/.test(body.kind)) {
-        timeline.push({ at: new Date(at).toISOString(), text: body.text })
-      }
-    }
-  }
-  const delta = view.result
-  return {
-    task: view,
-    answer: delta?.answer ?? null,
-    commit: delta?.commit ?? null,
-    files: delta?.files ?? 0,
-    insertions: delta?.insertions ?? 0,
-    deletions: delta?.deletions ?? 0,
-    leftOut: delta?.leftOut ?? [],
-    commands,
-    refused,
-    usage: view.usage,
-    timeline,
-    ended: view.endedAt === null ? null : (view.reason ?? view.state),
-  }
-}

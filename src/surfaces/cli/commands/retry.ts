@@ -1,9 +1,10 @@
 import { planRetry } from '../../../engine/resubmit.ts'
+import { requireTask } from '../../find-task.ts'
+import { resubmitPorts } from '../../hand-in-ports.ts'
+import { readSetUpWish } from '../../set-up-wish.ts'
+import { askerOf, timeoutFlag } from '../asker.ts'
 import { defineCommand, jsonFlag, requireWord } from '../command.ts'
-import { requireTask } from '../find-task.ts'
 import { handInAndTell, waitFlag } from '../hand-in-and-tell.ts'
-import { askerOf, resubmitPorts, timeoutFlag } from '../hand-in-ports.ts'
-import { readSetUpWish } from '../set-up-wish.ts'
 
 const usage = 'retry TASK'
 

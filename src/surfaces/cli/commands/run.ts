@@ -1,22 +1,13 @@
-import {
-  configuredBounds,
-  configuredChoice,
-  configuredPermissions,
-} from '../../../domain/configuration.ts'
 import { permissionModes } from '../../../domain/permissions.ts'
-import type { Caller } from '../../../domain/task.ts'
 import type { Tie } from '../../../domain/tie.ts'
 import { refuseCircle } from '../../../engine/refuse-circle.ts'
-import { planSubmission } from '../../../engine/submit.ts'
-import { currentUmask, detectCaller } from '../../caller.ts'
+import { findCheckout } from '../../common-git-dir.ts'
+import { planTask } from '../../submit.ts'
 import { type CommandContext, defineCommand, jsonFlag } from '../command.ts'
-import { findCheckout } from '../common-git-dir.ts'
 import { parseChoice } from '../flags.ts'
 import { handInAndTell, tellHandedIn, waitFlag } from '../hand-in-and-tell.ts'
-import { callerEnvironment, planPorts } from '../hand-in-ports.ts'
 import { readRequest } from '../read-request.ts'
 import { readOptions, runOptions } from '../run-options.ts'
-import { readSetUpWish } from '../set-up-wish.ts'
 
 const flags = {
   agent: {
@@ -60,32 +51,23 @@ export const run = defineCommand({
     const root = findCheckout(context.directory)?.root ?? null
     const configuration = await holdfast.configuration(root)
     const { agentName, prompt, argv } = await readRequest(input, configuration, context)
-    const permissions =
-      input.flags.permissions === undefined
-        ? (configuredPermissions(configuration) ?? null)
-        : parseChoice(input.flags.permissions, 'permissions', permissionModes)
-    const options = await readOptions(input.flags, configuration, context)
-    const agent = await holdfast.agent(agentName)
-    const choice = (key: 'model' | 'effort') =>
-      agent.capabilities.takesPrompt ? configuredChoice(configuration, key, agentName) : undefined
-    const caller = detectCaller(context.environment, context.directory)
-    const submission = {
-      agent,
+    const { model, effort, permissions, retryOnCrash, withCaller, wait } = input.flags
+    const wish = {
+      agentName,
       prompt,
       argv,
-      retryOnCrash: input.flags.retryOnCrash === true,
-      umask: currentUmask(),
-      model: input.flags.model ?? choice('model') ?? null,
-      effort: input.flags.effort ?? choice('effort') ?? null,
-      permissions,
-      bounds: configuredBounds(configuration, 'capture'),
-      setUp: await readSetUpWish(root, configuration, context),
-      caller,
-      tie: input.flags.withCaller === true ? await tieTo(caller, context) : null,
-      callerEnvironment: callerEnvironment(context),
-      ...options,
+      retryOnCrash: retryOnCrash === true,
+      model,
+      effort,
+      permissions:
+        permissions === undefined
+          ? undefined
+          : parseChoice(permissions, 'permissions', permissionModes),
+      tie: withCaller === true ? await tieTo(context) : null,
+      isAwaited: wait === true,
+      options: await readOptions(input.flags, context),
     }
-    const plan = await planSubmission(submission, await planPorts(context))
+    const plan = await planTask(wish, { root, configuration }, context)
     if ('handedInBefore' in plan) {
       return await tellHandedIn({ task: plan.handedInBefore, isNew: false }, input.flags, context)
     }
@@ -94,7 +76,7 @@ export const run = defineCommand({
   },
 })
 
-async function tieTo(caller: Caller, { environment, holdfast }: CommandContext): Promise<Tie> {
+async function tieTo({ caller, environment, holdfast }: CommandContext): Promise<Tie> {
   const { findTie, requireInSight } = await import('../../find-tie.ts')
   const tie = findTie(caller, environment, await holdfast.processes())
   requireInSight(tie, (await holdfast.presence()).look())

@@ -1,10 +1,9 @@
 import { AppError } from '../../../domain/errors.ts'
 import type { CommandRole } from '../../../domain/set-up.ts'
 import type { FoundCommand, FoundCommands } from '../../../ports/trust.ts'
-import { detectCaller } from '../../caller.ts'
+import { findCheckout } from '../../common-git-dir.ts'
 import { isTerminal } from '../../terminal.ts'
 import { type CommandContext, defineCommand, jsonFlag, refuseWords } from '../command.ts'
-import { findCheckout } from '../common-git-dir.ts'
 import { exitCodes } from '../exit-codes.ts'
 
 const flags = {
@@ -176,8 +175,8 @@ function describeCommand(
 }
 
 /** An agent that trusts in its user's place would be asked by what it is about to run. */
-function refuseAgents({ environment, directory }: CommandContext): void {
-  if (detectCaller(environment, directory).kind !== 'task') return
+function refuseAgents({ caller }: CommandContext): void {
+  if (caller.kind !== 'task') return
   throw new AppError('refused_in_state', 'a task cannot give trust: that is for the user', {
     hint: 'in a terminal of yours: holdfast trust',
   })

@@ -1,13 +1,13 @@
 import { AppError } from '../../../domain/errors.ts'
 import type { Task } from '../../../domain/task.ts'
-import { acknowledgeShown } from '../acknowledge.ts'
+import { acknowledgeShown } from '../../acknowledge.ts'
+import { requireTask, requireTaskOrNewest } from '../../find-task.ts'
+import { lookAtTasks, lookAtWorker } from '../../look.ts'
+import { waitForTasks } from '../../wait-for.ts'
 import { type CommandContext, defineCommand, jsonFlag } from '../command.ts'
 import { exitCodeOfState, signalExitCode, worstExitCode } from '../exit-codes.ts'
-import { requireTask, requireTaskOrNewest } from '../find-task.ts'
 import { parseDuration } from '../flags.ts'
-import { lookAtTasks, lookAtWorker } from '../look.ts'
 import { renderTaskLine } from '../render.ts'
-import { waitForTasks } from '../wait-for.ts'
 
 export const wait = defineCommand({
   name: 'wait',

@@ -1,19 +1,19 @@
 /** Tasks as they stand at this moment, for the commands that show them. */
 
-import { diskWarning, totalOf } from '../../domain/disk-budget.ts'
-import { AppError, messageOf } from '../../domain/errors.ts'
-import { activeStates, isActive, type Task } from '../../domain/task.ts'
-import { type JudgedState, judgeNow } from '../../engine/judge-now.ts'
-import type { Store } from '../../ports/store.ts'
-import { viewTask, viewWorker } from '../make-view.ts'
-import type { DiskView, TaskView, WorkerView } from '../view.ts'
-import type { CommandContext } from './command.ts'
+import { diskWarning, totalOf } from '../domain/disk-budget.ts'
+import { AppError, messageOf } from '../domain/errors.ts'
+import { activeStates, isActive, type Task } from '../domain/task.ts'
+import { type JudgedState, judgeNow } from '../engine/judge-now.ts'
+import type { Store } from '../ports/store.ts'
+import type { SurfaceContext } from './context.ts'
+import { viewTask, viewWorker } from './make-view.ts'
+import type { DiskView, TaskView, WorkerView } from './view.ts'
 
 /**
  * Shows whether a worker is up. Where there is none but work for one, it is started, and not
  * waited for: what is shown meanwhile is judged from the processes and files themselves.
  */
-export async function lookAtWorker(context: CommandContext): Promise<WorkerView> {
+export async function lookAtWorker(context: SurfaceContext): Promise<WorkerView> {
   const store = await context.holdfast.store()
   const info = (await context.holdfast.presence()).look()
   const active = await store.countTasks(activeStates)
@@ -37,7 +37,7 @@ async function isWorkLeft(store: Store): Promise<boolean> {
 export async function lookAtTasks(
   tasks: readonly Task[],
   worker: WorkerView,
-  context: CommandContext,
+  context: SurfaceContext,
 ): Promise<readonly TaskView[]> {
   const workerIsUp = worker.state === 'running'
   const judge = await makeJudge(!workerIsUp && tasks.some(({ state }) => isActive(state)), context)
@@ -45,7 +45,7 @@ export async function lookAtTasks(
 }
 
 /** One task, for a command that shows just that. */
-export async function lookAtTask(task: Task, context: CommandContext): Promise<TaskView> {
+export async function lookAtTask(task: Task, context: SurfaceContext): Promise<TaskView> {
   const [view] = await lookAtTasks([task], await lookAtWorker(context), context)
   if (view === undefined) throw new Error('a task has a view')
   return view
@@ -54,7 +54,7 @@ export async function lookAtTask(task: Task, context: CommandContext): Promise<T
 /** The processes are looked at, and the code for it loaded, only where a row may be out of date. */
 async function makeJudge(
   inDoubt: boolean,
-  { holdfast, now }: CommandContext,
+  { holdfast, now }: SurfaceContext,
 ): Promise<(task: Task) => JudgedState> {
   if (!inDoubt) return ({ state }) => ({ name: state.name, asOf: now(), remark: null })
   const ports = { host: await holdfast.host(), files: await holdfast.files() }
@@ -65,7 +65,7 @@ async function makeJudge(
  * The task is safe in the store whether or not a worker can be started: that is only told. False:
  * it could not.
  */
-export async function ringOrTell({ holdfast, output }: CommandContext): Promise<boolean> {
+export async function ringOrTell({ holdfast, output }: SurfaceContext): Promise<boolean> {
   // From where nothing can be written, whoever can has to.
   if ((await holdfast.store()).isReadOnly) return false
   try {
@@ -80,7 +80,7 @@ export async function ringOrTell({ holdfast, output }: CommandContext): Promise<
 }
 
 /** Nothing is measured for this: the worker wrote down what it found, and the disk says what is free. */
-export async function lookAtDisk({ holdfast }: CommandContext): Promise<DiskView> {
+export async function lookAtDisk({ holdfast }: SurfaceContext): Promise<DiskView> {
   const disk = await holdfast.disk()
   const recorded = disk.loadUse()
   const { freeBytes, totalBytes } = disk.space()

@@ -1,4 +1,4 @@
-import type { Application } from '../../ports/applications.ts'
+import type { Application } from '../ports/applications.ts'
 
 /** What is said of what had been killed half-way, and stood in the way of more. */
 export function describeMended({ task, isPick }: Pick<Application, 'task' | 'isPick'>): string {

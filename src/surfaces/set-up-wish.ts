@@ -3,9 +3,9 @@ import {
   configuredBounds,
   configuredDirectories,
   configuredLimits,
-} from '../../domain/configuration.ts'
-import type { SetUpWish } from '../../engine/plan-set-up.ts'
-import type { CommandContext } from './command.ts'
+} from '../domain/configuration.ts'
+import type { SetUpWish } from '../engine/plan-set-up.ts'
+import type { SurfaceContext } from './context.ts'
 
 const NONE = { 'set-up': undefined, 'clean-up': undefined } as const
 
@@ -13,7 +13,7 @@ const NONE = { 'set-up': undefined, 'clean-up': undefined } as const
 export async function readSetUpWish(
   root: string | null,
   configuration: Configuration,
-  { holdfast }: CommandContext,
+  { holdfast }: SurfaceContext,
 ): Promise<SetUpWish> {
   return {
     commands: root === null ? NONE : await holdfast.repositoryCommands(root, configuration),

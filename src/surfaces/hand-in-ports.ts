@@ -1,21 +1,19 @@
-/** What the commands give to the engine. */
+/** What the surfaces give to the engine. */
 import { realpathSync } from 'node:fs'
-import type { Subscription } from '../../domain/delivery.ts'
-import { cleanUpEnvironment, trustedPath } from '../../domain/environment.ts'
-import type { BranchPorts } from '../../engine/branch.ts'
-import type { HandInPorts } from '../../engine/hand-in.ts'
-import type { HousePorts } from '../../engine/plan-house.ts'
-import type { PutAwayPorts } from '../../engine/put-away.ts'
-import type { Asker, ResubmitPorts } from '../../engine/resubmit.ts'
-import type { PlanPorts } from '../../engine/submit.ts'
-import { systemClock } from '../../system-clock.ts'
-import { detectCaller } from '../caller.ts'
-import { defaultSubscriptions } from '../subscriptions.ts'
-import type { CommandContext } from './command.ts'
-import { parseTimeout } from './flags.ts'
+import type { Subscription } from '../domain/delivery.ts'
+import { cleanUpEnvironment, trustedPath } from '../domain/environment.ts'
+import type { BranchPorts } from '../engine/branch.ts'
+import type { HandInPorts } from '../engine/hand-in.ts'
+import type { HousePorts } from '../engine/plan-house.ts'
+import type { PutAwayPorts } from '../engine/put-away.ts'
+import type { ResubmitPorts } from '../engine/resubmit.ts'
+import type { PlanPorts } from '../engine/submit.ts'
+import { systemClock } from '../system-clock.ts'
+import type { SurfaceContext } from './context.ts'
+import { defaultSubscriptions } from './subscriptions.ts'
 import { requireWritableStore } from './writable-store.ts'
 
-export async function planPorts(context: CommandContext): Promise<PlanPorts> {
+export async function planPorts(context: SurfaceContext): Promise<PlanPorts> {
   const { holdfast } = context
   const { createHash } = await import('node:crypto')
   return {
@@ -28,7 +26,7 @@ export async function planPorts(context: CommandContext): Promise<PlanPorts> {
   }
 }
 
-export async function handInPorts(context: CommandContext): Promise<HandInPorts> {
+export async function handInPorts(context: SurfaceContext): Promise<HandInPorts> {
   const { holdfast } = context
   const { randomBytes } = await import('node:crypto')
   return {
@@ -40,7 +38,7 @@ export async function handInPorts(context: CommandContext): Promise<HandInPorts>
   }
 }
 
-export async function resubmitPorts(context: CommandContext): Promise<HandInPorts & ResubmitPorts> {
+export async function resubmitPorts(context: SurfaceContext): Promise<HandInPorts & ResubmitPorts> {
   const { holdfast } = context
   const { createHash } = await import('node:crypto')
   return {
@@ -51,8 +49,8 @@ export async function resubmitPorts(context: CommandContext): Promise<HandInPort
   }
 }
 
-/** What the commands that take worktrees away, or bring them back, give to the engine. */
-export async function putAwayPorts(context: CommandContext): Promise<PutAwayPorts> {
+/** What those that take worktrees away, or bring them back, give to the engine. */
+export async function putAwayPorts(context: SurfaceContext): Promise<PutAwayPorts> {
   const { holdfast } = context
   return {
     store: await requireWritableStore(context),
@@ -66,7 +64,7 @@ export async function putAwayPorts(context: CommandContext): Promise<PutAwayPort
 }
 
 /** What runs the clean-up of a repository. */
-export async function cleanUpPorts({ holdfast, environment, output, interrupted }: CommandContext) {
+export async function cleanUpPorts({ holdfast, environment, output, interrupted }: SurfaceContext) {
   const own = cleanUpEnvironment(environment)
   // A mistake in it widens nothing, and is told by whoever is there to read it.
   const user = await holdfast.configuration(null).then(
@@ -86,7 +84,7 @@ export async function cleanUpPorts({ holdfast, environment, output, interrupted 
 }
 
 /** What putting the house in order takes besides. */
-export async function housePorts(context: CommandContext): Promise<HousePorts> {
+export async function housePorts(context: SurfaceContext): Promise<HousePorts> {
   const { holdfast } = context
   return {
     ...(await putAwayPorts(context)),
@@ -105,8 +103,8 @@ export function realDirectory(directory: string): string {
   }
 }
 
-/** What the commands that make a branch give to the engine. */
-export async function branchPorts(context: CommandContext): Promise<BranchPorts> {
+/** What those that make a branch give to the engine. */
+export async function branchPorts(context: SurfaceContext): Promise<BranchPorts> {
   const { holdfast } = context
   return {
     store: await requireWritableStore(context),
@@ -117,34 +115,14 @@ export async function branchPorts(context: CommandContext): Promise<BranchPorts>
 }
 
 /** An agent stands elsewhere: what is relative to the caller's directory would mislead it. */
-export function callerEnvironment({ environment, holdfast }: CommandContext) {
+export function callerEnvironment({ environment, holdfast }: SurfaceContext) {
   return environment.HOLDFAST_HOME ? { ...environment, HOLDFAST_HOME: holdfast.home } : environment
 }
 
 /** Who is told by default of what is handed in here; whoever stays with it gives way to that. */
 export async function whoByDefault(
-  { wait = false }: { readonly wait?: boolean },
-  { holdfast, environment, directory }: CommandContext,
+  isAwaited: boolean,
+  { holdfast, environment, caller }: SurfaceContext,
 ): Promise<readonly Subscription[]> {
-  const caller = detectCaller(environment, directory)
-  return await defaultSubscriptions(caller, environment, wait, holdfast)
-}
-
-/** For the commands that hand a task in once more. */
-export const timeoutFlag = {
-  timeout: { about: 'end it after so much working time (default: as before)', value: 'DURATION' },
-} as const
-
-/** Who asks, and what for. */
-export async function askerOf(
-  { timeout, wait }: { readonly timeout?: string; readonly wait?: boolean },
-  context: CommandContext,
-): Promise<Asker> {
-  return {
-    caller: detectCaller(context.environment, context.directory),
-    environment: callerEnvironment(context),
-    timeoutMs: timeout === undefined ? null : parseTimeout(timeout),
-    budget: null,
-    notify: await whoByDefault({ wait: wait === true }, context),
-  }
+  return await defaultSubscriptions(caller, environment, isAwaited, holdfast)
 }

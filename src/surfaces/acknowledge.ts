@@ -1,6 +1,6 @@
-import { messageOf } from '../../domain/errors.ts'
-import { hasEnded, type Task } from '../../domain/task.ts'
-import type { CommandContext } from './command.ts'
+import { messageOf } from '../domain/errors.ts'
+import { hasEnded, type Task } from '../domain/task.ts'
+import type { SurfaceContext } from './context.ts'
 
 /**
  * That their ends, and what they ask, were shown: called once stdout has taken all of it. Whoever
@@ -8,7 +8,7 @@ import type { CommandContext } from './command.ts'
  */
 export async function acknowledgeShown(
   tasks: readonly Task[],
-  { holdfast, output, now }: CommandContext,
+  { holdfast, output, now }: SurfaceContext,
 ): Promise<void> {
   const shown = tasks.filter(({ state }) => hasEnded(state) || state.name === 'needs_input')
   const store = await holdfast.store()

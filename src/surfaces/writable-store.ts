@@ -1,11 +1,11 @@
-import { AppError } from '../../domain/errors.ts'
-import { describeSandbox, outOfSandbox } from '../../domain/sandbox.ts'
-import type { Store } from '../../ports/store.ts'
-import type { CommandContext } from './command.ts'
+import { AppError } from '../domain/errors.ts'
+import { describeSandbox, outOfSandbox } from '../domain/sandbox.ts'
+import type { Store } from '../ports/store.ts'
 import { findCheckout } from './common-git-dir.ts'
+import type { SurfaceContext } from './context.ts'
 
 /** The store, for a command that writes. Asked first: nothing else is worth a message before. */
-export async function requireWritableStore({ holdfast }: CommandContext): Promise<Store> {
+export async function requireWritableStore({ holdfast }: SurfaceContext): Promise<Store> {
   const store = await holdfast.store()
   if (store.isReadOnly) throw unwritable(holdfast.home, 'it can only be read from here')
   return store
@@ -20,7 +20,7 @@ export function unwritable(home: string, why: string): AppError {
 /** What cannot be written because of a sandbox around us is told as that. */
 export async function namingSandbox(
   error: AppError,
-  { holdfast, directory }: Pick<CommandContext, 'holdfast' | 'directory'>,
+  { holdfast, directory }: Pick<SurfaceContext, 'holdfast' | 'directory'>,
 ): Promise<AppError> {
   const isOfGit = error.code === 'capture_failed' && /Read-only file system/.test(error.message)
   if (error.code !== 'store_unwritable' && !isOfGit) return error

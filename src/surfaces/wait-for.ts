@@ -1,14 +1,14 @@
 /** Waiting for tasks to end, from a process that does not matter to them. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { TaskEvent } from '../../domain/agent-events.ts'
-import type { TaskId } from '../../domain/ids.ts'
-import { hasEnded, type Task, type TaskState } from '../../domain/task.ts'
-import type { CommandContext } from './command.ts'
+import type { TaskEvent } from '../domain/agent-events.ts'
+import type { TaskId } from '../domain/ids.ts'
+import { hasEnded, type Task, type TaskState } from '../domain/task.ts'
+import type { SurfaceContext } from './context.ts'
 import { eventPages } from './event-pages.ts'
 import { ringOrTell } from './look.ts'
 
 /** How often the store is asked whether anything was written; the question costs microseconds. */
-const POLL_MS = 20
+export const POLL_MS = 20
 /** How often it is made sure that a worker is up. */
 const RING_EVERY_MS = 2_000
 
@@ -38,7 +38,7 @@ function asksNew(state: TaskState, answered: ReadonlySet<string> | undefined): b
 export async function waitForTasks(
   ids: readonly TaskId[],
   options: WaitOptions,
-  context: CommandContext,
+  context: SurfaceContext,
 ): Promise<{ readonly tasks: readonly Task[]; readonly end: WaitEnd }> {
   const store = await context.holdfast.store()
   const presence = await context.holdfast.presence()

@@ -1,11 +1,11 @@
 /** Which task is meant. */
-import { AppError } from '../../domain/errors.ts'
-import type { TaskId } from '../../domain/ids.ts'
-import type { Task } from '../../domain/task.ts'
-import type { Store, UnreadableTask } from '../../ports/store.ts'
-import { detectCaller, isSameCaller } from '../caller.ts'
-import type { CommandContext } from './command.ts'
+import { AppError } from '../domain/errors.ts'
+import type { TaskId } from '../domain/ids.ts'
+import type { Task } from '../domain/task.ts'
+import type { Store, UnreadableTask } from '../ports/store.ts'
+import { isSameCaller } from './caller.ts'
 import { findCommonGitDir } from './common-git-dir.ts'
+import type { SurfaceContext } from './context.ts'
 
 /** How many of the newest tasks are looked through for one of this caller. */
 const LOOK_BACK = 200
@@ -24,7 +24,7 @@ export async function requireTask(store: Store, reference: string): Promise<Task
  */
 export async function requireTaskOrNewest(
   reference: string | undefined,
-  context: CommandContext,
+  context: SurfaceContext,
 ): Promise<Task> {
   return requireReadable(await requireTaskAnyhow(reference, context))
 }
@@ -32,7 +32,7 @@ export async function requireTaskOrNewest(
 /** The same, for a command that has something to say of a task whose row is damaged, too. */
 export async function requireTaskAnyhow(
   reference: string | undefined,
-  context: CommandContext,
+  context: SurfaceContext,
 ): Promise<Task | UnreadableTask> {
   const store = await context.holdfast.store()
   if (reference !== undefined && reference !== '-') {
@@ -83,10 +83,9 @@ export function refuseUnreadable(task: UnreadableTask): never {
   })
 }
 
-async function findNewest(store: Store, context: CommandContext): Promise<Task | undefined> {
-  const caller = detectCaller(context.environment, context.directory)
+async function findNewest(store: Store, context: SurfaceContext): Promise<Task | undefined> {
   const recent = await store.listTasks({ limit: LOOK_BACK })
-  const mine = recent.find(({ request }) => isSameCaller(request.caller, caller))
+  const mine = recent.find(({ request }) => isSameCaller(request.caller, context.caller))
   if (mine !== undefined) return mine
   const repository = findCommonGitDir(context.directory)
   return repository === undefined ? undefined : (await store.listTasks({ repository, limit: 1 }))[0]

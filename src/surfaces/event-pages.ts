@@ -1,6 +1,6 @@
-import type { TaskEvent } from '../../domain/agent-events.ts'
-import type { TaskId } from '../../domain/ids.ts'
-import type { Store } from '../../ports/store.ts'
+import type { TaskEvent } from '../domain/agent-events.ts'
+import type { TaskId } from '../domain/ids.ts'
+import type { Store } from '../ports/store.ts'
 
 const EVENTS_AT_ONCE = 500
 

@@ -1,0 +1,27 @@
+import { AppError } from '../domain/errors.ts'
+import type { Task } from '../domain/task.ts'
+import { answerQuestion, requireQuestion } from '../engine/answer.ts'
+import type { SurfaceContext } from './context.ts'
+import { ringOrTell } from './look.ts'
+import { requireWritableStore } from './writable-store.ts'
+
+/** Answers what a task's agent asks; the task as it stands then. */
+export async function passAnswer(
+  task: Task,
+  words: string,
+  context: SurfaceContext,
+): Promise<Task> {
+  const store = await requireWritableStore(context)
+  await answerQuestion(task, words, store, context.now())
+  await ringOrTell(context)
+  return (await store.findTask(task.request.id)) ?? task
+}
+
+/** Between looking and answering, it may have come to ask something else. */
+export function requireSameQuestion(task: Task, question: string): void {
+  if (requireQuestion(task).id === question) return
+  const { id } = task.request
+  throw new AppError('refused_in_state', `${id} asks something else by now`, {
+    hint: `holdfast answer ${id} shows what`,
+  })
+}

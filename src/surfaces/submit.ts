@@ -1,0 +1,120 @@
+/** Plans what a caller asks for, and hands it in: for every surface. */
+import {
+  type Configuration,
+  configuredBounds,
+  configuredChoice,
+  configuredPermissions,
+} from '../domain/configuration.ts'
+import { AppError } from '../domain/errors.ts'
+import type { SessionId } from '../domain/ids.ts'
+import type { PermissionMode } from '../domain/permissions.ts'
+import type { Task } from '../domain/task.ts'
+import type { Tie } from '../domain/tie.ts'
+import { type HandInPlan, handIn } from '../engine/hand-in.ts'
+import { planSubmission } from '../engine/submit.ts'
+import { currentUmask } from './caller.ts'
+import type { SurfaceContext } from './context.ts'
+import { callerEnvironment, handInPorts, planPorts } from './hand-in-ports.ts'
+import { readSetUpWish } from './set-up-wish.ts'
+import { type OptionWishes, settleOptions } from './settle-options.ts'
+import { keepToken } from './subscriptions.ts'
+
+/** What is to be done, and how. Undefined: as configured. */
+export interface TaskWish {
+  readonly agentName: string
+  /** Byte for byte; empty for the agent `command`. */
+  readonly prompt: Uint8Array
+  /** For the agent `command`. */
+  readonly argv: readonly string[]
+  readonly retryOnCrash: boolean
+  readonly model: string | undefined
+  readonly effort: string | undefined
+  readonly permissions: PermissionMode | undefined
+  /** A session that has come to its end, and is given the prompt. Null: a new one. */
+  readonly session?: SessionId | null
+  /** What it ends with. */
+  readonly tie?: Tie | null
+  /** The caller stays with it, and has its end from there. */
+  readonly isAwaited?: boolean
+  readonly options: OptionWishes
+}
+
+/** The checkout that the caller stands in (null: none), and what was set beforehand. */
+export interface Settled {
+  readonly root: string | null
+  readonly configuration: Configuration
+}
+
+export interface HandedIn {
+  readonly task: Task
+  /** False: it was handed in before, under the same key. */
+  readonly isNew: boolean
+}
+
+/** Refuses whatever can be refused before anything is written. */
+export async function planTask(
+  wish: TaskWish,
+  { root, configuration }: Settled,
+  context: SurfaceContext,
+): Promise<HandInPlan | { readonly handedInBefore: Task }> {
+  const agent = await context.holdfast.agent(wish.agentName)
+  const choice = (key: 'model' | 'effort') =>
+    agent.capabilities.takesPrompt
+      ? configuredChoice(configuration, key, wish.agentName)
+      : undefined
+  const options = await settleOptions(wish.options, configuration, wish.isAwaited ?? false, context)
+  const submission = {
+    agent,
+    prompt: wish.prompt,
+    argv: wish.argv,
+    retryOnCrash: wish.retryOnCrash,
+    umask: currentUmask(),
+    model: wish.model ?? choice('model') ?? null,
+    effort: wish.effort ?? choice('effort') ?? null,
+    permissions: wish.permissions ?? configuredPermissions(configuration) ?? null,
+    bounds: configuredBounds(configuration, 'capture'),
+    setUp: await readSetUpWish(root, configuration, context),
+    caller: context.caller,
+    session: wish.session ?? null,
+    tie: wish.tie ?? null,
+    callerEnvironment: callerEnvironment(context),
+    ...options,
+  }
+  return await planSubmission(submission, await planPorts(context))
+}
+
+/** Durable when this returns. The worker is yet to be told. */
+export async function handInPlanned(plan: HandInPlan, context: SurfaceContext): Promise<HandedIn> {
+  const { environment, holdfast } = context
+  const ports = await handInPorts(context)
+  const keep = () => keepToken(plan.request.notify, environment, holdfast)
+  await keep()
+  const handedIn = await handIn(plan, ports)
+  // Until it was handed in, nobody knew that anybody waits for the token.
+  await keep()
+  return handedIn
+}
+
+/** The first agent that takes prompts and is installed and logged in. */
+export async function firstReadyAgent({
+  holdfast,
+  environment,
+  directory,
+}: SurfaceContext): Promise<string> {
+  const { agentEnvironment } = await import('../domain/environment.ts')
+  const problems: string[] = []
+  for (const name of await holdfast.agentNames()) {
+    const agent = await holdfast.agent(name)
+    if (!agent.capabilities.takesPrompt) continue
+    try {
+      await agent.findInstallation(agentEnvironment(environment), [], directory)
+      return name
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error
+      problems.push(`${name}: ${error.message}`)
+    }
+  }
+  throw new AppError('agent_missing', `no agent is ready (${problems.join('; ')})`, {
+    hint: 'install one, for example: npm install --global @openai/codex',
+  })
+}
