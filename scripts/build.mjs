@@ -21,8 +21,17 @@ const common = {
   logLevel: 'warning',
 }
 await build({ ...common, entryPoints: { load: 'src/load.ts' } })
+/** The protocol's SDK stays out of what every command loads. */
+const ownBundle = {
+  name: 'mcp-sdk',
+  setup: ({ onResolve }) => {
+    onResolve({ filter: /^\.\/sdk\.ts$/ }, () => ({ path: './mcp-sdk.cjs', external: true }))
+  },
+}
+await build({ ...common, entryPoints: { 'mcp-sdk': 'src/surfaces/mcp/sdk.ts' } })
 await build({
   ...common,
+  plugins: [ownBundle],
   entryPoints: { main: 'src/surfaces/cli/main.ts' },
   // `src/load.ts` gives it what Node gives to a module.
   banner: { js: '(function (exports, require, module) {' },

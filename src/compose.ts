@@ -65,6 +65,8 @@ export interface Composition {
   pluginFiles(): Promise<PluginFiles>
   /** Whether there is a store: whoever only looks makes none. */
   isInUse(): boolean
+  /** What lets a client of the MCP server in that comes over HTTP, and where it is kept. */
+  mcpToken(): Promise<{ readonly path: string; readonly value: string }>
   /** Around this very process; null: there is none that is known of. */
   sandbox(): Promise<Sandbox | null>
   worktrees(): Promise<Worktrees>
@@ -240,6 +242,11 @@ export function compose(environment: Variables, entry: string): Composition {
       return (await import('./store/plugin-files.ts')).makePluginFiles(home)
     },
     isInUse: () => existsSync(join(home, STORE_FILE)),
+    async mcpToken() {
+      const { keepMcpToken } = await import('./store/mcp-token.ts')
+      prepareHome(home)
+      return keepMcpToken(home)
+    },
     sandbox,
     worktrees,
     applications,

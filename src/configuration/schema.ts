@@ -217,6 +217,13 @@ export const settings = (agents: readonly string[]) =>
       otherwise: 'false',
       places: ['user'],
     },
+    mcpFullPermissions: {
+      about:
+        'whether an MCP client (guides/mcp.md) may hand in tasks with full permissions, for which it need not ask you',
+      allowed: 'true, false',
+      otherwise: 'false',
+      places: ['user'],
+    },
     'ports.first': {
       about: 'the first port of those that worktrees get, ten each (`HOLDFAST_PORT`)',
       allowed: 'a whole number from 1024 to 65526',
@@ -293,6 +300,7 @@ export function makeSchemas(agents: readonly string[]) {
       notify: described('notify', z.array(name)),
       webhookKeyFile: described('webhookKeyFile', z.string().check(z.startsWith('/'))),
       webhookPrivate: described('webhookPrivate', z.boolean()),
+      mcpFullPermissions: described('mcpFullPermissions', z.boolean()),
       ports: z.optional(
         z.strictObject({
           first: described('ports.first', z.int().check(z.gte(1_024), z.lte(65_526))),

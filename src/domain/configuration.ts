@@ -71,6 +71,8 @@ export interface UserSettings extends Settings {
   readonly webhookKeyFile?: string | undefined
   /** Webhooks may go to loopback and private addresses. */
   readonly webhookPrivate?: boolean | undefined
+  /** What an MCP client asks for may be full permissions. */
+  readonly mcpFullPermissions?: boolean | undefined
   /** Where the ports of worktrees are taken from. */
   readonly ports?:
     | { readonly first?: number | undefined; readonly blocks?: number | undefined }

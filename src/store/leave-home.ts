@@ -31,6 +31,8 @@ export const OUR_NAMES: readonly string[] = [
   'agent-homes',
   'callers',
   'plugin',
+  'mcp-token',
+  'mcp-token.new',
   'locks',
   'cache',
   'damaged',

@@ -13,6 +13,7 @@ type Variables = Readonly<Record<string, string | undefined>>
 
 /** Where Claude Code says how its session is written to (since 2.1.224). */
 const SOCKET_VARIABLE = 'CLAUDE_CODE_MESSAGING_SOCKET'
+const SESSION_VARIABLE = 'CLAUDE_CODE_SESSION_ID'
 const TOKEN_VARIABLE = 'CLAUDE_CODE_MESSAGING_TOKEN'
 
 /** The flags come over the configuration; who is told by default is so besides, unless one is `none`. */
@@ -75,10 +76,12 @@ export async function defaultSubscriptions(
 ): Promise<readonly Subscription[]> {
   const byDefault = { isNamed: false, ...(isAwaited ? { givesWay: true } : {}) }
   const socket = environment[SOCKET_VARIABLE]
-  if (caller.kind === 'claude' && socket !== undefined && isAbsolute(socket)) {
+  const isClaude = caller.kind === 'claude' || caller.kind === 'mcp'
+  if (isClaude && socket !== undefined && isAbsolute(socket)) {
     const tokens = await holdfast.callerTokens()
     const tokenFile = environment[TOKEN_VARIABLE] ? tokens.pathOf(socket) : null
-    const to = { kind: 'claude', session: caller.id, socket, tokenFile } as const
+    const session = environment[SESSION_VARIABLE] ?? null
+    const to = { kind: 'claude', session, socket, tokenFile } as const
     return [{ to, ...byDefault }]
   }
   if (caller.kind === 'terminal' && isTerminal(2) && (await holdfast.hasDesktop())) {

@@ -37,6 +37,7 @@ export const commands: Readonly<Record<string, () => Promise<Command>>> = {
   init: async () => (await import('./commands/init.ts')).init as Command,
   trust: async () => (await import('./commands/trust.ts')).trust as Command,
   uninstall: async () => (await import('./commands/uninstall.ts')).uninstall as Command,
+  mcp: async () => (await import('./commands/mcp.ts')).mcp as Command,
   completion: async () => (await import('./commands/completion.ts')).completion as Command,
   hook: async () => (await import('./commands/hook.ts')).hook as Command,
   rescue: async () => (await import('./commands/rescue.ts')).rescue as Command,

@@ -9,6 +9,9 @@ import { isUntaken } from '../../domain/untaken.ts'
 import type { TaskView, UnreadableView } from '../view.ts'
 import type { Output, Style } from './output.ts'
 
+/** What text is drawn for: a terminal, or whatever reads it plain. */
+type Canvas = Pick<Output, 'style'>
+
 const stateStyles: Record<TaskView['state'], Style> = {
   queued: 'dim',
   starting: 'cyan',
@@ -22,7 +25,7 @@ const stateStyles: Record<TaskView['state'], Style> = {
 }
 
 /** One line a task: id, state, age, agent, name, and why it is where it is. */
-export function renderTaskLine(task: TaskView, now: number, output: Output): string {
+export function renderTaskLine(task: TaskView, now: number, output: Canvas): string {
   const state = output.style(stateStyles[task.state], task.state.padEnd(11))
   const age = describeAge(now - Date.parse(task.endedAt ?? task.createdAt)).padStart(4)
   const untaken = isUntaken(task) ? ', not taken yet' : ''
@@ -197,7 +200,8 @@ export function renderEvent(event: TaskEvent, output: Output): string | null {
   return `${output.style('dim', time)} ${plainText(text)}`
 }
 
-function describeEvent({ body }: TaskEvent): string | null {
+/** One event as text of any number of lines; null for what only machines read. */
+export function describeEvent({ body }: TaskEvent): string | null {
   switch (body.kind) {
     case 'message_ended':
     case 'output_given':

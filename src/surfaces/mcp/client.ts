@@ -1,0 +1,61 @@
+/** Who calls, from where, and what it can do: as the two eras of the protocol say it. */
+import { fileURLToPath } from 'node:url'
+import type { Variables } from '../../compose.ts'
+import type { Caller } from '../../domain/task.ts'
+import { detectCaller } from '../caller.ts'
+import type { Server, ServerContext } from './sdk.ts'
+
+const CLIENT_INFO = 'io.modelcontextprotocol/clientInfo'
+const CAPABILITIES = 'io.modelcontextprotocol/clientCapabilities'
+
+/** How long a client may take to say where it works. */
+const ROOTS_MS = 5_000
+
+export interface Client {
+  readonly name: string
+  readonly elicits: boolean
+  readonly hasRoots: boolean
+}
+
+/** Since 2026-07-28 each request says it; before, the first one did. */
+export function clientOf(server: Server, { mcpReq }: ServerContext): Client {
+  const envelope = mcpReq.envelope as Readonly<Record<string, unknown>> | undefined
+  const info = (envelope?.[CLIENT_INFO] ?? server.getClientVersion()) as
+    | { name?: string }
+    | undefined
+  const capabilities = (envelope?.[CAPABILITIES] ?? server.getClientCapabilities()) as
+    | { elicitation?: { form?: object; url?: object }; roots?: object }
+    | undefined
+  const elicitation = capabilities?.elicitation
+  return {
+    name: info?.name ?? 'unknown',
+    // One that names no mode takes forms: there was nothing else once.
+    elicits: elicitation !== undefined && (elicitation.form !== undefined || !elicitation.url),
+    // Later clients are not asked any more.
+    hasRoots: envelope === undefined && capabilities?.roots !== undefined,
+  }
+}
+
+/** A task that delegates is known by its mark, whoever speaks for it. */
+export function callerOf(
+  client: Client,
+  session: string | null,
+  directory: string,
+  environment: Variables,
+): Caller {
+  const caller = detectCaller(environment, directory)
+  if (caller.kind === 'task') return caller
+  return { kind: 'mcp', id: session === null ? null : `${client.name}:${session}`, directory }
+}
+
+/** The first of its roots that is a directory of this machine; undefined: it names none. */
+export async function findRoot({ mcpReq }: ServerContext): Promise<string | undefined> {
+  try {
+    const { roots } = await mcpReq.send({ method: 'roots/list' }, { timeout: ROOTS_MS })
+    const uri = roots.map(root => root.uri).find(one => one.startsWith('file://'))
+    return uri === undefined ? undefined : fileURLToPath(uri)
+  } catch {
+    // It said that it would answer, and does not: where we were started is as good a guess.
+    return undefined
+  }
+}

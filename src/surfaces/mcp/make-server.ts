@@ -1,0 +1,46 @@
+import * as z from 'zod/mini'
+import { callTool, type Premises } from './call-tool.ts'
+import { ProtocolError, ProtocolErrorCode, Server, type Tool as WireTool } from './sdk.ts'
+import type { Tool } from './tool.ts'
+import { tools } from './tools.ts'
+
+const instructions = `Holdfast runs coding-agent tasks that hold on: each in a git worktree of its own, whatever becomes of whoever asked. delegate returns at once with an id; wait for it, or come back later, also in another session: inbox and status find it. Its changes are in no file of yours until you apply them.`
+
+/** One connection's server. Nothing but the connection is in it: it may be ended at any time. */
+export function makeServer(premises: Premises, version: string): Server {
+  const server = new Server(
+    { name: 'holdfast', title: 'Holdfast', version },
+    { capabilities: { tools: {} }, instructions },
+  )
+  server.setRequestHandler('tools/list', () => ({ tools: tools.map(describeTool) }))
+  server.setRequestHandler('tools/call', async ({ params }, request) => {
+    const tool = tools.find(({ name }) => name === params.name)
+    if (tool === undefined) {
+      throw new ProtocolError(
+        ProtocolErrorCode.InvalidParams,
+        `there is no tool "${params.name}"; tools: ${tools.map(({ name }) => name).join(', ')}`,
+      )
+    }
+    return await callTool(tool, params.arguments, server, request, premises)
+  })
+  return server
+}
+
+const described = new Map<Tool, WireTool>()
+
+/** As clients see it. */
+export function describeTool(tool: Tool): WireTool {
+  const before = described.get(tool)
+  if (before !== undefined) return before
+  const { name, title, description, readsOnly } = tool
+  const made = {
+    name,
+    title,
+    description,
+    inputSchema: z.toJSONSchema(tool.input, { io: 'input' }) as WireTool['inputSchema'],
+    outputSchema: z.toJSONSchema(tool.output) as NonNullable<WireTool['outputSchema']>,
+    annotations: { title, readOnlyHint: readsOnly, destructiveHint: false, openWorldHint: false },
+  }
+  described.set(tool, made)
+  return made
+}

@@ -1,0 +1,23 @@
+/**
+ * What we use of the protocol's SDK. It is a bundle of its own, `dist/mcp-sdk.cjs`, which only
+ * `holdfast mcp` loads: it is as large as a third of all the rest.
+ */
+export {
+  type CallToolResult,
+  createMcpHandler,
+  hostHeaderValidationResponse,
+  type InputRequiredResult,
+  inputRequired,
+  inputResponse,
+  isLegacyRequest,
+  localhostAllowedHostnames,
+  localhostAllowedOrigins,
+  originValidationResponse,
+  ProtocolError,
+  ProtocolErrorCode,
+  Server,
+  type ServerContext,
+  type Tool,
+  WebStandardStreamableHTTPServerTransport,
+} from '@modelcontextprotocol/server'
+export { serveStdio } from '@modelcontextprotocol/server/stdio'

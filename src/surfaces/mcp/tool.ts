@@ -1,0 +1,63 @@
+/** What a tool is: data for the client and the reference, and a function. */
+import * as z from 'zod/mini'
+import type { Question } from '../../domain/question.ts'
+import type { SurfaceContext } from '../context.ts'
+
+export interface Tool<I extends z.ZodMiniObject = z.ZodMiniObject, V = unknown> {
+  readonly name: string
+  readonly title: string
+  /** For the model that calls it. */
+  readonly description: string
+  readonly input: I
+  /** The document that it answers with. */
+  readonly output: z.ZodMiniType<V>
+  /** Whether it changes anything. */
+  readonly readsOnly: boolean
+  run(given: z.infer<I>, call: ToolCall): Promise<Told<V> | Asks>
+}
+
+export interface ToolCall {
+  readonly context: SurfaceContext
+  readonly client: {
+    readonly name: string
+    /** Whether its user can be asked. */
+    readonly elicits: boolean
+  }
+  /** What names this one use of a tool, also when it is sent again; null: nothing does. */
+  readonly toolUse: string | null
+  /** Tells whoever waits what goes on; null: nobody asked for that. */
+  readonly progress: ((message: string) => Promise<void>) | null
+  /** What the user has said to a question; undefined: was not asked yet. */
+  replyTo(question: Question): Reply | undefined
+}
+
+/** `words` null: the user would rather not answer. */
+export interface Reply {
+  readonly words: string | null
+}
+
+/** The document, and the same for people. */
+export interface Told<V> {
+  readonly view: V
+  readonly text: string
+}
+
+/** The user is to answer first; then the tool is called once more. */
+export interface Asks {
+  readonly asks: Question
+}
+
+/** Keeps the types of what goes in and out. */
+export function defineTool<I extends z.ZodMiniObject, V>(tool: Tool<I, V>): Tool {
+  return tool as unknown as Tool
+}
+
+/** An input of a tool, described. */
+export const field = <T extends z.ZodMiniType>(schema: T, about: string): T =>
+  schema.check(z.describe(about)) as T
+
+export const taskField = field(z.string(), 'its id, the beginning of it, or its name')
+export const tasksField = field(z.array(z.string()), 'their ids, the beginnings of these, or names')
+export const cwdField = z.optional(
+  field(z.string(), 'the directory that you work in (default: where this server was started)'),
+)

@@ -1,0 +1,93 @@
+import * as z from 'zod/mini'
+import { AppError } from '../../../domain/errors.ts'
+import { permissionModes } from '../../../domain/permissions.ts'
+import { changeScopes } from '../../../ports/worktrees.ts'
+import { lookAtTask } from '../../look.ts'
+import { requireSchema } from '../../settle-options.ts'
+import { submitRequest } from '../../submit-request.ts'
+import { taskView } from '../../view.ts'
+import { cwdField, defineTool, field, type ToolCall } from '../tool.ts'
+
+const text = (about: string) => z.optional(field(z.string(), about))
+
+const input = z.strictObject({
+  prompt: text('what the agent is to do; it knows nothing of your conversation'),
+  command: z.optional(
+    field(z.array(z.string()), 'instead of a prompt: a program and its arguments, without a shell'),
+  ),
+  cwd: cwdField,
+  agent: text('who does it, for example codex or claude (default: as configured)'),
+  name: text('what to call it'),
+  model: text('the model, as the agent names it'),
+  effort: text('how hard to think, as the agent names it'),
+  permissions: z.optional(
+    field(z.enum(permissionModes), 'default: as configured; full only where the user allows it'),
+  ),
+  base: text('start from this commit, without uncommitted changes'),
+  changes: z.optional(
+    field(z.enum(changeScopes), 'which uncommitted changes come along (default: all)'),
+  ),
+  worktree: text('work in the worktree of this name, which stays; made if new'),
+  after: z.optional(field(z.array(z.string()), 'start once these tasks have succeeded')),
+  priority: z.optional(field(z.int(), 'of queued tasks, larger goes first (-100 to 100)')),
+  timeout_seconds: z.optional(field(z.number(), 'end it after so much working time')),
+  budget: text('stop when it has used so much: 5usd, 2Mtok'),
+  fallback: z.optional(field(z.array(z.string()), 'agents that go on where an account is used up')),
+  output_schema: z.optional(
+    field(z.record(z.string(), z.unknown()), 'the JSON Schema that the final answer is to fit'),
+  ),
+  ask: z.optional(
+    field(z.boolean(), 'let the agent ask before it edits or runs anything (agents over ACP)'),
+  ),
+  idempotency_key: text('handed in twice under one key, it is one task'),
+})
+
+export const delegatedView = z.object({
+  task: taskView,
+  /** False: it was handed in before, under the same key. */
+  isNew: z.boolean(),
+})
+
+export const delegate = defineTool({
+  name: 'delegate',
+  title: 'Hand a task to an agent',
+  description:
+    'Hands a task to a coding agent, which works on it in a git worktree of its own, in the background. Returns at once with the id; the task goes on whatever becomes of you. Then: wait, result, diff, apply.',
+  input,
+  output: delegatedView,
+  readsOnly: false,
+  async run(given, call) {
+    const { context } = call
+    if (given.permissions === 'full') await refuseUnlessAllowed(call)
+    const { task, isNew } = await submitRequest(
+      given,
+      {
+        ...given,
+        timeoutMs: given.timeout_seconds === undefined ? undefined : given.timeout_seconds * 1_000,
+        outputSchema:
+          given.output_schema === undefined ? undefined : requireSchema(given.output_schema),
+        asks: given.ask,
+        idempotencyKey: given.idempotency_key ?? keyOf(call),
+      },
+      context,
+    )
+    const { id, name } = task.request
+    const when = isNew ? '' : 'was handed in before; it '
+    const text = `${id} ${name}: ${when}is ${task.state.name}. It goes on by itself: wait, result, diff and apply take this id.`
+    return { view: { task: await lookAtTask(task, context), isNew }, text }
+  },
+})
+
+/** A use of the tool that is sent again, after whatever went wrong, hands in nothing new. */
+function keyOf({ client, toolUse }: ToolCall): string | undefined {
+  return toolUse === null ? undefined : `mcp:${client.name}:${toolUse}`
+}
+
+/** What asks may have been told to by anything that it has read. */
+async function refuseUnlessAllowed({ context: { holdfast } }: ToolCall): Promise<void> {
+  const { user } = await holdfast.configuration(null)
+  if (user.mcpFullPermissions === true) return
+  throw new AppError('permissions_unavailable', 'the user does not allow full permissions here', {
+    hint: `they could set "mcpFullPermissions": true in ${holdfast.home}/config.json, or hand it in: holdfast run --permissions full`,
+  })
+}
