@@ -26,7 +26,7 @@ export interface DemoOptions {
 
 const PROMPT = 'Add a farewell to the greeter, and a test for it.'
 /** Each step of the play takes a second or two; a machine may be busy. */
-const STEP_LIMIT_MS = 30_000
+const STEP_LIMIT_MS = 120_000
 
 const exec = promisify(execFile)
 
@@ -87,7 +87,7 @@ async function play(
   )
 
   tell('Then nothing is done but to wait, in another directory.')
-  const task = JSON.parse(await run('/', 'wait', id, '--timeout', '60s', '--json')).tasks[0] as {
+  const task = JSON.parse(await run('/', 'wait', id, '--timeout', '5m', '--json')).tasks[0] as {
     state: string
     attempt: number
   }

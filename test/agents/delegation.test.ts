@@ -109,7 +109,10 @@ test('where no worker is up: the task is kept, and waits for one that is started
   house.write('go', '', house.worktree(id))
   await exists('handed-in')
   // Asked of the store without any command that would start a worker.
-  expect(workersOf(house)).toEqual([])
+  await eventually(
+    'the one that was stopped has left, and no other came',
+    () => workersOf(house).length === 0,
+  )
   house.write('over', '', house.worktree(id))
   await house.ok(['worker', 'start'])
   expect((await house.wait(id)).state).toBe('succeeded')
