@@ -245,7 +245,7 @@ export function compose(environment: Variables, entry: string): Composition {
     async mcpToken() {
       const { keepMcpToken } = await import('./store/mcp-token.ts')
       prepareHome(home)
-      return keepMcpToken(home)
+      return await keepMcpToken(home, await locks())
     },
     sandbox,
     worktrees,

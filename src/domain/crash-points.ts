@@ -43,10 +43,6 @@ const points = {
     'refusal.ref-dropped': 'the ref is gone',
     'refusal.directory-removed': 'so is the task directory',
   },
-  'Serving over HTTP for the first time': {
-    'mcp-token.written': 'the token is written beside its place',
-    'mcp-token.kept': 'it is in its place too',
-  },
   'Starting a worker': {
     'ring.bell-touched': 'a worker that is up has been told',
     'ring.watchdog-started': 'where none was, a watchdog has been started',

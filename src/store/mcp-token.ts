@@ -1,34 +1,40 @@
 import { randomBytes } from 'node:crypto'
-import { existsSync, linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
-import { reach } from '../domain/crash-points.ts'
 import { AppError } from '../domain/errors.ts'
+import type { Locks } from '../ports/lock.ts'
+
+const LOCK = 'mcp-token'
+/** Only the making of it is done under the lock. */
+const LOCK_LIMIT_MS = 10_000
 
 /**
  * What lets a client in that comes over HTTP: made at the first time, the same ever after, readable
- * by its owner alone. `home` is there, and private. Removed by its owner, a new one is made.
+ * by its owner alone. `home` is there, and private. Where its owner removes it, a new one is made.
  */
-export function keepMcpToken(home: string): { readonly path: string; readonly value: string } {
+export async function keepMcpToken(
+  home: string,
+  locks: Locks,
+): Promise<{ readonly path: string; readonly value: string }> {
   const path = join(home, 'mcp-token')
-  if (!existsSync(path)) makeToken(path)
+  await locks.withLock(LOCK, LOCK_LIMIT_MS, async () => {
+    if (!existsSync(path)) write(path, `${randomBytes(32).toString('base64url')}\n`)
+  })
   const value = readFileSync(path, 'utf8').trim()
   if (value.length >= 32) return { path, value }
   throw new AppError('store_unreadable', `there is no token in ${path}`, {
-    hint: `remove it: rm ${path}; a new one is made`,
+    hint: `remove it, and a new one is made: rm ${path}`,
   })
 }
 
-/** Whole or not at all; of two that make one at once, the first one's stays. */
-function makeToken(path: string): void {
-  const scratch = `${path}.new`
-  rmSync(scratch, { force: true })
-  writeFileSync(scratch, `${randomBytes(32).toString('base64url')}\n`, { mode: 0o600, flag: 'wx' })
-  reach('mcp-token.written')
+function write(path: string, text: string): void {
+  const beside = `${path}.new`
+  const descriptor = openSync(beside, 'w', 0o600)
   try {
-    linkSync(scratch, path)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    writeSync(descriptor, text)
+    fsyncSync(descriptor)
+  } finally {
+    closeSync(descriptor)
   }
-  reach('mcp-token.kept')
-  rmSync(scratch, { force: true })
+  renameSync(beside, path)
 }

@@ -36,7 +36,8 @@ function checked(name: string, result: { structuredContent: unknown; content: un
   return tool?.output.parse(result.structuredContent) as any
 }
 
-const gated = (what: string) => `echo begun; while [ ! -e go ]; do sleep 0.05; done; rm go; ${what}`
+const gated = (what: string) =>
+  `echo begun; touch begun; while [ ! -e go ]; do sleep 0.05; done; rm begun go; ${what}`
 const script = (words: string) => ({ command: ['/bin/sh', '-c', words], permissions: 'full' })
 
 test('a task is delegated once, outlives the server, and is followed, taken and cancelled from another', async () => {
@@ -72,7 +73,7 @@ test('a task is delegated once, outlives the server, and is followed, taken and 
   const again = checked('delegate', await first.call('delegate', asked, use))
   expect([again.isNew, again.task.id]).toEqual([false, id])
   expect(await first.refusal('delegate', script('false'), use)).toBe('idempotency_conflict')
-  await eventually('it is under way', () => existsSync(join(house.worktree(id), 'kept.txt')))
+  await eventually('it is under way', () => existsSync(join(house.worktree(id), 'begun')))
   await first.kill('SIGKILL')
 
   const second = new McpClient(house)

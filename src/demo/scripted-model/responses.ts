@@ -78,14 +78,14 @@ function reply(answer: Reply, { tools }: Conversation, id: string): Frames {
     output.push(done)
   }
 
-  if (answer.shell !== undefined) {
-    const { name, input } = shellCall(answer.shell, tools)
+  const use = answer.shell === undefined ? answer.tool : shellCall(answer.shell, tools)
+  if (use !== undefined) {
     const call = {
       type: 'function_call',
       id: `fc_${id}`,
       call_id: `call_${id}`,
-      name,
-      arguments: JSON.stringify(input),
+      ...inNamespace(use.name, tools),
+      arguments: JSON.stringify(use.input),
       status: 'completed',
     }
     const output_index = output.length
@@ -107,4 +107,10 @@ function reply(answer: Reply, { tools }: Conversation, id: string): Frames {
         response: { ...response, status: 'completed', output, usage: USAGE },
       }),
   }
+}
+
+/** Codex offers the tools of an MCP server as a namespace, and knows them by its name and theirs. */
+function inNamespace(name: string, tools: readonly string[]) {
+  const namespace = tools.find(tool => name.startsWith(`${tool}__`))
+  return namespace === undefined ? { name } : { namespace, name: name.slice(namespace.length + 2) }
 }

@@ -6,7 +6,7 @@ import { AppError, messageOf } from '../../domain/errors.ts'
 import type { Question } from '../../domain/question.ts'
 import type { SurfaceContext } from '../context.ts'
 import { namingSandbox } from '../writable-store.ts'
-import { type Client, callerOf, clientOf, findRoot } from './client.ts'
+import { type Client, callerOf, clientOf, findRoot, sessionOf, toolUseOf } from './client.ts'
 import {
   type CallToolResult,
   type InputRequiredResult,
@@ -73,7 +73,7 @@ async function makeCall(
   const client = clientOf(server, request)
   const directory = await findDirectory(input.cwd, client, request, premises)
   const environment = environmentFor(client, premises.environment)
-  const session = request.sessionId ?? premises.session
+  const session = sessionOf(client, request) ?? premises.session
   const context: SurfaceContext = {
     holdfast,
     environment,
@@ -86,7 +86,7 @@ async function makeCall(
   return {
     context,
     client,
-    toolUse: toolUseOf(request),
+    toolUse: toolUseOf(client, request),
     progress: progressOf(request),
     replyTo: question => readReply(question, request),
   }
@@ -112,12 +112,6 @@ function environmentFor({ name }: Client, environment: Variables): Variables {
   return name.startsWith('claude')
     ? environment
     : { ...environment, CLAUDE_CODE_MESSAGING_SOCKET: undefined }
-}
-
-/** Claude Code names each use of a tool. */
-function toolUseOf({ mcpReq }: ServerContext): string | null {
-  const named = mcpReq._meta?.['claudecode/toolUseId']
-  return typeof named === 'string' ? named : null
 }
 
 function progressOf({ mcpReq }: ServerContext): ToolCall['progress'] {

@@ -36,6 +36,23 @@ export function clientOf(server: Server, { mcpReq }: ServerContext): Client {
   }
 }
 
+const isCodex = ({ name }: Client) => name.startsWith('codex')
+
+/** Its session, where each request says it; over HTTP, that of the connection. */
+export function sessionOf(
+  client: Client,
+  { mcpReq, sessionId }: ServerContext,
+): string | undefined {
+  const thread = isCodex(client) ? mcpReq._meta?.threadId : undefined
+  return typeof thread === 'string' ? thread : sessionId
+}
+
+/** What names this one use of a tool; null: nothing does. */
+export function toolUseOf(client: Client, { mcpReq }: ServerContext): string | null {
+  const named = isCodex(client) ? mcpReq._meta?.callId : mcpReq._meta?.['claudecode/toolUseId']
+  return typeof named === 'string' ? named : null
+}
+
 /** A task that delegates is known by its mark, whoever speaks for it. */
 export function callerOf(
   client: Client,
