@@ -5,6 +5,8 @@ import { makeSchemas, type SettingInfo, settings } from '../src/configuration/sc
 import { exitCodeMeanings, exitCodes } from '../src/surfaces/cli/exit-codes.ts'
 import { commandHelp, overallHelp } from '../src/surfaces/cli/help.ts'
 import { commands } from '../src/surfaces/cli/main.ts'
+import { describeTool } from '../src/surfaces/mcp/make-server.ts'
+import { tools } from '../src/surfaces/mcp/tools.ts'
 import { views } from '../src/surfaces/view.ts'
 import { matrixPage } from '../test/agents/matrix/page.ts'
 import { cases } from '../test/faults/plan.ts'
@@ -21,6 +23,7 @@ export async function references(): Promise<Record<string, string>> {
     'docs/reference/config.schema.json': publishedSchema('user'),
     'docs/reference/exit-codes.md': exitCodeReference(),
     'docs/reference/json.md': jsonReference(),
+    'docs/reference/mcp.md': mcpReference(),
     'docs/agents/matrix.md': `${notice}\n${await matrixPage()}`,
     'docs/reliability.md': reliabilityPage(allSurvived(cases)),
     ...pluginFiles(),
@@ -103,4 +106,62 @@ What \`--json\` prints, as JSON Schema. \`run\`, \`resume\`, \`retry\` and \`sta
 prints *error* and exits with its [code](exit-codes.md).
 
 ${parts.join('\n')}`
+}
+
+interface Property {
+  readonly type?: string
+  readonly enum?: readonly string[]
+  readonly description?: string
+}
+
+function mcpReference(): string {
+  const parts = tools.map(tool => {
+    const { name, title, description, inputSchema, outputSchema } = describeTool(tool)
+    const rows = Object.entries(inputSchema.properties ?? {}).map(([key, value]) => {
+      const { type, enum: choices, description: about } = value as Property
+      const isNeeded = inputSchema.required?.includes(key) === true
+      return `| \`${key}\` | ${choices?.join(', ') ?? type} | ${isNeeded ? 'yes' : ''} | ${about} |\n`
+    })
+    return `## ${name}
+
+${title}. ${description}
+
+| argument | type | needed | what it is |
+|---|---|---|---|
+${rows.join('')}
+It answers with ${describeOutput(outputSchema)}.
+`
+  })
+  return `${notice}
+# Tools of the MCP server
+
+\`holdfast mcp\` ([delegating over MCP](../guides/mcp.md)). An argument that a tool does not know is
+refused. \`tools/list\` gives the JSON Schemas of what goes in and of what comes out; the documents
+named here are [those of the command line](json.md).
+
+${parts.join('\n')}`
+}
+
+/** A document of the command line by its name; one of the server's own by its parts. */
+function describeOutput(schema: unknown): string {
+  const known = new Map(
+    Object.entries(views).map(([name, view]) => [
+      bare(z.toJSONSchema(view as z.ZodMiniType)),
+      `[${name}](json.md#${name.toLowerCase()})`,
+    ]),
+  )
+  const found = known.get(bare(schema))
+  if (found !== undefined) return found
+  const { properties = {} } = schema as { properties?: Record<string, Property> }
+  const parts = Object.entries(properties).map(([key, value]) => {
+    const { items } = value as { items?: unknown }
+    const name = known.get(bare(value)) ?? known.get(bare(items))
+    return `\`${key}\` (${name ?? value.type}${items === undefined || name === undefined ? '' : ', a list'})`
+  })
+  return parts.join(', ')
+}
+
+function bare(schema: unknown): string {
+  const { $schema: _, ...rest } = (schema ?? {}) as Record<string, unknown>
+  return JSON.stringify(rest)
 }
