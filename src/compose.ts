@@ -21,6 +21,7 @@ import type { Confinement } from './ports/confinement.ts'
 import type { Disk } from './ports/disk.ts'
 import type { GitHub } from './ports/github.ts'
 import type { Locks } from './ports/lock.ts'
+import type { MemoryLimits } from './ports/memory-limits.ts'
 import type { Channel, Channels } from './ports/notifier.ts'
 import type { PluginFiles } from './ports/plugin-files.ts'
 import type { ProcessHost } from './ports/process-host.ts'
@@ -71,6 +72,7 @@ export interface Composition {
   sandbox(): Promise<Sandbox | null>
   worktrees(): Promise<Worktrees>
   confinement(): Promise<Confinement>
+  memoryLimits(): Promise<MemoryLimits>
   /**
    * What was set beforehand: for the checkout whose top is `root`, or (null) for no repository.
    * Refuses with `bad_configuration`.
@@ -127,9 +129,14 @@ export function compose(environment: Variables, entry: string): Composition {
     const { loadProcessTable } = await import('./process/process-table.ts')
     return await loadProcessTable()
   })
+  const scopes = once(async () => {
+    const { makeScopes, noScopes } = await import('./process/scopes.ts')
+    if (process.platform !== 'linux') return noScopes
+    return makeScopes({ environment, toolPath })
+  })
   const host = once(async () => {
     const { makeProcessHost } = await import('./process/host.ts')
-    return makeProcessHost(await processes(), { toolPath })
+    return makeProcessHost(await processes(), { toolPath, scopes: await scopes() })
   })
   const upkeep = once(async () => {
     const { makeUpkeep } = await import('./store/upkeep.ts')
@@ -251,6 +258,7 @@ export function compose(environment: Variables, entry: string): Composition {
     worktrees,
     applications,
     confinement,
+    memoryLimits: scopes,
     async configuration(root) {
       // What the user has set there is believed: it may not be anybody's.
       requireUsable(home)

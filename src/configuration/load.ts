@@ -28,6 +28,7 @@ const VARIABLES = {
   snapshotSeconds: 'HOLDFAST_SNAPSHOT_SECONDS',
   idleDays: 'HOLDFAST_IDLE_DAYS',
   diskBytes: 'HOLDFAST_DISK_BYTES',
+  memoryBytes: 'HOLDFAST_MEMORY_BYTES',
 } as const
 
 /** Those that are whole numbers. */
@@ -39,6 +40,7 @@ const NUMBERS: readonly string[] = [
   'snapshotSeconds',
   'idleDays',
   'diskBytes',
+  'memoryBytes',
 ]
 
 export interface ConfigurationSources {

@@ -3,6 +3,7 @@
  * these schemas, and the reference and the published JSON Schemas are drawn from them.
  */
 import * as z from 'zod/mini'
+import { LEAST_MEMORY_BYTES } from '../domain/memory.ts'
 import { TARGETS } from '../domain/notify-target.ts'
 import { permissionModes } from '../domain/permissions.ts'
 import { DEFAULT_PORTS } from '../domain/port-blocks.ts'
@@ -197,6 +198,14 @@ export const settings = (agents: readonly string[]) =>
       places: ['user', 'environment'],
       variable: 'HOLDFAST_DISK_BYTES',
     },
+    memoryBytes: {
+      about:
+        'how much memory the processes of a try may use together (`run --memory`, guides/limits.md); it takes a systemd user manager',
+      allowed: `a whole number from ${LEAST_MEMORY_BYTES}`,
+      otherwise: 'no limit',
+      places: ['user', 'environment'],
+      variable: 'HOLDFAST_MEMORY_BYTES',
+    },
     notify: {
       about:
         'who is told what becomes of your tasks, besides their inbox (guides/being-told.md); what `run --notify` names comes in its place',
@@ -282,6 +291,7 @@ export function makeSchemas(agents: readonly string[]) {
     snapshotSeconds: described('snapshotSeconds', count),
     idleDays: described('idleDays', z.int().check(z.gte(1))),
     diskBytes: described('diskBytes', count),
+    memoryBytes: described('memoryBytes', z.int().check(z.gte(LEAST_MEMORY_BYTES))),
   }
   return {
     repository: z.strictObject({

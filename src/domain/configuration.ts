@@ -61,6 +61,8 @@ export interface UserSettings extends Settings {
   readonly idleDays?: number | undefined
   /** How much of the disk may be taken, in bytes. */
   readonly diskBytes?: number | undefined
+  /** How much memory the processes of a try may use together, in bytes. */
+  readonly memoryBytes?: number | undefined
   /** `worktree`: each worktree has a home of Codex's own. */
   readonly codexHome?: AgentHomes | undefined
   /** `own`: clean-ups run with the user's rights, whatever the agents before them might do. */
@@ -191,6 +193,11 @@ export function configuredPool({ environment, user }: Configuration): PoolPolicy
 /** Null: nothing is set. */
 export function configuredDiskBytes({ environment, user }: Configuration): number | null {
   return environment.diskBytes ?? user.diskBytes ?? null
+}
+
+/** Null: no limit. */
+export function configuredMemoryBytes({ environment, user }: Configuration): number | null {
+  return environment.memoryBytes ?? user.memoryBytes ?? null
 }
 
 export function configuredCodexHome({ environment, user }: Configuration): AgentHomes {

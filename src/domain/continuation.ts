@@ -9,6 +9,9 @@ export type Continuation =
   | { readonly kind: 'wait'; readonly wait: Backoff; readonly failuresInRow: number }
   | { readonly kind: 'give_up'; readonly failure: Failure }
 
+/** It would most likely meet the same limit again, as often as it is tried. */
+const MOST_OUT_OF_MEMORY = 3
+
 /** How the agent can be continued, as its capabilities say. */
 export type Continues = 'session' | 'rerun' | 'no'
 
@@ -32,6 +35,8 @@ export function continueAfter(
   const count = isStall ? countStalls : countFailures
   const failuresInRow = count(task.failuresInRow, activity)
   if (isStall && failuresInRow >= MOST_STALLS) return { kind: 'give_up', failure }
+  const isOutOfMemory = failure.code === 'out_of_memory'
+  if (isOutOfMemory && failuresInRow >= MOST_OUT_OF_MEMORY) return { kind: 'give_up', failure }
   const rerunTwice = continues === 'session' && task.session === null && task.runs >= 2
   const why =
     failuresInRow >= task.request.maxFailures || (rerunTwice && !neverStarted)

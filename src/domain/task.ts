@@ -75,6 +75,8 @@ export interface TaskRequest {
   readonly session: SessionId | null
   /** Null: no task delegated it. */
   readonly delegation: Delegation | null
+  /** What the processes of an attempt may use together; null: no limit. */
+  readonly memoryBytes: number | null
   /** What it ends with; null: it outlives whoever asked. */
   readonly tie: Tie | null
   readonly createdAt: number
@@ -102,6 +104,7 @@ export function plainRequest(id: TaskId) {
     follows: null,
     session: null,
     delegation: null,
+    memoryBytes: null,
     tie: null,
   } as const satisfies Partial<TaskRequest>
 }

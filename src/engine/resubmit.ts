@@ -40,6 +40,8 @@ export interface Asker {
   readonly environment: Readonly<Record<string, string | undefined>>
   /** Null: the limit that it had. */
   readonly timeoutMs: number | null
+  /** Null: no limit. Absent: the limit that it had. */
+  readonly memoryBytes?: number | null
   /** Null: what it had at first. */
   readonly budget: Budget | null
   /** Who is told by default of what it asks for. */
@@ -214,7 +216,7 @@ async function takeOverSetUp(
 async function planAgain(
   { request }: Task,
   agent: Agent,
-  { caller, environment: current, timeoutMs, budget, notify }: Asker,
+  { caller, environment: current, timeoutMs, memoryBytes, budget, notify }: Asker,
   root: string,
   { store, files, worktrees, confinement }: ResubmitPorts,
 ): Promise<HandInPlan> {
@@ -249,6 +251,7 @@ async function planAgain(
       follows: null,
       session: null,
       delegation,
+      memoryBytes: memoryBytes === undefined ? request.memoryBytes : memoryBytes,
       // Whoever asks again may be somebody else.
       tie: null,
     },

@@ -240,6 +240,7 @@ async function launchAgent(
       brief: launch.brief ?? null,
       setUp,
       enclosure,
+      memoryBytes: request.memoryBytes,
       umask: request.umask,
     })
     return null

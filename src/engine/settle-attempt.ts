@@ -7,6 +7,7 @@ import type { Activity } from '../domain/activity.ts'
 import { describeBudget, isUsedUp, limitOf, spentOf } from '../domain/budget.ts'
 import { continueAfter } from '../domain/continuation.ts'
 import { reach } from '../domain/crash-points.ts'
+import { describeKills, judgeMemory } from '../domain/memory.ts'
 import {
   type AgentExit,
   type AttemptOutcome,
@@ -60,7 +61,8 @@ export async function settleAttempt(
   const judged = await judgeEnd(underway, end, progress, exit, wishes, ports)
   if (judged === 'hands_off') return
   reach('settle.judged')
-  const ending = `try ${attempt.fence} ended: ${describeEnd(end, exit)}`
+  const kills = ports.host.countMemoryKills(processesOf(followed, ports).runDirectory)
+  const ending = `try ${attempt.fence} ended: ${describeEnd(end, exit)}${describeKills(kills)}`
   if (
     !(await recordEnd(underway, judged, ports, ending)) &&
     (await isCancelling(underway, store))
@@ -284,7 +286,7 @@ async function untilReleased(
 }
 
 async function judgeOutcome(
-  { attempt, agent }: Underway,
+  { task, attempt, agent }: Underway,
   end: AttemptEnd,
   translation: Translation,
   exit: AgentExit,
@@ -295,6 +297,10 @@ async function judgeOutcome(
   }
   if (end.kind === 'refused') return { kind: 'failed', failure: end.failure }
   const outcome = await askAgent({ attempt, agent }, translation, exit, { files, host, clock })
+  if (end.kind === 'exited') {
+    const kills = host.countMemoryKills(files.runDirectory(attempt.task, attempt.fence))
+    return judgeMemory(outcome, exit, kills, task.request.memoryBytes)
+  }
   if (end.kind !== 'stalled') return outcome
   // It may have slept through a limit, or for as long as it was asked to; or it had done all, and
   // did not come to its end.

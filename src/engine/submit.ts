@@ -9,6 +9,7 @@ import type { Subscription } from '../domain/delivery.ts'
 import { agentEnvironment } from '../domain/environment.ts'
 import { AppError } from '../domain/errors.ts'
 import { makeTaskName, type SessionId, type TaskId } from '../domain/ids.ts'
+import { narrowMemory } from '../domain/memory.ts'
 import type { PermissionMode } from '../domain/permissions.ts'
 import type { Caller, Idempotency, Task } from '../domain/task.ts'
 import type { Tie } from '../domain/tie.ts'
@@ -62,6 +63,8 @@ export interface Submission {
   /** Who goes on, one after the other, where an account is used up. */
   readonly fallback: readonly Agent[]
   readonly idempotencyKey: string | null
+  /** What the processes of a try may use together. Absent, or null: no limit. */
+  readonly memoryBytes?: number | null
   /** What it ends with. Absent, or null: it outlives whoever asks. */
   readonly tie?: Tie | null
   /** Who is told of it. */
@@ -145,6 +148,10 @@ export async function planSubmission(
       follows: null,
       session: submission.session ?? null,
       delegation,
+      memoryBytes: narrowMemory(
+        submission.memoryBytes ?? null,
+        parent?.request.memoryBytes ?? null,
+      ),
       tie: submission.tie ?? null,
       ...(workplace === undefined ? {} : { workplace }),
     },
@@ -214,15 +221,24 @@ async function identify(
 ): Promise<Idempotency | null> {
   const { idempotencyKey: key, agent, prompt, caller, callerEnvironment, ...rest } = submission
   if (key === null) return null
-  const { bounds, setUp, fallback, notify, tie, ...asked } = rest
+  const { bounds, setUp, fallback, notify, tie, memoryBytes, ...asked } = rest
   // Handed in again by another process, it is the same request.
   const kinds = tie == null ? [] : [`ends with a ${tie.kind}`]
+  const limits = memoryBytes == null ? [] : [`memory ${memoryBytes}`]
   const { commonDir } = (await worktrees.openCheckout(caller.directory)).place
   const said = Buffer.from(prompt).toString('latin1')
   return {
     key,
     fingerprint: hash(
-      JSON.stringify([agent.name, said, commonDir, asked, fallback.map(one => one.name), ...kinds]),
+      JSON.stringify([
+        agent.name,
+        said,
+        commonDir,
+        asked,
+        fallback.map(one => one.name),
+        ...kinds,
+        ...limits,
+      ]),
     ),
   }
 }

@@ -31,6 +31,11 @@ export interface LaunchPlan {
   readonly brief?: string | null
   /** Null: none, or it is done already. If it fails, the agent is not started. */
   readonly setUp: SetUpOrder | null
+  /**
+   * How much memory its processes may use together; where that cannot be held, it is not launched.
+   * Null, or not given: no limit.
+   */
+  readonly memoryBytes?: number | null
   /** What is put around the agent; null: nothing. */
   readonly enclosure: Enclosure | null
 }
@@ -106,6 +111,11 @@ export interface ProcessHost {
   launch(plan: LaunchPlan): Promise<void>
   /** Null: the attempt was to begin with no set-up. */
   lookAtSetUp(runDirectory: string): SetUpLook | null
+  /**
+   * How many processes of the attempt the kernel has killed for want of memory, as it has counted
+   * itself. Null: not known; it counts only where the attempt has a control group of its own.
+   */
+  countMemoryKills(runDirectory: string): number | null
   /** Makes it outlast a power cut that the agent itself was started. */
   keepStart(runDirectory: string): Promise<void>
   /** What the run directory and the processes say; cheap enough for 200 attempts twice a second. */

@@ -23,6 +23,7 @@ import { isGone } from './is-gone.ts'
 import { launch } from './launch.ts'
 import { makeRunLook } from './look-at-run.ts'
 import { selectMembers } from './members.ts'
+import { countMemoryKills } from './memory-kills.ts'
 import { makeOutputReaders, watchOutput } from './output.ts'
 import {
   declareGone,
@@ -37,6 +38,7 @@ import {
   syncPath,
   voidRun,
 } from './run-directory.ts'
+import { CONTROL_GROUPS, type ControlGroups, noScopes, type Scopes } from './scopes.ts'
 import { lookAtSetUp } from './set-up.ts'
 import { type Member, type MemberSource, stopMembers } from './stop.ts'
 
@@ -44,6 +46,9 @@ export interface HostOptions {
   /** Where `setsid` and what the wrapper uses are found, in the form of PATH. */
   readonly toolPath?: string
   readonly launchLimitMs?: number
+  /** What gives an attempt a control group of its own; none where it is not given. */
+  readonly scopes?: Scopes
+  readonly groups?: ControlGroups
 }
 
 export function makeProcessHost(processes: ProcessTable, options: HostOptions = {}): ProcessHost {
@@ -53,6 +58,8 @@ export function makeProcessHost(processes: ProcessTable, options: HostOptions = 
     shell: '/bin/sh',
     toolPath,
     limitMs: options.launchLimitMs ?? LAUNCH_LIMIT_MS,
+    scopes: options.scopes ?? noScopes,
+    groups: options.groups ?? CONTROL_GROUPS,
   }
   const stopThere: ProcessHost['stop'] = async (attempt, order) => {
     switch (judgeAttempt(attempt, processes)) {
@@ -75,6 +82,7 @@ export function makeProcessHost(processes: ProcessTable, options: HostOptions = 
       launch(plan, tools, () => stop({ ...plan, worktree: null }, { graceful: null, graceMs: 0 })),
     lookAtRun: makeRunLook(processes),
     lookAtSetUp,
+    countMemoryKills,
     keepStart: runDirectory => syncPath(join(runDirectory, 'pid')),
     ...makeOutputReaders(),
     watchOutput,

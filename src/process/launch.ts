@@ -8,6 +8,7 @@ import { AppError, messageOf } from '../domain/errors.ts'
 import type { LaunchPlan } from '../ports/process-host.ts'
 import type { ProcessTable } from '../ports/process-table.ts'
 import { startDetached } from './detached.ts'
+import { loadGroup } from './memory-kills.ts'
 import {
   createRunDirectory,
   loadAgent,
@@ -16,8 +17,9 @@ import {
   markPrefix,
   syncPath,
 } from './run-directory.ts'
+import { type ControlGroups, isHeld, type Scope, type Scopes } from './scopes.ts'
 import { readTail } from './tail.ts'
-import { wrapperArgv } from './wrapper.ts'
+import { scopedArgv, wrapperArgv } from './wrapper.ts'
 
 /** What a launch uses of this machine. */
 export interface LaunchTools {
@@ -26,6 +28,8 @@ export interface LaunchTools {
   readonly shell: string
   /** Where `setsid` and what the wrapper uses are found, in the form of PATH. */
   readonly toolPath: string
+  readonly scopes: Scopes
+  readonly groups: ControlGroups
   /** How long it may take until the agent's `exec`, in milliseconds. */
   readonly limitMs: number
 }
@@ -46,41 +50,87 @@ export async function launch(
 ): Promise<void> {
   requireSound(plan)
   const mark = markPrefix(plan.task, plan.fence) + randomBytes(9).toString('base64url')
+  const { task, fence, environment } = plan
+  const memoryBytes = plan.memoryBytes ?? null
+  const scope = await tools.scopes.find({ task, fence, environment, memoryBytes })
   try {
-    await createRunDirectory(plan, mark, tools.processes.place())
+    await createRunDirectory(plan, mark, tools.processes.place(), scope)
   } catch (error) {
     // Anything but the system's refusal is a bug of the caller.
     if ((error as NodeJS.ErrnoException).code === undefined) throw error
     throw launchFailed(`cannot write ${plan.runDirectory}: ${messageOf(error)}`, error)
   }
-  const { runDirectory, workingDirectory, argv, enclosure } = plan
-  const wrapperTools = { ...tools, identify: tools.processes.shellIdentify }
   try {
-    await startDetached({
-      argv: wrapperArgv(wrapperTools, {
-        runDirectory,
-        workingDirectory,
-        argv,
-        enclosure: enclosure?.argv ?? null,
-        umask: plan.umask ?? null,
-        isTalkedTo: (plan.brief ?? null) !== null,
-      }),
-      ownSession: tools.processes.ownSession(tools.toolPath),
-      environment: { ...plan.environment, [MARK_VARIABLE]: mark },
-      logFile: null,
-    })
-    reach('launch.handed-over')
-    await waitForAgent(plan, tools)
+    await startScoped(plan, mark, scope, tools)
     reach('launch.agent-seen')
     // An attempt that was reported as launched must not look like one that never started, after a
     // power cut.
-    await syncPath(join(runDirectory, 'pid'))
+    await syncPath(join(plan.runDirectory, 'pid'))
     reach('launch.agent-synced')
   } catch (error) {
     await endAll()
     reach('launch.ended')
     throw error instanceof AppError ? error : launchFailed(messageOf(error), error)
   }
+}
+
+/** A scope that cannot be made costs nobody their start, unless it was to limit the memory. */
+async function startScoped(
+  plan: LaunchPlan,
+  mark: string,
+  scope: Scope | null,
+  tools: LaunchTools,
+): Promise<void> {
+  if (scope === null) return await start(plan, mark, null, tools)
+  try {
+    await start(plan, mark, scope, tools)
+  } catch (error) {
+    if (loadGroup(plan.runDirectory, scope.unit) !== undefined) throw error
+    tools.scopes.distrust()
+    const words = readTail(join(plan.runDirectory, 'scope.log'), WORDS_KEPT).trim()
+    if (scope.memoryBytes !== null || !isAbandoned(plan.runDirectory, tools)) {
+      throw launchFailed(`it has no scope of its own: ${words || messageOf(error)}`, error)
+    }
+    return await start(plan, mark, null, tools)
+  }
+  if (scope.memoryBytes === null) return
+  const limit = loadGroup(plan.runDirectory, scope.unit)?.limit ?? ''
+  if (!isHeld(limit, scope.memoryBytes)) {
+    throw launchFailed(`its memory is not limited: ${scope.unit}.scope allows ${limit || '?'}`)
+  }
+}
+
+async function start(
+  plan: LaunchPlan,
+  mark: string,
+  scope: Scope | null,
+  tools: LaunchTools,
+): Promise<void> {
+  const { runDirectory, workingDirectory, argv, enclosure } = plan
+  const wrapperTools = { ...tools, identify: tools.processes.shellIdentify }
+  const hold = wrapperArgv(wrapperTools, {
+    runDirectory,
+    workingDirectory,
+    argv,
+    enclosure: enclosure?.argv ?? null,
+    umask: plan.umask ?? null,
+    groups: scope === null ? null : tools.groups,
+    isTalkedTo: (plan.brief ?? null) !== null,
+  })
+  await startDetached({
+    argv: scope === null ? hold : scopedArgv(wrapperTools, scope, runDirectory, hold),
+    ownSession: tools.processes.ownSession(tools.toolPath),
+    environment: { ...plan.environment, [MARK_VARIABLE]: mark },
+    logFile: null,
+  })
+  reach('launch.handed-over')
+  await waitForAgent(plan, tools)
+}
+
+/** Whether the wrapper has written itself down, and is gone. */
+function isAbandoned(runDirectory: string, { processes }: Pick<LaunchTools, 'processes'>): boolean {
+  const wrapper = loadIdentity(runDirectory, 'wrapper')
+  return wrapper !== undefined && processes.liveness(wrapper) === 'dead'
 }
 
 async function waitForAgent(
@@ -91,15 +141,13 @@ async function waitForAgent(
   for (;;) {
     const waitedMs = performance.now() - began
     // Looked at before the agent is: whoever it has started is there by then, or never comes.
-    const wrapper =
-      waitedMs > SUSPICIOUS_MS ? loadIdentity(plan.runDirectory, 'wrapper') : undefined
-    const isAbandoned = wrapper !== undefined && processes.liveness(wrapper) === 'dead'
+    const isLeft = waitedMs > SUSPICIOUS_MS && isAbandoned(plan.runDirectory, { processes })
     if (loadAgent(plan.runDirectory) !== undefined) return
     const ending = loadExit(plan.runDirectory)
     if (ending.kind === 'not_started') {
       throw launchFailed(whyNotStarted(ending.failure, plan))
     }
-    if (isAbandoned) throw launchFailed('the wrapper died before there was an agent')
+    if (isLeft) throw launchFailed('the wrapper died before there was an agent')
     if (waitedMs > limitMs) {
       throw launchFailed(`the agent process did not start within ${limitMs} ms`)
     }

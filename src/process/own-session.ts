@@ -29,7 +29,7 @@ export function findOwnSession(
   throw new AppError('launch_failed', `${neither} on the PATH`, hint)
 }
 
-function findProgram(name: string, toolPath: string): string | undefined {
+export function findProgram(name: string, toolPath: string): string | undefined {
   const directories = toolPath.split(':').filter(isAbsolute)
   return directories.map(directory => join(directory, name)).find(isExecutable)
 }

@@ -14,6 +14,7 @@ import type { LaunchPlan } from '../ports/process-host.ts'
 import type { LocalIdentity, Place } from '../ports/process-table.ts'
 import { parseIdentityLine } from './identity.ts'
 import { isGone } from './is-gone.ts'
+import type { Scope } from './scopes.ts'
 import { SET_UP_FILES, setUpScript } from './set-up.ts'
 
 const launchRecord = z.object({
@@ -24,6 +25,8 @@ const launchRecord = z.object({
   workingDirectory: z.string(),
   /** What was put around the agent; missing: nothing. */
   enclosure: z.optional(z.object({ argv: z.array(z.string()), generations: z.int() })),
+  /** The scope that was to be its own; missing: none. */
+  scope: z.optional(z.object({ unit: z.string(), memoryBytes: z.nullable(z.number()) })),
   /** The value of `MARK_VARIABLE`. */
   mark: z.string(),
   /** Names only: values may be secrets. */
@@ -41,6 +44,9 @@ const exitRecord = z.union([
   z.object({ status: z.int().check(z.gte(0), z.lte(255)) }),
   z.object({ failure: z.enum(['cwd', 'start']) }),
 ])
+
+/** What is said by systemd-run, and by the control group of the attempt. */
+const SCOPE_FILES = ['scope.log', 'cgroup', 'memory.events']
 
 /** The value of the mark up to the nonce, which keeps apart stores that gave out the same id. */
 export function markPrefix(task: TaskId, fence: number): string {
@@ -63,6 +69,7 @@ export async function createRunDirectory(
   plan: LaunchPlan,
   mark: string,
   place: Place,
+  scope: Pick<Scope, 'unit' | 'memoryBytes'> | null = null,
 ): Promise<void> {
   const directory = plan.runDirectory
   mkdirSync(directory, { recursive: true, mode: 0o700 })
@@ -76,7 +83,11 @@ export async function createRunDirectory(
   // Made here, so that the wrapper need not change the umask that the agent inherits. Synced with
   // the directory.
   const { setUp, enclosure } = plan
-  const asked = [...(setUp ? SET_UP_FILES : []), ...(enclosure ? ['holder'] : [])]
+  const asked = [
+    ...(setUp ? SET_UP_FILES : []),
+    ...(enclosure ? ['holder'] : []),
+    ...(scope ? SCOPE_FILES : []),
+  ]
   for (const name of ['stdout', 'stderr', 'wrapper', 'pid', ...asked]) {
     writeFileSync(join(directory, name), '', { flag: 'wx', mode: 0o600 })
   }
@@ -91,6 +102,7 @@ export async function createRunDirectory(
     ...(enclosure && {
       enclosure: { argv: [...enclosure.argv], generations: enclosure.generations },
     }),
+    ...(scope && { scope: { unit: scope.unit, memoryBytes: scope.memoryBytes } }),
     mark,
     environmentNames: Object.keys(plan.environment).sort(),
     ...place,

@@ -5,6 +5,8 @@
  * one that came with the environment would reach the agent changed.
  */
 
+import { type ControlGroups, type Scope, showFile, showLimit } from './scopes.ts'
+
 /** What the wrapper is made of on this machine. */
 export interface WrapperTools {
   /** A POSIX shell: an absolute path. */
@@ -47,6 +49,36 @@ unset HOLDFAST_HOLDER
 exec 3>&- 4<&-
 exec "$@"`
 
+/**
+ * Becomes systemd-run, which becomes the wrapper in a scope: $1 is the run directory, the rest that
+ * command. The process is the same from here on, so it writes itself down as the wrapper, and its
+ * death says that there was no scope to be had.
+ */
+const scopeShell = (identify: string) => `${identify}
+identify >"$1/wrapper" || exit 125
+exec 2>"$1/scope.log"
+shift
+exec "$@"`
+
+/** The command that holds an agent in a scope. */
+export function scopedArgv(
+  { shell, identify }: WrapperTools,
+  scope: Pick<Scope, 'argv'>,
+  runDirectory: string,
+  hold: readonly string[],
+): [string, ...string[]] {
+  const become = [shell, '-c', scopeShell(identify), 'holdfast-scope', runDirectory] as const
+  return [...become, ...scope.argv, ...hold]
+}
+
+/** In which control group it stands, and how much memory that may use. */
+const noteGroup = (groups: ControlGroups) =>
+  `(PATH=$3; cat ${groups.own}; ${showLimit(groups)}) >"$1/cgroup" 2>/dev/null`
+
+/** Before the group is gone, which is right after the wrapper. */
+const noteKills = ({ root }: ControlGroups) =>
+  `(${showFile('$1/cgroup', root, 'memory.events')}) >"$1/memory.events" 2>/dev/null`
+
 /** Runs an agent that reads its stdin to the end. */
 const READ = 'agent "$@" <"$1/stdin" >>"$1/stdout" 2>>"$1/stderr"'
 
@@ -84,11 +116,12 @@ const TALK = `(PATH=$3; umask 077; exec mkfifo "$1/pipe") && {
  * - Where the disk is full, the last word waits for an hour until there is room for it.
  * - The last act is `exec mv`: once `exit.json` stands, this process has nothing left to do.
  */
-const wrapper = (identify: string, isTalkedTo: boolean) => `set +eu
+const wrapper = (identify: string, isTalkedTo: boolean, groups: ControlGroups | null) => `set +eu
 trap : HUP INT QUIT TERM
 ${identify}
 agent() { shift 3; "$@"; }
 identify >"$1/wrapper"
+${groups === null ? ':' : noteGroup(groups)}
 if cd "$2"; then
   unset OLDPWD
   ${isTalkedTo ? TALK : READ}
@@ -99,6 +132,7 @@ else
   ending='"failure":"cwd"'
 fi
 PATH=$3
+${groups === null ? ':' : noteKills(groups)}
 umask 077
 tries=0
 until echo "{$ending}" >"$1/exit.json.new"; do
@@ -119,6 +153,8 @@ export interface Held {
   readonly enclosure: readonly string[] | null
   /** With which the agent runs; null: as this process does. */
   readonly umask: number | null
+  /** Where it is to have a control group of its own; null: it is not. */
+  readonly groups: ControlGroups | null
   /** More will be appended to its stdin while it runs. */
   readonly isTalkedTo: boolean
 }
@@ -126,10 +162,11 @@ export interface Held {
 /** The command that holds an agent. */
 export function wrapperArgv(
   { shell, toolPath, identify }: WrapperTools,
-  { runDirectory, workingDirectory, argv, enclosure, umask, isTalkedTo }: Held,
+  { runDirectory, workingDirectory, argv, enclosure, umask, groups, isTalkedTo }: Held,
 ): [string, ...string[]] {
   const places = [runDirectory, workingDirectory, toolPath]
-  const hold = [shell, '-c', wrapper(identify, isTalkedTo), 'holdfast-wrapper', ...places] as const
+  const script = wrapper(identify, isTalkedTo, groups)
+  const hold = [shell, '-c', script, 'holdfast-wrapper', ...places] as const
   const become = (script: string) => [shell, '-c', script, 'holdfast-agent']
   const first = (script: string) =>
     become(umask === null ? script : `umask ${umask.toString(8).padStart(3, '0')}\n${script}`)

@@ -194,6 +194,7 @@ const request = z.object({
   delegation: z.optional(
     z.nullable(z.object({ parent: z.string(), root: z.string(), depth: z.number() })),
   ),
+  memoryBytes: z.optional(z.nullable(z.number())),
   tie: z.optional(z.nullable(tie)),
   createdAt: z.number(),
 })

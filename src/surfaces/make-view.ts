@@ -68,6 +68,7 @@ export function viewTask(task: Task, judged: JudgedState): TaskView {
     timeoutMs: request.timeoutMs,
     budget: task.budget,
     delegation: request.delegation,
+    memoryBytes: request.memoryBytes,
     endsWith: request.tie === null ? null : describeTie(request.tie, request.caller),
     follows: request.follows,
     group: null,

@@ -3,6 +3,7 @@ import {
   type Configuration,
   configuredBounds,
   configuredChoice,
+  configuredMemoryBytes,
   configuredPermissions,
 } from '../domain/configuration.ts'
 import { AppError } from '../domain/errors.ts'
@@ -15,6 +16,7 @@ import { planSubmission } from '../engine/submit.ts'
 import { currentUmask } from './caller.ts'
 import type { SurfaceContext } from './context.ts'
 import { callerEnvironment, handInPorts, planPorts } from './hand-in-ports.ts'
+import { settleMemory } from './memory-limit.ts'
 import { readSetUpWish } from './set-up-wish.ts'
 import { type OptionWishes, settleOptions } from './settle-options.ts'
 import { keepToken } from './subscriptions.ts'
@@ -32,6 +34,8 @@ export interface TaskWish {
   readonly permissions: PermissionMode | undefined
   /** A session that has come to its end, and is given the prompt. Null: a new one. */
   readonly session?: SessionId | null
+  /** How much memory a try may use, as `--memory` takes it. */
+  readonly memory?: string | undefined
   /** What it ends with. */
   readonly tie?: Tie | null
   /** The caller stays with it, and has its end from there. */
@@ -76,6 +80,11 @@ export async function planTask(
     setUp: await readSetUpWish(root, configuration, context),
     caller: context.caller,
     session: wish.session ?? null,
+    memoryBytes: await settleMemory(
+      wish.memory,
+      configuredMemoryBytes(configuration),
+      context.holdfast,
+    ),
     tie: wish.tie ?? null,
     callerEnvironment: callerEnvironment(context),
     ...options,

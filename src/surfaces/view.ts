@@ -128,6 +128,8 @@ export const taskView = z.object({
     ]),
   ),
   delegation: z.nullable(z.object({ parent: z.string(), root: z.string(), depth: z.number() })),
+  /** How much memory the processes of a try may use together; null: no limit. */
+  memoryBytes: z.nullable(z.number()),
   /** Who its caller is, in words, if it was handed in to end with that; null: it outlives its caller. */
   endsWith: z.nullable(z.string()),
   follows: z.nullable(z.string()),

@@ -56,6 +56,17 @@ test('a session that is known is continued', () => {
   })
 })
 
+test('who is out of memory is tried three times in a row, and says so in the end', () => {
+  const failure = { code: 'out_of_memory', message: 'killed' } as const
+  const after = (failuresInRow: number) =>
+    continueAfter(task({ session, failuresInRow }), failure, 'session', active(1_000), 0, 0.5)
+  expect([0, 1, 2].map(after)).toMatchObject([
+    { kind: 'wait', failuresInRow: 1 },
+    { kind: 'wait', failuresInRow: 2 },
+    { kind: 'give_up', failure },
+  ])
+})
+
 /** What an agent died of, after which task, how long it was at work, and whether it is given up. */
 const ends: [
   string,

@@ -15,6 +15,7 @@ import { join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
 import { makeProcessHost } from '../../src/process/host.ts'
 import { launch } from '../../src/process/launch.ts'
+import { CONTROL_GROUPS, noScopes } from '../../src/process/scopes.ts'
 import { fixture, processes, useAttempts } from './attempts.ts'
 
 const attempts = useAttempts()
@@ -261,7 +262,13 @@ describe('a launch is refused', () => {
 
 test('a wrapper that is killed before it has started the agent is noticed at once', async () => {
   const plan = attempts.plan(['/bin/true'])
-  const tools = { processes, shell: fixture('dying-shell.sh'), toolPath: '/usr/bin:/bin' }
+  const tools = {
+    processes,
+    shell: fixture('dying-shell.sh'),
+    toolPath: '/usr/bin:/bin',
+    scopes: noScopes,
+    groups: CONTROL_GROUPS,
+  }
   let hasEnded = false
   const launching = launch(plan, { ...tools, limitMs: 600_000 }, async () => {
     hasEnded = true

@@ -70,6 +70,7 @@ describe.each(['dash', 'bash', 'busybox'])('in %s', name => {
         argv,
         enclosure: options.enclosure ?? null,
         umask: options.umask ?? null,
+        groups: null,
         isTalkedTo: options.isTalkedTo ?? false,
       },
     )

@@ -1,6 +1,7 @@
 /** Tasks and their logs as text for people. */
 
 import type { TaskEvent } from '../../domain/agent-events.ts'
+import { describeMemory } from '../../domain/memory.ts'
 import type { Permissions } from '../../domain/permissions.ts'
 import { plainText } from '../../domain/plain-text.ts'
 import type { CommandRole, SetUp, SetUpCommand } from '../../domain/set-up.ts'
@@ -61,6 +62,7 @@ export function renderTask(task: TaskView, now: number, output: Output): string 
     ['kept aside', describeSnapshot(task, now)],
     ['worktree', describeWorktree(task, now)],
     ['time limit', task.timeoutMs === null ? null : `${task.timeoutMs / 1000} s of work`],
+    ['memory', task.memoryBytes === null ? null : `${describeMemory(task.memoryBytes)} at most`],
     ['permissions', describePermissions(task.permissions)],
     ['created', `${describeAge(now - Date.parse(task.createdAt))} ago`],
     ['waits until', task.waitingUntil],

@@ -6,6 +6,7 @@ import { planResume } from '../../../engine/resubmit.ts'
 import { requireTask } from '../../find-task.ts'
 import { putAwayPorts, resubmitPorts } from '../../hand-in-ports.ts'
 import { lookAtTask, ringOrTell } from '../../look.ts'
+import { memoryFlag, settleMemory } from '../../memory-limit.ts'
 import { requireBudget } from '../../settle-options.ts'
 import { askerOf, timeoutFlag } from '../asker.ts'
 import { type CommandContext, defineCommand, jsonFlag, requireWord } from '../command.ts'
@@ -22,6 +23,7 @@ export const resume = defineCommand({
   flags: {
     ...waitFlag,
     ...timeoutFlag,
+    ...memoryFlag,
     budget: { about: 'let it use so much in all: 5usd, 2Mtok', value: 'AMOUNT' },
     ...jsonFlag,
   },
@@ -31,8 +33,9 @@ export const resume = defineCommand({
     const store = await holdfast.store()
     const task = await requireTask(store, requireWord(words, 'TASK', usage))
     const { id } = task.request
-    if (task.state.name === 'waiting' && flags.timeout !== undefined) {
-      throw new AppError('bad_usage', `--timeout does nothing here: ${id} only waits`, {
+    const idle = (['timeout', 'memory'] as const).find(flag => flags[flag] !== undefined)
+    if (task.state.name === 'waiting' && idle !== undefined) {
+      throw new AppError('bad_usage', `--${idle} does nothing here: ${id} only waits`, {
         hint: `holdfast resume ${id}`,
       })
     }
@@ -43,10 +46,11 @@ export const resume = defineCommand({
     if (roused !== undefined) return await tell(roused, flags, context)
     await bringBackWorktree(task, context)
     const agent = await holdfast.agent(task.agent)
+    const memoryBytes = await settleMemory(flags.memory, task.request.memoryBytes, holdfast)
     const plan = await planResume(
       task,
       agent,
-      { ...(await askerOf(flags, context)), budget },
+      { ...(await askerOf(flags, context)), budget, memoryBytes },
       await resubmitPorts(context),
     )
     return await handInAndTell(plan, flags, context)

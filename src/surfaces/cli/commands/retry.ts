@@ -1,6 +1,7 @@
 import { planRetry } from '../../../engine/resubmit.ts'
 import { requireTask } from '../../find-task.ts'
 import { resubmitPorts } from '../../hand-in-ports.ts'
+import { memoryFlag, settleMemory } from '../../memory-limit.ts'
 import { readSetUpWish } from '../../set-up-wish.ts'
 import { askerOf, timeoutFlag } from '../asker.ts'
 import { defineCommand, jsonFlag, requireWord } from '../command.ts'
@@ -17,6 +18,7 @@ export const retry = defineCommand({
     fresh: { about: 'without its last snapshot, where its worktree was lost' },
     ...waitFlag,
     ...timeoutFlag,
+    ...memoryFlag,
     ...jsonFlag,
   },
   examples: ['holdfast retry fix-the-login', 'holdfast retry k3v9 --wait'],
@@ -28,7 +30,9 @@ export const retry = defineCommand({
     const setUp = await readSetUpWish(root, await holdfast.configuration(root), context)
     const wish = { setUp, fresh: flags.fresh === true }
     const ports = await resubmitPorts(context)
-    const plan = await planRetry(task, agent, await askerOf(flags, context), wish, ports)
+    const memoryBytes = await settleMemory(flags.memory, task.request.memoryBytes, holdfast)
+    const asker = { ...(await askerOf(flags, context)), memoryBytes }
+    const plan = await planRetry(task, agent, asker, wish, ports)
     return await handInAndTell(plan, flags, context)
   },
 })

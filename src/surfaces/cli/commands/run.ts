@@ -2,6 +2,7 @@ import { permissionModes } from '../../../domain/permissions.ts'
 import type { Tie } from '../../../domain/tie.ts'
 import { refuseCircle } from '../../../engine/refuse-circle.ts'
 import { findCheckout } from '../../common-git-dir.ts'
+import { memoryFlag } from '../../memory-limit.ts'
 import { planTask } from '../../submit.ts'
 import { type CommandContext, defineCommand, jsonFlag } from '../command.ts'
 import { parseChoice } from '../flags.ts'
@@ -26,6 +27,7 @@ const flags = {
   },
   retryOnCrash: { about: 'command: run it again if it was killed' },
   withCaller: { about: 'end it when whoever asks has ended: a session, a shell, a program' },
+  ...memoryFlag,
   ...runOptions,
   ...jsonFlag,
 } as const
@@ -63,6 +65,7 @@ export const run = defineCommand({
         permissions === undefined
           ? undefined
           : parseChoice(permissions, 'permissions', permissionModes),
+      memory: input.flags.memory,
       tie: withCaller === true ? await tieTo(context) : null,
       isAwaited: wait === true,
       options: await readOptions(input.flags, context),
