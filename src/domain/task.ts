@@ -1,5 +1,6 @@
 import { MAX_FAILURES_IN_ROW } from './backoff.ts'
 import type { Budget } from './budget.ts'
+import type { CompanionJob } from './companion-job.ts'
 import type { Delegation } from './delegation.ts'
 import type { Subscription } from './delivery.ts'
 import {
@@ -190,6 +191,8 @@ export interface Caller {
   /** The login session of a terminal. Absent, or null: not known. */
   readonly login?: string | null
   readonly directory: string
+  /** In the words of the Codex plugin's command line, if it was asked there. Absent: it was not. */
+  readonly companion?: CompanionJob
 }
 
 export interface Backoff {

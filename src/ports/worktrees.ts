@@ -367,6 +367,15 @@ export interface Worktrees {
   dropHandState(commonDir: string, task: TaskId, which: 'handed' | 'returned'): Promise<void>
   /** Ignored files that did not come from set-up: they travel with no commit. */
   listLeftBehind(worktree: WorktreeRecord, setUpAt: SetUpTime): Promise<LeftBehind>
+  /**
+   * Whether a checkout is as a task of it found it: on the same commit, with the same files. Nothing
+   * of it is touched. `scratch` is a private directory that exists.
+   */
+  isAsBase(checkout: Checkout, task: TaskId, base: Base, scratch: string): Promise<boolean>
+  /** What there is to review in a checkout. Nothing of it is touched. */
+  surveyChanges(checkout: Checkout): Promise<ChangeSurvey>
+  /** The commit that the caller's words name in a checkout. Refuses with `no_commit`. */
+  requireCommit(checkout: Checkout, revision: string): Promise<CommitId>
   /** The names of a repository's remotes. */
   listRemotes(commonDir: string): Promise<readonly string[]>
   /** Those of them that a push takes all refs to, ours too. */
@@ -450,6 +459,17 @@ export interface HandStateOrder {
   readonly since: CommitId | null
   /** A private directory that exists. */
   readonly scratch: string
+}
+
+/** Files that differ from HEAD, and the branches that they may be compared with. */
+export interface ChangeSurvey {
+  readonly staged: number
+  readonly unstaged: number
+  readonly untracked: number
+  /** Null: HEAD is detached. */
+  readonly branch: string | null
+  /** What the repository's work is merged into, as git names it here; null: that is not known. */
+  readonly mainBranch: string | null
 }
 
 /** By path from the top of the worktree; of a directory that is ignored entirely only its name. */

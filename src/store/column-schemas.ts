@@ -4,6 +4,7 @@
  * time).
  */
 import * as z from 'zod/mini'
+import { companionKinds, reviewModes } from '../domain/companion-job.ts'
 import type { CommitId, Fence, SessionId, TaskId, WorktreeId } from '../domain/ids.ts'
 import type { FailureCode } from '../domain/outcome.ts'
 import { callerKinds } from '../domain/task.ts'
@@ -104,6 +105,25 @@ const caller = z.object({
   directory: z.string(),
   subagent: z.optional(z.nullable(z.string())),
   login: z.optional(z.nullable(z.string())),
+  companion: z.optional(
+    z.object({
+      kind: z.enum(companionKinds),
+      title: z.string(),
+      summary: z.string(),
+      write: z.boolean(),
+      review: z.optional(
+        z.object({
+          target: z.object({
+            mode: z.enum(reviewModes),
+            label: z.string(),
+            baseRef: z.optional(z.string()),
+            explicit: z.boolean(),
+          }),
+          context: z.object({ repoRoot: z.string(), branch: z.string(), summary: z.string() }),
+        }),
+      ),
+    }),
+  ),
 })
 
 const subscriber = z.discriminatedUnion('kind', [

@@ -50,7 +50,8 @@ export async function captureBase(git: Git, capture: BaseCapture): Promise<Base>
   )
 }
 
-async function requireCommit(git: Git, gitDir: string, revision: string): Promise<CommitId> {
+/** See `Worktrees.requireCommit`. */
+export async function requireCommit(git: Git, gitDir: string, revision: string): Promise<CommitId> {
   const words = ['rev-parse', '--verify', '--end-of-options', `${revision}^{commit}`]
   const { status, stdout, stderr } = await git.run(words, { place: { gitDir }, answers: [128] })
   const commit = status === 0 ? parseCommitId(stdout.toString('latin1').trim()) : undefined

@@ -8,9 +8,9 @@ import { findModules, modulesOf } from './submodules.ts'
 
 /**
  * What a checkout is taken as: what a task starts from, what a worktree was when it was retired, what
- * a checkout was right after a hand-off, or right before a hand-back.
+ * a checkout was right after a hand-off, or right before a hand-back, or is only compared with.
  */
-export type TakenAs = 'base' | `snapshot/${number}` | HandState
+export type TakenAs = 'base' | 'seen' | `snapshot/${number}` | HandState
 export type HandState = 'handed' | 'returned'
 
 /** All that we write into a repository's refs lies below this. */

@@ -4,7 +4,8 @@ import type { Locks } from '../ports/lock.ts'
 import type { ProcessTable } from '../ports/process-table.ts'
 import type { Worktrees } from '../ports/worktrees.ts'
 import { adoptWorktree, releaseWorktree } from './adopt.ts'
-import { captureBase, freeBytesAt } from './base.ts'
+import { isAsBase } from './as-base.ts'
+import { captureBase, freeBytesAt, requireCommit } from './base.ts'
 import { borrowCheckout } from './borrow.ts'
 import { makeBranch } from './branch.ts'
 import { discardBuildOutput, findBuildOutput, moveBuildOutput } from './build-output.ts'
@@ -44,6 +45,7 @@ import { isContained, returnToBranch, snapshotCommit, takeSnapshot } from './sna
 import { aimSpare, claimSpare, countFiles, makeSpare } from './spare.ts'
 import { findStaleLocks, removeStaleLock } from './stale-locks.ts'
 import { holdStart, placeStart } from './start.ts'
+import { surveyChanges } from './survey-changes.ts'
 import { listTrash, purgeTrash } from './trash.ts'
 import { unblocked } from './unblock.ts'
 import { gitVersion } from './version.ts'
@@ -247,6 +249,18 @@ export function makeWorktrees(needs: WorktreesNeeds): Worktrees {
       const reader = unblocked(own, place.root)
       return await holdHandState(reader, order, { now: clock.now(), freeBytes })
     },
+    isAsBase: async (checkout, task, base, scratch) => {
+      const { gitDir, place } = checkout
+      const own = gitDir === place.commonDir ? git : await withOwnFilters(git, place.commonDir)
+      const seen = { checkout, task, base, scratch, now: clock.now(), freeBytes }
+      return await isAsBase(unblocked(own, place.root), seen)
+    },
+    surveyChanges: async checkout => {
+      const { gitDir, place } = checkout
+      const own = gitDir === place.commonDir ? git : await withOwnFilters(git, place.commonDir)
+      return await surveyChanges(unblocked(own, place.root), checkout)
+    },
+    requireCommit: ({ gitDir }, revision) => requireCommit(git, gitDir, revision),
     dropHandState: (commonDir, task, which) => dropTaken(git, commonDir, refOf(task, which)),
     listLeftBehind: async (record, setUpAt) => {
       const worktree = { ...record, ...locateWorktree(record) }
