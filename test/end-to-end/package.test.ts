@@ -32,6 +32,7 @@ test('the package installs and runs a task', async () => {
       'bin/holdfast.cjs',
       'dist/library.d.ts',
       'dist/library.js',
+      'companion/codex-companion.mjs',
       'dist/load.cjs',
       'dist/main.cjs',
       'docs/reference/holdfast.schema.json',

@@ -42,6 +42,8 @@ export interface Command<F extends Flags = Flags> {
   readonly examples: readonly string[]
   /** What stands after `--` is passed apart; for all others it is words like those before it. */
   readonly takesVerbatim?: true
+  /** It reads its flags itself, `--help` too: all that follows its name are words. */
+  readonly readsFlags?: true
   run(input: CommandInput<F>, context: CommandContext): Promise<number>
 }
 

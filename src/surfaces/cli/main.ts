@@ -38,6 +38,7 @@ export const commands: Readonly<Record<string, () => Promise<Command>>> = {
   trust: async () => (await import('./commands/trust.ts')).trust as Command,
   uninstall: async () => (await import('./commands/uninstall.ts')).uninstall as Command,
   mcp: async () => (await import('./commands/mcp.ts')).mcp as Command,
+  companion: async () => (await import('./commands/companion.ts')).companion as Command,
   completion: async () => (await import('./commands/completion.ts')).completion as Command,
   hook: async () => (await import('./commands/hook.ts')).hook as Command,
   rescue: async () => (await import('./commands/rescue.ts')).rescue as Command,
@@ -62,6 +63,10 @@ export async function main(process: NodeJS.Process, entry: string): Promise<numb
   try {
     const command = await findCommand(argv[0], output)
     if (typeof command === 'number') return command
+    if (command.readsFlags === true) {
+      const input = { flags: {}, words: argv.slice(1), verbatim: undefined }
+      return await runCommand(command, input, process, entry, output)
+    }
     if (own.includes('--help') || own.includes('-h')) {
       const { commandHelp } = await import('./help.ts')
       output.write(commandHelp(command))

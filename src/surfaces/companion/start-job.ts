@@ -1,0 +1,30 @@
+/** The second half of whatever starts a job: hands it in, and stays with it or says where it is. */
+
+import { join } from 'node:path'
+import { asFence } from '../../domain/ids.ts'
+import type { CommandContext } from '../cli/command.ts'
+import { leaveToBringBack } from './bring-back.ts'
+import { followJob } from './follow.ts'
+import { type AskedJob, handInJob } from './hand-in.ts'
+import { writePretty } from './print.ts'
+
+export async function startJob(
+  asked: Omit<AskedJob, 'isAwaited'>,
+  { json, background }: { readonly json: boolean; readonly background: boolean },
+  context: CommandContext,
+): Promise<number> {
+  const task = await handInJob({ ...asked, isAwaited: !background }, context)
+  if (!background) return await followJob(task, { json }, context)
+  const { id, workplace } = task.request
+  if (asked.companion.write && workplace.kind === 'managed') await leaveToBringBack(id, context)
+  const { title, summary } = asked.companion
+  const { output, holdfast } = context
+  const logFile = join((await holdfast.files()).runDirectory(id, asFence(1)), 'stdout')
+  if (json) writePretty({ jobId: id, status: 'queued', title, summary, logFile }, output)
+  else {
+    output.write(
+      `${title} started in the background as ${id}. Check /codex:status ${id} for progress.\n`,
+    )
+  }
+  return 0
+}
