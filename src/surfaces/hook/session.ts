@@ -1,4 +1,5 @@
 /** The life of a caller session: it begins, somebody says something in it, it ends. Nothing of ours ends with it. */
+import { activeStates } from '../../domain/task.ts'
 import type { CommandContext } from '../cli/command.ts'
 import { asCaller, taskAround } from './hook-context.ts'
 import type { HookInput } from './input.ts'
@@ -61,13 +62,19 @@ async function tell(
 /** The same program may go on with another session, and then its inbox does too. */
 const GOES_ON = ['clear', 'resume']
 
+/** Its inbox is closed by now, and no variable names it any more: what waits for its tasks does. */
 export async function onSessionEnd(
-  { why }: HookInput,
-  { holdfast, environment }: CommandContext,
+  { session, why }: HookInput,
+  { holdfast }: CommandContext,
 ): Promise<Reply> {
-  const socket = environment.CLAUDE_CODE_MESSAGING_SOCKET
-  if (socket === undefined || GOES_ON.includes(why) || !holdfast.isInUse()) return undefined
+  if (GOES_ON.includes(why) || !holdfast.isInUse()) return undefined
+  const open = await (await holdfast.store()).listTasks({ states: openStates })
+  const files = open
+    .flatMap(({ request }) => request.notify)
+    .flatMap(({ to }) => (to.kind === 'claude' && to.session === session ? [to.tokenFile] : []))
   const tokens = await holdfast.callerTokens()
-  await tokens.forget(tokens.pathOf(socket))
+  for (const file of new Set(files)) if (file !== null) await tokens.forget(file)
   return undefined
 }
+
+const openStates = ['queued', 'waiting', ...activeStates] as const

@@ -1,0 +1,205 @@
+/**
+ * The plugins for Claude Code in the real Claude Code, without a terminal, against the scripted model.
+ * The agent that tasks are handed to is a small program: it keeps what it was told.
+ */
+import { execFile } from 'node:child_process'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { fileURLToPath } from 'node:url'
+import { afterEach, expect, test } from 'vitest'
+import { ensureAgent } from '../../src/demo/ensure-agent.ts'
+import { writeClaudeHome } from '../../src/demo/scripted-model/claude-home.ts'
+import { type Choose, call, say, shell } from '../../src/demo/scripted-model/script.ts'
+import { type ScriptedModel, startScriptedModel } from '../../src/demo/scripted-model/server.ts'
+import type { TaskView } from '../../src/surfaces/view.ts'
+import { houseWithCodex } from '../end-to-end/fake-codex.ts'
+import type { House } from '../end-to-end/house.ts'
+import { eventually } from '../eventually.ts'
+import { heard } from './house-with-model.ts'
+
+const { bin } = await ensureAgent('claude')
+const root = fileURLToPath(new URL('../..', import.meta.url))
+
+const models: ScriptedModel[] = []
+afterEach(async () => {
+  for (const model of models.splice(0)) await model.close()
+})
+
+/** Shells, templates and JSON would all make something else of it. */
+const TEXT =
+  'say "it\'s" `touch bad` $(touch bad) $HOME \\n $ARGUMENTS !`touch bad`; touch bad\n\n<é> "$@"'
+
+/** It waits until it may go on, if it is told to. */
+const AGENT = `
+case $prompt in *WAIT-HERE*) until [ -e "$HOME/go" ]; do sleep 0.05; done;; esac
+printf '%s' "$prompt" >told.txt
+begin
+finish 'The answer of the agent.'
+`
+
+/** The house, and what runs Claude Code in it with one prompt, to its end: what it prints. */
+async function claudeHouse(choose: Choose) {
+  const model = await startScriptedModel({ choose, fallback: say('Nothing more.') })
+  models.push(model)
+  const house = houseWithCodex(AGENT)
+  const home = join(house.scratch, 'claude')
+  Object.assign(house.environment, await writeClaudeHome(home, model.origin), {
+    PATH: `${dirname(bin)}:${house.environment.PATH}`,
+  })
+  const claude = (...words: string[]) =>
+    new Promise<string>((resolve, reject) => {
+      const options = { cwd: house.repo, env: house.environment } as const
+      const child = execFile(bin, words, options, (error, stdout, stderr) =>
+        error === null
+          ? resolve(stdout)
+          : reject(new Error(`${stdout}${stderr}`, { cause: error })),
+      )
+      child.stdin?.end()
+    })
+  const plugins = ['holdfast', 'codex'].flatMap(name => [
+    '--plugin-dir',
+    join(root, 'plugin', name),
+  ])
+  const ask = (prompt: string, ...words: string[]) => claude('-p', prompt, ...plugins, ...words)
+  return { house, model, claude, ask }
+}
+
+/** The one command that the model was told to run; none: it was told none. */
+function lineIn(body: unknown): string {
+  const text = JSON.stringify(body).replaceAll('\\n', '\n')
+  const found = /^\S+ \S+holdfast\.cjs (?:rescue|review) --request [0-9a-f]{24}$/m.exec(text)
+  return found?.[0] ?? 'echo no command was named'
+}
+
+/** How often tools have answered in the conversation. */
+const resultsOf = ({ conversation }: Parameters<Choose>[0]) =>
+  conversation.resultsAfter.reduce((sum, count) => sum + count, 0)
+
+async function tasksOf(house: House): Promise<readonly TaskView[]> {
+  return JSON.parse(await house.ok(['status', '--all', '--json'])).tasks
+}
+
+/** What the agent was told, less our own preamble. */
+function toldIn(directory: string): string {
+  const told = readFileSync(join(directory, 'told.txt'), 'utf8')
+  return told.slice(told.indexOf('\n\n') + 2)
+}
+
+test('both plugins are valid, install from the package, and answer without a model', async () => {
+  const { claude, model } = await claudeHouse(() => undefined)
+  for (const path of ['', 'plugin/holdfast', 'plugin/codex']) {
+    expect(await claude('plugin', 'validate', '--strict', join(root, path))).toContain('passed')
+  }
+  await claude('plugin', 'marketplace', 'add', root)
+  const installed = await claude('plugin', 'install', 'codex@holdfast')
+  expect(installed).toContain('1 dependency: holdfast')
+  expect(await claude('-p', '/codex:setup $(touch bad)')).toContain('unexpected "$(touch"')
+  expect(await claude('-p', '/holdfast:setup')).toMatch(/^codex .*logged in/m)
+  expect(heard(model)).toEqual([])
+})
+
+test('a model hands on by a skill: once, byte for byte, unasked, and the work is brought back', async () => {
+  const { house, model, ask } = await claudeHouse(request => {
+    const steps = [
+      call('Skill', { skill: 'holdfast:rescue', args: TEXT }),
+      shell(lineIn(request.body)),
+    ]
+    return steps[resultsOf(request)] ?? say('All is said.')
+  })
+  expect(await ask('go on')).toContain('All is said.')
+  const tasks = await tasksOf(house)
+  expect(tasks).toMatchObject([{ state: 'succeeded', agent: 'codex', caller: { kind: 'claude' } }])
+  expect(toldIn(house.repo)).toBe(TEXT)
+  const last = heard(model).at(-1) ?? ''
+  expect(last).toContain('The answer of the agent.')
+  expect(last).toContain(`apply --undo ${tasks[0]?.id}`)
+  expect(existsSync(join(house.repo, 'bad'))).toBe(false)
+})
+
+test('a subagent hands on and ends, its worktree goes, and the session that asked is woken', async () => {
+  const hold = (scratch: string) => `sh '${join(scratch, 'hold.sh')}'`
+  let house: House | undefined
+  const set = await claudeHouse(request => {
+    if (request.headers['x-claude-code-agent-id'] !== undefined) {
+      return resultsOf(request) === 0 ? shell(lineIn(request.body)) : say('The subagent is done.')
+    }
+    if (resultsOf(request) === 0) {
+      const prompt = `WAIT-HERE ${TEXT} --background`
+      const input = { subagent_type: 'codex:codex-rescue', isolation: 'worktree', prompt }
+      return call('Agent', { description: 'hand it on', ...input })
+    }
+    const isOver = JSON.stringify(request.body).includes('The subagent is done.')
+    return isOver && resultsOf(request) === 1 ? shell(hold(house?.scratch ?? '')) : say('So be it.')
+  })
+  house = set.house
+  const { scratch, repo } = house
+  // While it runs, the session lives.
+  writeFileSync(
+    join(scratch, 'hold.sh'),
+    `: >'${scratch}/held'\nuntil [ -e '${scratch}/enough' ]; do sleep 0.05; done\n`,
+  )
+  const over = set.ask('go on', '--allowedTools', `Bash(${hold(scratch)})`)
+  await eventually('the subagent has ended', () => existsSync(join(scratch, 'held')))
+  const subagents = join(repo, '.claude', 'worktrees')
+  await eventually(
+    'its worktree is gone',
+    () => !existsSync(subagents) || readdirSync(subagents).length === 0,
+  )
+  const [task] = await tasksOf(house)
+  const id = task?.id ?? ''
+  expect(task?.caller.directory).toContain('/.claude/worktrees/agent-')
+  writeFileSync(join(scratch, 'go'), '')
+  expect(await house.untilState(id, 'succeeded', 'failed')).toMatchObject({ state: 'succeeded' })
+  expect(toldIn(house.worktree(id))).toBe(`WAIT-HERE ${TEXT}`)
+  await eventually('it is told', () => isSent(set.house))
+  writeFileSync(join(scratch, 'enough'), '')
+  await over
+  expect(
+    heard(set.model).some(
+      body => body.includes(`(codex in `) && body.includes(`holdfast result ${id}`),
+    ),
+  ).toBe(true)
+  expect(await house.ok(['inbox'])).toContain(id)
+})
+
+/** Whether the session's inbox has taken what was owed to it. */
+function isSent(house: House): boolean {
+  const store = new DatabaseSync(join(house.home, 'store.db'), { readOnly: true })
+  try {
+    const rows = store.prepare("SELECT state FROM deliveries WHERE channel = 'claude'").all()
+    return rows.some(({ state }) => state === 'sent')
+  } finally {
+    store.close()
+  }
+}
+
+test('a task outlives the session that asked, and another one finds it and has its answer', async () => {
+  let id = ''
+  const { house, model, ask } = await claudeHouse(request => {
+    const said = JSON.stringify(request.body)
+    if (resultsOf(request) > 0) return say('That is all.')
+    return said.includes('SECOND-SESSION')
+      ? call('Skill', { skill: 'codex:result', args: id })
+      : shell(lineIn(request.body))
+  })
+  await ask(`/codex:rescue --background WAIT-HERE ${TEXT}`)
+  const [task, ...more] = await tasksOf(house)
+  id = task?.id ?? ''
+  expect([more, ['queued', 'starting', 'running'].includes(task?.state ?? '')]).toEqual([[], true])
+  writeFileSync(join(house.scratch, 'go'), '')
+  expect(await house.untilState(id, 'succeeded', 'failed')).toMatchObject({ state: 'succeeded' })
+  expect(toldIn(house.worktree(id))).toBe(`WAIT-HERE ${TEXT}`)
+  expect(existsSync(join(house.repo, 'told.txt'))).toBe(false)
+  // At the session's end, or where a slow machine leaves no time for that, once nobody is there.
+  await eventually(
+    'its token is forgotten',
+    () => readdirSync(join(house.home, 'callers')).length === 0,
+  )
+  const before = heard(model).length
+  await ask('SECOND-SESSION')
+  const [start = '', end = ''] = heard(model).slice(before)
+  expect(start).toContain(`succeeded: holdfast result ${id}`)
+  expect(end).toContain('The answer of the agent.')
+  expect(await house.ok(['inbox'])).toBe('')
+})
