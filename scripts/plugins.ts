@@ -102,6 +102,10 @@ function commands({ name, whom }: Plugin): Record<string, string> {
       `Hand a problem, a fix or a long task to ${whom}, which works on it in a worktree of its own`,
       `[--background|--wait] [--resume|--fresh] ${model} [--effort ${EFFORTS}] [what to do]`,
     ),
+    transfer: asked(
+      `Hand this conversation over to ${whom}, which goes on with it in a worktree of its own`,
+      `[--background|--wait] ${model} [--effort ${EFFORTS}] [what to do]`,
+    ),
     review: asked(`Have ${whom} review the changes here, without changing anything`, review),
     'adversarial-review': asked(
       `Have ${whom} argue why the changes here should not ship, without changing anything`,

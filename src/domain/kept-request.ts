@@ -1,7 +1,12 @@
 /** What was asked through a command of a host's plugin, until the command that is to do it takes it. */
 
-export const requestKinds = ['rescue', 'review', 'adversarial-review'] as const
+export const requestKinds = ['rescue', 'transfer', 'review', 'adversarial-review'] as const
 export type RequestKind = (typeof requestKinds)[number]
+
+/** It may only read, and leaves nothing to take home. */
+export function isReview(kind: RequestKind): kind is 'review' | 'adversarial-review' {
+  return kind === 'review' || kind === 'adversarial-review'
+}
 
 export interface KeptRequest {
   readonly kind: RequestKind
@@ -13,6 +18,8 @@ export interface KeptRequest {
   readonly agent: string | null
   /** Nobody can be asked: a subagent wants it. */
   readonly isOfSubagent: boolean
+  /** Where the conversation of the caller session is written down; null: it is not known. */
+  readonly transcript: string | null
 }
 
 /** So long one is kept: a model that was asked runs its command within minutes. */

@@ -87,5 +87,6 @@ function parseRequest(text: string): KeptRequest | undefined {
     plugin: written.plugin ?? 'holdfast',
     agent: written.agent ?? null,
     isOfSubagent: written.isOfSubagent === true,
+    transcript: written.transcript ?? null,
   }
 }

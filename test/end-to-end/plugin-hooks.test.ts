@@ -254,6 +254,21 @@ test('what needs no model is answered without one, and what is wrong is said in 
   const nested = await call(house, 'PreToolUse', call2, inside)
   expect(nested?.hookSpecificOutput?.permissionDecision).toBe('deny')
 
+  // A conversation is handed over as it stands.
+  const transcript = join(house.scratch, 'transcript.jsonl')
+  const spoken = { type: 'user', message: { content: 'the login is broken' } }
+  writeFileSync(transcript, `${JSON.stringify(spoken)}\n`)
+  const handOver = await call(house, 'UserPromptExpansion', {
+    command_name: 'codex:transfer',
+    command_args: '--background',
+    transcript_path: transcript,
+  })
+  const [handing = ''] = linesIn(handOver?.hookSpecificOutput?.additionalContext)
+  const taker = idIn(await bash(house, handing))
+  expect(await house.wait(taker)).toMatchObject({ state: 'succeeded' })
+  const heard = readFileSync(join(house.worktree(taker), 'prompts.txt'), 'utf8')
+  expect(heard).toContain('The user: the login is broken\n</conversation>')
+
   // A reviewer may only read.
   const review = await bash(
     house,

@@ -33,6 +33,7 @@ test.each([
   ['rescue', '--model', /--model needs a value/],
   ['rescue', '--base main x', /there is no flag --base here .*goes after --/],
   ['rescue', '-v is ignored', /there is no flag -v/],
+  ['transfer', '--fresh', /there is no flag --fresh/],
   ['review', '--resume x', /there is no flag --resume/],
   ['review', '--scope all', /--scope is one of: auto, working-tree, branch/],
 ] as const)('%s %j is refused', (kind, typed, why) => {

@@ -6,6 +6,8 @@ export interface HookInput {
   /** Of a subagent; null: it is the main session. */
   readonly agentId: string | null
   readonly permissionMode: string
+  /** The file with the conversation; null: it is not known. */
+  readonly transcript: string | null
   /** Why a session starts (`source`), or ends (`reason`). */
   readonly why: string
   readonly prompt: string
@@ -25,6 +27,7 @@ export function parseHookInput(text: string): HookInput | undefined {
     directory: said.cwd,
     agentId: word('agent_id') || null,
     permissionMode: word('permission_mode'),
+    transcript: word('transcript_path') || null,
     why: word('source') || word('reason'),
     prompt: word('prompt'),
     command: { name: word('command_name'), arguments: word('command_args') },

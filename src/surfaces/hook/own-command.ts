@@ -1,6 +1,6 @@
 /** The one command that a model is given to run, and how it is known again: to the letter. */
 
-import type { RequestKind } from '../../domain/kept-request.ts'
+import { isReview, type RequestKind } from '../../domain/kept-request.ts'
 import { shellLine } from '../../domain/shell-word.ts'
 
 export interface OwnCommand {
@@ -12,7 +12,7 @@ export interface OwnCommand {
 
 const ENDING = /^ (rescue|review) --request ([0-9a-f]{24})(?: --(resume|fresh))?$/
 
-export const verbOf = (kind: RequestKind) => (kind === 'rescue' ? 'rescue' : 'review')
+export const verbOf = (kind: RequestKind) => (isReview(kind) ? 'review' : 'rescue')
 
 /** `program`: what starts us. */
 export function ownLine(program: readonly string[], { verb, request, choice }: OwnCommand): string {

@@ -1,5 +1,5 @@
 /** The commands and agents of our plugins, as Claude Code names them. */
-import type { RequestKind } from '../../domain/kept-request.ts'
+import { type RequestKind, requestKinds } from '../../domain/kept-request.ts'
 
 /** Those that need no model: what they print is the answer. */
 export const answered = ['status', 'result', 'cancel', 'inbox', 'setup'] as const
@@ -17,7 +17,7 @@ export interface PluginCommand {
   readonly verb: Answered | RequestKind
 }
 
-const verbs: readonly string[] = [...answered, 'rescue', 'review', 'adversarial-review']
+const verbs: readonly string[] = [...answered, ...requestKinds]
 
 /** Undefined: it is none of ours. */
 export function parsePluginCommand(name: string): PluginCommand | undefined {

@@ -62,7 +62,8 @@ async function take(
   const task = taskAround(context)
   if (task !== undefined) return insideTask(task)
   if (isAnswered(verb)) throw new Error(`${verb} is answered at once`)
-  const request = { kind: verb, text, plugin, agent, isOfSubagent }
+  const { transcript } = input
+  const request = { kind: verb, text, plugin, agent, isOfSubagent, transcript }
   const taken = await takeRequest(request, asCaller(context, input))
   return 'problem' in taken ? taken.problem : taken
 }

@@ -22,7 +22,8 @@ export async function onUserPromptExpansion(
   }
   const task = taskAround(context)
   if (task !== undefined) return answerUser(insideTask(task))
-  const request = { kind: verb, text: typed, plugin, agent, isOfSubagent: false }
+  const { transcript } = input
+  const request = { kind: verb, text: typed, plugin, agent, isOfSubagent: false, transcript }
   const taken = await takeRequest(request, caller)
   return 'problem' in taken
     ? answerUser(taken.problem)

@@ -37,6 +37,10 @@ const known = {
     ['background', 'wait', 'resume', 'fresh'],
     ['agent', 'model', 'effort'],
   ],
+  transfer: [
+    ['background', 'wait'],
+    ['agent', 'model', 'effort'],
+  ],
   review: [
     ['background', 'wait'],
     ['base', 'scope', 'agent', 'model', 'effort'],
@@ -45,7 +49,7 @@ const known = {
 
 /** The arguments, or what is wrong with them, in words. */
 export function readArguments(kind: RequestKind, typed: string): Arguments | string {
-  const [bare, valued] = known[kind === 'rescue' ? 'rescue' : 'review']
+  const [bare, valued] = known[kind === 'adversarial-review' ? 'review' : kind]
   const flag = `--(?:(?:${bare.join('|')})|(?:${valued.join('|')})(?:=|[^\\S\\n]+)(?!-)\\S+)`
   const found: string[] = []
   let text = typed

@@ -3,7 +3,7 @@
  * whoever reads it is a model, for which an exit code would hide them.
  */
 import { AppError } from '../../domain/errors.ts'
-import type { KeptRequest } from '../../domain/kept-request.ts'
+import { isReview, type KeptRequest } from '../../domain/kept-request.ts'
 import { hasEnded, type Task } from '../../domain/task.ts'
 import { describeOptions } from '../../engine/answer.ts'
 import { type HandInPlan, handIn } from '../../engine/hand-in.ts'
@@ -68,7 +68,7 @@ async function submit(plan: HandInPlan, context: CommandContext): Promise<Task> 
 
 function announce(task: Task, { kind }: KeptRequest, { output }: CommandContext): void {
   const { id, name } = task.request
-  const what = kind === 'rescue' ? 'works on' : 'reviews, as'
+  const what = isReview(kind) ? 'reviews, as' : 'works on'
   output.write(
     hasEnded(task.state)
       ? `${id} has ended already: it ${task.state.name}. Nothing was applied by itself.\n`
@@ -78,7 +78,7 @@ function announce(task: Task, { kind }: KeptRequest, { output }: CommandContext)
 }
 
 function commandsFor({ request: { id } }: Task, kind: KeptRequest['kind']): string {
-  const take = kind === 'rescue' ? ` · holdfast diff ${id} · holdfast apply ${id}` : ''
+  const take = isReview(kind) ? '' : ` · holdfast diff ${id} · holdfast apply ${id}`
   return `holdfast status ${id} · holdfast result ${id}${take}`
 }
 
