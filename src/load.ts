@@ -28,7 +28,7 @@ import { isAbsolute, join } from 'node:path'
 import { Script } from 'node:vm'
 import { findStateDirectory } from './state-directory.ts'
 
-const FREQUENT = ['run', 'status', 'wait', 'result', 'logs', 'diff', 'worker', 'completion']
+const FREQUENT = ['run', 'status', 'wait', 'result', 'logs', 'diff', 'worker', 'completion', 'hook']
 
 /** The exports of the bundle, an absolute path. */
 export function load(bundle: string): unknown {

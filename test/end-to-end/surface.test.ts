@@ -164,7 +164,7 @@ test('everything under the state directory is private, whatever the umask', asyn
 })
 
 /** Runs the sources themselves, and lists which of them a command loads. */
-function loadedBy(house: House, ...words: string[]): string[] {
+function loadedBy(house: House, words: readonly string[], input = ''): string[] {
   const root = fileURLToPath(new URL('../..', import.meta.url))
   const program = `
     const { registerHooks } = await import('node:module')
@@ -185,7 +185,7 @@ function loadedBy(house: House, ...words: string[]): string[] {
       'x',
       ...words,
     ],
-    { cwd: house.repo, env: house.environment, encoding: 'utf8' },
+    { cwd: house.repo, env: house.environment, encoding: 'utf8', input },
   )
   return [...child.matchAll(/LOADED file:\/\/(\S+)/g)].map(match =>
     (match[1] ?? '').replace(root, ''),
@@ -196,19 +196,24 @@ test('a command loads itself and nothing else', async () => {
   const house = new House()
   const id = await house.submitScript('true')
   await house.wait(id)
-  const status = loadedBy(house, 'status', '--json')
+  const status = loadedBy(house, ['status', '--json'])
   expect(status).toContain('src/store/sqlite-store.ts')
   const heavy =
     /src\/(?:agents|worktree|demo|process\/(?!worker-presence))|node_modules\/(?:zod|smol-toml)/
   expect(status.filter(path => heavy.test(path))).toEqual([])
+  // Claude Code gives all hooks of a session's end a second and a half together.
+  const end = JSON.stringify({ session_id: 's', cwd: house.repo, reason: 'other' })
+  const hook = loadedBy(house, ['hook', 'SessionEnd'], end)
+  expect(hook).toContain('src/store/caller-tokens.ts')
+  expect(hook.filter(path => heavy.test(path) || path.startsWith('src/engine/'))).toEqual([])
   for (const words of [['result', id], ['logs', id], ['wait', id], ['result']]) {
-    const loaded = loadedBy(house, ...words)
+    const loaded = loadedBy(house, words)
     expect([words[0], loaded.filter(path => /src\/(?:agents|worktree|demo)/.test(path))]).toEqual([
       words[0],
       [],
     ])
   }
-  const run = loadedBy(house, ...unconfined(['run', 'command', '--', 'true']))
+  const run = loadedBy(house, unconfined(['run', 'command', '--', 'true']))
   expect(run.filter(path => /src\/(?:demo|agents\/codex)|commands\/(?!run)/.test(path))).toEqual([])
   await house.ok(['wait', '--timeout', PATIENCE])
 })
