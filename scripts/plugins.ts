@@ -34,6 +34,9 @@ const plugins: readonly Plugin[] = [
   },
 ]
 
+/** Each plugin has its own: Claude Code may put them anywhere. */
+const LAUNCHER = new URL('launcher.cjs', import.meta.url)
+
 const author = { name: 'Holdfast' }
 const EFFORTS = 'none|minimal|low|medium|high|xhigh'
 
@@ -46,6 +49,8 @@ export function pluginFiles(): Record<string, string> {
     add('.claude-plugin/plugin.json', manifest(plugin))
     add('README.md', readme(plugin))
     add(`agents/${plugin.forwarder}.md`, forwarder(plugin))
+    add('hooks/hooks.json', json({ hooks: hooks(plugin) }))
+    add('hook.cjs', readFileSync(LAUNCHER, 'utf8'))
     for (const [name, text] of Object.entries(commands(plugin))) add(`commands/${name}.md`, text)
   }
   return files
@@ -69,6 +74,38 @@ function marketplace(): string {
 
 function manifest({ name, about, more }: Plugin): string {
   return json({ name, version, description: about, author, license: 'MIT', ...more })
+}
+
+/**
+ * Each plugin answers to its own names: another plugin may bear the other's. What no name is told of is
+ * the first one's.
+ */
+function hooks({ name, more }: Plugin): object {
+  const run = (event: string, condition = {}) => ({
+    type: 'command',
+    ...condition,
+    command: 'node',
+    args: ['${CLAUDE_PLUGIN_ROOT}/hook.cjs', event, name],
+  })
+  const on = (event: string, matcher?: string) => [
+    { ...(matcher === undefined ? {} : { matcher }), hooks: [run(event)] },
+  ]
+  const named = {
+    UserPromptExpansion: on('UserPromptExpansion', `${name}:.*`),
+    PreToolUse: on('PreToolUse', 'Skill|Agent|Task'),
+  }
+  if ('dependencies' in more) return named
+  const commands = ['Bash(*holdfast* --request *)', 'Bash(*holdfast* run *)']
+  return {
+    SessionStart: on('SessionStart'),
+    UserPromptSubmit: on('UserPromptSubmit'),
+    ...named,
+    PreToolUse: [
+      ...named.PreToolUse,
+      { matcher: 'Bash', hooks: commands.map(one => run('PreToolUse', { if: one })) },
+    ],
+    SessionEnd: on('SessionEnd'),
+  }
 }
 
 function readme({ name, about, forwarder: agent }: Plugin): string {

@@ -13,17 +13,18 @@ process.on('uncaughtException', () => {
 var version = process.versions.node.split('.').map(Number)
 var isOld = version[0] < 22 || (version[0] === 22 && version[1] < 18)
 if (!isOld && (process.platform === 'linux' || process.platform === 'darwin')) {
-  hand(process.argv[2])
+  hand(process.argv.slice(2, 4))
 }
 
-function hand(event) {
+// The event, and the plugin whose hook this is.
+function hand(words) {
   var found = findHoldfast()
   if (found === undefined) return
   if (isWhole(found)) {
-    process.argv.splice(1, process.argv.length, found, 'hook', event)
+    process.argv = [process.argv[0], found, 'hook'].concat(words)
     require(found)
   } else {
-    require('node:child_process').spawnSync(found, ['hook', event], {
+    require('node:child_process').spawnSync(found, ['hook'].concat(words), {
       stdio: ['inherit', 'inherit', 'ignore'],
     })
   }

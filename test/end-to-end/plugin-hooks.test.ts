@@ -41,6 +41,7 @@ async function call(
   event: string,
   input: object,
   environment: Readonly<Record<string, string>> = {},
+  plugin = 'holdfast',
 ): Promise<Hooked | undefined> {
   const said = {
     session_id: SESSION,
@@ -53,7 +54,7 @@ async function call(
   const stdout = await new Promise<string>((resolve, reject) => {
     const child = execFile(
       process.execPath,
-      [launcher, event],
+      [launcher, event, plugin],
       { cwd: house.repo, env: { ...house.environment, ...claude(), ...environment } },
       (error, out, err) => (error === null && err === '' ? resolve(out) : reject(error ?? err)),
     )
@@ -68,10 +69,16 @@ const typed = (house: House, name: string, args: string, environment = {}) =>
     'UserPromptExpansion',
     { command_name: name, command_args: args, prompt: `/${name} ${args}` },
     environment,
+    name.split(':')[0],
   )
 
-const uses = (house: House, tool_name: string, tool_input: object, more: object = {}) =>
-  call(house, 'PreToolUse', { tool_name, tool_input, ...more })
+const uses = (
+  house: House,
+  tool_name: string,
+  tool_input: object,
+  more: object = {},
+  plugin = 'holdfast',
+) => call(house, 'PreToolUse', { tool_name, tool_input, ...more }, {}, plugin)
 
 /** The lines of a context that are commands. */
 function linesIn(text: string | undefined): string[] {
@@ -130,6 +137,10 @@ test('a text comes to the agent byte for byte, by one line that needs no permiss
     expect(await uses(house, 'Bash', { command })).toBe(undefined)
   }
   expect(await uses(house, 'Bash', input, { permission_mode: 'plan' })).toBe(undefined)
+  const waiting = { command: 'holdfast run --wait "x"', run_in_background: true }
+  expect(await uses(house, 'Bash', waiting)).toBe(undefined)
+  const advised = await uses(house, 'Bash', waiting, { agent_id: 'a1' })
+  expect(advised?.hookSpecificOutput?.permissionDecisionReason).toContain('without --wait')
 
   const before = house.fingerprint()
   const said = await bash(house, line)
@@ -236,33 +247,41 @@ test('what needs no model is answered without one, and what is wrong is said in 
   expect(await bash(house, resumed ?? '')).toContain(`yes ${session}\n`)
   expect(JSON.parse(await house.ok(['status', '--all', '--json'])).tasks).toHaveLength(2)
   const asked = { subagent_type: 'codex:codex-rescue', prompt: 'do `it`', isolation: 'worktree' }
-  const agent = await uses(house, 'Agent', asked)
+  const agent = await uses(house, 'Agent', asked, {}, 'codex')
+  // Another plugin may bear the name: only our own answers to it.
+  expect(await uses(house, 'Agent', asked)).toBe(undefined)
   // Nobody can be asked there: it begins anew unless a flag says otherwise.
   const { prompt, ...rest } = agent?.hookSpecificOutput?.updatedInput ?? {}
   expect(rest).toEqual({ subagent_type: 'codex:codex-rescue', isolation: 'worktree' })
   expect(linesIn(String(prompt))).toHaveLength(1)
   expect(prompt).not.toContain('do `it`')
   expect(await uses(house, 'Agent', { subagent_type: 'Explore', prompt: 'x' })).toBe(undefined)
-  const empty = await uses(house, 'Skill', { skill: 'codex:rescue' })
+  const empty = await uses(house, 'Skill', { skill: 'holdfast:rescue' })
   expect(empty?.hookSpecificOutput?.permissionDecision).toBe('deny')
 
   // A session that is itself the agent of a task hands nothing on.
   const inside = { HOLDFAST_ATTEMPT: `${id}.1.abc` }
   const again = await typed(house, 'codex:rescue', 'the same', inside)
   expect(again?.reason).toContain(`itself the agent of the Holdfast task ${id}`)
-  const call2 = { tool_name: 'Agent', tool_input: asked }
-  const nested = await call(house, 'PreToolUse', call2, inside)
+  const calling = { tool_name: 'Agent', tool_input: asked }
+  const nested = await call(house, 'PreToolUse', calling, inside, 'codex')
   expect(nested?.hookSpecificOutput?.permissionDecision).toBe('deny')
 
   // A conversation is handed over as it stands.
   const transcript = join(house.scratch, 'transcript.jsonl')
   const spoken = { type: 'user', message: { content: 'the login is broken' } }
   writeFileSync(transcript, `${JSON.stringify(spoken)}\n`)
-  const handOver = await call(house, 'UserPromptExpansion', {
-    command_name: 'codex:transfer',
-    command_args: '--background',
-    transcript_path: transcript,
-  })
+  const handOver = await call(
+    house,
+    'UserPromptExpansion',
+    {
+      command_name: 'codex:transfer',
+      command_args: '--background',
+      transcript_path: transcript,
+    },
+    {},
+    'codex',
+  )
   const [handing = ''] = linesIn(handOver?.hookSpecificOutput?.additionalContext)
   const taker = idIn(await bash(house, handing))
   expect(await house.wait(taker)).toMatchObject({ state: 'succeeded' })

@@ -1,6 +1,8 @@
 /** What Claude Code says to a hook on stdin. Read by hand: a hook may not take long to load. */
 
 export interface HookInput {
+  /** Whose hook it is: a plugin of ours. */
+  readonly plugin: string
   readonly session: string
   readonly directory: string
   /** Of a subagent; null: it is the main session. */
@@ -16,13 +18,14 @@ export interface HookInput {
 }
 
 /** Undefined: it is none of Claude Code's. */
-export function parseHookInput(text: string): HookInput | undefined {
+export function parseHookInput(text: string, plugin: string): HookInput | undefined {
   const said: unknown = JSON.parse(text)
   if (!isRecord(said) || typeof said.session_id !== 'string' || typeof said.cwd !== 'string') {
     return undefined
   }
   const word = (name: string) => textOf(said[name])
   return {
+    plugin,
     session: said.session_id,
     directory: said.cwd,
     agentId: word('agent_id') || null,

@@ -19,21 +19,21 @@ export interface PluginCommand {
 
 const verbs: readonly string[] = [...answered, ...requestKinds]
 
-/** Undefined: it is none of ours. */
-export function parsePluginCommand(name: string): PluginCommand | undefined {
+/** Undefined: it is none of that plugin, which may be of somebody else. */
+export function parsePluginCommand(name: string, own: string): PluginCommand | undefined {
   const [plugin = '', verb = '', more] = name.replace(/^\//, '').split(':')
   const agent = plugins[plugin]
-  if (agent === undefined || more !== undefined || !verbs.includes(verb)) return undefined
-  return { plugin, agent, verb: verb as PluginCommand['verb'] }
+  if (plugin !== own || agent === undefined || more !== undefined) return undefined
+  return verbs.includes(verb) ? { plugin, agent, verb: verb as PluginCommand['verb'] } : undefined
 }
 
 export function isAnswered(verb: PluginCommand['verb']): verb is Answered {
   return (answered as readonly string[]).includes(verb)
 }
 
-/** The command that an agent of ours stands for. */
-export function commandOfForwarder(agentType: string): PluginCommand | undefined {
-  if (!forwarders.includes(agentType)) return undefined
-  const plugin = agentType.split(':')[0] ?? ''
+/** The command that an agent of that plugin stands for. */
+export function commandOfForwarder(agentType: string, own: string): PluginCommand | undefined {
+  const [plugin = ''] = agentType.split(':')
+  if (plugin !== own || !forwarders.includes(agentType)) return undefined
   return { plugin, agent: plugins[plugin] ?? null, verb: 'rescue' }
 }

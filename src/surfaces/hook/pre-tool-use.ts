@@ -30,7 +30,7 @@ export async function onPreToolUse(input: HookInput, context: CommandContext): P
 
 async function onSkill(input: HookInput, context: CommandContext): Promise<Reply> {
   const { skill, args, ...rest } = input.tool.input
-  const command = parsePluginCommand(textOf(skill))
+  const command = parsePluginCommand(textOf(skill), input.plugin)
   if (command === undefined) return undefined
   const typed = textOf(args)
   const { verb } = command
@@ -44,7 +44,7 @@ async function onSkill(input: HookInput, context: CommandContext): Promise<Reply
 }
 
 async function onAgent(input: HookInput, context: CommandContext): Promise<Reply> {
-  const command = commandOfForwarder(textOf(input.tool.input.subagent_type))
+  const command = commandOfForwarder(textOf(input.tool.input.subagent_type), input.plugin)
   if (command === undefined) return undefined
   const taken = await take(command, textOf(input.tool.input.prompt), true, input, context)
   if (typeof taken === 'string') return deny(taken)
@@ -80,7 +80,7 @@ const AT_MOST = '9m'
  */
 async function onBash(input: HookInput, { holdfast }: CommandContext): Promise<Reply> {
   const own = parseOwnLine(holdfast.command, textOf(input.tool.input.command))
-  if (own === undefined) return undefined
+  if (own === undefined) return adviseSubagent(input)
   const request = await (await holdfast.pluginFiles()).findRequest(own.request)
   if (request === undefined) return undefined
   // What may change files is the user's to allow while only a plan is made.
@@ -94,4 +94,13 @@ async function onBash(input: HookInput, { holdfast }: CommandContext): Promise<R
     timeout: LONGEST_MS,
     run_in_background: false,
   })
+}
+
+/** What a subagent runs in the background is ended with it; a task need not be waited for there. */
+function adviseSubagent({ agentId, tool }: HookInput): Reply {
+  const isRun = /\bholdfast(?:\.cjs)?\s+run\b/.test(textOf(tool.input.command))
+  if (agentId === null || !isRun || tool.input.run_in_background !== true) return undefined
+  return deny(
+    'Claude Code ends what a subagent runs in the background when the subagent ends. Run it in the foreground, without --wait: it prints the id of a task at once, and the task goes on by itself. Whoever asked is told when it ends; holdfast result ID gives its answer.',
+  )
 }

@@ -38,7 +38,8 @@ export async function onUserPromptSubmit(
 
 /** What is told beside such a prompt would be lost. */
 function goesToNoModel(prompt: string): boolean {
-  const command = parsePluginCommand(/^\/(\S+)/.exec(prompt)?.[1] ?? '')
+  const [, name = '', plugin = ''] = /^\/((\w+):\S+)/.exec(prompt) ?? []
+  const command = parsePluginCommand(name, plugin)
   return command !== undefined && isAnswered(command.verb)
 }
 

@@ -11,7 +11,7 @@ export async function onUserPromptExpansion(
   input: HookInput,
   context: CommandContext,
 ): Promise<Reply> {
-  const command = parsePluginCommand(input.command.name)
+  const command = parsePluginCommand(input.command.name, input.plugin)
   if (command === undefined) return undefined
   const { verb, plugin, agent } = command
   const typed = input.command.arguments

@@ -34,7 +34,8 @@ export const completion = defineCommand({
 async function makeScript(shell: string, { holdfast }: CommandContext): Promise<string> {
   const { makeCompletions } = await import('../completion/completions.ts')
   const { commands } = await import('../main.ts')
-  const definitions = await Promise.all(Object.values(commands).map(load => load()))
+  const all = await Promise.all(Object.values(commands).map(load => load()))
+  const definitions = all.filter(({ group }) => group !== 'For programs')
   const completions = makeCompletions(definitions, await holdfast.agentNames())
   switch (shell) {
     case 'bash':

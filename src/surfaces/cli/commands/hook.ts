@@ -1,7 +1,7 @@
 import { messageOf } from '../../../domain/errors.ts'
 import { type HookInput, parseHookInput } from '../../hook/input.ts'
 import type { Reply } from '../../hook/reply.ts'
-import { type CommandContext, defineCommand, requireWord } from '../command.ts'
+import { type CommandContext, defineCommand } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
 
 type Hook = (input: HookInput, context: CommandContext) => Promise<Reply>
@@ -16,7 +16,7 @@ const hooks: Readonly<Record<string, () => Promise<Hook>>> = {
   PreToolUse: async () => (await import('../../hook/pre-tool-use.ts')).onPreToolUse,
 }
 
-const usage = 'hook EVENT'
+const usage = 'hook EVENT [PLUGIN]'
 
 export const hook = defineCommand({
   name: 'hook',
@@ -26,10 +26,10 @@ export const hook = defineCommand({
   flags: {},
   examples: ['holdfast hook SessionStart < event.json'],
   async run({ words }, context) {
-    const event = requireWord(words, 'EVENT', usage)
+    const [event = '', plugin = 'holdfast'] = words
     try {
       const load = Object.hasOwn(hooks, event) ? hooks[event] : undefined
-      const input = load === undefined ? undefined : parseHookInput(await readAll(context))
+      const input = load === undefined ? undefined : parseHookInput(await readAll(context), plugin)
       const reply = input && (await (await load?.())?.(input, context))
       if (reply !== undefined) context.output.writeJson(reply)
     } catch (error) {
