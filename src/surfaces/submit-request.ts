@@ -17,6 +17,8 @@ export interface Asked {
   readonly model?: string | undefined
   readonly effort?: string | undefined
   readonly permissions?: PermissionMode | undefined
+  /** Whoever asks is likely to wait for the end, and has it from there. */
+  readonly isAwaited?: boolean
 }
 
 /** Durable when this returns, and a worker was told of it. */
@@ -36,6 +38,7 @@ export async function submitRequest(
     model: asked.model,
     effort: asked.effort,
     permissions: asked.permissions,
+    isAwaited: asked.isAwaited ?? false,
     options,
   }
   const plan = await planTask(wish, settled, context)

@@ -60,7 +60,7 @@ export const delegate = defineTool({
     const { context } = call
     if (given.permissions === 'full') await refuseUnlessAllowed(call)
     const { task, isNew } = await submitRequest(
-      given,
+      { ...given, isAwaited: true },
       {
         ...given,
         timeoutMs: given.timeout_seconds === undefined ? undefined : given.timeout_seconds * 1_000,
