@@ -197,7 +197,7 @@ finish 'All done.'
   expect(existsSync(linked)).toBe(false)
   // They were shown: nobody is owed them any more.
   expect(await house.ok(['inbox'])).toBe('')
-}, 120_000)
+})
 
 test('what needs no model is answered without one, and what is wrong is said in words', async () => {
   const house = houseWithCodex(WORK)
@@ -295,7 +295,7 @@ test('what needs no model is answered without one, and what is wrong is said in 
   )
   const task = await house.wait(idIn(review))
   expect(task).toMatchObject({ permissions: { asked: 'read-only' } })
-}, 120_000)
+})
 
 test('a session is shown once what has ended, another one too, and no task ends with a session', async () => {
   const house = houseWithCodex(`
@@ -344,7 +344,7 @@ finish done
   // Elsewhere nobody is told of this repository.
   const elsewhere = { session_id: 'session-3', cwd: house.scratch, source: 'startup' }
   expect(await told('SessionStart', elsewhere)).toBe(undefined)
-}, 120_000)
+})
 
 test('the launcher finds Holdfast, and is silent where there is none, or nothing to say', () => {
   const house = new House()

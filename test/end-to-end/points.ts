@@ -1,7 +1,6 @@
 /** A house whose processes stand still at crash points until they are told to go on. */
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { eventually } from '../eventually.ts'
 import { House } from './house.ts'
 
 export class Points {
@@ -18,11 +17,6 @@ export class Points {
   /** Whoever comes to the point first stands still there. */
   stand(point: string): void {
     writeFileSync(join(this.#directory, point), 'stand')
-  }
-
-  async untilStanding(point: string): Promise<void> {
-    const pid = join(this.#directory, `${point}.pid`)
-    await eventually(`somebody stands at ${point}`, () => existsSync(pid))
   }
 
   go(point: string): void {
