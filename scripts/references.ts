@@ -1,4 +1,5 @@
 /** The references that are drawn from the code, by path. */
+import { readFileSync } from 'node:fs'
 import * as z from 'zod/mini'
 import { promptAgents } from '../src/agents/index.ts'
 import { makeSchemas, type SettingInfo, settings } from '../src/configuration/schema.ts'
@@ -27,7 +28,18 @@ export async function references(): Promise<Record<string, string>> {
     'docs/agents/matrix.md': `${notice}\n${await matrixPage()}`,
     'docs/reliability.md': reliabilityPage(allSurvived(cases)),
     ...pluginFiles(),
+    'agent-plugin/plugin.json': agentPlugin(),
+    'agent-plugin/skills/holdfast/SKILL.md': read('skills/holdfast/SKILL.md'),
   }
+}
+
+const read = (path: string) => readFileSync(new URL(`../${path}`, import.meta.url), 'utf8')
+
+/** The manifest of the plugin that Codex and other hosts install: agent-plugins.org, 1.0.0. */
+function agentPlugin(): string {
+  const { name, version, description, license } = JSON.parse(read('package.json'))
+  const $schema = 'https://agent-plugins.org/schemas/1.0.0/plugin.schema.json'
+  return `${JSON.stringify({ $schema, name, version, description, license }, undefined, 2)}\n`
 }
 
 async function commandReference(): Promise<string> {

@@ -3,7 +3,7 @@
  * loaded then: `status` loads no agent, `logs` loads no git.
  */
 import { existsSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { Configuration } from './domain/configuration.ts'
 import {
   agentEnvironment,
@@ -20,6 +20,7 @@ import type { CallerTokens } from './ports/caller-tokens.ts'
 import type { Confinement } from './ports/confinement.ts'
 import type { Disk } from './ports/disk.ts'
 import type { GitHub } from './ports/github.ts'
+import type { Hosts } from './ports/hosts.ts'
 import type { Locks } from './ports/lock.ts'
 import type { MemoryLimits } from './ports/memory-limits.ts'
 import type { Channel, Channels } from './ports/notifier.ts'
@@ -30,12 +31,13 @@ import type { RawOutput } from './ports/raw-output.ts'
 import type { RepositoryFiles } from './ports/repository-files.ts'
 import type { Store } from './ports/store.ts'
 import type { TaskFiles } from './ports/task-files.ts'
+import type { Tmux } from './ports/tmux.ts'
 import type { FoundCommands, Trust } from './ports/trust.ts'
 import type { Upkeep } from './ports/upkeep.ts'
 import type { WorkerPresence } from './ports/worker-presence.ts'
 import type { Worktrees } from './ports/worktrees.ts'
 import { makeWorkerPresence } from './process/worker-presence.ts'
-import { findStateDirectory } from './state-directory.ts'
+import { findStateDirectory, findUserHome } from './state-directory.ts'
 import { prepareHome, requireUsable, STORE_FILE } from './store/home.ts'
 import { makeLocks } from './store/locks.ts'
 import { openSqliteStore } from './store/sqlite-store.ts'
@@ -89,6 +91,11 @@ export interface Composition {
   leaveHome(): Promise<readonly string[]>
   repositoryFiles(): Promise<RepositoryFiles>
   github(): Promise<GitHub>
+  /** What `setup` adds to Claude Code, Codex and others. */
+  hosts(): Promise<Hosts>
+  tmux(): Promise<Tmux>
+  /** By absolute path; undefined: it is not on the PATH, less what agents write to. */
+  findProgram(name: string): Promise<string | undefined>
   agentNames(): Promise<readonly string[]>
   agent(name: string): Promise<Agent>
   /** Closes what is open. The store may be asked for again. */
@@ -220,6 +227,10 @@ export function compose(environment: Variables, entry: string): Composition {
       isSandboxed: async () => (await sandbox()) !== null,
     })
   })
+  const findOnPath = async () => {
+    const { findProgram } = await import('./agents/find-program.ts')
+    return (name: string) => findProgram(name, path)
+  }
   return {
     home,
     command,
@@ -283,6 +294,28 @@ export function compose(environment: Variables, entry: string): Composition {
     async github() {
       const { makeGitHub } = await import('./process/gh.ts')
       return makeGitHub({ ...environment, PATH: path })
+    },
+    async hosts() {
+      const { realpathSync, statSync } = await import('node:fs')
+      const { makeHosts } = await import('./hosts/hosts.ts')
+      return makeHosts({
+        home,
+        packageRoot: dirname(dirname(realpathSync(entry))),
+        environment: gitEnvironment,
+        userHome: findUserHome(environment) ?? '/',
+        locks: await locks(),
+        prepare: () => prepareHome(home),
+        findProgram: await findOnPath(),
+        isDirectory: directory =>
+          statSync(directory, { throwIfNoEntry: false })?.isDirectory() === true,
+      })
+    },
+    async tmux() {
+      const { makeTmux } = await import('./process/tmux.ts')
+      return makeTmux({ environment: gitEnvironment, tmux: (await findOnPath())('tmux') })
+    },
+    async findProgram(name) {
+      return (await findOnPath())(name)
     },
     async repositoryFiles() {
       return (await import('./configuration/repository-files.ts')).repositoryFiles

@@ -9,9 +9,15 @@ export function findStateDirectory(
 ): string | undefined {
   const named = environment.HOLDFAST_HOME
   if (named) return isAbsolute(named) ? resolve(named) : fromHere(named)
-  const { HOME } = environment
-  const home = HOME !== undefined && isAbsolute(HOME) ? HOME : homeOfUser()
+  const home = findUserHome(environment)
   return home === undefined ? undefined : join(home, '.holdfast')
+}
+
+/** The user's home directory; undefined: there is none. */
+export function findUserHome({
+  HOME,
+}: Readonly<Record<string, string | undefined>>): string | undefined {
+  return HOME !== undefined && isAbsolute(HOME) ? HOME : homeOfUser()
 }
 
 function fromHere(path: string): string | undefined {

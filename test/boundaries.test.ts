@@ -28,6 +28,7 @@ const layers: Record<string, Layer> = {
     mayImport: ['domain', 'ports'],
     because: 'adapters know nothing of each other',
   },
+  hosts: { mayImport: ['domain', 'ports'], because: 'adapters know nothing of each other' },
   notify: { mayImport: ['domain', 'ports'], because: 'adapters know nothing of each other' },
   demo: { mayImport: [], because: 'it uses Holdfast from outside, as anybody would' },
   surfaces: {
@@ -51,6 +52,7 @@ const layers: Record<string, Layer> = {
       'worktree',
       'agents',
       'configuration',
+      'hosts',
       'notify',
       'system-clock.ts',
       'state-directory.ts',
@@ -122,13 +124,14 @@ test('the domain and the ports need no package and no part of Node', () => {
   expect(broken).toEqual([])
 })
 
-test('only five places start a program', () => {
+test('only six places start a program', () => {
   const starters = files.filter(file =>
     importsOf(file).some(target => target === 'node:child_process'),
   )
   const allowed = [
     'agents/ask-program.ts', // asks an agent for its version, or whether it is logged in
     'demo/', // plays a user
+    'hosts/', // gives Claude Code's and Codex's own commands
     'notify/', // tells the user something
     'process/', // agents and the worker
     'worktree/git.ts', // git

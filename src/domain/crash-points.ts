@@ -37,6 +37,7 @@ const points = {
     'submission.row-written': 'the row is written, and not yet committed',
     'submission.row-committed': 'the task is in the store; nobody was told',
     'submission.rung': 'a worker was told, or started',
+    'submission.shown': 'a tmux session shows what it does',
     'submission.id-written': 'the caller knows the id',
   },
   'Taking back a submission that was refused': {
@@ -280,6 +281,12 @@ const points = {
     'boot.table-written': 'the line is in the crontab, or out of it',
     'boot.entry-disabled': 'it is not enabled any more',
     'boot.entry-removed': 'its file is gone',
+  },
+  'Adding to hosts, and taking out again (the commands `setup` and `uninstall`)': {
+    'hosts.addition-written': 'what is to be added is written down, and not yet added',
+    'hosts.added': 'the host has it',
+    'hosts.taken-out': 'the host does not have it any more; it is still written down',
+    'hosts.crossed-out': 'nor is it written down',
   },
   'Leaving for good (the command `uninstall --purge`)': {
     'uninstall.worktrees-removed': 'no worktree of ours is left; all results are still there',

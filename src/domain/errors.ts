@@ -35,6 +35,7 @@ export type RefusalCode =
   | 'agent_missing'
   | 'agent_too_old'
   | 'agent_logged_out'
+  | 'tmux_missing'
   | 'permissions_unavailable'
   | 'store_unreadable'
   | 'store_unwritable'

@@ -46,6 +46,8 @@ export const OUR_NAMES: readonly string[] = [
   'nothing',
   'trust.json',
   'trust.json.new',
+  'hosts.json',
+  'hosts.json.new',
   'config.json',
   'disk.json',
   'disk.json.new',

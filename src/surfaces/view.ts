@@ -4,6 +4,7 @@
  * only the types, so that a command that prints loads no zod.
  */
 import * as z from 'zod/mini'
+import { hostNames } from '../domain/hosts.ts'
 import { noticeEvents } from '../domain/notice.ts'
 import { callerKinds } from '../domain/task.ts'
 
@@ -493,6 +494,42 @@ export const initView = z.object({
   ),
 })
 
+export const setupView = z.object({
+  /** Whether a task could be handed in to an agent now. */
+  ready: z.boolean(),
+  tools: z.array(
+    z.object({
+      name: z.string(),
+      version: z.nullable(z.string()),
+      /** Null: nothing is wrong with it. */
+      problem: z.nullable(z.string()),
+      hint: z.nullable(z.string()),
+    }),
+  ),
+  agents: agentsView.shape.agents,
+  hosts: z.array(
+    z.object({
+      name: z.enum(hostNames),
+      /** Null: it is not installed here. */
+      program: z.nullable(z.string()),
+      /** Why nothing can be added to it; null: something can. */
+      problem: z.nullable(z.string()),
+      additions: z.array(
+        z.object({
+          kind: z.enum(['marketplace', 'plugin', 'turned_off', 'skill']),
+          what: z.string(),
+          /** The command that adds it, or the file. */
+          how: z.string(),
+          state: z.enum(['there', 'missing', 'outdated', 'in_the_way', 'added', 'failed']),
+          problem: z.nullable(z.string()),
+          /** Added only with `--codex-commands`. */
+          forCodexCommands: z.boolean(),
+        }),
+      ),
+    }),
+  ),
+})
+
 export const uninstallView = z.object({
   /** False: nothing was removed but what `removed` names, because of the objections. */
   done: z.boolean(),
@@ -555,6 +592,7 @@ export const views = {
   doctor: doctorView,
   agents: agentsView,
   init: initView,
+  setup: setupView,
   uninstall: uninstallView,
   trust: trustView,
   gc: gcView,
@@ -583,6 +621,7 @@ export type AcknowledgedView = z.infer<typeof acknowledgedView>
 export type InboxView = z.infer<typeof inboxView>
 export type DoctorView = z.infer<typeof doctorView>
 export type InitView = z.infer<typeof initView>
+export type SetupView = z.infer<typeof setupView>
 export type UninstallView = z.infer<typeof uninstallView>
 export type AgentsView = z.infer<typeof agentsView>
 export type DemoView = z.infer<typeof demoView>

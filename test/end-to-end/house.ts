@@ -36,6 +36,8 @@ export interface RunOptions {
   /** Another user, if the tests run as root. */
   readonly user?: number
   readonly input?: string | Uint8Array
+  /** Of another package than this one. */
+  readonly entry?: string
 }
 
 /** For a task on a machine that is busy with all other tests; shorter than a test may take. */
@@ -123,7 +125,7 @@ export class House {
     return new Promise(resolve => {
       const child = execFile(
         process.execPath,
-        [entry, ...unconfined(words)],
+        [options.entry ?? entry, ...unconfined(words)],
         {
           cwd: options.directory ?? this.repo,
           env: { ...this.environment, ...options.environment },

@@ -33,7 +33,7 @@ export class Ground {
 
   constructor() {
     // A build in the meantime does not change what is tested.
-    for (const part of ['bin', 'dist']) {
+    for (const part of ['bin', 'dist', 'skills', 'agent-plugin', '.agents']) {
       const source = fileURLToPath(new URL(`../../${part}`, import.meta.url))
       cpSync(source, join(this.scratch, 'program', part), { recursive: true })
     }

@@ -341,6 +341,12 @@ export const cases: readonly Case[] = [
   ...strikes('undo', ['exchange.taken-away', 'exchange.put'], SELF),
   ...strikes('uninstall', pointsOf('Leaving for good (the command `uninstall --purge`)'), SELF),
   ...strikes(
+    'in hosts',
+    pointsOf('Adding to hosts, and taking out again (the commands `setup` and `uninstall`)'),
+    SELF,
+  ),
+  ...strikes('shown', ['submission.shown'], SELF),
+  ...strikes(
     'with the machine',
     pointsOf('Starting with the machine (the commands `worker install` and `worker uninstall`)'),
     SELF,

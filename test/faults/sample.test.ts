@@ -36,6 +36,7 @@ const SAMPLE = [
   'brought back: restore.made: self',
   'spare: spare.renamed: self',
   'apply: apply.exchanged: self',
+  'in hosts: hosts.added: self',
   'told: delivery.accepted: self+again',
 ]
 

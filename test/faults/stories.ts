@@ -17,6 +17,7 @@ import { join, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { pathWith, putPluginHost, putProgram } from '../end-to-end/hosts.ts'
 import { eventually } from '../eventually.ts'
 import type { Actor } from './cast.ts'
 import type { CodexScript } from './codex.ts'
@@ -1204,6 +1205,54 @@ ${DONE}`,
       return []
     },
     end: () => 'nothing',
+  },
+  'in hosts': {
+    about: 'what is added to Codex and OpenClaw, and taken out of them again',
+    repository: 'clean',
+    steps: WORK + DONE,
+    async tell(scene) {
+      const { stage } = scene
+      stage.environment.PATH = pathWith(stage.scratch)
+      const codex = putPluginHost(stage.scratch, 'codex')
+      putProgram(stage.scratch, 'openclaw')
+      scene.strike.arm()
+      for (const words of [['setup', '--host', 'codex', '--host', 'openclaw'], ['uninstall']]) {
+        await stage.run(words)
+        // Whoever was killed gives the command again.
+        await scene.ok(words)
+        const skill = join(stage.scratch, '.openclaw/skills/holdfast/SKILL.md')
+        const isAdded = words[0] === 'setup'
+        const { plugins, marketplaces } = codex.state()
+        const found = [plugins['holdfast@holdfast'] === true, 'holdfast' in marketplaces]
+        if ([...found, existsSync(skill)].some(isThere => isThere !== isAdded)) {
+          throw new Error(`${words.join(' ')}: it is not as it should be`)
+        }
+      }
+      await scene.strike.landed
+      if (existsSync(join(stage.scratch, '.openclaw'))) throw new Error('directories are left')
+      if (existsSync(join(stage.home, 'hosts.json'))) throw new Error('it is still written down')
+      return []
+    },
+    end: () => 'nothing',
+  },
+  shown: {
+    about:
+      'a task that is shown in tmux: whoever hands it in again, under the same key, has it shown',
+    repository: 'clean',
+    steps: WORK + DONE,
+    async tell(scene) {
+      const { stage } = scene
+      const shown = join(stage.scratch, 'shown')
+      putProgram(stage.scratch, 'tmux', `echo "$@" >>'${shown}'`)
+      stage.environment.PATH = `${join(stage.scratch, 'bin')}:${stage.environment.PATH}`
+      scene.strike.arm()
+      const id = await scene.submitted([...TASK, '--tmux', '--idempotency-key', 'one'])
+      await scene.strike.landed
+      await scene.untilEnded(id)
+      if (!readFileSync(shown, 'utf8').includes(`logs -f ${id}`)) throw new Error('it is not shown')
+      return [id]
+    },
+    end: succeeded(FINISHED),
   },
   'with the machine': {
     about: 'a worker that is to start with the machine, in one way, in another, and not any more',

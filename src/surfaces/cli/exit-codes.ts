@@ -24,7 +24,8 @@ export const exitCodeMeanings: Readonly<Record<keyof typeof exitCodes, string>> 
   notFinished: 'not finished (yet)',
   notFound: 'no such task',
   refused: 'refused in this state: not a repository, no commit, in use, conflict, no space',
-  agentUnusable: 'the agent is missing, too old, not logged in, or cannot be confined as asked',
+  agentUnusable:
+    'the agent is missing, too old, not logged in, or cannot be confined as asked; or tmux is missing, for `--tmux`',
   storeTrouble:
     'the store is unreadable, unwritable, locked, or from a newer version; or the state directory is not usable',
   cancelled: 'the task was cancelled',
@@ -66,6 +67,7 @@ const refusals: Record<RefusalCode, number> = {
   launch_failed: exitCodes.refused,
   unsupported_platform: exitCodes.refused,
   permissions_unavailable: exitCodes.agentUnusable,
+  tmux_missing: exitCodes.agentUnusable,
   agent_missing: exitCodes.agentUnusable,
   agent_too_old: exitCodes.agentUnusable,
   agent_logged_out: exitCodes.agentUnusable,

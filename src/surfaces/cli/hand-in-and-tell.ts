@@ -23,6 +23,7 @@ import {
   describeStart,
   renderEvent,
 } from './render.ts'
+import { showInTmux } from './show-in-tmux.ts'
 
 export const waitFlag = {
   wait: { about: 'stay until it has ended, and print the answer; an interrupt only detaches' },
@@ -31,6 +32,7 @@ export const waitFlag = {
 export interface Asked {
   readonly wait?: true
   readonly json?: true
+  readonly tmux?: true
 }
 
 /** The exit code. */
@@ -68,6 +70,7 @@ export async function tellHandedIn(
   for (const line of describeSetUp(setUp)) output.tell(line)
   await ringOrTell(context)
   reach('submission.rung')
+  if (asked.tmux === true) await showInTmux(task, context)
   if (asked.wait === true) return await stay(task, asked, context)
   announce(task, asked, context)
   reach('submission.id-written')

@@ -27,6 +27,7 @@ export const commands: Readonly<Record<string, () => Promise<Command>>> = {
   pick: async () => (await import('./commands/pick.ts')).pick as Command,
   pr: async () => (await import('./commands/pr.ts')).pr as Command,
   agents: async () => (await import('./commands/agents.ts')).agents as Command,
+  setup: async () => (await import('./commands/setup.ts')).setup as Command,
   doctor: async () => (await import('./commands/doctor.ts')).doctor as Command,
   gc: async () => (await import('./commands/gc.ts')).gc as Command,
   pin: async () => (await import('./commands/pin.ts')).pin as Command,

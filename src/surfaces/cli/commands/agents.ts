@@ -1,18 +1,6 @@
-import {
-  type Configuration,
-  configuredAgent,
-  configuredPermissions,
-} from '../../../domain/configuration.ts'
-import { agentEnvironment } from '../../../domain/environment.ts'
-import { AppError, messageOf } from '../../../domain/errors.ts'
-import { settlePermissions } from '../../../engine/settle-permissions.ts'
-import type { Environment } from '../../../ports/agent.ts'
-import { findCheckout } from '../../common-git-dir.ts'
-import type { AgentsView } from '../../view.ts'
-import { type CommandContext, defineCommand, jsonFlag, refuseWords } from '../command.ts'
+import { defineCommand, jsonFlag, refuseWords } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
-
-type AgentView = AgentsView['agents'][number]
+import { lookAtAgents, renderAgent } from '../look-at-agents.ts'
 
 export const agents = defineCommand({
   name: 'agents',
@@ -23,114 +11,15 @@ export const agents = defineCommand({
   examples: ['holdfast agents', 'holdfast agents --json'],
   async run({ flags, words }, context) {
     refuseWords(words, 'agents')
-    const { holdfast, output } = context
-    const configuration = await loadOrTell(context)
-    const environment = agentEnvironment(context.environment)
-    const views: AgentView[] = []
-    for (const name of await holdfast.agentNames()) {
-      views.push(await lookAt(name, configuration, environment, context))
-    }
-    const chosen = configuredAgent(configuration) ?? (await firstReady(views, context))
-    const shown = views.map(view => ({ ...view, default: view.name === chosen }))
+    const { output } = context
+    const views = await lookAtAgents(context)
     if (flags.json === true) {
-      output.writeJson({ agents: shown })
+      output.writeJson({ agents: views })
       return exitCodes.done
     }
-    output.write(`${shown.map(view => render(view, context)).join('\n')}\n`)
-    const next = chosen === undefined ? 'holdfast run command -- npm test' : 'holdfast run "…"'
-    output.tell(`next: ${next}`)
+    output.write(`${views.map(view => renderAgent(view, context)).join('\n')}\n`)
+    const hasDefault = views.some(view => view.default)
+    output.tell(`next: ${hasDefault ? 'holdfast run "…"' : 'holdfast run command -- npm test'}`)
     return exitCodes.done
   },
 })
-
-/** A mistake in a file keeps nobody from looking. */
-async function loadOrTell({ holdfast, directory, output }: CommandContext): Promise<Configuration> {
-  try {
-    return await holdfast.configuration(findCheckout(directory)?.root ?? null)
-  } catch (error) {
-    if (!(error instanceof AppError)) throw error
-    output.tell(`holdfast: ${error.message}`)
-    if (error.hint !== undefined) output.tell(`  ${error.hint}`)
-    return { environment: {}, repository: {}, user: {} }
-  }
-}
-
-async function lookAt(
-  name: string,
-  configuration: Configuration,
-  environment: Environment,
-  { holdfast }: CommandContext,
-): Promise<AgentView> {
-  const agent = await holdfast.agent(name)
-  const { installation, login, trouble } = await agent.look(environment)
-  const wish = { asked: configuredPermissions(configuration) ?? null, parent: undefined }
-  const confinement = await holdfast.confinement()
-  const permissions = await settlePermissions(agent, wish, environment, confinement).catch(
-    (error: unknown) => asRefusal(error),
-  )
-  const problem = trouble ?? (permissions instanceof AppError ? permissions : null)
-  return {
-    name,
-    ready: trouble === null,
-    default: false,
-    program: installation?.program ?? null,
-    version: installation?.version ?? null,
-    testedVersion: agent.testedVersion,
-    login,
-    permissions:
-      permissions instanceof AppError
-        ? null
-        : { effective: permissions.effective, enforcedBy: permissions.enforcedBy },
-    trouble:
-      problem === null
-        ? null
-        : { code: problem.code, message: messageOf(problem), hint: problem.hint ?? null },
-  }
-}
-
-function asRefusal(error: unknown): AppError {
-  if (error instanceof AppError) return error
-  throw error
-}
-
-async function firstReady(
-  views: readonly AgentView[],
-  { holdfast }: CommandContext,
-): Promise<string | undefined> {
-  for (const { name, ready } of views) {
-    if (ready && (await holdfast.agent(name)).capabilities.takesPrompt) return name
-  }
-  return undefined
-}
-
-const logins: Readonly<Record<AgentView['login'], string | null>> = {
-  present: 'logged in',
-  missing: 'not logged in',
-  unknown: 'login unknown until a task asks',
-  'not needed': null,
-}
-
-const confiners = { agent: 'itself', system: 'the system', none: 'nobody' } as const
-
-function describeVersion({ version, testedVersion }: AgentView): string {
-  const seen = version ?? 'version unknown'
-  return testedVersion === null || version === testedVersion
-    ? seen
-    : `${seen} (tested with ${testedVersion})`
-}
-
-function render(view: AgentView, { output }: CommandContext): string {
-  const { name, program, permissions, trouble } = view
-  const label = output.style(view.ready ? 'green' : 'yellow', name.padEnd(10))
-  const remedy = trouble?.hint ? `: ${trouble.hint}` : ''
-  const problem = trouble === null ? '' : `\n          ${trouble.message}${remedy}`
-  if (trouble?.code === 'agent_missing') return `${label}not installed${problem}`
-  const facts = [
-    view.default ? 'default' : null,
-    program === null ? 'any program' : describeVersion(view),
-    logins[view.login],
-    permissions && `${permissions.effective}, confined by ${confiners[permissions.enforcedBy]}`,
-    program,
-  ]
-  return `${label}${facts.filter(fact => fact !== null).join(' · ')}${problem}`
-}

@@ -28,6 +28,7 @@ const flags = {
   retryOnCrash: { about: 'command: run it again if it was killed' },
   withCaller: { about: 'end it when whoever asks has ended: a session, a shell, a program' },
   ...memoryFlag,
+  tmux: { about: 'show what it does in a tmux session of its own, until it has ended' },
   ...runOptions,
   ...jsonFlag,
 } as const
@@ -50,6 +51,7 @@ export const run = defineCommand({
   ],
   async run(input, context) {
     const { holdfast } = context
+    if (input.flags.tmux === true) (await holdfast.tmux()).requireThere()
     const root = findCheckout(context.directory)?.root ?? null
     const configuration = await holdfast.configuration(root)
     const { agentName, prompt, argv } = await readRequest(input, configuration, context)

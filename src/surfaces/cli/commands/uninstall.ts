@@ -22,7 +22,7 @@ type Given = { readonly [Name in keyof typeof flags]?: true }
 export const uninstall = defineCommand({
   name: 'uninstall',
   group: 'Keep house',
-  summary: 'End the background process; with --purge, leave without a trace',
+  summary: 'End the background process, take out what setup added; with --purge, leave no trace',
   usage: 'uninstall',
   flags,
   examples: ['holdfast uninstall', 'holdfast uninstall --purge'],
@@ -46,12 +46,14 @@ async function leave(given: Given, context: CommandContext): Promise<number> {
   if (objections.length > 0) return refuse({ ...nothing, objections }, 'cancel', given, context)
   await stopWorker(context)
   const { tasks, worktrees } = survey
+  const hosts = await takeOutOfHosts(holdfast)
   const left = [
+    ...hosts.left,
     `${holdfast.home}: ${count(tasks.length, 'task')} with their results, ${count(worktrees.length, 'worktree')}`,
     ...repositoriesOf(survey).map(repository => `${repository}: refs below refs/holdfast/`),
   ]
   return await finish(
-    { ...nothing, removed: ['the worker and its watchdog'], left },
+    { ...nothing, removed: ['the worker and its watchdog', ...hosts.removed], left },
     given,
     context,
   )
@@ -140,10 +142,12 @@ async function removeHome({
 }: CommandContext): Promise<Pick<UninstallView, 'removed' | 'left'>> {
   const { home } = holdfast
   const isThere = existsSync(home)
+  // What was added to them stands in the state directory.
+  const hosts = isThere ? await takeOutOfHosts(holdfast) : { removed: [], left: [] }
   const foreign = await holdfast.leaveHome()
   return {
-    removed: isThere && foreign.length === 0 ? [home] : [],
-    left: foreign.map(name => `${home}/${name}: it is not Holdfast's`),
+    removed: [...hosts.removed, ...(isThere && foreign.length === 0 ? [home] : [])],
+    left: [...hosts.left, ...foreign.map(name => `${home}/${name}: it is not Holdfast's`)],
   }
 }
 
@@ -218,6 +222,18 @@ async function finish(
   output.tell('a completion that you have set up yourself is in your shell’s own files')
   output.tell('next: npm uninstall --global holdfast')
   return exitCodes.done
+}
+
+/** What was added cannot be told from what somebody else has added, once its record is unreadable. */
+async function takeOutOfHosts({
+  hosts,
+}: CommandContext['holdfast']): Promise<Pick<UninstallView, 'removed' | 'left'>> {
+  try {
+    const { removed, left } = await (await hosts()).takeOut()
+    return { removed: [...removed], left: [...left] }
+  } catch (error) {
+    return { removed: [], left: [`what setup added to hosts: ${messageOf(error)}`] }
+  }
 }
 
 /** A table of cron that cannot be read keeps nobody from the rest. */
