@@ -2,6 +2,7 @@
 import {
   chmodSync,
   copyFileSync,
+  cpSync,
   existsSync,
   mkdirSync,
   readFileSync,
@@ -66,8 +67,9 @@ export function putPackage(directory: string): { root: string; entry: string } {
   mkdirSync(join(directory, 'bin'), { recursive: true })
   const entry = join(directory, 'bin/holdfast.cjs')
   copyFileSync(join(root, 'bin/holdfast.cjs'), entry)
-  for (const name of ['dist', 'skills', 'agent-plugin', '.agents']) {
-    symlinkSync(join(root, name), join(directory, name))
+  symlinkSync(join(root, 'dist'), join(directory, 'dist'))
+  for (const name of ['skills', 'agent-plugin', '.agents']) {
+    cpSync(join(root, name), join(directory, name), { recursive: true })
   }
   const plugins = ['holdfast', 'codex'].map(name => ({ name, source: `./plugin/${name}` }))
   for (const { name, source } of plugins) {

@@ -39,6 +39,11 @@ test('the package installs and runs a task', async () => {
       '.claude-plugin/marketplace.json',
       'plugin/codex/.claude-plugin/plugin.json',
       'plugin/holdfast/hook.cjs',
+      'skills/holdfast/SKILL.md',
+      'agent-plugin/skills/holdfast/SKILL.md',
+      'agent-plugin/plugin.json',
+      'agent-plugin/mcp.json',
+      '.agents/plugins/marketplace.json',
     ]),
   )
   expect(files.filter(({ path }) => /^(?:src|test|node_modules)\//.test(path))).toEqual([])

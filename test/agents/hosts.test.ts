@@ -1,0 +1,71 @@
+/** The real Claude Code and the real Codex take this package in, work with it, and are rid of it again. */
+import { execFile } from 'node:child_process'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { delimiter, dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { expect, test } from 'vitest'
+import { ensureAgent } from '../../src/demo/ensure-agent.ts'
+import { say } from '../../src/demo/scripted-model/script.ts'
+import { views } from '../../src/surfaces/view.ts'
+import { putPackage, putProgram } from '../end-to-end/hosts.ts'
+import { entry as ownEntry } from '../end-to-end/house.ts'
+import { codex, heard, houseWithModel } from './house-with-model.ts'
+
+const claude = await ensureAgent('claude')
+const ownRoot = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '')
+
+test('setup adds the plugin to both, Codex hands it to its model, uninstall leaves nothing', async () => {
+  const { house, model } = await houseWithModel([say('hi')])
+  const { environment, scratch } = house
+  const hasOwn = existsSync(join(ownRoot, '.claude-plugin/marketplace.json'))
+  const pack = hasOwn ? { root: ownRoot, entry: ownEntry } : putPackage(join(scratch, 'package'))
+  putProgram(scratch, 'holdfast', `exec '${process.execPath}' '${pack.entry}' "$@"`)
+  const own = [join(scratch, 'bin'), dirname(claude.bin), dirname(codex.bin)]
+  environment.PATH = [...own, environment.PATH].join(delimiter)
+  const settings = join(environment.CODEX_HOME ?? '', 'config.toml')
+  const withPlugins = readFileSync(settings, 'utf8').replace('plugins = false', 'plugins = true')
+  writeFileSync(settings, withPlugins)
+  const ask = (program: string, ...words: string[]) =>
+    new Promise<string>((resolve, reject) => {
+      const options = { cwd: house.repo, env: environment, encoding: 'utf8' } as const
+      const child = execFile(program, words, options, (error, stdout) =>
+        error === null ? resolve(stdout) : reject(error),
+      )
+      child.stdin?.end()
+    })
+  const setup = async (...more: string[]) => {
+    const words = ['setup', '--host', 'claude', '--host', 'codex', '--json', ...more]
+    const { stdout, stderr } = await house.run(words, { entry: pack.entry })
+    const { hosts } = views.setup.parse(JSON.parse(stdout))
+    return { stderr, states: hosts.flatMap(({ additions }) => additions.map(({ state }) => state)) }
+  }
+
+  const first = await setup('--codex-commands')
+  expect(first.states.filter(state => state !== 'missing')).toEqual(Array(5).fill('added'))
+  expect((await setup()).states.filter(state => state !== 'missing')).toEqual(
+    Array(5).fill('there'),
+  )
+  const [plugins, ofCodex] = await Promise.all([
+    ask('claude', 'plugin', 'list', '--json'),
+    ask('codex', 'plugin', 'list', '--json'),
+  ])
+  expect(plugins).toContain('"holdfast@holdfast"')
+  expect(plugins).toContain('"codex@holdfast"')
+  expect(ofCodex).toContain('"holdfast@holdfast"')
+
+  expect(await ask('codex', 'exec', '--skip-git-repo-check', 'hello')).toContain('hi')
+  const [, description = ''] =
+    /^description: (.*)$/m.exec(
+      readFileSync(join(pack.root, 'skills/holdfast/SKILL.md'), 'utf8'),
+    ) ?? []
+  expect(heard(model)[0]).toContain(`holdfast: ${description.slice(0, 60)}`)
+
+  const removed = await house.run(['uninstall', '--purge', '--json'], { entry: pack.entry })
+  expect(views.uninstall.parse(JSON.parse(removed.stdout))).toMatchObject({ done: true, left: [] })
+  const left = await Promise.all([
+    ask('claude', 'plugin', 'list', '--json'),
+    ask('claude', 'plugin', 'marketplace', 'list', '--json'),
+  ])
+  expect(left.map(text => JSON.parse(text))).toEqual([[], []])
+  expect(readFileSync(settings, 'utf8').trim()).toBe(withPlugins.trim())
+})
