@@ -100,7 +100,9 @@ export function makeHosts(options: HostsOptions): Hosts {
     asked: Asked,
     catalogue: Catalogue,
   ): Promise<readonly PlannedAddition[]> => {
-    const [marketplaces, plugins] = await Promise.all([listMarketplaces(asked), listPlugins(asked)])
+    // One after the other: a host may write to its own files whatever it is asked.
+    const marketplaces = await listMarketplaces(asked)
+    const plugins = await listPlugins(asked)
     const command = (addition: Addition) =>
       [hostPlaces[name].program, ...asked.host.wordsToAdd(addition)].join(' ')
     const marketplace = { kind: 'marketplace', name: catalogue.name, source: packageRoot } as const
