@@ -7,7 +7,6 @@ import {
   ORIGINAL_CODEX_PLUGIN,
 } from '../../../domain/hosts.ts'
 import type { FoundHost, Hosts, PlannedAddition } from '../../../ports/hosts.ts'
-import { detectCaller } from '../../caller.ts'
 import { isTerminal } from '../../terminal.ts'
 import type { SetupView } from '../../view.ts'
 import { openAsker } from '../ask-yes.ts'
@@ -84,8 +83,8 @@ export const setup = defineCommand({
 })
 
 /** An agent that added itself to its user's hosts would give itself more than it was given. */
-function requireUser({ environment, directory }: CommandContext): void {
-  if (detectCaller(environment, directory).kind !== 'task') return
+function requireUser({ caller }: CommandContext): void {
+  if (caller.kind !== 'task') return
   throw new AppError(
     'refused_in_state',
     'a task cannot add anything to hosts: that is for the user',
@@ -168,7 +167,7 @@ async function askFor(
   context: CommandContext,
 ): Promise<Choice> {
   const chosen = new Map<HostName, readonly PlannedAddition[]>()
-  const isUser = detectCaller(context.environment, context.directory).kind !== 'task'
+  const isUser = context.caller.kind !== 'task'
   const isWanted = found.some(({ plan }) => plan.some(isOpen))
   if (json || !isUser || !isWanted || !isTerminal(0) || !isTerminal(2)) return chosen
   const asker = await openAsker(context)
