@@ -183,7 +183,13 @@ test('a package that has moved is found by its hosts again; one that is gone is 
     'the marketplace holdfast, in Claude Code: codex@holdfast is from it',
   ])
   expect(claude.state().plugins).toEqual({ 'codex@holdfast': true })
-  // What could not be taken out is still written down.
+  // One that cannot be understood is told of; what could not be taken out is still written down.
+  putProgram(house.scratch, 'codex', 'echo Welcome')
+  const odd = await setup('--host', 'codex')
+  expect([odd.code, odd.view.hosts.find(({ name }) => name === 'codex')?.problem]).toEqual([
+    5,
+    expect.stringContaining('plugin marketplace list --json: its answer is not understood'),
+  ])
   putPluginHost(house.scratch, 'codex')
   const { view: second } = await uninstall()
   expect(second.removed).toEqual([

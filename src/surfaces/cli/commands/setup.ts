@@ -59,7 +59,7 @@ export const setup = defineCommand({
     const { holdfast, output } = context
     const named = (given.host ?? []).map(name => parseChoice(name, 'host', hostNames))
     const isAsked = given.yes === true || named.length > 0 || given.codexCommands === true
-    if (isAsked) requireUser(context)
+    if (isAsked) requireMayAdd(context)
     const tools = await lookAtTools(context)
     const agents = await lookAtAgents(context)
     const hosts = await holdfast.hosts()
@@ -70,29 +70,40 @@ export const setup = defineCommand({
       ? choose(found, named, given)
       : await askFor(found, given.json === true, context)
     const views: HostView[] = []
-    for (const host of found) views.push(await addTo(host, chosen.get(host.name) ?? [], hosts))
+    for (const host of found)
+      views.push(await addTo(host, chosen.get(host.name) ?? [], hosts, context))
     const ready = tools.every(({ problem }) => problem === null) && agents.some(isReadyAgent)
     if (given.json === true) output.writeJson({ ready, tools, agents, hosts: views })
     else {
       output.write(views.map(view => renderHost(view, context)).join(''))
       tellNext(views, ready, context)
     }
-    const hasFailed = views.some(({ additions }) => additions.some(one => one.state === 'failed'))
-    return hasFailed ? exitCodes.refused : exitCodes.done
+    return views.some(view => hasFailed(view, chosen.has(view.name)))
+      ? exitCodes.refused
+      : exitCodes.done
   },
 })
 
 /** An agent that added itself to its user's hosts would give itself more than it was given. */
-function requireUser({ caller }: CommandContext): void {
-  if (caller.kind !== 'task') return
-  throw new AppError(
-    'refused_in_state',
-    'a task cannot add anything to hosts: that is for the user',
-    {
-      hint: 'in a terminal of yours: holdfast setup',
-    },
-  )
+function requireMayAdd({ caller, holdfast }: CommandContext): void {
+  if (caller.kind === 'task') {
+    throw new AppError(
+      'refused_in_state',
+      'a task cannot add anything to hosts: that is for the user',
+      {
+        hint: 'in a terminal of yours: holdfast setup',
+      },
+    )
+  }
+  const [, entry] = holdfast.command
+  if (isPassing(entry)) {
+    throw new AppError('refused_in_state', `${entry} is in the cache of npx, which forgets it`, {
+      hint: 'install it first: npm install --global holdfast',
+    })
+  }
 }
+
+const isPassing = (entry: string) => entry.includes('/_npx/')
 
 function requireFound(name: HostName, found: readonly FoundHost[]): void {
   const host = found.find(one => one.name === name)
@@ -102,6 +113,10 @@ function requireFound(name: HostName, found: readonly FoundHost[]): void {
     })
   }
 }
+
+/** One that cannot be asked has failed whoever wanted something of it. */
+const hasFailed = ({ problem, additions }: HostView, isChosen: boolean) =>
+  (isChosen && problem !== null) || additions.some(({ state }) => state === 'failed')
 
 const isReadyAgent = ({ ready, name }: AgentView) => ready && name !== 'command'
 
@@ -167,9 +182,9 @@ async function askFor(
   context: CommandContext,
 ): Promise<Choice> {
   const chosen = new Map<HostName, readonly PlannedAddition[]>()
-  const isUser = context.caller.kind !== 'task'
+  const mayAdd = context.caller.kind !== 'task' && !isPassing(context.holdfast.command[1])
   const isWanted = found.some(({ plan }) => plan.some(isOpen))
-  if (json || !isUser || !isWanted || !isTerminal(0) || !isTerminal(2)) return chosen
+  if (json || !mayAdd || !isWanted || !isTerminal(0) || !isTerminal(2)) return chosen
   const asker = await openAsker(context)
   try {
     for (const { name, plan } of found) {
@@ -186,7 +201,7 @@ async function askFor(
         const question = `Codex plugin found: use Holdfast for /codex:*? (${ORIGINAL_CODEX_PLUGIN} is turned off meanwhile)`
         if (await asker.ask(question, false)) agreed.push(...others)
       }
-      chosen.set(name, agreed)
+      if (agreed.length > 0) chosen.set(name, agreed)
     }
   } finally {
     asker.close()
@@ -201,22 +216,24 @@ async function addTo(
   host: FoundHost,
   chosen: readonly PlannedAddition[],
   hosts: Hosts,
+  { output }: CommandContext,
 ): Promise<HostView> {
   const { name, program, problem, plan } = host
   const additions: AdditionView[] = []
-  let hasFailed = false
+  let isOver = false
   for (const planned of plan) {
     const view = viewAddition(planned)
-    if (!chosen.includes(planned) || hasFailed) {
+    if (!chosen.includes(planned) || isOver) {
       additions.push(view)
       continue
     }
     try {
+      output.tell(`${hostTitles[name]}: ${planned.how}`)
       await hosts.add(host, planned)
       additions.push({ ...view, state: 'added' })
     } catch (error) {
       if (!(error instanceof AppError)) throw error
-      hasFailed = true
+      isOver = true
       additions.push({ ...view, state: 'failed', problem: error.message })
     }
   }
