@@ -15,7 +15,7 @@ import type { Agent } from '../ports/agent.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Confinement } from '../ports/confinement.ts'
 import type { AttemptProcesses, ProcessHost } from '../ports/process-host.ts'
-import type { ClaimedAttempt, Progress, Store } from '../ports/store.ts'
+import type { ClaimedAttempt, Progress, Store, Tries } from '../ports/store.ts'
 import type { TaskFiles } from '../ports/task-files.ts'
 import type { WorktreeRecord, Worktrees } from '../ports/worktrees.ts'
 import { environmentOf } from './agent-home.ts'
@@ -101,26 +101,33 @@ export async function followAttempt(
   underway: Underway,
   wishes: Wishes,
   ports: FollowPorts,
+  tries?: Tries,
 ): Promise<AttemptEnd | 'hands_off'> {
   const hearing = hearOutput(processesOf(underway, ports).runDirectory, ports.host)
   const snapshots = snapshotWhileRunning(underway, ports)
-  const watching = watchAttempt(underway, wishes, hearing, snapshots, ports)
+  const watching = watchAttempt(underway, wishes, { hearing, snapshots, tries }, ports)
   const { end, progress } = await watching.finally(hearing.stop).finally(snapshots.stop)
   // How long it was at work is asked by whoever settles it, which may be another worker.
   return end === 'superseded' || !(await keepTime(underway, progress, ports)) ? 'hands_off' : end
 }
 
+/** What goes on beside it, and what was known of it before. */
+interface Beside {
+  readonly hearing: Hearing
+  readonly snapshots: SnapshotWatch
+  readonly tries: Tries | undefined
+}
+
 async function watchAttempt(
   underway: Underway,
   wishes: Wishes,
-  hearing: Hearing,
-  snapshots: SnapshotWatch,
+  { hearing, snapshots, tries }: Beside,
   ports: FollowPorts,
 ): Promise<{ end: AttemptEnd | 'hands_off' | 'superseded'; progress: Progress }> {
   const { task, attempt, agent, worktree } = underway
   const { store, host, files, worktrees, clock, ticker } = ports
   const runDirectory = files.runDirectory(attempt.task, attempt.fence)
-  const { progress: first, ...reading } = await loadReading(underway, ports)
+  const { progress: first, ...reading } = await loadReading(underway, ports, tries)
   let progress = first
   let keptMs = progress.activity.activeMs
   let lookedAt = clock.elapsed()
@@ -128,7 +135,8 @@ async function watchAttempt(
   let starting = task.state.name === 'starting'
   // A borrowed one is not ours to lock.
   let isLockable = task.request.workplace.kind !== 'borrowed'
-  let isProbe = await store.isProbe(attempt.task)
+  // Only an account that is limited has a probe.
+  let isProbe = task.limitedUntil !== null && (await store.isProbe(attempt.task))
   const limit = await findTimeLimit(underway, store)
   const setUpMs = setUpLimitMs(task)
   const conversation = openConversation(underway, ports)

@@ -10,7 +10,7 @@ import { addUsage, usageSince } from '../domain/usage.ts'
 import type { Agent, Translation } from '../ports/agent.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { ProcessHost } from '../ports/process-host.ts'
-import type { ClaimedAttempt, Progress, Store } from '../ports/store.ts'
+import type { AttemptRecord, ClaimedAttempt, Progress, Store, Tries } from '../ports/store.ts'
 import type { TaskFiles } from '../ports/task-files.ts'
 
 /** Whose output it is. */
@@ -41,13 +41,17 @@ export interface Reading {
   readonly redact: Redact
 }
 
-/** A new attempt begins at the beginning. */
+/** A new attempt begins at the beginning. `known`: what the store says of the task, where it was asked already. */
 export async function loadReading(
   { task, attempt, agent }: Speaker,
   { store, files }: Pick<ReadPorts, 'store' | 'files'>,
+  known?: Tries,
 ): Promise<Reading> {
-  const before = await findUsedBefore({ task, attempt, agent }, store)
-  const progress = (await store.findProgress(attempt.task, attempt.fence)) ?? {
+  const attempts = known?.attempts ?? (await store.listAttempts(attempt.task))
+  const before = await findUsedBefore({ task, attempt, agent }, attempts, store)
+  const recorded =
+    known === undefined ? await store.findProgress(attempt.task, attempt.fence) : known.progress
+  const progress = recorded ?? {
     offset: 0,
     lines: 0,
     translation: agent.translator.initial,
@@ -65,9 +69,9 @@ export async function loadRedact(task: TaskId, files: TaskFiles): Promise<Redact
 
 async function findUsedBefore(
   { task, attempt, agent }: Speaker,
+  attempts: readonly AttemptRecord[],
   store: Store,
 ): Promise<UsedBefore> {
-  const attempts = await store.listAttempts(attempt.task)
   const earlier = attempts.filter(one => one.attempt.fence < attempt.fence)
   const used = earlier.reduce<Usage | null>((sum, one) => addUsage(sum, one.usage), null)
   if (agent.capabilities.usageCounts === 'attempt' || attempt.mode === 'fresh') {

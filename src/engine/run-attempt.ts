@@ -8,7 +8,7 @@ import type { Permissions } from '../domain/permissions.ts'
 import type { Task } from '../domain/task.ts'
 import type { Agent, Environment, LaunchRequest } from '../ports/agent.ts'
 import type { Confinement, Confines, Enclosure } from '../ports/confinement.ts'
-import type { ClaimedAttempt, Store } from '../ports/store.ts'
+import type { ClaimedAttempt, Store, StoredWorktree, Tries } from '../ports/store.ts'
 import type { WorktreeRecord } from '../ports/worktrees.ts'
 import { enterHome } from './agent-home.ts'
 import { describeLoss } from './collect.ts'
@@ -64,18 +64,31 @@ export async function runAttempt(
   await followToEnd(underway, wishes, ports)
 }
 
+/** What the store says of an attempt that is adopted. */
+export interface Adopted {
+  /** Undefined: to be asked for. */
+  readonly stored: StoredWorktree | undefined
+  readonly tries: Tries
+}
+
 /** Takes up an attempt that a worker before this one started. */
 export async function adoptAttempt(
   claim: Claimed,
+  { stored, tries }: Adopted,
   wishes: Wishes,
   ports: FollowPorts,
 ): Promise<void> {
-  const stored = await ports.store.findWorktree(claim.task.request.workplace.id)
-  await followToEnd({ ...claim, worktree: stored?.record ?? null }, wishes, ports)
+  const found = stored ?? (await ports.store.findWorktree(claim.task.request.workplace.id))
+  await followToEnd({ ...claim, worktree: found?.record ?? null }, wishes, ports, tries)
 }
 
-async function followToEnd(underway: Underway, wishes: Wishes, ports: FollowPorts): Promise<void> {
-  const end = await followAttempt(underway, wishes, ports)
+async function followToEnd(
+  underway: Underway,
+  wishes: Wishes,
+  ports: FollowPorts,
+  tries?: Tries,
+): Promise<void> {
+  const end = await followAttempt(underway, wishes, ports, tries)
   if (end !== 'hands_off') await settleAttempt(underway, end, wishes, ports)
 }
 

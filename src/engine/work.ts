@@ -94,10 +94,14 @@ export async function work(order: WorkOrder, ports: WorkPorts): Promise<void> {
   }
 
   const adopt = async () => {
-    for (const { task, attempt } of await store.claimActive()) {
-      if (attended.has(attempt.task)) continue
+    const found = await store.claimActive()
+    const anew = found.filter(({ attempt }) => !attended.has(attempt.task))
+    if (anew.length === 0) return
+    const worktrees = new Map((await store.listWorktrees()).map(one => [one.id, one]))
+    for (const { task, attempt, tries } of anew) {
       order.log(`adopting ${attempt.task} (try ${attempt.fence}, ${task.state.name})`)
-      attend({ task, attempt }, adoptAttempt)
+      const known = { stored: worktrees.get(task.request.workplace.id), tries }
+      attend({ task, attempt }, (claimed, wishes, own) => adoptAttempt(claimed, known, wishes, own))
     }
   }
 

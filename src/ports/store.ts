@@ -49,6 +49,20 @@ export interface Progress {
   readonly usage: Usage | null
 }
 
+/** The tries that a task has had, oldest first, and what was recorded of the newest one's output. */
+export interface Tries {
+  readonly attempts: readonly AttemptRecord[]
+  /** As `findProgress` gives it. */
+  readonly progress: Progress | undefined
+}
+
+/** What a worker finds under way: all at once, for there may be hundreds. */
+export interface ActiveAttempt {
+  readonly task: Task
+  readonly attempt: ClaimedAttempt
+  readonly tries: Tries
+}
+
 export interface TaskFilter {
   readonly states?: readonly TaskStateName[]
   /** Only tasks that ended at or after this time, for ended ones. */
@@ -97,7 +111,7 @@ export interface Store extends Outbox {
     which?: ClaimScope,
   ): Promise<{ task: Task; attempt: ClaimedAttempt; interruptedBy: Failure | null } | undefined>
   /** The attempts under way, for a worker that has just come to hold the worker lock. */
-  claimActive(): Promise<readonly { task: Task; attempt: ClaimedAttempt }[]>
+  claimActive(): Promise<readonly ActiveAttempt[]>
   /** When the next wait ends (milliseconds since 1970), if any task waits. */
   nextWake(): Promise<number | undefined>
   /**

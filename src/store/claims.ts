@@ -5,9 +5,10 @@ import { reach } from '../domain/crash-points.ts'
 import { asFence, type TaskId } from '../domain/ids.ts'
 import type { Failure } from '../domain/outcome.ts'
 import { type Attempt, activeStates, type Task } from '../domain/task.ts'
-import type { ClaimedAttempt, ClaimScope } from '../ports/store.ts'
+import type { ActiveAttempt, ClaimedAttempt, ClaimScope } from '../ports/store.ts'
 import { isFree, wakeTime } from './limits.ts'
 import { moveTask } from './moves.ts'
+import { gatherTries } from './progress.ts'
 import type { Database, Db } from './schema.ts'
 import { type OnUnreadable, readTaskOr, selectTasks } from './tasks.ts'
 
@@ -143,7 +144,7 @@ function findQueued(db: Db, now: number, which: ClaimScope, passedOver: readonly
 export async function claimActive(
   db: Db,
   onUnreadable: OnUnreadable,
-): Promise<readonly { task: Task; attempt: ClaimedAttempt }[]> {
+): Promise<readonly ActiveAttempt[]> {
   const rows = await selectTasks(db)
     .innerJoin('attempts', join =>
       join.onRef('attempts.task', '=', 'tasks.id').onRef('attempts.fence', '=', 'tasks.attempts'),
@@ -151,6 +152,8 @@ export async function claimActive(
     .select(['attempts.mode as mode', 'attempts.started_at as attempt_started_at'])
     .where('tasks.state', 'in', activeStates)
     .execute()
+  if (rows.length === 0) return []
+  const tries = await gatherTries(db, activeStates)
   return rows.flatMap(row => {
     const task = readTaskOr(row, onUnreadable)
     if (task === undefined) return []
@@ -160,7 +163,9 @@ export async function claimActive(
       mode: row.mode,
       startedAt: Number(row.attempt_started_at),
     } as ClaimedAttempt
-    return { task, attempt }
+    const known = tries.get(attempt.task)
+    // One whose state has changed in between is adopted the next time.
+    return known === undefined ? [] : [{ task, attempt, tries: known }]
   })
 }
 

@@ -1,10 +1,11 @@
 /** How far an attempt's output has been read, and what was understood of it. */
-import { type Kysely, sql } from 'kysely'
+import { type Kysely, type Selectable, sql } from 'kysely'
 import type { AgentEvent } from '../domain/agent-events.ts'
 import { reach } from '../domain/crash-points.ts'
 import { asFence, type Fence, type TaskId } from '../domain/ids.ts'
 import type { Usage } from '../domain/outcome.ts'
-import type { AttemptRecord, ClaimedAttempt, Progress, UsageRecord } from '../ports/store.ts'
+import type { TaskStateName } from '../domain/task.ts'
+import type { AttemptRecord, ClaimedAttempt, Progress, Tries, UsageRecord } from '../ports/store.ts'
 import { readTranslation, readUsage } from './columns.ts'
 import { insertEvents } from './events.ts'
 import type { Database, Db } from './schema.ts'
@@ -60,37 +61,60 @@ async function recordStep(db: Db, { attempt, progress, events, now }: Step): Pro
 
 const json = (usage: Usage | null) => (usage === null ? null : JSON.stringify(usage))
 
+/** Attempts, with what their tasks say of usage and of fruitless time. */
+function selectAttempts(db: Db) {
+  return db
+    .selectFrom('attempts')
+    .innerJoin('tasks', 'tasks.id', 'attempts.task')
+    .selectAll('attempts')
+    .select(['tasks.usage_json as task_usage_json', 'tasks.fruitless_ms as task_fruitless_ms'])
+}
+
+type AttemptRow = Awaited<ReturnType<ReturnType<typeof selectAttempts>['execute']>>[number]
+
 export async function findProgress(
   db: Db,
   task: TaskId,
   fence: Fence,
 ): Promise<Progress | undefined> {
-  const row = await db
-    .selectFrom('attempts')
-    .innerJoin('tasks', 'tasks.id', 'attempts.task')
-    .select([
-      'stdout_offset',
-      'stdout_lines',
-      'translation_json',
-      'attempts.usage_json as spent_json',
-      'tasks.usage_json',
-      'attempts.active_ms',
-      'tasks.fruitless_ms',
-    ])
-    .where('task', '=', task)
-    .where('fence', '=', fence)
+  const row = await selectAttempts(db)
+    .where('attempts.task', '=', task)
+    .where('attempts.fence', '=', fence)
     .executeTakeFirst()
-  if (row === undefined || row.translation_json === null) return undefined
+  return row && readProgress(row)
+}
+
+function readProgress(row: AttemptRow): Progress | undefined {
+  if (row.translation_json === null) return undefined
   const translation = readTranslation(row.translation_json)
   if (translation === undefined) return undefined
   return {
     offset: Number(row.stdout_offset),
     lines: Number(row.stdout_lines),
     translation,
-    spent: row.spent_json === null ? null : readUsage(row.spent_json),
-    usage: row.usage_json === null ? null : readUsage(row.usage_json),
-    activity: { activeMs: Number(row.active_ms), fruitlessMs: Number(row.fruitless_ms) },
+    spent: row.usage_json === null ? null : readUsage(row.usage_json),
+    usage: row.task_usage_json === null ? null : readUsage(row.task_usage_json),
+    activity: { activeMs: Number(row.active_ms), fruitlessMs: Number(row.task_fruitless_ms) },
   }
+}
+
+/** Of all tasks in some states, the tries that each has had, and how far the newest has come. */
+export async function gatherTries(
+  db: Db,
+  states: readonly TaskStateName[],
+): Promise<ReadonlyMap<TaskId, Tries>> {
+  const rows = await selectAttempts(db)
+    .where('tasks.state', 'in', states)
+    .orderBy('attempts.task')
+    .orderBy('attempts.fence')
+    .execute()
+  const gathered = new Map<TaskId, Tries>()
+  for (const row of rows) {
+    const task = row.task as TaskId
+    const attempts = [...(gathered.get(task)?.attempts ?? []), readAttempt(row)]
+    gathered.set(task, { attempts, progress: readProgress(row) })
+  }
+  return gathered
 }
 
 export async function listAttempts(db: Db, task: TaskId): Promise<readonly AttemptRecord[]> {
@@ -100,9 +124,13 @@ export async function listAttempts(db: Db, task: TaskId): Promise<readonly Attem
     .where('task', '=', task)
     .orderBy('fence')
     .execute()
-  return rows.map(row => ({
+  return rows.map(readAttempt)
+}
+
+function readAttempt(row: Selectable<Database['attempts']>): AttemptRecord {
+  return {
     attempt: {
-      task,
+      task: row.task as TaskId,
       fence: asFence(row.fence),
       mode: row.mode,
       startedAt: Number(row.started_at),
@@ -114,7 +142,7 @@ export async function listAttempts(db: Db, task: TaskId): Promise<readonly Attem
     usage: row.usage_json === null ? null : readUsage(row.usage_json),
     sessionUsage:
       row.translation_json === null ? null : (readTranslation(row.translation_json)?.usage ?? null),
-  }))
+  }
 }
 
 /** See `Store.listUsage`. */

@@ -571,6 +571,15 @@ describe.each(Object.entries(stores))('the %s store', (_, openStore) => {
     expect(active.map(({ attempt: a, task }) => [a.task, a.fence, task.state.name])).toEqual([
       [attempt.task, 1, 'running'],
     ])
+    // And with all that following it takes, as each would say it by itself.
+    const progress = { offset: 5, lines: 1, translation, activity, ...used }
+    await store.recordProgress(attempt, progress, [message], 3_500)
+    const [again] = await store.claimActive()
+    expect(again?.tries).toEqual({
+      attempts: await store.listAttempts(attempt.task),
+      progress: await store.findProgress(attempt.task, attempt.fence),
+    })
+    expect(again?.tries.progress).toMatchObject({ offset: 5, lines: 1 })
   })
 
   test('a queued task is cancelled at once, an ended one no more', async () => {
