@@ -2,7 +2,8 @@
  * The plugins for Claude Code in the real Claude Code, without a terminal, against the scripted model.
  * The agent that tasks are handed to is a small program: it keeps what it was told.
  */
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -47,9 +48,9 @@ async function claudeHouse(choose: Choose) {
   Object.assign(house.environment, await writeClaudeHome(home, model.origin), {
     PATH: `${dirname(bin)}:${house.environment.PATH}`,
   })
+  const options = { cwd: house.repo, env: house.environment } as const
   const claude = (...words: string[]) =>
     new Promise<string>((resolve, reject) => {
-      const options = { cwd: house.repo, env: house.environment } as const
       const child = execFile(bin, words, options, (error, stdout, stderr) =>
         error === null
           ? resolve(stdout)
@@ -62,7 +63,9 @@ async function claudeHouse(choose: Choose) {
     join(root, 'plugin', name),
   ])
   const ask = (prompt: string, ...words: string[]) => claude('-p', prompt, ...plugins, ...words)
-  return { house, model, claude, ask }
+  const start = (prompt: string) =>
+    spawn(bin, ['-p', prompt, ...plugins], { ...options, stdio: 'ignore' })
+  return { house, model, claude, ask, start }
 }
 
 /** The one command that the model was told to run; none: it was told none. */
@@ -111,10 +114,50 @@ test('a model hands on by a skill: once, byte for byte, unasked, and the work is
   const tasks = await tasksOf(house)
   expect(tasks).toMatchObject([{ state: 'succeeded', agent: 'codex', caller: { kind: 'claude' } }])
   expect(toldIn(house.repo)).toBe(TEXT)
-  const last = heard(model).at(-1) ?? ''
-  expect(last).toContain('The answer of the agent.')
-  expect(last).toContain(`apply --undo ${tasks[0]?.id}`)
+  const said = heard(model).filter(body => body.includes('The answer of the agent.'))
+  expect(said.some(body => body.includes(`apply --undo ${tasks[0]?.id}`))).toBe(true)
   expect(existsSync(join(house.repo, 'bad'))).toBe(false)
+})
+
+test('a subagent that waits has the work brought into its own worktree, which stays', async () => {
+  const { house, model, ask } = await claudeHouse(request => {
+    if (request.headers['x-claude-code-agent-id'] !== undefined) {
+      // It would go into the background, where it would end with the subagent.
+      const input = { command: lineIn(request.body), description: 'x', run_in_background: true }
+      return resultsOf(request) === 0 ? call('Bash', input) : say('The subagent is done.')
+    }
+    const agent = { subagent_type: 'holdfast:delegate', isolation: 'worktree', prompt: TEXT }
+    return resultsOf(request) === 0
+      ? call('Agent', { description: 'hand it on', ...agent })
+      : say('So be it.')
+  })
+  await ask('go on')
+  expect(await tasksOf(house)).toMatchObject([{ state: 'succeeded' }])
+  const subagents = join(house.repo, '.claude', 'worktrees')
+  const [only = '', ...more] = readdirSync(subagents)
+  expect([only.startsWith('agent-'), more]).toEqual([true, []])
+  expect(toldIn(join(subagents, only))).toBe(TEXT)
+  expect(existsSync(join(house.repo, 'told.txt'))).toBe(false)
+  expect(heard(model).some(body => body.includes('The answer of the agent.'))).toBe(true)
+})
+
+test('what Claude Code runs in the background ends with its session: the task does not', async () => {
+  const { house, start } = await claudeHouse(request => {
+    const input = { command: lineIn(request.body), description: 'x', run_in_background: true }
+    return resultsOf(request) === 0 ? call('Bash', input) : say('It runs.')
+  })
+  const session = start('/codex:rescue --wait WAIT-HERE for it')
+  const gone = once(session, 'exit')
+  const [task] = await eventually('it is handed in', async () => {
+    const tasks = await tasksOf(house)
+    return tasks.length > 0 && tasks
+  })
+  session.kill('SIGTERM')
+  await gone
+  writeFileSync(join(house.scratch, 'go'), '')
+  const ended = await house.untilState(task?.id ?? '', 'succeeded', 'failed')
+  expect(ended).toMatchObject({ state: 'succeeded' })
+  expect(await tasksOf(house)).toHaveLength(1)
 })
 
 test('a subagent hands on and ends, its worktree goes, and the session that asked is woken', async () => {
