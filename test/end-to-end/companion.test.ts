@@ -515,6 +515,10 @@ test('it works in place, but where somebody may delete that; from there the chan
   await house.ok(['wait', one.jobId, jobId])
   expect(await workplaceOf(one.jobId)).toBe('borrowed')
   expect(await workplaceOf(jobId)).toBe('managed')
+  // Who waits to bring it back says why it did not, and is gone then.
+  const isLeft = () => house.processes().some(line => line.includes('bring-back'))
+  await eventually('nobody waits for it any more', () => !isLeft())
+  expect(await house.ok(['logs', jobId])).toContain(`not brought back: ${house.repo} has changed`)
   expect((await json(house, ['status', jobId])).job.apply).toBe(`holdfast apply ${jobId}`)
   expect((await json(house, ['status', one.jobId])).job.apply).toBeNull()
 })
