@@ -120,7 +120,7 @@ test('each subcommand speaks in the shapes of the original', async () => {
     ...REFUSED,
     stderr: 'Unknown subcommand: frobnicate\n',
   })
-  expect(refusal(await companion(house, ['transfer', '--json']))).toEqual(REFUSED)
+  expect((await companion(house, ['transfer'])).stderr).toContain('Retry with --source')
 
   const nothing = await json(house, ['status'])
   expect(nothing).toEqual({
@@ -303,6 +303,22 @@ test('each subcommand speaks in the shapes of the original', async () => {
     'Verdict: needs-attention\n\nOne thing is wrong.\n\nFindings:\n- [high] A hole (a.ts:1-2)\n  It leaks.\n  Recommendation: Mend it.\n- [low] A slip (b.ts:3)\n',
   )
   expect(toldIn(house, storedJob.threadId)).toContain('the "locks"')
+
+  // What was said to Claude is the beginning of a thread.
+  const lines = [
+    { type: 'user', message: { content: 'Where is the "hole"?' } },
+    { type: 'assistant', message: { content: [{ type: 'text', text: 'In a.ts.' }] } },
+  ]
+  house.write('../abc-1.jsonl', lines.map(line => `${JSON.stringify(line)}\n`).join(''))
+  const source = { environment: { CODEX_COMPANION_TRANSCRIPT_PATH: '../abc-1.jsonl' } }
+  const { threadId, ...transferred } = await json(house, ['transfer'], source)
+  expect(transferred).toEqual({
+    resumeCommand: `codex resume ${threadId}`,
+    sourcePath: join(house.scratch, 'abc-1.jsonl'),
+    sessionId: 'abc-1',
+  })
+  expect(toldIn(house, threadId)).toContain('The user: Where is the "hole"?\n\nClaude: In a.ts.')
+  expect((await json(house, ['task-resume-candidate'])).candidate).toMatchObject({ threadId })
 
   // The gate is where the plugin's own hook looks for it; of our jobs that hook finds none to end.
   expect(existsSync(data)).toBe(false)
