@@ -208,7 +208,7 @@ test('a subagent hands on and ends, its worktree goes, and the session that aske
 
 /** Whether the session's inbox has taken what was owed to it. */
 function isSent(house: House): boolean {
-  const store = new DatabaseSync(join(house.home, 'store.db'), { readOnly: true })
+  const store = new DatabaseSync(join(house.home, 'store.db'), { readOnly: true, timeout: 60_000 })
   try {
     const rows = store.prepare("SELECT state FROM deliveries WHERE channel = 'claude'").all()
     return rows.some(({ state }) => state === 'sent')
