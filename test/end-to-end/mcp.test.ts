@@ -6,7 +6,9 @@ import {
   copyFileSync,
   existsSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
+  readlinkSync,
   statSync,
   writeFileSync,
 } from 'node:fs'
@@ -187,6 +189,17 @@ test('what a task asks is asked of the user where the client can, and else of th
   expect(await plain.leave()).toBe(0)
 })
 
+function holdsStore({ process: { pid } }: McpClient): boolean {
+  const directory = `/proc/${pid}/fd`
+  return readdirSync(directory).some(name => {
+    try {
+      return readlinkSync(join(directory, name)).includes('store.db')
+    } catch {
+      return false // closed meanwhile
+    }
+  })
+}
+
 test('clients of the later era ask each time anew, or begin with a probe and fall back', async () => {
   const house = new House()
   const envelope = {
@@ -198,6 +211,7 @@ test('clients of the later era ask each time anew, or begin with a probe and fal
   const probe = await later.request('server/discover', { _meta: envelope })
   expect(probe.result.supportedVersions).toContain('2026-07-28')
   expect(checked('status', await later.call('status', {}, envelope)).tasks).toEqual([])
+  await eventually('a server that stands by lets go of the store', () => !holdsStore(later))
   expect(await later.leave()).toBe(0)
   const fallen = new McpClient(house)
   await fallen.request('server/discover', { _meta: envelope })

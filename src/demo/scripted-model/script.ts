@@ -65,7 +65,7 @@ export const say = (text: string): Turn => ({ kind: 'reply', text })
 export const shell = (command: string, text?: string): Turn =>
   text === undefined ? { kind: 'reply', shell: command } : { kind: 'reply', shell: command, text }
 
-/** Calls a tool by its own name (Claude Code alone). */
+/** Calls a tool by its own name (Claude Code and Codex); of an MCP server: `mcp__SERVER__TOOL`. */
 export const call = (name: string, input: unknown): Turn => ({
   kind: 'reply',
   tool: { name, input },

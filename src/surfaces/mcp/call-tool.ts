@@ -25,6 +25,11 @@ export interface Premises {
   readonly directory: string
   /** The session of the client that the server was started for; null: it serves many, or none is known. */
   readonly session: string | null
+  /**
+   * Does a call's work. The store is open only while there is any: it may be mended, or uninstalled,
+   * while a server stands by.
+   */
+  borrowing<T>(work: () => Promise<T>): Promise<T>
   /** Aborted when the server ends. */
   readonly ended: AbortSignal
   /** Says what is for nobody in particular. */

@@ -1,7 +1,7 @@
 import * as z from 'zod/mini'
 import { callTool, type Premises } from './call-tool.ts'
 import { ProtocolError, ProtocolErrorCode, Server, type Tool as WireTool } from './sdk.ts'
-import type { Tool } from './tool.ts'
+import { effects, type Tool } from './tool.ts'
 import { tools } from './tools.ts'
 
 const instructions = `Holdfast runs coding-agent tasks that hold on: each in a git worktree of its own, whatever becomes of whoever asked. delegate returns at once with an id; wait for it, or come back later, also in another session: inbox and status find it. Its changes are in no file of yours until you apply them.`
@@ -21,7 +21,9 @@ export function makeServer(premises: Premises, version: string): Server {
         `there is no tool "${params.name}"; tools: ${tools.map(({ name }) => name).join(', ')}`,
       )
     }
-    return await callTool(tool, params.arguments, server, request, premises)
+    return await premises.borrowing(() =>
+      callTool(tool, params.arguments, server, request, premises),
+    )
   })
   return server
 }
@@ -32,14 +34,14 @@ const described = new Map<Tool, WireTool>()
 export function describeTool(tool: Tool): WireTool {
   const before = described.get(tool)
   if (before !== undefined) return before
-  const { name, title, description, readsOnly } = tool
+  const { name, title, description, effect } = tool
   const made = {
     name,
     title,
     description,
     inputSchema: z.toJSONSchema(tool.input, { io: 'input' }) as WireTool['inputSchema'],
     outputSchema: z.toJSONSchema(tool.output) as NonNullable<WireTool['outputSchema']>,
-    annotations: { title, readOnlyHint: readsOnly, destructiveHint: false, openWorldHint: false },
+    annotations: { title, ...effects[effect] },
   }
   described.set(tool, made)
   return made

@@ -46,7 +46,10 @@ export async function serveOverHttp(
   const premises = { ...given, environment, session: null }
   const answer = guard(token.value, answerBoth(premises, version))
   const http = createServer((request, response) => {
-    serve(request, response, answer).catch(error => given.tell(`holdfast: ${messageOf(error)}`))
+    serve(request, response, answer).catch(error => {
+      given.tell(`holdfast: ${messageOf(error)}`)
+      response.destroy()
+    })
   })
   const listening = await listen(http, port)
   given.tell(`http://127.0.0.1:${listening}${PATH}`)

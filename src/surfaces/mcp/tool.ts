@@ -11,8 +11,7 @@ export interface Tool<I extends z.ZodMiniObject = z.ZodMiniObject, V = unknown> 
   readonly input: I
   /** The document that it answers with. */
   readonly output: z.ZodMiniType<V>
-  /** Whether it changes anything. */
-  readonly readsOnly: boolean
+  readonly effect: keyof typeof effects
   run(given: z.infer<I>, call: ToolCall): Promise<Told<V> | Asks>
 }
 
@@ -35,6 +34,17 @@ export interface ToolCall {
 export interface Reply {
   readonly words: string | null
 }
+
+/** What a client may tell its user before it lets a model call it. */
+export const effects = {
+  /** Nothing but that an end was taken note of. */
+  none: { readOnlyHint: true, openWorldHint: false },
+  /** An agent goes to work, and may go where it will. */
+  sets_to_work: { readOnlyHint: false, destructiveHint: false, openWorldHint: true },
+  /** Something that can be taken back. */
+  changes: { readOnlyHint: false, destructiveHint: false, openWorldHint: false },
+  ends_work: { readOnlyHint: false, destructiveHint: true, openWorldHint: false },
+} as const
 
 /** The document, and the same for people. */
 export interface Told<V> {

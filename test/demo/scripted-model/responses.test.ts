@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { say, shell, usageLimit } from '../../../src/demo/scripted-model/script.ts'
+import { call, say, shell, usageLimit } from '../../../src/demo/scripted-model/script.ts'
 import { ask, askEvents, result, saidText, user } from './ask-responses.ts'
 import { hearUntilBroken, startModel, understood } from './model.ts'
 
@@ -36,6 +36,16 @@ describe('a turn', () => {
     expect(saidText(events)).toBe('Looking.')
     const call = events.findLast(event => event.item?.type === 'function_call')
     expect(call?.item).toMatchObject({ name, arguments: args })
+  })
+
+  it.each([
+    ['view_image', ['mcp__other'], { name: 'view_image' }],
+    ['mcp__here__look', ['mcp__here'], { namespace: 'mcp__here', name: 'look' }],
+  ])('calls the tool %s, of a namespace where it is of one', async (name, namespaces, named) => {
+    const tools = namespaces.map(one => ({ type: 'namespace', name: one, tools: [] }))
+    const events = await askEvents(await startModel([call(name, { at: 1 })]), undefined, tools)
+    const { item } = events.findLast(event => event.item?.type === 'function_call') ?? {}
+    expect(item).toMatchObject({ ...named, arguments: '{"at":1}' })
   })
 
   it('refuses with a status, a body and headers', async () => {

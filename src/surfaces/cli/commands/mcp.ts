@@ -1,3 +1,4 @@
+import type { Composition } from '../../../compose.ts'
 import { AppError } from '../../../domain/errors.ts'
 import { defineCommand, refuseWords } from '../command.ts'
 import { exitCodes, signalExitCode } from '../exit-codes.ts'
@@ -33,6 +34,7 @@ export const mcp = defineCommand({
       environment,
       directory,
       ended: interrupted,
+      borrowing: lendStore(holdfast),
       tell: (line: string) => output.tell(line),
     }
     if (flags.http === true) {
@@ -46,3 +48,16 @@ export const mcp = defineCommand({
     return interrupted.aborted ? signalExitCode(Number(interrupted.reason)) : exitCodes.done
   },
 })
+
+function lendStore({ close }: Pick<Composition, 'close'>) {
+  let borrowers = 0
+  return async <T>(work: () => Promise<T>): Promise<T> => {
+    borrowers++
+    try {
+      return await work()
+    } finally {
+      borrowers--
+      if (borrowers === 0) await close()
+    }
+  }
+}

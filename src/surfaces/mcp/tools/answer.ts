@@ -21,7 +21,7 @@ export const answer = defineTool({
     'Answers what the agent of a task asks (state needs_input). Ask your user first unless they have said how to answer.',
   input,
   output: taskView,
-  readsOnly: false,
+  effect: 'sets_to_work',
   async run(given, { context }) {
     const task = await requireTask(await context.holdfast.store(), given.task)
     if (given.question !== undefined) requireSameQuestion(task, given.question)

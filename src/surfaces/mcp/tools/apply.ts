@@ -30,7 +30,7 @@ export const apply = defineTool({
     'Merges what the agent changed into the working files of a checkout, next to what is uncommitted there. Nothing is staged, and it can be undone.',
   input,
   output: applyView,
-  readsOnly: false,
+  effect: 'changes',
   async run(given, { context }) {
     const task = await requireTask(await context.holdfast.store(), given.task)
     const to = given.to === undefined ? null : resolve(context.directory, given.to)

@@ -16,7 +16,7 @@ export const cancel = defineTool({
   description: 'Ends tasks, with every process that they started; their work so far is kept.',
   input,
   output: tasksView,
-  readsOnly: false,
+  effect: 'ends_work',
   async run({ tasks: names, tree }, { context }) {
     const tasks = await findNamed(names, await context.holdfast.store())
     const wish = { tree: tree ?? false, lost: false }

@@ -55,7 +55,7 @@ export const delegate = defineTool({
     'Hands a task to a coding agent, which works on it in a git worktree of its own, in the background. Returns at once with the id; the task goes on whatever becomes of you. Then: wait, result, diff, apply.',
   input,
   output: delegatedView,
-  readsOnly: false,
+  effect: 'sets_to_work',
   async run(given, call) {
     const { context } = call
     if (given.permissions === 'full') await refuseUnlessAllowed(call)

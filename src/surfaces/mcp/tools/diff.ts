@@ -29,7 +29,7 @@ export const diff = defineTool({
     'What the agent changed, as a patch, and nothing of yours; while the task runs, what it has changed so far.',
   input,
   output: cutDiffView,
-  readsOnly: true,
+  effect: 'none',
   async run({ task: name, max_characters: most = MOST_CHARACTERS }, { context }) {
     const task = await requireTask(await context.holdfast.store(), name)
     const { patch: whole, ...view } = await viewDiff(task, context)

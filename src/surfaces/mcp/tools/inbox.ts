@@ -22,7 +22,7 @@ export const inbox = defineTool({
     'What has ended, or asks something, and nobody has taken note of; also what earlier sessions have asked for.',
   input,
   output: readInboxView,
-  readsOnly: false,
+  effect: 'changes',
   async run({ mine, acknowledge }, { context }) {
     const acknowledged =
       acknowledge === undefined ? 0 : await acknowledgeNamed(acknowledge, context)

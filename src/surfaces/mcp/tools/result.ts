@@ -12,7 +12,7 @@ export const result = defineTool({
     'The final answer of a task that has ended, verbatim, with what speaks for it: commands, refused actions, usage, timeline.',
   input: z.strictObject({ task: taskField }),
   output: resultView,
-  readsOnly: true,
+  effect: 'none',
   async run(given, { context }) {
     const task = await requireTask(await context.holdfast.store(), given.task)
     const view = await requireResult(task, context)

@@ -23,7 +23,7 @@ export const status = defineTool({
     'What needs somebody, what is under way and why it waits, what has ended; of any session. Does not wait.',
   input,
   output: statusView,
-  readsOnly: true,
+  effect: 'none',
   async run(given, { context }) {
     const view =
       given.tasks === undefined

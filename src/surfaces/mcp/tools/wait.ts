@@ -44,7 +44,7 @@ export const wait = defineTool({
     'Waits until tasks have ended or ask something, and gives their answers. If time is up before, they go on: call it again.',
   input,
   output: waitedView,
-  readsOnly: true,
+  effect: 'none',
   async run({ tasks: names, any, timeout_seconds }, call) {
     const { context, client } = call
     const store = await context.holdfast.store()
