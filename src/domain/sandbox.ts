@@ -25,5 +25,7 @@ export function outOfSandbox(sandbox: Sandbox, places: readonly string[]): strin
     sandbox.kind === 'codex'
       ? `sandbox_workspace_write.writable_roots = [${roots}] in Codex's config.toml`
       : `let it write to ${roots}`
-  return `run it outside; or, if its agent may do all that you may: ${how}`
+  // Codex starts the servers of its tools outside of what it puts around commands.
+  const server = sandbox.kind === 'codex' ? ', or delegate with the tools of holdfast mcp' : ''
+  return `run it outside${server}; or, if its agent may do all that you may: ${how}`
 }
