@@ -119,8 +119,11 @@ test('Codex delegates, waits with progress, and has the result', async () => {
   const quoted = (words: readonly string[]) => words.map(word => JSON.stringify(word)).join(', ')
   // It hands on almost nothing of its environment.
   const own = `env={HOLDFAST_HOME=${JSON.stringify(house.home)}}`
-  const server = `{command=${quoted([command])}, args=[${quoted(args)}], ${own}}`
-  const mode = '--dangerously-bypass-approvals-and-sandbox'
+  // Nobody is there to be asked.
+  const approval = 'default_tools_approval_mode="approve"'
+  const server = `{command=${quoted([command])}, args=[${quoted(args)}], ${own}, ${approval}}`
+  // Its sandbox is around commands alone.
+  const mode = '--sandbox=read-only'
   const settings = ['-c', `mcp_servers.holdfast=${server}`]
   const argv = [bin, 'exec', '--json', mode, ...settings, 'Delegate it.']
   const { said, task } = await follow(house, argv, environment)
