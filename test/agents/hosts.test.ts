@@ -5,14 +5,32 @@ import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { ensureAgent } from '../../src/demo/ensure-agent.ts'
+import { writeOpenCodeHome } from '../../src/demo/scripted-model/opencode-home.ts'
+import { writePiHome } from '../../src/demo/scripted-model/pi-home.ts'
 import { say } from '../../src/demo/scripted-model/script.ts'
 import { views } from '../../src/surfaces/view.ts'
 import { putPackage, putProgram } from '../end-to-end/hosts.ts'
-import { entry as ownEntry } from '../end-to-end/house.ts'
+import { type House, entry as ownEntry } from '../end-to-end/house.ts'
 import { codex, heard, houseWithModel } from './house-with-model.ts'
 
 const claude = await ensureAgent('claude')
+const opencode = await ensureAgent('opencode')
+const pi = await ensureAgent('pi')
 const ownRoot = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '')
+
+/** What it says on stdout; it has nothing to read. */
+function runIn(house: House, program: string, words: readonly string[]): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const options = { cwd: house.repo, env: house.environment, encoding: 'utf8' } as const
+    const child = execFile(program, [...words], options, (error, stdout) =>
+      error === null ? resolve(stdout) : reject(error),
+    )
+    child.stdin?.end()
+  })
+}
+
+const skill = readFileSync(join(ownRoot, 'skills/holdfast/SKILL.md'), 'utf8')
+const [, description = ''] = /^description: (.*)$/m.exec(skill) ?? []
 
 test('setup adds the plugin to both, Codex hands it to its model, uninstall leaves nothing', async () => {
   const { house, model } = await houseWithModel([say('hi')])
@@ -25,14 +43,7 @@ test('setup adds the plugin to both, Codex hands it to its model, uninstall leav
   const settings = join(environment.CODEX_HOME ?? '', 'config.toml')
   const withPlugins = readFileSync(settings, 'utf8').replace('plugins = false', 'plugins = true')
   writeFileSync(settings, withPlugins)
-  const ask = (program: string, ...words: string[]) =>
-    new Promise<string>((resolve, reject) => {
-      const options = { cwd: house.repo, env: environment, encoding: 'utf8' } as const
-      const child = execFile(program, words, options, (error, stdout) =>
-        error === null ? resolve(stdout) : reject(error),
-      )
-      child.stdin?.end()
-    })
+  const ask = (program: string, ...words: string[]) => runIn(house, program, words)
   const setup = async (...more: string[]) => {
     const words = ['setup', '--host', 'claude', '--host', 'codex', '--json', ...more]
     const { stdout, stderr } = await house.run(words, { entry: pack.entry })
@@ -54,10 +65,6 @@ test('setup adds the plugin to both, Codex hands it to its model, uninstall leav
   expect(ofCodex).toContain('"holdfast@holdfast"')
 
   expect(await ask('codex', 'exec', '--skip-git-repo-check', 'hello')).toContain('hi')
-  const [, description = ''] =
-    /^description: (.*)$/m.exec(
-      readFileSync(join(pack.root, 'skills/holdfast/SKILL.md'), 'utf8'),
-    ) ?? []
   expect(heard(model)[0]).toContain(`holdfast: ${description.slice(0, 60)}`)
 
   const removed = await house.run(['uninstall', '--purge', '--json'], { entry: pack.entry })
@@ -68,4 +75,26 @@ test('setup adds the plugin to both, Codex hands it to its model, uninstall leav
   ])
   expect(left.map(text => JSON.parse(text))).toEqual([[], []])
   expect(readFileSync(settings, 'utf8').trim()).toBe(withPlugins.trim())
+})
+
+test('OpenCode and Pi hand the skill to their models', async () => {
+  const { house, model } = await houseWithModel([], { choose: () => say('hi') })
+  const { environment, scratch } = house
+  Object.assign(
+    environment,
+    await writeOpenCodeHome(join(scratch, 'opencode'), model.url),
+    await writePiHome(join(scratch, 'pi'), model.url),
+    { PATH: [dirname(opencode.bin), dirname(pi.bin), environment.PATH].join(delimiter) },
+  )
+  await house.ok(['setup', '--host', 'opencode', '--host', 'pi', '--json'])
+  for (const [program, ...words] of [
+    ['opencode', 'run', 'hello'],
+    ['pi', '-p', 'hello'],
+  ] as const) {
+    const before = heard(model).length
+    await runIn(house, program, words)
+    const said = heard(model).slice(before).join('\n')
+    expect([program, said.includes(description.slice(0, 60))]).toEqual([program, true])
+  }
+  await house.ok(['uninstall', '--json'])
 })
