@@ -76,7 +76,7 @@ export const setup = defineCommand({
     if (given.json === true) output.writeJson({ ready, tools, agents, hosts: views })
     else {
       output.write(views.map(view => renderHost(view, context)).join(''))
-      tellNext(views, ready, context)
+      tellNext({ tools: [...tools], hosts: views, ready }, context)
     }
     return views.some(view => hasFailed(view, chosen.has(view.name)))
       ? exitCodes.refused
@@ -305,16 +305,23 @@ function renderHost(view: HostView, { output }: CommandContext): string {
   return `${label}${lines.join(`\n${' '.repeat(13)}`)}\n`
 }
 
-function tellNext(views: readonly HostView[], ready: boolean, { output }: CommandContext): void {
+function tellNext(
+  { tools, hosts, ready }: Omit<SetupView, 'agents'>,
+  { output }: CommandContext,
+): void {
   const isMissing = ({ state, forCodexCommands }: AdditionView) =>
     !forCodexCommands && (state === 'missing' || state === 'outdated')
   const isAdded = ({ state }: AdditionView) => state === 'added'
-  const all = views.flatMap(({ additions }) => additions)
+  const all = hosts.flatMap(({ additions }) => additions)
   if (all.some(isAdded)) {
     output.tell(
       'sessions that run already see it when they start anew; holdfast uninstall takes it out',
     )
   }
-  if (all.some(isMissing)) output.tell('next: holdfast setup --yes adds what is missing')
-  else output.tell(ready ? 'next: holdfast run "…"' : 'next: install an agent, as said above')
+  const steps = [
+    ...tools.flatMap(({ hint }) => hint ?? []),
+    ...(all.some(isMissing) ? ['holdfast setup --yes'] : []),
+    ...(ready ? ['holdfast run "…"'] : []),
+  ]
+  output.tell(`next: ${steps.length === 0 ? 'install an agent, as said above' : steps.join(' · ')}`)
 }
