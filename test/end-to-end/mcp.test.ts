@@ -148,6 +148,15 @@ test('a task is delegated once, outlives the server, and is followed, taken and 
   expect(await second.leave()).toBe(0)
 })
 
+test('a server that a plugin has started does not take where that lies for where its client works', async () => {
+  const house = new House({ PLUGIN_ROOT: '/where/it/lies' })
+  const client = new McpClient(house)
+  await client.initialize('2025-06-18', {})
+  expect(await client.refusal('delegate', script('true'))).toBe('not_a_repository')
+  expect(checked('status', await client.call('status', {})).tasks).toEqual([])
+  expect(await client.leave()).toBe(0)
+})
+
 test('what a task asks is asked of the user where the client can, and else of the client', async () => {
   const house = new House({ GEMINI_API_KEY: 'k' })
   const bin = join(house.scratch, 'fake-bin')

@@ -109,7 +109,9 @@ async function findDirectory(
     throw new AppError('bad_usage', `cwd ${cwd} is not absolute: there is no saying what it is of`)
   }
   const root = client.hasRoots ? await findRoot(request) : undefined
-  return root ?? environment.CLAUDE_PROJECT_DIR ?? directory
+  // Codex starts the server of a plugin where the plugin lies, and nobody works there.
+  const here = environment.PLUGIN_ROOT === undefined ? directory : '/'
+  return root ?? environment.CLAUDE_PROJECT_DIR ?? here
 }
 
 /** Another client that runs inside of a session of Claude Code is not the one to be woken. */
