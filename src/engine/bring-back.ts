@@ -1,6 +1,6 @@
 /**
- * Takes the result of a task home to where it was asked, if that is still as the task found it. It
- * is never forced: whatever speaks against it is given in words, and `apply` is left to the user.
+ * Takes the result of a task home to where it was asked. It is never forced: whatever speaks against
+ * it is given in words, and `apply` is left to the user.
  */
 import { AppError } from '../domain/errors.ts'
 import type { Task } from '../domain/task.ts'
@@ -20,25 +20,32 @@ export type BroughtBack =
   | { readonly kind: 'brought'; readonly root: string; readonly files: readonly FileChange[] }
   | { readonly kind: 'left'; readonly why: string }
 
+export interface BringBackWish extends Pick<ApplyWish, 'isStopped' | 'onMended'> {
+  /** Only to what is still as the task found it; else to whatever it fits without a conflict. */
+  readonly onlyAsFound: boolean
+}
+
 /** Of a task that has succeeded. */
 export async function bringBack(
   task: Task,
-  wish: Pick<ApplyWish, 'isStopped' | 'onMended'>,
+  { onlyAsFound, ...wish }: BringBackWish,
   ports: BringBackPorts,
 ): Promise<BroughtBack> {
   const { root } = task.request.repo
   try {
     if (requireResult(task).files === 0) return { kind: 'nothing' }
     const target = await ports.worktrees.openCheckout(root)
-    if (!(await isAsFound(task, target, ports))) {
+    if (!isSame(task, target) || (onlyAsFound && !(await isAsFound(task, target, ports)))) {
       return { kind: 'left', why: `${root} has changed since the task started` }
     }
     const applied = await applyTask(task, { ...wish, target, mode: 'clean' }, ports)
     switch (applied.kind) {
       case 'applied':
         return { kind: 'brought', root, files: applied.files }
-      case 'conflicting':
-        return { kind: 'left', why: applied.conflicts.map(({ path }) => path).join(', ') }
+      case 'conflicting': {
+        const paths = applied.conflicts.map(({ path }) => path).join(', ')
+        return { kind: 'left', why: `${root} has changed since: ${paths}` }
+      }
       default:
         return { kind: 'nothing' }
     }
@@ -48,12 +55,15 @@ export async function bringBack(
   }
 }
 
+/** Another checkout may have been made at the same place. */
+function isSame({ request: { repo } }: Task, { place }: Checkout): boolean {
+  return place.root === repo.root && place.commonDir === repo.commonDir
+}
+
 async function isAsFound(
-  { request: { id, base, repo } }: Task,
+  { request: { id, base } }: Task,
   target: Checkout,
   { worktrees, files }: BringBackPorts,
 ): Promise<boolean> {
-  // Another checkout may have been made at the same place.
-  if (target.place.root !== repo.root || target.place.commonDir !== repo.commonDir) return false
   return await worktrees.isAsBase(target, id, base, files.directory(id))
 }

@@ -8,7 +8,7 @@ import type { TaskId } from '../../domain/ids.ts'
 import type { CommandContext } from '../cli/command.ts'
 import { callerEnvironment } from '../hand-in-ports.ts'
 import { waitForTasks } from '../wait-for.ts'
-import { bringHome } from './bring-home.ts'
+import { bringJobHome } from './bring-job-home.ts'
 import { requireJob } from './find-jobs.ts'
 import type { Subcommand } from './subcommand.ts'
 
@@ -20,7 +20,7 @@ export const bringBack: Subcommand = {
     const { tasks, end } = await waitForTasks([id], {}, context)
     const [task] = tasks
     if (end !== 'ended' || task === undefined) return 0
-    const brought = await bringHome(task, context)
+    const brought = await bringJobHome(task, context)
     if (brought.kind === 'left') {
       const store = await context.holdfast.store()
       const note = `not brought back: ${brought.why}`

@@ -4,7 +4,7 @@ import { acknowledgeShown } from '../acknowledge.ts'
 import type { CommandContext } from '../cli/command.ts'
 import { signalExitCode } from '../cli/exit-codes.ts'
 import { waitForTasks } from '../wait-for.ts'
-import { bringHome } from './bring-home.ts'
+import { bringJobHome } from './bring-job-home.ts'
 import { companionOf, describeApply } from './job.ts'
 import { gatherOutcome } from './payload.ts'
 import { writePretty } from './print.ts'
@@ -46,7 +46,7 @@ export async function followJob(
 
 async function takeHome(task: Task, context: CommandContext): Promise<void> {
   const { output } = context
-  const brought = await bringHome(task, context)
+  const brought = await bringJobHome(task, context)
   if (brought.kind === 'brought') {
     output.tell(`Brought ${countFiles(brought.files.length)} back to ${brought.root}.`)
   }

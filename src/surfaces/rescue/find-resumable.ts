@@ -1,5 +1,5 @@
 import { hasEnded, type Task } from '../../domain/task.ts'
-import { detectCaller, isSameCaller } from '../caller.ts'
+import { isSameCaller } from '../caller.ts'
 import type { CommandContext } from '../cli/command.ts'
 
 /** How many of the newest tasks are looked through. */
@@ -12,11 +12,10 @@ const LOOK_BACK = 200
  */
 export async function findResumable(
   agent: string | null,
-  { holdfast, environment, directory }: CommandContext,
+  { holdfast, caller }: CommandContext,
 ): Promise<Task | undefined> {
   if (!holdfast.isInUse()) return undefined
   const store = await holdfast.store()
-  const caller = detectCaller(environment, directory)
   const newest = (await store.listTasks({ limit: LOOK_BACK })).find(
     task =>
       isSameCaller(task.request.caller, caller) &&

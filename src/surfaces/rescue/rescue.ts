@@ -6,16 +6,15 @@ import { AppError } from '../../domain/errors.ts'
 import { isReview, type KeptRequest } from '../../domain/kept-request.ts'
 import { hasEnded, type Task } from '../../domain/task.ts'
 import { describeOptions } from '../../engine/answer.ts'
-import { type HandInPlan, handIn } from '../../engine/hand-in.ts'
+import type { BroughtBack } from '../../engine/bring-back.ts'
 import { acknowledgeShown } from '../acknowledge.ts'
+import { bringHome } from '../bring-home.ts'
 import type { CommandContext } from '../cli/command.ts'
 import { describeDelta } from '../cli/render.ts'
-import { handInPorts } from '../hand-in-ports.ts'
 import { agentTitle } from '../hook/take-request.ts'
 import { ringOrTell } from '../look.ts'
-import { keepToken } from '../subscriptions.ts'
+import { handInPlanned } from '../submit.ts'
 import { waitForTasks } from '../wait-for.ts'
-import { type BroughtBack, bringBack } from './bring-back.ts'
 import { planRescue, type RescueOrder } from './plan-rescue.ts'
 import { readArguments } from './read-arguments.ts'
 
@@ -50,20 +49,11 @@ async function carryOut(flags: RescueFlags, kept: KeptRequest, context: CommandC
   const read = flags.resume === undefined ? typed : { ...typed, resume: flags.resume }
   const order: RescueOrder = { id: flags.request, kept, read }
   const plan = await planRescue(order, context)
-  const task = 'handedInBefore' in plan ? plan.handedInBefore : await submit(plan, context)
+  const task =
+    'handedInBefore' in plan ? plan.handedInBefore : (await handInPlanned(plan, context)).task
   await ringOrTell(context)
   if (read.background === true) announce(task, kept, context)
   else await attend(task, flags, kept, context)
-}
-
-async function submit(plan: HandInPlan, context: CommandContext): Promise<Task> {
-  const { environment, holdfast } = context
-  const keep = () => keepToken(plan.request.notify, environment, holdfast)
-  await keep()
-  const { task } = await handIn(plan, await handInPorts(context))
-  // Until it was handed in, nobody knew that anybody waits for the token.
-  await keep()
-  return task
 }
 
 function announce(task: Task, { kind }: KeptRequest, { output }: CommandContext): void {
@@ -131,18 +121,17 @@ async function tellEnd(task: Task, kept: KeptRequest, context: CommandContext): 
     return
   }
   for (const line of result.leftOut) output.write(`left out: ${line}\n`)
-  output.write(
-    `${describeBroughtBack(id, describeDelta(result), await bringBack(task, context))}\n`,
-  )
+  const brought = await bringHome(task, { onlyAsFound: false }, context)
+  output.write(`${describeBroughtBack(id, describeDelta(result), brought)}\n`)
 }
 
 function describeBroughtBack(id: string, delta: string, brought: BroughtBack): string {
   switch (brought.kind) {
     case 'nothing':
       return `${delta}: all of it is in your working files already`
-    case 'applied':
+    case 'brought':
       return `${delta}: written to ${brought.root}, not staged. To take it back: holdfast apply --undo ${id}`
-    case 'kept':
+    case 'left':
       return `${delta}; nothing was written (${brought.why}). To take it: holdfast apply ${id}`
   }
 }
