@@ -130,8 +130,8 @@ function notHere(code: 'launch_failed' | 'refused_in_state', why: string): AppEr
   })
 }
 
-/** Somebody who sits in a directory of their own and does not answer is none. */
-const TRIAL_LIMIT_MS = 10_000
+/** It takes some 50 ms; a busy machine may hold it up, and a manager that does not answer is none. */
+const TRIAL_LIMIT_MS = 30_000
 
 async function findManager(
   { environment, toolPath }: ScopeOptions,
