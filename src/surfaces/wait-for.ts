@@ -62,7 +62,7 @@ export async function waitForTasks(
     }
     // A task that asks something will not go on by itself.
     const done = tasks.map(({ state }) => hasEnded(state) || asksNew(state, options.answered))
-    if (options.any === true ? done.includes(true) : !done.includes(false)) {
+    if (options.any === true && done.length > 0 ? done.includes(true) : !done.includes(false)) {
       await options.onLook?.()
       return { tasks, end: 'ended' }
     }

@@ -129,6 +129,7 @@ test('a task is delegated once, outlives the server, and is followed, taken and 
   expect([
     await second.refusal('wait', { tasks: ['no-such-task'] }),
     await second.refusal('wait', { task: id }),
+    await second.refusal('wait', { tasks: [] }),
     await second.refusal('delegate', { prompt: 'x', command: ['true'] }),
     await second.refusal('delegate', { ...script('true'), cwd: 'relative' }),
     await second.refusal('delegate', { ...script('true'), cwd: '/' }),
@@ -136,6 +137,7 @@ test('a task is delegated once, outlives the server, and is followed, taken and 
     await second.refusal('cancel', { tasks: [id] }),
   ]).toEqual([
     'no_such_task',
+    'bad_usage',
     'bad_usage',
     'bad_usage',
     'bad_usage',
