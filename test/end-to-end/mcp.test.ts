@@ -152,6 +152,7 @@ test('a task is delegated once, outlives the server, and is followed, taken and 
 
 test('a server that a plugin has started does not take where that lies for where its client works', async () => {
   const house = new House({ PLUGIN_ROOT: '/where/it/lies' })
+  settle(house, PERMITTED)
   const client = new McpClient(house)
   await client.initialize('2025-06-18', {})
   expect(await client.refusal('delegate', script('true'))).toBe('not_a_repository')
