@@ -778,7 +778,15 @@ ${DONE}`,
     steps: WORK + DONE,
     async tell(scene) {
       scene.onBlow = id => scene.stage.run(['cancel', id], '/')
-      return await tellOne(scene)
+      scene.strike.hold()
+      scene.strike.arm()
+      const id = await scene.submitted(TASK)
+      await scene.strike.reached
+      // A next try that begins before the command has come to ask gets no further.
+      scene.stage.arm('agent.begun', 'stand')
+      scene.strike.fall()
+      await scene.untilEnded(id)
+      return [id]
     },
     end: () => ({ state: 'cancelled', files: UNFINISHED, worktrees: 1 }),
   },
