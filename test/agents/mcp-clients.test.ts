@@ -121,7 +121,7 @@ test('Codex delegates, waits with progress, and has the result', async () => {
   const own = `env={HOLDFAST_HOME=${JSON.stringify(house.home)}}`
   // Nobody is there to be asked.
   const approval = 'default_tools_approval_mode="approve"'
-  const server = `{command=${quoted([command])}, args=[${quoted(args)}], ${own}, ${approval}}`
+  const server = `{command=${quoted([command])}, args=[${quoted(args)}], ${own}, ${approval}, cwd="/"}`
   // Its sandbox is around commands alone.
   const mode = '--sandbox=read-only'
   const settings = ['-c', `mcp_servers.holdfast=${server}`]

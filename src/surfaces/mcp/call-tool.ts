@@ -6,7 +6,15 @@ import { AppError, messageOf } from '../../domain/errors.ts'
 import type { Question } from '../../domain/question.ts'
 import type { SurfaceContext } from '../context.ts'
 import { namingSandbox } from '../writable-store.ts'
-import { type Client, callerOf, clientOf, findRoot, sessionOf, toolUseOf } from './client.ts'
+import {
+  type Client,
+  callerOf,
+  clientOf,
+  findRoot,
+  sessionOf,
+  toolUseOf,
+  workspaceOf,
+} from './client.ts'
 import {
   type CallToolResult,
   type InputRequiredResult,
@@ -108,7 +116,7 @@ async function findDirectory(
     if (isAbsolute(cwd)) return cwd
     throw new AppError('bad_usage', `cwd ${cwd} is not absolute: there is no saying what it is of`)
   }
-  const root = client.hasRoots ? await findRoot(request) : undefined
+  const root = client.hasRoots ? await findRoot(request) : workspaceOf(client, request)
   // Codex starts the server of a plugin where the plugin lies, and nobody works there.
   const here = environment.PLUGIN_ROOT === undefined ? directory : '/'
   return root ?? environment.CLAUDE_PROJECT_DIR ?? here

@@ -1,5 +1,7 @@
 /** Who calls, from where, and what it can do: as the two eras of the protocol say it. */
+import { isAbsolute } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import * as z from 'zod/mini'
 import type { Variables } from '../../compose.ts'
 import type { Caller } from '../../domain/task.ts'
 import { detectCaller } from '../caller.ts'
@@ -51,6 +53,15 @@ export function sessionOf(
 export function toolUseOf(client: Client, { mcpReq }: ServerContext): string | null {
   const named = isCodex(client) ? mcpReq._meta?.callId : mcpReq._meta?.['claudecode/toolUseId']
   return typeof named === 'string' ? named : null
+}
+
+const turnMetadata = z.object({ workspaces: z.record(z.string(), z.unknown()) })
+
+/** The checkout that a thread of Codex works in: each of its calls says so, wherever we were started. */
+export function workspaceOf(client: Client, { mcpReq }: ServerContext): string | undefined {
+  if (!isCodex(client)) return undefined
+  const said = turnMetadata.safeParse(mcpReq._meta?.['x-codex-turn-metadata'])
+  return said.success ? Object.keys(said.data.workspaces).find(path => isAbsolute(path)) : undefined
 }
 
 /** A task that delegates is known by its mark, whoever speaks for it. */

@@ -67,7 +67,10 @@ export const field = <T extends z.ZodMiniType>(schema: T, about: string): T =>
   schema.check(z.describe(about)) as T
 
 export const taskField = field(z.string(), 'its id, the beginning of it, or its name')
-export const tasksField = field(z.array(z.string()).check(z.minLength(1)), 'their ids, the beginnings of these, or names')
+export const tasksField = field(
+  z.array(z.string()).check(z.minLength(1)),
+  'their ids, the beginnings of these, or names',
+)
 export const cwdField = z.optional(
   field(z.string(), 'the directory that you work in (default: where this server was started)'),
 )
