@@ -11,6 +11,7 @@ interface Plugin {
   /** Whom its commands hand to, in words. */
   readonly whom: string
   readonly forwarder: string
+  readonly hasSkill: boolean
   readonly more: object
 }
 
@@ -21,6 +22,7 @@ const plugins: readonly Plugin[] = [
       'Hand long tasks to Codex, Claude Code and other coding agents: each in a worktree of its own, alive after this session, the result brought back',
     whom: 'a coding agent (Codex, unless another is configured or named)',
     forwarder: 'delegate',
+    hasSkill: true,
     more: {},
   },
   {
@@ -29,6 +31,7 @@ const plugins: readonly Plugin[] = [
       'The commands of the Codex plugin under their own names, done by Holdfast: jobs outlive the session, and nobody deletes the directory under them',
     whom: 'Codex',
     forwarder: 'codex-rescue',
+    hasSkill: false,
     // What it needs besides its words is in the other.
     more: { dependencies: ['holdfast'] },
   },
@@ -36,6 +39,8 @@ const plugins: readonly Plugin[] = [
 
 /** Each plugin has its own: Claude Code may put them anywhere. */
 const LAUNCHER = new URL('launcher.cjs', import.meta.url)
+/** What every host's agent can read. */
+const SKILL = new URL('../skills/holdfast/SKILL.md', import.meta.url)
 
 const author = { name: 'Holdfast' }
 const EFFORTS = 'none|minimal|low|medium|high|xhigh'
@@ -51,6 +56,7 @@ export function pluginFiles(): Record<string, string> {
     add(`agents/${plugin.forwarder}.md`, forwarder(plugin))
     add('hooks/hooks.json', json({ hooks: hooks(plugin) }))
     add('hook.cjs', readFileSync(LAUNCHER, 'utf8'))
+    if (plugin.hasSkill) add('skills/holdfast/SKILL.md', readFileSync(SKILL, 'utf8'))
     for (const [name, text] of Object.entries(commands(plugin))) add(`commands/${name}.md`, text)
   }
   return files
