@@ -477,15 +477,20 @@ async function untilForgotten(scene: Scene): Promise<void> {
 }
 
 /** Calls a hook of the plugin for Claude Code, as the session that asks; what it says. */
-async function hear({ stage }: Scene, event: string, more: object): Promise<string> {
+async function hear(
+  { stage }: Scene,
+  event: string,
+  more: object,
+  plugin = 'holdfast',
+): Promise<string> {
   const said = { session_id: SESSION.CLAUDE_CODE_SESSION_ID, cwd: stage.repo, ...more }
-  return (await stage.run(['hook', event], stage.repo, JSON.stringify(said))).stdout
+  return (await stage.run(['hook', event, plugin], stage.repo, JSON.stringify(said))).stdout
 }
 
 /** Killed while it is kept, it is asked again; what is left of the first hands nothing in. */
 async function tellRequest(scene: Scene): Promise<readonly string[]> {
   const command = { command_name: 'codex:rescue', command_args: '--background do it' }
-  const ask = () => hear(scene, 'UserPromptExpansion', command)
+  const ask = () => hear(scene, 'UserPromptExpansion', command, 'codex')
   scene.strike.arm()
   if ((await ask()) !== '') throw new Error('it was not killed')
   const request = / rescue --request ([0-9a-f]{24})/.exec(await ask())?.[1] ?? ''
