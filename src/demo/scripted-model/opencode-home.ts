@@ -10,8 +10,8 @@ export interface OpenCodeHomeOptions {
 /**
  * Writes directories for OpenCode that know only the model server at `url`, and returns the
  * environment that points OpenCode at them. Beside its work OpenCode 1.18.33 fetches what a plugin
- * could need, of which there are none here: that is ten seconds of work for nothing, so its npm finds
- * nobody.
+ * could need, of which there are none here, and reads a list of all models that it knows: that is
+ * ten and three seconds of work for nothing, so its npm finds nobody, and its list is empty.
  */
 export async function writeOpenCodeHome(
   directory: string,
@@ -47,6 +47,8 @@ export async function writeOpenCodeHome(
   }
   await mkdir(directory, { recursive: true, mode: 0o700 })
   await writeFile(file, `${JSON.stringify(settings, null, 2)}\n`)
+  const models = join(directory, 'models.json')
+  await writeFile(models, '{}\n')
   return {
     OPENCODE_CONFIG: file,
     XDG_CONFIG_HOME: join(directory, 'config'),
@@ -57,6 +59,7 @@ export async function writeOpenCodeHome(
     OPENCODE_DISABLE_DEFAULT_PLUGINS: '1',
     OPENCODE_DISABLE_LSP_DOWNLOAD: '1',
     OPENCODE_DISABLE_MODELS_FETCH: '1',
+    OPENCODE_MODELS_PATH: models,
     // The port `discard` (RFC 863), at which nobody listens any more.
     npm_config_registry: 'http://127.0.0.1:9/',
   }
