@@ -298,8 +298,9 @@ export function compose(environment: Variables, entry: string): Composition {
     async hosts() {
       const { realpathSync, statSync } = await import('node:fs')
       const { makeHosts } = await import('./hosts/hosts.ts')
+      const { makeAdditionRecord } = await import('./store/addition-record.ts')
       return makeHosts({
-        home,
+        record: makeAdditionRecord(home),
         packageRoot: dirname(dirname(realpathSync(entry))),
         environment: gitEnvironment,
         userHome: findUserHome(environment) ?? '/',

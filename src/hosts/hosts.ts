@@ -17,12 +17,17 @@ import {
   ORIGINAL_CODEX_PLUGIN,
   type RecordedAddition,
 } from '../domain/hosts.ts'
-import type { AdditionState, FoundHost, Hosts, PlannedAddition } from '../ports/hosts.ts'
+import type {
+  AdditionRecord,
+  AdditionState,
+  FoundHost,
+  Hosts,
+  PlannedAddition,
+} from '../ports/hosts.ts'
 import type { Locks } from '../ports/lock.ts'
 import { type Catalogue, digestOfTree, readCatalogue } from './catalogue.ts'
 import { configurationDirectory, hostPlaces, namedConfiguration, skillDirectory } from './places.ts'
 import { claudeHost, codexHost, type PluginHost } from './plugin-hosts.ts'
-import { makeAdditionRecord } from './record.ts'
 import { runHost, type Variables } from './run-host.ts'
 import {
   digestOf,
@@ -34,8 +39,7 @@ import {
 } from './skill.ts'
 
 export interface HostsOptions {
-  /** The state directory, absolute. */
-  readonly home: string
+  readonly record: AdditionRecord
   /** Where this package lies: its skill, its plugins and the lists of them. */
   readonly packageRoot: string
   /** The user's, with nothing of a caller session in it, and a PATH on which no agent put anything. */
@@ -62,8 +66,7 @@ interface Asked {
 }
 
 export function makeHosts(options: HostsOptions): Hosts {
-  const { home, packageRoot, environment, userHome, locks } = options
-  const record = makeAdditionRecord(home)
+  const { record, packageRoot, environment, userHome, locks } = options
   const skill = () => readFileSync(join(packageRoot, 'skills/holdfast/SKILL.md'))
 
   const programOf = (name: HostName) => {

@@ -1,5 +1,5 @@
 /** What `setup` adds to the hosts that are installed here, each by that host's own means. */
-import type { Addition, HostName } from '../domain/hosts.ts'
+import type { Addition, HostName, RecordedAddition } from '../domain/hosts.ts'
 
 /**
  * `there`: as it would be added now. `outdated`: added by us, and not what it would be now.
@@ -46,4 +46,12 @@ export interface Hosts {
    * written down; what somebody has changed since is theirs, and forgotten.
    */
   takeOut(): Promise<TakenOut>
+}
+
+/** What was added to hosts. Its writers hold the lock `hosts`. */
+export interface AdditionRecord {
+  list(): readonly RecordedAddition[]
+  /** In the place of an older one of the same thing, if there is one. */
+  put(addition: RecordedAddition): void
+  drop(addition: RecordedAddition): void
 }

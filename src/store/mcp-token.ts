@@ -1,16 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  writeSync,
-} from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { AppError } from '../domain/errors.ts'
 import type { Locks } from '../ports/lock.ts'
+import { writePrivately } from './private-file.ts'
 
 const LOCK = 'mcp-token'
 /** Only the making of it is done under the lock. */
@@ -26,23 +19,11 @@ export async function keepMcpToken(
 ): Promise<{ readonly path: string; readonly value: string }> {
   const path = join(home, 'mcp-token')
   await locks.withLock(LOCK, LOCK_LIMIT_MS, async () => {
-    if (!existsSync(path)) write(path, `${randomBytes(32).toString('base64url')}\n`)
+    if (!existsSync(path)) writePrivately(path, `${randomBytes(32).toString('base64url')}\n`)
   })
   const value = readFileSync(path, 'utf8').trim()
   if (value.length >= 32) return { path, value }
   throw new AppError('store_unreadable', `there is no token in ${path}`, {
     hint: `remove it, and a new one is made: rm ${path}`,
   })
-}
-
-function write(path: string, text: string): void {
-  const beside = `${path}.new`
-  const descriptor = openSync(beside, 'w', 0o600)
-  try {
-    writeSync(descriptor, text)
-    fsyncSync(descriptor)
-  } finally {
-    closeSync(descriptor)
-  }
-  renameSync(beside, path)
 }

@@ -1,11 +1,10 @@
-/** What the user trusts: `trust.json` in the state directory, written beside and renamed. */
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs'
+/** What the user trusts: `trust.json` in the state directory. */
 import { join } from 'node:path'
 import * as z from 'zod/mini'
-import { AppError, messageOf } from '../domain/errors.ts'
 import type { Locks } from '../ports/lock.ts'
 import type { Trust, Trusted } from '../ports/trust.ts'
 import { prepareHome } from './home.ts'
+import { readDocument, writeDocument } from './private-file.ts'
 
 const FILE = 'trust.json'
 const LOCK = 'trust'
@@ -35,7 +34,7 @@ export function makeTrust(home: string, locks: Locks): Trust {
     return locks.withLock(LOCK, LOCK_LIMIT_MS, async () => {
       const before = read(file)
       const after = work(before)
-      if (after.length !== before.length) write(file, after)
+      if (after.length !== before.length) writeDocument(file, { version: 1, trusted: after })
       return before.length - after.length
     })
   }
@@ -62,35 +61,6 @@ export function makeTrust(home: string, locks: Locks): Trust {
 }
 
 function read(file: string): readonly Trusted[] {
-  let text: string
-  try {
-    text = readFileSync(file, 'utf8')
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return []
-    throw unreadable(file, cause)
-  }
-  try {
-    return makeSchema().parse(JSON.parse(text)).trusted
-  } catch (cause) {
-    throw unreadable(file, cause)
-  }
-}
-
-function unreadable(file: string, cause: unknown): AppError {
-  return new AppError('store_unreadable', `${file} cannot be read: ${messageOf(cause)}`, {
-    hint: 'nothing is trusted by it; move it away, and trust anew',
-    cause,
-  })
-}
-
-function write(file: string, trusted: readonly Trusted[]): void {
-  const beside = `${file}.new`
-  const descriptor = openSync(beside, 'w', 0o600)
-  try {
-    writeSync(descriptor, `${JSON.stringify({ version: 1, trusted }, undefined, 2)}\n`)
-    fsyncSync(descriptor)
-  } finally {
-    closeSync(descriptor)
-  }
-  renameSync(beside, file)
+  const hint = 'nothing is trusted by it; move it away, and trust anew'
+  return readDocument(file, json => makeSchema().parse(json).trusted, hint) ?? []
 }
