@@ -324,8 +324,6 @@ type Named<Groups> = { [Group in keyof Groups]: keyof Groups[Group] }[keyof Grou
 
 /** A point that our own code reaches. */
 export type CrashPoint = Named<typeof points>
-/** A point that the wrapper or the agent reaches. */
-export type ForeignPoint = Named<typeof foreign>
 
 /** By step of a task's life, each with what is true when it is reached. */
 export const crashPoints: Readonly<Record<string, Readonly<Record<string, string>>>> = points

@@ -104,11 +104,6 @@ export function leaveHome(home: string): readonly string[] {
   return foreignNames(home)
 }
 
-/** Whether a removal was begun, and killed, after the directory had been renamed. */
-export function isHalfLeft(home: string): boolean {
-  return existsSync(asideOf(home))
-}
-
 /** Also those in our directories, as `tasks/…`. */
 function foreignNames(directory: string): string[] {
   if (!existsSync(directory)) return []

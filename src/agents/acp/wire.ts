@@ -225,8 +225,6 @@ const permission = z.looseObject({
   options: listOf(z.looseObject({ optionId: z.string(), name: text, kind: text })),
 })
 
-export type WirePermission = z.infer<typeof permission>
-
 /** Of `session/request_permission`. */
 export const parsePermission = (params: unknown) => z.safeParse(permission, params).data
 

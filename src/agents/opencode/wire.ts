@@ -78,7 +78,6 @@ const wireEvent = z.discriminatedUnion('type', [
   }),
 ])
 
-export type WireTokens = z.infer<typeof wireTokens>
 export type WireEvent = z.infer<typeof wireEvent>
 
 export type WireLine =
