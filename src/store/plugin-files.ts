@@ -42,7 +42,7 @@ export function makePluginFiles(home: string): PluginFiles {
       return parseRequest(await readFile(path, 'utf8'))
     },
     async listShown(session) {
-      const text = await readFile(shownTo(session), 'utf8').catch(() => '') // It was shown nothing.
+      const text = (await unlessGone(readFile(shownTo(session), 'utf8'))) ?? '' // It was shown nothing.
       return new Set(text.split('\n').filter(line => line !== ''))
     },
     async addShown(session, deliveries) {
@@ -73,8 +73,17 @@ async function forgetOlder(directory: string, ms: number): Promise<void> {
 }
 
 async function isOlder(path: string, ms: number): Promise<boolean> {
-  const found = await stat(path).catch(() => undefined) // It is gone.
+  const found = await unlessGone(stat(path))
   return found === undefined || Date.now() - found.mtimeMs > ms
+}
+
+async function unlessGone<T>(look: Promise<T>): Promise<T | undefined> {
+  try {
+    return await look
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
+  }
 }
 
 function parseRequest(text: string): KeptRequest | undefined {

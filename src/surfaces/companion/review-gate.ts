@@ -25,7 +25,7 @@ export function setGate(workspaceRoot: string, enabled: boolean, environment: Va
   const path = pathOf(workspaceRoot, environment)
   const state = readState(path)
   if (state === null) {
-    throw new Refusal(`The plugin's state file ${path} is damaged: mend it, or move it away.`)
+    throw new Refusal(`The plugin's state file ${path} cannot be read: mend it, or move it away.`)
   }
   const config = { ...state.config, stopReviewGate: enabled }
   const document = { version: 1, jobs: [], ...state, config }
@@ -35,13 +35,14 @@ export function setGate(workspaceRoot: string, enabled: boolean, environment: Va
   renameSync(beside, path)
 }
 
-/** Null: it is not what the plugin writes. Empty: there is none. */
+/** Null: it cannot be read, or is not what the plugin writes. Empty: there is none. */
 function readState(path: string): z.infer<typeof stateFile> | null {
   let text: string
   try {
     text = readFileSync(path, 'utf8')
-  } catch {
-    return {} // Nothing was ever set.
+  } catch (error) {
+    // Whoever cannot read it may not write over it.
+    return (error as NodeJS.ErrnoException).code === 'ENOENT' ? {} : null
   }
   try {
     const parsed = z.safeParse(stateFile, JSON.parse(text))
