@@ -7,19 +7,24 @@ export const INSTRUCTIONS_ROOM = 1_024
 
 /**
  * The prompt as the agent gets it, or, of a session that goes on, why and how to. A session that is
- * given a new prompt gets both if it was stopped since: nobody knows whether it has heard it.
+ * given a new prompt gets both if it was stopped since: nobody knows whether it has heard it. What
+ * it was told besides comes last; of a session that nothing has stopped, it is all.
  */
 export function promptFor(request: LaunchRequest): Uint8Array {
   const { mode, permissions, asks, prompt, handOver } = request
+  const told = (request.messages ?? []).join('\n\n')
   const isResumed = mode.kind === 'resume'
-  const stopped = isResumed && (mode.why !== null || mode.saysPrompt !== true)
+  const goesOn = isResumed && mode.saysPrompt !== true
+  const stopped = isResumed && (mode.why !== null || (goesOn && told === ''))
   const resuming = stopped ? resumeSentence(mode.why ?? 'unknown') : ''
-  if (isResumed && mode.saysPrompt !== true) return Buffer.from(resuming)
+  if (goesOn && !stopped) return Buffer.from(told)
+  const besides = told === '' ? '' : `\n\nMeanwhile you were told:\n\n${told}\n`
+  if (goesOn) return Buffer.from(`${resuming}${besides}`)
   return Buffer.concat([
     Buffer.from(resuming === '' ? '' : `${resuming}\n`),
     Buffer.from(preamble(permissions.effective, asks)),
     prompt,
-    Buffer.from(handOver ?? ''),
+    Buffer.from(`${handOver ?? ''}${besides}`),
   ])
 }
 

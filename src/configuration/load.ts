@@ -21,6 +21,7 @@ const VARIABLES = {
   effort: 'HOLDFAST_EFFORT',
   permissions: 'HOLDFAST_PERMISSIONS',
   codexHome: 'HOLDFAST_CODEX_HOME',
+  talk: 'HOLDFAST_TALK',
   slots: 'HOLDFAST_SLOTS',
   stallSeconds: 'HOLDFAST_STALL_SECONDS',
   keepWorktrees: 'HOLDFAST_KEEP_WORKTREES',

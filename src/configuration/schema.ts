@@ -137,6 +137,14 @@ export const settings = (agents: readonly string[]) =>
       places: ['user', 'environment'],
       variable: 'HOLDFAST_CODEX_HOME',
     },
+    talk: {
+      about:
+        'how an agent is run that can be talked to while it works (Codex, Claude Code, Pi): `dialogue`, or `one-shot`: it is given its prompt alone, and what is sent to it waits for the end of its turn',
+      allowed: 'dialogue, one-shot',
+      otherwise: 'dialogue',
+      places: ['user', 'environment'],
+      variable: 'HOLDFAST_TALK',
+    },
     slots: {
       about: 'how many tasks run at once',
       allowed: 'a whole number from 1',
@@ -284,6 +292,7 @@ export function makeSchemas(agents: readonly string[]) {
   }
   const own = {
     codexHome: described('codexHome', z.enum(['shared', 'worktree'])),
+    talk: described('talk', z.enum(['dialogue', 'one-shot'])),
     slots: described('slots', z.int().check(z.gte(1))),
     stallSeconds: described('stallSeconds', seconds),
     keepWorktrees: described('keepWorktrees', count),

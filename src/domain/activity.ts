@@ -4,7 +4,7 @@
  * knows. Neither is time in which an agent proves its health or wastes its chance. Pure, and
  * measured without the clock on the wall, which may be set.
  */
-import type { AgentEvent } from './agent-events.ts'
+import type { AgentEvent, TaskEventBody } from './agent-events.ts'
 
 /** All in milliseconds. */
 export interface Activity {
@@ -29,7 +29,7 @@ export function addEvents(activity: Activity, events: readonly AgentEvent[]): Ac
 }
 
 /** That it begins, warns or fails is not yet something done: an agent that only dies does as much. */
-export function isProgress({ kind }: AgentEvent): boolean {
+export function isProgress({ kind }: TaskEventBody): boolean {
   switch (kind) {
     case 'message_ended':
     case 'reasoning_ended':
@@ -46,6 +46,12 @@ export function isProgress({ kind }: AgentEvent): boolean {
     case 'warning_given':
     case 'error_given':
     case 'other':
+    case 'task_queued':
+    case 'attempt_started':
+    case 'attempt_ended':
+    case 'task_changed':
+    case 'message_sent':
+    case 'message_heard':
       return false
   }
 }

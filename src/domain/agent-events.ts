@@ -35,6 +35,10 @@ export type TaskNote =
   | { readonly kind: 'attempt_started'; readonly text: string }
   | { readonly kind: 'attempt_ended'; readonly text: string }
   | { readonly kind: 'task_changed'; readonly text: string }
+  /** What somebody said to it, whole. */
+  | { readonly kind: 'message_sent'; readonly text: string }
+  /** Which of these its agent has. */
+  | { readonly kind: 'message_heard'; readonly text: string }
 
 export type TaskEventBody = AgentEvent | TaskNote
 

@@ -47,6 +47,8 @@ export interface RepositorySettings extends Settings {
 /** The user's own settings. */
 export interface UserSettings extends Settings {
   readonly slots?: number | undefined
+  /** `one-shot`: no agent is talked to while it works that need not be. */
+  readonly talk?: 'dialogue' | 'one-shot' | undefined
   /** How long an agent may be silent and idle, in seconds. */
   readonly stallSeconds?: number | undefined
   /** How many managed worktrees stay, the newest. */
@@ -209,6 +211,10 @@ export function configuredPorts({ user }: Configuration): PortRange {
     first: user.ports?.first ?? DEFAULT_PORTS.first,
     blocks: user.ports?.blocks ?? DEFAULT_PORTS.blocks,
   }
+}
+
+export function configuredOneShot({ environment, user }: Configuration): boolean {
+  return (environment.talk ?? user.talk) === 'one-shot'
 }
 
 export function configuredSlots({ environment, user }: Configuration): number | undefined {

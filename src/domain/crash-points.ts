@@ -129,6 +129,10 @@ const points = {
     'snapshotting.older-removed': 'those of the one before are gone',
   },
   'Talking with an agent': {
+    'message.written': 'what somebody says to a task is written, and not yet committed',
+    'message.committed': 'it is in the store; no worker was told',
+    'message.launched': 'it is written down with which attempt it is told',
+    'message.heard': 'it is written down that the agent has it',
     'converse.said': 'something was said to an agent that can be talked to',
     'converse.question-recorded': 'that it asks, or was answered, stands in its row',
   },

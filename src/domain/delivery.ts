@@ -72,9 +72,7 @@ export function tidingsOf(
   if (to.name === 'needs_input') {
     return { event: 'needs_input', key: `needs_input.${to.fence}.${to.question.id}` }
   }
-  if (to.name !== 'waiting' || from.name === 'waiting' || to.wait.reason === 'dependency') {
-    return undefined
-  }
+  if (to.name !== 'waiting' || from.name === 'waiting' || !('failure' in to.wait)) return undefined
   if (to.wait.failure.code === 'stalled') return { event: 'stalled', key: `stalled.${fence}` }
   const isShort = to.wait.reason === 'backoff' && to.wait.until - now < WORTH_TELLING_MS
   return isShort ? undefined : { event: 'waiting', key: `waiting.${fence}` }

@@ -80,6 +80,10 @@ export interface TaskRequest {
   readonly memoryBytes: number | null
   /** What it ends with; null: it outlives whoever asked. */
   readonly tie: Tie | null
+  /** What names the tasks that were made together to be compared; null: it was made alone. */
+  readonly group: string | null
+  /** Its agent is given its prompt alone, and not talked to while it works, even where it could be. */
+  readonly oneShot: boolean
   readonly createdAt: number
 }
 
@@ -107,6 +111,8 @@ export function plainRequest(id: TaskId) {
     delegation: null,
     memoryBytes: null,
     tie: null,
+    group: null,
+    oneShot: true,
   } as const satisfies Partial<TaskRequest>
 }
 
@@ -215,8 +221,14 @@ export interface OverBudget {
   readonly failure: Failure
 }
 
+/** Its turn is over, and something was said to it that it has not heard: its session goes on at once. */
+export interface ToldMore {
+  readonly reason: 'message'
+  readonly until: number
+}
+
 /** Why an attempt was interrupted, and when the next one comes (milliseconds since 1970). */
-export type Interruption = Backoff | Parked | OverBudget
+export type Interruption = Backoff | Parked | OverBudget | ToldMore
 
 /** Why a task waits. */
 export type Wait = Interruption | { readonly reason: 'dependency'; readonly on: readonly TaskId[] }

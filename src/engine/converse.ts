@@ -4,6 +4,7 @@
  * run directory, and is not said again.
  */
 import { reach } from '../domain/crash-points.ts'
+import type { Message } from '../domain/message.ts'
 import { findOpen, type Question } from '../domain/question.ts'
 import type { Dialogue } from '../ports/agent.ts'
 import type { Clock } from '../ports/clock.ts'
@@ -20,7 +21,11 @@ export interface ConversePorts {
 
 export interface Conversation {
   /** Says what is due, and tells the log what that means. True: the agent waits for a person. */
-  goOn(progress: Progress, interrupt: boolean): Promise<boolean>
+  goOn(progress: Progress, messages: readonly Message[], interrupt: boolean): Promise<boolean>
+  /** It was told to stop its turn. */
+  wasInterrupted(): boolean
+  /** Its turn is over, and nothing is left that it was told, is to be told, or does by itself. */
+  isOver(progress: Progress, messages: readonly Message[]): boolean
 }
 
 export function converse(
@@ -52,7 +57,7 @@ export function converse(
   }
 
   return {
-    async goOn(progress, interrupt) {
+    async goOn(progress, messages, interrupt) {
       if (brief === null) return false
       const state = progress.translation
       const isAsked = (state.questions ?? []).length > 0
@@ -60,7 +65,7 @@ export function converse(
         ? await store.listAnswers(attempt.task, attempt.fence)
         : new Map<string, string>()
       const due = dialogue
-        .speak(state, brief, said, { answers, interrupt })
+        .speak(state, brief, said, { answers, messages, interrupt })
         .filter(({ key }) => !said.has(key))
       if (due.length > 0) {
         // First the log: what it says twice over a crash is better than what it does not say.
@@ -76,6 +81,13 @@ export function converse(
       const [first] = findOpen(state.questions ?? [], said)
       await move(first)
       return first !== undefined
+    },
+    wasInterrupted: () => said.has(dialogue.interruptKey),
+    isOver({ translation }, messages) {
+      const { turn } = translation
+      if (brief === null || turn === null) return false
+      const isTold = messages.length === 0 || dialogue.saysMessages !== true
+      return !turn.ok || (isTold && dialogue.goesOn?.(translation) !== true)
     },
   }
 }

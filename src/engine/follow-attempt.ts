@@ -21,6 +21,7 @@ import type { WorktreeRecord, Worktrees } from '../ports/worktrees.ts'
 import { environmentOf } from './agent-home.ts'
 import { converse } from './converse.ts'
 import { type Hearing, hearOutput } from './hear-output.ts'
+import { passOnMessages } from './pass-on-messages.ts'
 import { loadReading, takeStep } from './read-output.ts'
 import { isSetUpOver, setUpLimitMs, trustedCommand } from './set-up.ts'
 import { type SnapshotWatch, snapshotWhileRunning } from './snapshot-running.ts'
@@ -93,6 +94,9 @@ const LOOKS_PER_WORKTREE_LOOK = 4
 /** Within so long all that waited for a limit go on: as one they would meet the next. */
 const FOLLOWERS_MS = 30_000
 
+/** So long an agent that was told to interrupt its turn may take for it. */
+const INTERRUPT_MS = 2_000
+
 /** So much of a silent agent's time a killed worker may forget: it only sets limits in hours. */
 const KEEP_TIME_EVERY_MS = 5 * 60_000
 
@@ -140,6 +144,8 @@ async function watchAttempt(
   const limit = await findTimeLimit(underway, store)
   const setUpMs = setUpLimitMs(task)
   const conversation = openConversation(underway, ports)
+  const passing = passOnMessages(attempt, ports)
+  let askedToStopAt: number | undefined
   const withUsage = watchUsage(underway, async session => {
     const { id } = task.request.workplace
     return environmentOf(agent, session, id, await files.readEnvironment(attempt.task), files)
@@ -175,7 +181,8 @@ async function watchAttempt(
       )
       if (wishes.stirred) ticker.wake()
     }
-    const waitsForAnswer = (await conversation?.goOn(progress, wishes.cancel)) ?? false
+    const messages = await passing.look(progress.translation, step.events)
+    const waitsForAnswer = (await conversation?.goOn(progress, messages, wishes.cancel)) ?? false
     const look = clock.elapsed()
     // A set-up has a limit of its own.
     if (waitsForAnswer || starting) stallWatch.excuse(look)
@@ -190,7 +197,13 @@ async function watchAttempt(
 
     wishes.unseen = run.agent === 'unknown'
     if (wishes.release) return { end: 'hands_off', progress }
-    if (wishes.cancel) return { end: { kind: 'cancelled' }, progress }
+    if (wishes.cancel) {
+      askedToStopAt ??= look
+      // One that can be talked to was told to stop, and says when it has.
+      const isStopping = conversation?.wasInterrupted() && progress.translation.turn === null
+      const isPatient = run.agent === 'alive' && look - askedToStopAt < INTERRUPT_MS
+      if (!isStopping || !isPatient) return { end: { kind: 'cancelled' }, progress }
+    }
     if (limit !== null && progress.activity.activeMs >= limit.leftMs) {
       return { end: { kind: 'timed_out', afterMs: limit.afterMs }, progress }
     }
@@ -214,8 +227,7 @@ async function watchAttempt(
       case 'adopt':
       case 'wait': {
         if (step.more) break
-        const isOver = conversation !== null && progress.translation.turn !== null
-        if (isOver) return { end: { kind: 'finished' }, progress }
+        if (conversation?.isOver(progress, messages)) return { end: { kind: 'finished' }, progress }
         progress = await withUsage({ progress, ...reading }, look)
         if (progress.translation.turn === null && isUsedUp(task.budget, progress.usage)) {
           return { end: { kind: 'over_budget' }, progress }

@@ -192,12 +192,15 @@ async function launchAgent(
       : request.permissions
     const schema = request.outputSchema
     const resumed = attempt.mode === 'resume' ? session : null
+    const messages = await store.launchWithMessages(attempt)
+    if (messages === undefined) return superseded
+    reach('message.launched')
     const inHome = await enterHome(agent, resumed, request.workplace, environment, ports)
     const launch = agent.planLaunch({
       installation,
       mode:
         resumed !== null
-          ? await describeResume(task, resumed, interruptedBy, store)
+          ? await describeResume(underway, resumed, interruptedBy, store)
           : { kind: 'fresh', sessionToBe: clock.uuid() },
       prompt: await files.readPrompt(attempt.task),
       handOver:
@@ -209,6 +212,8 @@ async function launchAgent(
       effort: isSuccessor ? null : request.effort,
       permissions,
       asks: request.asks,
+      messages: messages.map(({ text }) => text),
+      ...(request.oneShot && { oneShot: true }),
       ...(schema !== null && {
         outputSchema: { json: schema, file: await files.keepOutputSchema(attempt.task, schema) },
       }),
@@ -266,6 +271,9 @@ async function launchAgent(
     }
   }
 }
+
+/** What is settled of it is refused anyway. */
+const superseded: Failure = { code: 'launch_failed', message: 'a newer try exists' }
 
 /** A session goes on wherever its task does; where it cannot, the agent itself will say so. */
 async function bringSession(
@@ -353,7 +361,7 @@ function failureOf({ code }: AppError): FailureCode {
 
 /** One that was named with a prompt of its own came to an end before, and is told that prompt. */
 async function describeResume(
-  task: Task,
+  { task, attempt }: Underway,
   session: SessionId,
   interruptedBy: Failure | null,
   store: Store,
@@ -362,7 +370,10 @@ async function describeResume(
   if (request.session === session && request.follows === null) {
     return { kind: 'resume', session, why: interruptedBy?.message ?? null, saysPrompt: true }
   }
-  return { kind: 'resume', session, why: await whyResumed(task, interruptedBy, store) }
+  // Its turn had ended well, and it is told more.
+  const isToldMore = interruptedBy === null && attempt.fence > 1
+  const why = isToldMore ? null : await whyResumed(task, interruptedBy, store)
+  return { kind: 'resume', session, why }
 }
 
 /** What stopped the session that is resumed: of this task, or of the one that it follows. */

@@ -32,6 +32,7 @@ import {
   type Wishes,
 } from './follow-attempt.ts'
 import { forgetSecrets } from './forget-secrets.ts'
+import { passOnMessages } from './pass-on-messages.ts'
 import { loadReading, loadRedact, takeRest } from './read-output.ts'
 import { isUnused, retireUnused } from './retire.ts'
 import { isSetUpOver, judgeSetUp } from './set-up.ts'
@@ -57,16 +58,19 @@ export async function settleAttempt(
   const progress = await takeRest(underway, await loadReading(underway, ports), ports)
   if (progress === 'superseded') return
   reach('settle.rest-taken')
+  await passOnMessages(attempt, ports).look(progress.translation, [])
   const exit = end.kind === 'exited' ? end.exit : lastExit(underway, ports)
   const judged = await judgeEnd(underway, end, progress, exit, wishes, ports)
   if (judged === 'hands_off') return
   reach('settle.judged')
   const kills = ports.host.countMemoryKills(processesOf(followed, ports).runDirectory)
   const ending = `try ${attempt.fence} ended: ${describeEnd(end, exit)}${describeKills(kills)}`
-  if (
-    !(await recordEnd(underway, judged, ports, ending)) &&
-    (await isCancelling(underway, store))
-  ) {
+  const isRecorded =
+    (await recordEnd(underway, judged, ports, ending)) ||
+    // No success before all is heard that was said to it: then its session goes on.
+    (judged.kind === 'attempt_succeeded' &&
+      (await recordEnd(underway, toldMore(ports.clock.now()), ports, ending)))
+  if (!isRecorded && (await isCancelling(underway, store))) {
     // Its end was asked for in the meantime: it is not continued, and what it has done is kept.
     const asked = { kind: 'cancelled' } as const
     const cancelled = await judgeEnd(underway, asked, progress, exit, wishes, ports)
@@ -97,6 +101,14 @@ export async function recordEnd(
     if (isUnused(task, files)) await retireUnused(task, ports)
   }
   return task !== undefined
+}
+
+function toldMore(now: number): Transition {
+  return {
+    kind: 'attempt_interrupted',
+    wait: { reason: 'message', until: now },
+    failuresInRow: 0,
+  }
 }
 
 async function isCancelling({ attempt }: Underway, store: Store): Promise<boolean> {

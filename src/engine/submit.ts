@@ -67,6 +67,8 @@ export interface Submission {
   readonly memoryBytes?: number | null
   /** What it ends with. Absent, or null: it outlives whoever asks. */
   readonly tie?: Tie | null
+  /** It is not talked to while it works, even where it could be. Absent: it is. */
+  readonly oneShot?: boolean
   /** Who is told of it. */
   readonly notify: readonly Subscription[]
 }
@@ -153,6 +155,8 @@ export async function planSubmission(
         parent?.request.memoryBytes ?? null,
       ),
       tie: submission.tie ?? null,
+      group: null,
+      oneShot: submission.oneShot ?? false,
       ...(workplace === undefined ? {} : { workplace }),
     },
     ...(seen === undefined ? {} : { seen }),
@@ -171,7 +175,7 @@ export async function planSubmission(
 
 /** What an agent cannot do is said before it is asked to. */
 function refuseUnable(submission: Submission): void {
-  const { agent, asks, outputSchema, budget, fallback, session } = submission
+  const { agent, asks, outputSchema, budget, fallback, session, oneShot } = submission
   const { name, capabilities } = agent
   if (session != null && capabilities.continues !== 'session') {
     throw new AppError('bad_usage', `${name} has no sessions to go on with`)
@@ -184,7 +188,12 @@ function refuseUnable(submission: Submission): void {
   }
   if (asks && agent.dialogue === undefined) {
     throw new AppError('bad_usage', `${name} cannot ask while it works`, {
-      hint: 'one that is talked to by ACP can, for example: run -a gemini --ask',
+      hint: 'one that can be talked to can, for example: run -a gemini --ask',
+    })
+  }
+  if (asks && oneShot === true && capabilities.oneShot === true) {
+    throw new AppError('bad_usage', `${name} cannot ask where it is given its prompt alone`, {
+      hint: 'leave out --one-shot, or --ask',
     })
   }
   if (budget?.kind === 'usd' && !capabilities.saysCost) {
@@ -221,7 +230,7 @@ async function identify(
 ): Promise<Idempotency | null> {
   const { idempotencyKey: key, agent, prompt, caller, callerEnvironment, ...rest } = submission
   if (key === null) return null
-  const { bounds, setUp, fallback, notify, tie, memoryBytes, ...asked } = rest
+  const { bounds, setUp, fallback, notify, tie, memoryBytes, oneShot: _, ...asked } = rest
   // Handed in again by another process, it is the same request.
   const kinds = tie == null ? [] : [`ends with a ${tie.kind}`]
   const limits = memoryBytes == null ? [] : [`memory ${memoryBytes}`]

@@ -5,6 +5,7 @@
 import type { AgentEvent } from '../domain/agent-events.ts'
 import type { AppError } from '../domain/errors.ts'
 import type { SessionId } from '../domain/ids.ts'
+import type { Message } from '../domain/message.ts'
 import type { AgentExit, AttemptOutcome, Usage } from '../domain/outcome.ts'
 import type { PermissionMode, Permissions } from '../domain/permissions.ts'
 import type { Question } from '../domain/question.ts'
@@ -28,6 +29,8 @@ export interface AgentCapabilities {
   readonly saysCost: boolean
   /** Its final answer can be held to a JSON Schema. Absent: it cannot. */
   readonly answersBySchema?: true
+  /** It can be talked to while it works, or be given its prompt alone. Absent: as `dialogue` says. */
+  readonly oneShot?: true
   /** What its processes use while they only wait. Absent: next to nothing (`IDLING`). */
   readonly idling?: Idling
 }
@@ -78,6 +81,10 @@ export interface LaunchRequest {
   readonly permissions: Permissions
   /** It is to ask before it edits or runs anything; only an agent with a dialogue can. */
   readonly asks: boolean
+  /** What was said to the task since, in its order: it is told with the rest. Absent: nothing. */
+  readonly messages?: readonly string[]
+  /** It is given its prompt alone, though it could be talked to (`AgentCapabilities.oneShot`). */
+  readonly oneShot?: true
   /** A JSON Schema for its final answer, and a file with that. Absent: it answers as it likes. */
   readonly outputSchema?: { readonly json: string; readonly file: string }
   readonly worktree: string
@@ -137,6 +144,11 @@ export interface Translation {
   /** The last terminal event; null while the turn goes on. */
   readonly turn: { readonly ok: true } | { readonly ok: false; readonly message: string } | null
   /**
+   * Numbers of the messages that its output shows it has, of those that were said to it in this
+   * attempt (`messageKey`). Absent: none.
+   */
+  readonly heard?: readonly number[]
+  /**
    * What it has asked, oldest first, as far as its output tells: a question is open until a line
    * with its `answerKey` was said (`findOpen`). Absent: nothing.
    */
@@ -178,7 +190,7 @@ export interface Utterance {
 /**
  * A conversation with an agent over its stdin, which is a file that is only appended to. Pure: what
  * is to be said follows from what the agent has said, and a line that was written is never taken
- * back. It ends with the turn: the agent process is stopped then.
+ * back. It ends with a turn after which nothing is left to be said: the agent process is stopped then.
  */
 export interface Dialogue {
   /**
@@ -192,11 +204,29 @@ export interface Dialogue {
     said: ReadonlySet<string>,
     wishes: DialogueWishes,
   ): readonly Utterance[]
+  /**
+   * It says messages (`DialogueWishes.messages`). Absent: they wait for the end of the turn, and are
+   * what its session goes on with in the next attempt.
+   */
+  readonly saysMessages?: true
+  /** The key of the line by which it interrupts the turn. */
+  readonly interruptKey: string
   /** The key of a line that was said; undefined for a torn one. */
   keyOf(line: string): string | undefined
+  /**
+   * The turn has ended, and it goes on by itself all the same, with what it has begun in the
+   * background. Absent: it does not.
+   */
+  goesOn?(state: Translation): boolean
 }
 
 export interface DialogueWishes {
+  /**
+   * What it has not heard yet, in its order, each to be said once, under its `messageKey`: in the
+   * middle of the turn where it can be, else as the next turn. One that it refuses (because its turn
+   * was just over) is said again, under another key. What it takes, `Translation.heard` names.
+   */
+  readonly messages: readonly Message[]
   /** Answers to its questions, by their ids: the id of an option, or words. */
   readonly answers: ReadonlyMap<string, string>
   /** It is to stop its turn. */

@@ -7,6 +7,7 @@
 import type { Activity } from '../domain/activity.ts'
 import type { AgentEvent, TaskEvent } from '../domain/agent-events.ts'
 import type { CommitId, Fence, TaskId, WorktreeId } from '../domain/ids.ts'
+import type { Message } from '../domain/message.ts'
 import type { Failure, Usage } from '../domain/outcome.ts'
 import type { PortRange } from '../domain/port-blocks.ts'
 import type { RowRemains } from '../domain/restored.ts'
@@ -74,6 +75,10 @@ export interface TaskFilter {
   readonly root?: TaskId
   /** Only tasks that end with their caller. */
   readonly tied?: true
+  /** Only tasks of this group. */
+  readonly group?: string
+  /** Only tasks that follow this one directly. */
+  readonly follows?: TaskId
   readonly limit?: number
 }
 
@@ -174,6 +179,21 @@ export interface Store extends Outbox {
   ): Promise<boolean>
   /** All answers to questions of an attempt, by the question's id. */
   listAnswers(task: TaskId, fence: Fence): Promise<ReadonlyMap<string, string>>
+
+  /**
+   * What somebody says to a task; durable when this returns. A success is refused from then on until
+   * its agent has heard it. Undefined: the task has ended, is about to, or is not there.
+   */
+  recordMessage(task: TaskId, text: string, now: number): Promise<Message | undefined>
+  /** All that was said to a task, oldest first. */
+  listMessages(task: TaskId): Promise<readonly Message[]>
+  /**
+   * What an attempt is to be launched with: all that was not heard. Undefined: a stale fence. What
+   * is said from now on is said to its agent while that is at work, or at its end.
+   */
+  launchWithMessages(attempt: ClaimedAttempt): Promise<readonly Message[] | undefined>
+  /** The agent's output shows that it has these. False: a stale fence. */
+  recordHeard(attempt: ClaimedAttempt, numbers: readonly number[], now: number): Promise<boolean>
 
   /** Records a worktree before it is made, leased to the task; it counts once `git` is told. */
   leaseWorktree(attempt: ClaimedAttempt, worktree: WorktreePlan): Promise<boolean>

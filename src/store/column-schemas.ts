@@ -216,6 +216,8 @@ const request = z.object({
   ),
   memoryBytes: z.optional(z.nullable(z.number())),
   tie: z.optional(z.nullable(tie)),
+  group: z.optional(z.nullable(z.string())),
+  oneShot: z.optional(z.boolean()),
   createdAt: z.number(),
 })
 
@@ -243,6 +245,7 @@ const state = z.discriminatedUnion('name', [
         account: z.string(),
       }),
       z.object({ reason: z.literal('budget'), failure }),
+      z.object({ reason: z.literal('message'), until: z.number() }),
       z.object({ reason: z.literal('dependency'), on: z.array(branded<TaskId>()) }),
     ]),
   }),

@@ -8,6 +8,7 @@ import { oweAllIdle, oweDeliveries, withdrawQuestion } from './deliveries.ts'
 import { tellDependents } from './dependencies.ts'
 import { insertNote } from './events.ts'
 import { noteLimit } from './limits.ts'
+import { forgetHeard, isAnythingUnheard } from './messages.ts'
 import type { Database, Db } from './schema.ts'
 import { describeWait, fenceOf, findTask } from './tasks.ts'
 
@@ -56,6 +57,8 @@ async function moveOne(
   const state = nextState(task.state, event, fenceOf(task), now)
   if (state === 'refused') return undefined
   if (state === task.state) return task
+  // Whoever has said something more is told what comes of it.
+  if (state.name === 'succeeded' && (await isAnythingUnheard(db, id))) return undefined
 
   const startedAt = task.startedAt ?? (event.kind === 'agent_started' ? now : null)
   const runs = task.runs + (event.kind === 'agent_started' ? 1 : 0)
@@ -92,6 +95,7 @@ async function moveOne(
     })
     .where('id', '=', id)
     .execute()
+  if (dropsSession) await forgetHeard(db, id)
   const fence = task.attempts === 0 ? null : fenceOf(task)
   if (state.name === 'waiting' || hasEnded(state)) {
     const closed = await db

@@ -38,6 +38,7 @@ const TABLES = [
   'deliveries',
   'limits',
   'answers',
+  'messages',
 ]
 
 /** The new store, whole, before it takes the old one's place. */

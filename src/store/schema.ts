@@ -48,6 +48,23 @@ export interface Database {
     snapshot_json: string | null
     /** 1: it ends with its caller. */
     tied: Generated<number>
+    /** Of tasks that were made together. */
+    group_id: string | null
+    /** The task whose session and worktree it goes on with. */
+    follows: string | null
+    /** What became of its verification; null: there was none yet. */
+    verify_json: string | null
+  }
+  /** What was said to a task after it was handed in. */
+  messages: {
+    task: string
+    number: number
+    text: string
+    sent_at: number
+    /** The attempt that was launched with it. */
+    launched_with: number | null
+    /** Null: its agent did not show yet that it has it. */
+    heard_at: number | null
   }
   /** Accounts that are used up. */
   limits: {

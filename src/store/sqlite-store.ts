@@ -35,6 +35,7 @@ import {
   releaseLease,
   restoreTask,
 } from './mending.ts'
+import { launchWithMessages, listMessages, recordHeard, recordMessage } from './messages.ts'
 import { transition } from './moves.ts'
 import { openDatabase } from './open.ts'
 import { findProgress, listAttempts, listUsage, recordSteps, type Step } from './progress.ts'
@@ -145,6 +146,10 @@ export async function openSqliteStore(directory: string, clock: Clock): Promise<
     isProbe: task => isProbe(db, task),
     recordAnswer: (task, question, answer, now) => recordAnswer(db, task, question, answer, now),
     listAnswers: (task, fence) => listAnswers(db, task, fence),
+    recordMessage: (task, text, now) => recordMessage(db, task, text, now),
+    listMessages: task => listMessages(db, task),
+    launchWithMessages: attempt => launchWithMessages(db, attempt),
+    recordHeard: (attempt, numbers, now) => recordHeard(db, attempt, numbers, now),
     listOwed: () => listOwed(db),
     listOwedTo: (owed, limit) => listOwedTo(db, owed, limit),
     recordSent: (ids, now) => recordSent(db, ids, now),

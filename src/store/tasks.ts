@@ -137,6 +137,8 @@ export async function insertTask(
       account: request.account,
       budget_json: request.budget === null ? null : JSON.stringify(request.budget),
       tied: request.tie === null ? 0 : 1,
+      group_id: request.group,
+      follows: request.follows,
       ...known,
     })
     .execute()
@@ -159,6 +161,7 @@ export async function findTask(db: Db, id: TaskId): Promise<Task | undefined> {
 /** Why a task waits, in words. */
 export function describeWait(wait: Wait): string {
   if (wait.reason === 'dependency') return `waiting for ${wait.on.join(', ')}`
+  if (wait.reason === 'message') return 'its turn is over, and it was told more'
   const until = wait.reason === 'usage_limit' ? ` until ${new Date(wait.until).toISOString()}` : ''
   return `waiting (${wait.reason})${until} after ${wait.failure.code}: ${wait.failure.message}`
 }
@@ -209,6 +212,8 @@ export async function listTasks(
   if (filter.agent !== undefined) query = query.where('tasks.agent', '=', filter.agent)
   if (filter.root !== undefined) query = query.where('tasks.root', '=', filter.root)
   if (filter.tied === true) query = query.where('tasks.tied', '=', 1)
+  if (filter.group !== undefined) query = query.where('tasks.group_id', '=', filter.group)
+  if (filter.follows !== undefined) query = query.where('tasks.follows', '=', filter.follows)
   if (filter.endedSince !== undefined) {
     query = query.where('tasks.ended_at', '>=', filter.endedSince).orderBy('tasks.ended_at', 'desc')
   }

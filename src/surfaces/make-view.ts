@@ -2,7 +2,7 @@
 import type { TaskEvent } from '../domain/agent-events.ts'
 import type { Question } from '../domain/question.ts'
 import type { SetUp, SetUpCommand } from '../domain/set-up.ts'
-import { type Caller, endOfWait, hasEnded, type Task } from '../domain/task.ts'
+import { type Caller, endOfWait, hasEnded, type Task, type Wait } from '../domain/task.ts'
 import { describeTie } from '../domain/tie.ts'
 import type { JudgedState } from '../engine/judge-now.ts'
 import type { UnreadableTask } from '../ports/store.ts'
@@ -71,7 +71,7 @@ export function viewTask(task: Task, judged: JudgedState): TaskView {
     memoryBytes: request.memoryBytes,
     endsWith: request.tie === null ? null : describeTie(request.tie, request.caller),
     follows: request.follows,
-    group: null,
+    group: request.group,
     worktree: viewWorktree(task.worktree),
     putAway: isoOrNull(task.putAwayAt),
     createdAt: iso(request.createdAt),
@@ -140,9 +140,7 @@ function reasonOf({ state, request, account, limitedUntil }: Task): string | nul
         ? 'waits for a free slot'
         : `waits for ${account}, whose usage limit was met`
     case 'waiting':
-      return state.wait.reason === 'dependency'
-        ? `waits for ${state.wait.on.join(', ')}`
-        : `${state.wait.reason} after ${state.wait.failure.code}: ${state.wait.failure.message}`
+      return describeWait(state.wait)
     case 'needs_input':
       return state.question.text
     case 'failed':
@@ -153,6 +151,12 @@ function reasonOf({ state, request, account, limitedUntil }: Task): string | nul
     default:
       return null
   }
+}
+
+function describeWait(wait: Wait): string {
+  if (wait.reason === 'dependency') return `waits for ${wait.on.join(', ')}`
+  if (wait.reason === 'message') return 'it was told more, and goes on'
+  return `${wait.reason} after ${wait.failure.code}: ${wait.failure.message}`
 }
 
 export function viewWorker(info: WorkerInfo | 'unnamed' | undefined, tasks: number): WorkerView {

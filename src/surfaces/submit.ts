@@ -4,6 +4,7 @@ import {
   configuredBounds,
   configuredChoice,
   configuredMemoryBytes,
+  configuredOneShot,
   configuredPermissions,
 } from '../domain/configuration.ts'
 import { AppError } from '../domain/errors.ts'
@@ -38,6 +39,8 @@ export interface TaskWish {
   readonly memory?: string | undefined
   /** What it ends with. */
   readonly tie?: Tie | null
+  /** It is not talked to while it works, even where it could be. Absent: as configured. */
+  readonly oneShot?: boolean | undefined
   /** The caller stays with it, and has its end from there. */
   readonly isAwaited?: boolean
   readonly options: OptionWishes
@@ -86,6 +89,7 @@ export async function planTask(
       context.holdfast,
     ),
     tie: wish.tie ?? null,
+    oneShot: wish.oneShot ?? configuredOneShot(configuration),
     callerEnvironment: callerEnvironment(context),
     ...options,
   }

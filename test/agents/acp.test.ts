@@ -98,7 +98,11 @@ async function talkTo(
   let rest = ''
   let stderr = ''
   const speak = () => {
-    for (const one of dialogue.speak(state, launch.brief ?? '', said, { answers, interrupt })) {
+    for (const one of dialogue.speak(state, launch.brief ?? '', said, {
+      answers,
+      messages: [],
+      interrupt,
+    })) {
       said.add(one.key)
       events.push(...(one.events ?? []))
       child.stdin.write(`${one.line}\n`)

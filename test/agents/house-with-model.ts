@@ -32,6 +32,7 @@ export async function houseWithModel(
   const house = new House(environment, visibleParent())
   Object.assign(house.environment, await writeCodexHome(join(house.scratch, 'codex'), model.url), {
     PATH: `${dirname(codex.bin)}:${house.environment.PATH}`,
+    HOLDFAST_TALK: environment?.HOLDFAST_TALK ?? 'dialogue',
   })
   return { house, model }
 }

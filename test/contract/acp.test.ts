@@ -28,7 +28,7 @@ interface Asked {
   readonly effort?: string
 }
 
-const NO_WISHES: DialogueWishes = { answers: new Map(), interrupt: false }
+const NO_WISHES: DialogueWishes = { answers: new Map(), messages: [], interrupt: false }
 
 /** One attempt: what the agent says is given, what is said to it is kept, as an engine does it. */
 class Talk {
@@ -426,16 +426,20 @@ describe('a request for permission', () => {
     ])('%j is taken as %s', (words, option) => {
       const talk = ask()
       expect(talk.speak()).toEqual([])
-      expect(talk.speak({ answers: new Map([['0', words]]), interrupt: false })).toEqual([
-        selected(0, option),
-      ])
+      expect(
+        talk.speak({ answers: new Map([['0', words]]), messages: [], interrupt: false }),
+      ).toEqual([selected(0, option)])
       expect(talk.open()).toEqual([])
-      expect(talk.speak({ answers: new Map([['0', 'a1']]), interrupt: false })).toEqual([])
+      expect(
+        talk.speak({ answers: new Map([['0', 'a1']]), messages: [], interrupt: false }),
+      ).toEqual([])
     })
 
     it.each(['', 'yes', 'allo', 'Allow it'])('%j is no answer, and it stays open', words => {
       const talk = ask()
-      expect(talk.speak({ answers: new Map([['0', words]]), interrupt: false })).toEqual([])
+      expect(
+        talk.speak({ answers: new Map([['0', words]]), messages: [], interrupt: false }),
+      ).toEqual([])
       expect(talk.open()).toHaveLength(1)
     })
 
@@ -443,7 +447,7 @@ describe('a request for permission', () => {
       const talk = ask(7).hear(permission('edit', { id: '7' }), permission('edit', { id: 'u-u' }))
       const ids = talk.open().map(({ id }) => id)
       expect(ids).toEqual(['7', '"7"', 'u-u'])
-      talk.speak({ answers: new Map([['"7"', 'a1']]), interrupt: false })
+      talk.speak({ answers: new Map([['"7"', 'a1']]), messages: [], interrupt: false })
       expect(talk.lines.at(-1)).toEqual(selected('7', 'a1'))
       expect(talk.open().map(({ id }) => id)).toEqual(['7', 'u-u'])
     })
@@ -516,7 +520,7 @@ describe('a form', () => {
     const talk = new Talk({ permissions: 'full' }).begin().hear(form(properties))
     expect(talk.speak()).toEqual([])
     expect(talk.open()).toHaveLength(1)
-    const said = talk.speak({ answers: new Map([['1', words]]), interrupt: false })
+    const said = talk.speak({ answers: new Map([['1', words]]), messages: [], interrupt: false })
     expect(said).toMatchObject(content ? [{ id: 1, result: { action: 'accept', content } }] : [])
     expect(talk.open()).toHaveLength(content ? 0 : 1)
   })
@@ -533,7 +537,7 @@ test('what an agent may not ask of us is refused, in the protocol’s words', ()
 })
 
 describe('an interrupt', () => {
-  const interrupt = { answers: new Map([['0', 'a1']]), interrupt: true }
+  const interrupt = { answers: new Map([['0', 'a1']]), messages: [], interrupt: true }
 
   it('cancels the turn once, with all that it asks', () => {
     const talk = new Talk({ asks: true }).begin().hear(permission('edit'))
@@ -696,10 +700,11 @@ describe('over a death of ours', () => {
         ['6', 'a1'],
         ['0', 'r1'],
       ]),
+      messages: [],
       interrupt: false,
     })
     talk.hear(chunk('b'))
-    talk.speak({ answers: new Map(), interrupt: true })
+    talk.speak({ answers: new Map(), messages: [], interrupt: true })
     talk.hear({ id: 8, result: { stopReason: 'cancelled' } })
     return talk
   }
@@ -717,7 +722,10 @@ describe('over a death of ours', () => {
           for (let mask = 0; mask < 2 ** Math.min(keys.length, 8); mask++) {
             const known = new Set(keys.filter((_, i) => (mask >> (i % 8)) & 1))
             for (const interrupt of [false, true]) {
-              const due = again.due({ answers: new Map([['6', 'a1']]), interrupt }, known)
+              const due = again.due(
+                { answers: new Map([['6', 'a1']]), messages: [], interrupt },
+                known,
+              )
               const all = due.map(({ key }) => key)
               const isTwice = all.some((key, i) => known.has(key) || all.indexOf(key) !== i)
               if (isTwice) expect.fail(`${all} of which were said: ${[...known]}`)

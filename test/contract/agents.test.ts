@@ -217,7 +217,7 @@ for (const [name, load] of Object.entries(agents)) {
           expect(stdin).toHaveLength(0)
           expect(argv.join(' ')).not.toContain('Fix')
           expect(brief).toContain(JSON.stringify(prompt.toString()).slice(1, -1))
-          const wishes = { answers: new Map(), interrupt: false }
+          const wishes = { answers: new Map(), messages: [], interrupt: false }
           const [first, ...more] =
             dialogue?.speak(agent.translator.initial, brief ?? '', new Set(), wishes) ?? []
           expect(more).toEqual([])

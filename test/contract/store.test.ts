@@ -477,6 +477,52 @@ describe.each(Object.entries(stores))('the %s store', (_, openStore) => {
     expect([...(await store.listAnswers(id, attempt.fence))]).toEqual([['q1', 'yes']])
   })
 
+  test('no success before all is heard that was said to it, by whichever attempt', async () => {
+    const store = await make()
+    const { id } = (await store.submitTask(request())).request
+    const early = await store.recordMessage(id, 'one\ntwo', 1_500)
+    expect(early).toMatchObject({ number: 1, text: 'one\ntwo', heardAt: null })
+    const { attempt } = await claim(store)
+    expect(await store.launchWithMessages(attempt)).toMatchObject([{ number: 1, launchedWith: 1 }])
+    expect(await store.recordMessage(id, 'three', 2_500)).toMatchObject({ number: 2 })
+    const succeed = { kind: 'attempt_succeeded', result } as const
+    expect(await store.recordHeard(attempt, [1], 2_600)).toBe(true)
+    expect(await store.transition(id, attempt.fence, succeed, 3_000)).toBeUndefined()
+    const wait = { reason: 'message', until: 3_000 } as const
+    const event = { kind: 'attempt_interrupted', wait, failuresInRow: 0 } as const
+    expect(await store.transition(id, attempt.fence, event, 3_000)).toMatchObject({
+      state: { name: 'waiting', wait },
+    })
+    const next = await store.claimNext(3_000, () => 'resume')
+    if (next === undefined) throw new Error('it goes on at once')
+    expect(next.interruptedBy).toBeNull()
+    expect(await store.launchWithMessages(attempt)).toBeUndefined()
+    expect(await store.recordHeard(attempt, [2], 3_100)).toBe(false)
+    expect(await store.launchWithMessages(next.attempt)).toMatchObject([{ number: 2 }])
+    // What was heard twice is written down once.
+    expect(await store.recordHeard(next.attempt, [1, 2], 3_200)).toBe(true)
+    expect(await store.transition(id, next.attempt.fence, succeed, 3_300)).toMatchObject({
+      state: { name: 'succeeded' },
+    })
+    expect(await store.recordMessage(id, 'too late', 4_000)).toBeUndefined()
+    expect((await store.listMessages(id)).map(({ heardAt }) => heardAt)).toEqual([2_600, 3_200])
+    const log = await store.listEvents(id, 0, 100)
+    expect(log.filter(({ body }) => body.kind === 'message_heard')).toHaveLength(2)
+  })
+
+  test('an end that was asked for comes whatever was said, and hears nothing more', async () => {
+    const store = await make()
+    const { id } = (await store.submitTask(request())).request
+    const { attempt } = await claim(store)
+    await store.recordMessage(id, 'wait', 1)
+    await store.transition(id, null, { kind: 'cancel_requested' }, 2)
+    expect(await store.recordMessage(id, 'no, go on', 3)).toBeUndefined()
+    const succeed = { kind: 'attempt_succeeded', result } as const
+    expect(await store.transition(id, attempt.fence, succeed, 4)).toMatchObject({
+      state: { name: 'cancelled' },
+    })
+  })
+
   test('an end releases the lease, closes the attempt, and owes one delivery', async () => {
     const store = await make()
     const { id } = (await store.submitTask(request())).request
@@ -636,8 +682,11 @@ describe.each(Object.entries(stores))('the %s store', (_, openStore) => {
     const lost = { code: 'session_lost', message: 'no rollout found' } as const
     const wait = { reason: 'backoff', until: 0, failure: lost } as const
     const event = { kind: 'attempt_interrupted', wait, failuresInRow: 1 } as const
+    await store.recordMessage(id, 'more', 0)
+    await store.recordHeard(attempt, [1], 0)
     await store.transition(id, attempt.fence, event, 0)
     expect((await store.findTask(id))?.session).toBeNull()
+    expect(await store.listMessages(id)).toMatchObject([{ heardAt: null, launchedWith: null }])
   })
 
   test('of queued tasks the one with the highest priority is claimed first', async () => {

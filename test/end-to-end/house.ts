@@ -80,6 +80,8 @@ export class House {
       HOLDFAST_HOME: this.home,
       // As on a machine with two cores, whatever the machine.
       HOLDFAST_SLOTS: '1',
+      // The stand-ins for agents speak as the agents do that are given their prompt alone.
+      HOLDFAST_TALK: 'one-shot',
       ...CODE_CACHE,
       GIT_AUTHOR_NAME: 'T',
       GIT_AUTHOR_EMAIL: 't@localhost',

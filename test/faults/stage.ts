@@ -55,6 +55,7 @@ export class Stage {
       ...ground.environment,
       HOME: this.scratch,
       HOLDFAST_HOME: this.home,
+      HOLDFAST_TALK: 'one-shot',
       ...CODE_CACHE,
       [CRASH_POINTS_VARIABLE]: this.points,
       FAULT_POINTS: this.points,

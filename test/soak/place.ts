@@ -57,6 +57,7 @@ export class Place {
       PATH: [programs, dirname(process.execPath), process.env.PATH].join(':'),
       HOME: this.scratch,
       HOLDFAST_HOME: this.home,
+      HOLDFAST_TALK: 'one-shot',
       HOLDFAST_SLOTS: String(SLOTS),
       HOLDFAST_KEEP_WORKTREES: '8',
       HOLDFAST_SNAPSHOT_SECONDS: '2',

@@ -31,6 +31,8 @@ export const acpDialogue: Dialogue = {
     return [{ key: CANCEL, line: write({ method: CANCEL, params: { sessionId } }) }, ...answers]
   },
 
+  interruptKey: CANCEL,
+
   keyOf(line) {
     const message = parseMessage(line)
     switch (message.kind) {

@@ -10,6 +10,7 @@ import { up as runningSnapshots } from './008-running-snapshots.ts'
 import { up as ports } from './009-ports.ts'
 import { up as deliveries } from './010-deliveries.ts'
 import { up as ties } from './011-ties.ts'
+import { up as messages } from './012-messages.ts'
 
 /** In order; the version of a store is how many of them it has seen. Never edit one that shipped. */
 export const migrations: readonly ((db: Kysely<unknown>) => Promise<void>)[] = [
@@ -24,4 +25,5 @@ export const migrations: readonly ((db: Kysely<unknown>) => Promise<void>)[] = [
   ports,
   deliveries,
   ties,
+  messages,
 ]

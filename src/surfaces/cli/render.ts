@@ -212,6 +212,10 @@ export function describeEvent({ body }: TaskEvent): string | null {
     case 'attempt_started':
     case 'attempt_ended':
       return body.text
+    case 'message_sent':
+      return `> ${body.text.replaceAll('\n', '\n> ')}`
+    case 'message_heard':
+      return `${body.text} was heard`
     case 'reasoning_ended':
       return `· ${body.text}`
     case 'command_started':

@@ -34,7 +34,7 @@ export const runOptions = {
     about: 'a file with the JSON Schema that the final answer is to fit',
     value: 'FILE',
   },
-  ask: { about: 'let the agent ask before it edits or runs anything (ACP)' },
+  ask: { about: 'let the agent ask before it edits or runs anything' },
   notify: {
     about: `tell them what becomes of it; may be given several times: ${TARGETS}`,
     value: 'TARGET',

@@ -26,6 +26,9 @@ const flags = {
     choices: permissionModes,
   },
   retryOnCrash: { about: 'command: run it again if it was killed' },
+  oneShot: {
+    about: 'give it the prompt alone: what is sent to it waits until its turn is over',
+  },
   withCaller: { about: 'end it when whoever asks has ended: a session, a shell, a program' },
   ...memoryFlag,
   tmux: { about: 'show what it does in a tmux session of its own, until it has ended' },
@@ -68,6 +71,7 @@ export const run = defineCommand({
           ? undefined
           : parseChoice(permissions, 'permissions', permissionModes),
       memory: input.flags.memory,
+      oneShot: input.flags.oneShot,
       tie: withCaller === true ? await tieTo(context) : null,
       isAwaited: wait === true,
       options: await readOptions(input.flags, context),
