@@ -14,6 +14,7 @@ import { measureRecovery } from './recovery.ts'
 import { measureRun } from './run.ts'
 import { measureStatus } from './status.ts'
 import { drawTable, type Figure, type Row, rowWithout } from './table.ts'
+import { measureWatch } from './watch.ts'
 import { measureWorker } from './worker.ts'
 import { measureWorktrees } from './worktrees.ts'
 
@@ -23,6 +24,7 @@ const figures: Readonly<Record<string, Figure<Place>>> = {
   exec: measureExec,
   memory: measureMemory,
   worker: measureWorker,
+  watch: measureWatch,
   recovery: measureRecovery,
   agents: measureAgents,
   worktrees: measureWorktrees,

@@ -16,6 +16,7 @@ export const commands: Readonly<Record<string, () => Promise<Command>>> = {
   retry: async () => (await import('./commands/retry.ts')).retry as Command,
   status: async () => (await import('./commands/status.ts')).status as Command,
   wait: async () => (await import('./commands/wait.ts')).wait as Command,
+  watch: async () => (await import('./commands/watch.ts')).watch as Command,
   inbox: async () => (await import('./commands/inbox.ts')).inbox as Command,
   logs: async () => (await import('./commands/logs.ts')).logs as Command,
   usage: async () => (await import('./commands/usage.ts')).usage as Command,

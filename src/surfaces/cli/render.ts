@@ -11,7 +11,7 @@ import type { TaskView, UnreadableView } from '../view.ts'
 import type { Output, Style } from './output.ts'
 
 /** What text is drawn for: a terminal, or whatever reads it plain. */
-type Canvas = Pick<Output, 'style'>
+export type Canvas = Pick<Output, 'style'>
 
 const stateStyles: Record<TaskView['state'], Style> = {
   queued: 'dim',
@@ -33,8 +33,14 @@ export function renderTaskLine(task: TaskView, now: number, output: Canvas): str
   const delta = task.result === null ? '' : `  ${describeDelta(task.result)}${untaken}`
   const until =
     task.waitingUntil === null ? '' : `  until ${describeTime(new Date(task.waitingUntil), now)}`
-  const why = task.reason === null ? '' : output.style('dim', `  ${firstLine(task.reason)}`)
+  const why =
+    task.reason === null ? '' : output.style('dim', `  ${plainText(firstLine(task.reason))}`)
   return `${task.id}  ${state} ${age}  ${task.agent.padEnd(8)} ${task.name}${delta}${until}${why}`
+}
+
+/** Its state, in the colour that it has everywhere. */
+export function renderState({ state }: TaskView, output: Canvas): string {
+  return output.style(stateStyles[state], state)
 }
 
 /** A task that the store cannot say any more of: the same columns, and where the rest is. */
@@ -49,7 +55,7 @@ export function renderUnreadable(task: UnreadableView, now: number, output: Outp
 export function renderTask(task: TaskView, now: number, output: Output): string {
   const rows: [string, string | null][] = [
     ['task', `${task.id} ${task.name}`],
-    ['state', output.style(stateStyles[task.state], task.state)],
+    ['state', renderState(task, output)],
     ['reason', task.reason],
     ['agent', [task.agent, task.model, task.effort].filter(part => part !== null).join(' ')],
     ['try', task.attempt === 0 ? null : String(task.attempt)],

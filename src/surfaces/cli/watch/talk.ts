@@ -1,0 +1,92 @@
+/** One task as lines of a screen: what it is, what it did and said, and a line to say more. Pure. */
+import { wrapAnsi } from 'fast-wrap-ansi'
+import type { TaskEvent } from '../../../domain/agent-events.ts'
+import { plainText } from '../../../domain/plain-text.ts'
+import type { TaskView } from '../../view.ts'
+import { type Canvas, describeAge, describeEvent, renderState } from '../render.ts'
+import type { Sheet } from './page.ts'
+import { type Cursor, widthOf } from './screen.ts'
+
+export interface TalkState {
+  readonly task: TaskView
+  readonly events: readonly TaskEvent[]
+  /** How many lines further up than the end; 0: the end is shown as it grows. */
+  readonly scrolled: number
+  /** What is being typed, and where in it. */
+  readonly typed: string
+  readonly cursor: number
+  /** Lines that were pasted before it. */
+  readonly pasted: number
+  /** What was told last; empty: nothing. */
+  readonly notice: string
+}
+
+export interface TalkSheet {
+  readonly lines: readonly string[]
+  readonly cursor: Cursor
+  /** As far as it can be scrolled. */
+  readonly mostScrolled: number
+}
+
+const KEYS = 'enter says it · esc goes back · pgup pgdn'
+
+export function drawTalk(state: TalkState, sheet: Sheet): TalkSheet {
+  const { columns, rows, now, canvas } = sheet
+  const { task, events, notice } = state
+  const asks = askingLines(task, columns)
+  const head = [
+    headLine(task, now, canvas),
+    canvas.style('dim', plainText(task.reason ?? '').split('\n')[0] ?? ''),
+  ]
+  const room = Math.max(1, rows - head.length - asks.length - 2)
+  const log = events.flatMap(event => eventLines(event, columns, canvas))
+  const mostScrolled = Math.max(0, log.length - room)
+  const scrolled = Math.min(state.scrolled, mostScrolled)
+  const end = log.length - scrolled
+  const shown = log.slice(Math.max(0, end - room), end)
+  const input = inputLine(state, columns)
+  const hint = scrolled > 0 ? `${scrolled} lines further down · ${KEYS}` : KEYS
+  const lines = [
+    ...head,
+    ...shown,
+    ...Array<string>(room - shown.length).fill(''),
+    ...asks.map(line => canvas.style('yellow', line)),
+    notice === '' ? canvas.style('dim', hint) : canvas.style('yellow', notice),
+    input.line,
+  ]
+  return { lines, cursor: { row: lines.length - 1, column: input.column }, mostScrolled }
+}
+
+function headLine(task: TaskView, now: number, canvas: Canvas): string {
+  const age = describeAge(now - Date.parse(task.endedAt ?? task.createdAt))
+  return `${canvas.style('bold', task.name)} · ${task.agent} · ${renderState(task, canvas)} · ${age}`
+}
+
+/** What it asks, and what may be answered. */
+function askingLines({ question }: TaskView, columns: number): readonly string[] {
+  if (question === null) return []
+  const options = question.options.map(({ label }, n) => `  ${n + 1} ${plainText(label)}`)
+  return [...wrap(`asks: ${plainText(question.text)}`, columns).slice(0, 6), ...options]
+}
+
+function eventLines(event: TaskEvent, columns: number, canvas: Canvas): readonly string[] {
+  const text = describeEvent(event)
+  if (text === null) return []
+  const time = new Date(event.at).toTimeString().slice(0, 5)
+  const lines = wrap(plainText(text), Math.max(10, columns - 6))
+  return lines.map((line, n) => `${canvas.style('dim', n === 0 ? time : '     ')} ${line}`)
+}
+
+function wrap(text: string, columns: number): readonly string[] {
+  return wrapAnsi(text.replaceAll('\t', '    ').trimEnd(), columns, { hard: true }).split('\n')
+}
+
+/** Of a line that is wider than the screen, the part around the cursor. */
+function inputLine({ typed, cursor, pasted }: TalkState, columns: number) {
+  const prompt = pasted === 0 ? '> ' : `[+${pasted} lines] > `
+  const room = Math.max(4, columns - widthOf(prompt) - 1)
+  let from = 0
+  while (widthOf(typed.slice(from, cursor)) > room) from++
+  const line = `${prompt}${typed.slice(from)}`
+  return { line, column: widthOf(prompt) + widthOf(typed.slice(from, cursor)) }
+}

@@ -1,0 +1,96 @@
+/** `watch`, driven through the real tmux where it is installed. */
+import { execFileSync } from 'node:child_process'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { eventually } from '../eventually.ts'
+import { houseWithCodex } from './fake-codex.ts'
+import { entry, House } from './house.ts'
+
+const tmux = (process.env.PATH ?? '')
+  .split(':')
+  .map(directory => join(directory, 'tmux'))
+  .find(existsSync)
+
+/** A shell in a terminal of 80 columns, on a server of the test's own. */
+function terminal(house: House) {
+  const directory = join(house.scratch, 't')
+  mkdirSync(directory)
+  const env = { ...house.environment, TMUX_TMPDIR: directory, LC_ALL: 'C.UTF-8' }
+  const say = (...words: string[]) =>
+    execFileSync(tmux ?? 'tmux', words, { env, cwd: house.repo, encoding: 'utf8', stdio: 'pipe' })
+  say('new-session', '-d', '-s', 'w', '-x', '80', '-y', '12', 'env PS1=ready: /bin/sh')
+  const shown = () => say('capture-pane', '-p', '-t', 'w')
+  return {
+    type: (...keys: string[]) => say('send-keys', '-t', 'w', ...keys),
+    say,
+    until: (what: string, words: string) => eventually(what, () => shown().includes(words)),
+    shown,
+  }
+}
+
+test.skipIf(tmux === undefined)(
+  'a board shows tasks, and one of them is told something, which its session hears',
+  async () => {
+    const house = houseWithCodex(`
+begin
+if [ $resumed = yes ]; then printf %s "$prompt" >"$HOME/heard"; finish second; fi
+words 'first words'
+while [ ! -e "$HOME/gate" ]; do sleep 0.05; done
+finish first`)
+    const id = await house.submit(['codex', 'do it', '--name', 'the-work'])
+    await house.untilState(id, 'running')
+    const { type, until, shown, say } = terminal(house)
+    type(`'${process.execPath}' '${entry}' watch`, 'Enter')
+    await until('the board', 'holdfast · 1 running')
+    expect(shown()).toContain('the-work')
+    type('Enter')
+    await until('the task', 'first words')
+    // A terminal that becomes small, and large again.
+    say('resize-window', '-t', 'w', '-x', '30', '-y', '6')
+    await eventually('it fits', () =>
+      shown()
+        .split('\n')
+        .every(line => line.length <= 30),
+    )
+    say('resize-window', '-t', 'w', '-x', '80', '-y', '12')
+    const words = `say "so" $(touch ${join(house.scratch, 'ran')}) \`x\``
+    type('-l', words)
+    await until('what is typed', words.slice(0, 20))
+    type('Enter')
+    await until('that it was told', 'told')
+    writeFileSync(join(house.scratch, 'gate'), '')
+    await until('what it says then', 'second')
+    expect(readFileSync(join(house.scratch, 'heard'), 'utf8')).toBe(words)
+    expect(existsSync(join(house.scratch, 'ran'))).toBe(false)
+    expect((await house.wait(id)).state).toBe('succeeded')
+    type('Escape')
+    await until('the board again', 'enter opens')
+    type('q')
+    await eventually('the terminal is as it was', () => !/enter opens|holdfast · /.test(shown()))
+    expect(shown()).toContain('ready:')
+    type('exit', 'Enter')
+  },
+)
+
+test('without a terminal it is refused; as JSON it tells of each change, until it is ended', async () => {
+  const house = new House()
+  expect(await house.run(['watch'])).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('status --json'),
+  })
+  const watching = house.start(['watch', '--json'])
+  let said = ''
+  watching.stdout?.on('data', data => {
+    said += data
+  })
+  const ended = new Promise(resolve => watching.on('close', resolve))
+  await eventually('the first line', () => said.includes('\n'))
+  const id = await house.submitScript('true')
+  await house.wait(id)
+  await eventually('its end', () => said.includes('"succeeded"'))
+  watching.kill('SIGTERM')
+  expect(await ended).toBe(143)
+  const documents = said.trim().split('\n')
+  for (const line of documents) expect(JSON.parse(line)).toHaveProperty('tasks')
+})
