@@ -1,7 +1,7 @@
 /** Where Codex keeps its sessions: `sessions/YYYY/MM/DD/rollout-…-ID.jsonl` in its home. */
-import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { SessionId } from '../domain/ids.ts'
+import { namesIn } from './names-in.ts'
 
 export const sessionsOf = (codexHome: string) => join(codexHome, 'sessions')
 
@@ -21,10 +21,18 @@ function findBelow(session: SessionId, directory: string, depth: number): string
   return undefined
 }
 
-export function namesIn(directory: string): string[] {
-  try {
-    return readdirSync(directory)
-  } catch {
-    return [] // Not there, or no directory.
-  }
+/** How many days of records are looked through for the one that was written last. */
+const LOOK_BACK_DAYS = 60
+
+/** The records of the newest days; a thread lies under the day on which it began. */
+export function newestRecords(codexHome: string): readonly string[] {
+  const below = (directories: readonly string[]) =>
+    directories.flatMap(directory =>
+      namesIn(directory)
+        .sort()
+        .reverse()
+        .map(name => join(directory, name)),
+    )
+  const days = below(below(below([sessionsOf(codexHome)])))
+  return below(days.slice(0, LOOK_BACK_DAYS)).filter(path => path.endsWith('.jsonl'))
 }

@@ -8,6 +8,7 @@ export type RefusalCode =
   | 'bad_prompt'
   | 'bad_configuration'
   | 'no_such_task'
+  | 'no_such_session'
   | 'ambiguous_task'
   | 'not_finished'
   | 'already_ended'

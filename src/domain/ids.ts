@@ -35,6 +35,11 @@ export function parseCommitId(text: string): CommitId | undefined {
   return /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/.test(text) ? (text as CommitId) : undefined
 }
 
+/** A session as a person names it; undefined for what no agent calls one, such as a path. */
+export function parseSessionId(text: string): SessionId | undefined {
+  return /^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$/.test(text) ? (text as SessionId) : undefined
+}
+
 export const asSessionId = (text: string): SessionId => text as SessionId
 export const asFence = (count: number): Fence => count as Fence
 /** A managed worktree is named after the task that it is made for. */

@@ -74,6 +74,8 @@ export interface TaskRequest {
   readonly follows: TaskId | null
   /** The session that it goes on with; null: a new one. */
   readonly session: SessionId | null
+  /** What that had used before, where no task of ours has counted it; null: not known. */
+  readonly sessionUsage: Usage | null
   /** Null: no task delegated it. */
   readonly delegation: Delegation | null
   /** What the processes of an attempt may use together; null: no limit. */
@@ -108,6 +110,7 @@ export function plainRequest(id: TaskId) {
     idempotency: null,
     follows: null,
     session: null,
+    sessionUsage: null,
     delegation: null,
     memoryBytes: null,
     tie: null,

@@ -79,7 +79,8 @@ async function findUsedBefore(
   }
   const { follows } = task.request
   const followed = follows === null ? [] : await store.listAttempts(follows)
-  const first = followed.findLast(one => one.sessionUsage !== null)?.sessionUsage ?? null
+  const counted = followed.findLast(one => one.sessionUsage !== null)?.sessionUsage ?? null
+  const first = follows === null ? task.request.sessionUsage : counted
   return { session: addUsage(first, used), task: used }
 }
 

@@ -250,6 +250,7 @@ async function planAgain(
       idempotency: null,
       follows: null,
       session: null,
+      sessionUsage: null,
       delegation,
       memoryBytes: memoryBytes === undefined ? request.memoryBytes : memoryBytes,
       // Whoever asks again may be somebody else.

@@ -13,7 +13,7 @@ import { narrowMemory } from '../domain/memory.ts'
 import type { PermissionMode } from '../domain/permissions.ts'
 import type { Caller, Idempotency, Task } from '../domain/task.ts'
 import type { Tie } from '../domain/tie.ts'
-import type { Agent } from '../ports/agent.ts'
+import type { Agent, Environment } from '../ports/agent.ts'
 import type { Confinement } from '../ports/confinement.ts'
 import type { Store } from '../ports/store.ts'
 import type { Trust } from '../ports/trust.ts'
@@ -93,6 +93,7 @@ export async function planSubmission(
   ports: PlanPorts,
 ): Promise<HandInPlan | { readonly handedInBefore: Task }> {
   const { agent, prompt, argv, caller } = submission
+  const session = submission.session ?? null
   const { store, worktrees, confinement } = ports
   if (agent.capabilities.takesPrompt) checkPrompt(prompt, agent)
   else if (argv.length === 0) {
@@ -148,7 +149,8 @@ export async function planSubmission(
       idempotency,
       notify: submission.notify,
       follows: null,
-      session: submission.session ?? null,
+      session,
+      sessionUsage: session === null ? null : await readUsed(agent, session, environment),
       delegation,
       memoryBytes: narrowMemory(
         submission.memoryBytes ?? null,
@@ -171,6 +173,12 @@ export async function planSubmission(
     takeBase: (id, scratch) =>
       worktrees.captureBase(source, id, scratch, { ...bounds, changes, revision }),
   }
+}
+
+/** Only what counts over the whole session is told from what others have used in it. */
+async function readUsed(agent: Agent, session: SessionId, environment: Environment) {
+  if (agent.capabilities.usageCounts !== 'session') return null
+  return (await agent.readUsage?.(session, environment)) ?? null
 }
 
 /** What an agent cannot do is said before it is asked to. */

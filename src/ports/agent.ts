@@ -266,6 +266,26 @@ export type SessionPlan =
   | { readonly kind: 'moves'; carry(): Promise<void> }
   | { readonly kind: 'stays'; readonly why: string }
 
+/** What an agent itself keeps of one of its sessions. */
+export interface KeptSession {
+  readonly session: SessionId
+  /** Where it was begun, absolute; null: it does not say. */
+  readonly directory: string | null
+  /** Who has it open at this moment; `unknown`: the agent does not write that down. */
+  readonly openIn: 'nobody' | 'unknown' | { readonly pid: number }
+}
+
+/** A look at what the agent keeps, without a start of it: files are read, and nothing is written. */
+export interface KeptSessions {
+  /** Undefined: it keeps none of that name, or none can be read. */
+  find(session: SessionId, environment: Environment): KeptSession | undefined
+  /**
+   * The session of a directory that was written last, if that was at `since` (milliseconds since 1970)
+   * or later. Undefined: there is none.
+   */
+  newestIn(directory: string, since: number, environment: Environment): SessionId | undefined
+}
+
 export interface Agent {
   readonly name: string
   readonly capabilities: AgentCapabilities
@@ -316,6 +336,8 @@ export interface Agent {
    * `carry`. Absent: it cannot; the agent binds its sessions to a directory.
    */
   planSessionMove?(move: SessionMove, environment: Environment): Promise<SessionPlan>
+  /** Absent: what it keeps cannot be looked at cheaply. */
+  readonly keptSessions?: KeptSessions
   /** Absent: all of its tasks share the user's home. */
   readonly ownHome?: OwnHome
   /**

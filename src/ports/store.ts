@@ -90,6 +90,7 @@ export interface Store extends Outbox {
    * key before, gives that one and writes nothing. `seen`: how a worktree that is not made for this
    * task alone looked when the task was planned; it is leased to it from now on.
    * `isWhole` is asked in the same moment whether all that belongs to the task is still there.
+   * No two tasks that have not ended have one session of an agent.
    * Refuses with `leased`, `delegation_limit`, `idempotency_conflict`, and with `refused_in_state`
    * if it would wait for a task that has ended badly, or is not whole.
    */

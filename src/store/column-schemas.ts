@@ -211,6 +211,7 @@ const request = z.object({
   idempotency: z.optional(z.nullable(z.object({ key: z.string(), fingerprint: z.string() }))),
   follows: z.optional(z.nullable(z.string())),
   session: z.optional(z.nullable(z.string())),
+  sessionUsage: z.optional(z.nullable(usage)),
   delegation: z.optional(
     z.nullable(z.object({ parent: z.string(), root: z.string(), depth: z.number() })),
   ),

@@ -5,6 +5,7 @@ import { MOST_DELEGATED } from '../domain/delegation.ts'
 import { AppError } from '../domain/errors.ts'
 import type { TaskId } from '../domain/ids.ts'
 import {
+  endedStates,
   hasEnded,
   type Idempotency,
   type Task,
@@ -33,6 +34,7 @@ export async function submitTask(
     const twin = idempotency === null ? undefined : await findTwin(transaction, idempotency)
     if (twin !== undefined) return twin
     await requireRoom(transaction, request)
+    await requireFreeSession(transaction, request)
     const on = await unmetDependencies(transaction, request.after)
     const state: TaskState =
       on.length === 0 ? { name: 'queued' } : { name: 'waiting', wait: { reason: 'dependency', on } }
@@ -97,6 +99,22 @@ async function requireRoom(db: Db, { delegation }: TaskRequest): Promise<void> {
     `${delegation.root} has delegated ${count} tasks, which is the most that one task may`,
     { hint: 'do the rest in this task' },
   )
+}
+
+/** Two agents that write one session at once leave neither's. */
+async function requireFreeSession(db: Db, { session, agent }: TaskRequest): Promise<void> {
+  if (session === null) return
+  const holder = await db
+    .selectFrom('tasks')
+    .select('id')
+    .where('state', 'not in', endedStates)
+    .where('session', '=', session)
+    .where('agent', '=', agent)
+    .executeTakeFirst()
+  if (holder === undefined) return
+  throw new AppError('leased', `the session ${session} is in use by task ${holder.id}`, {
+    hint: `holdfast wait ${holder.id}, or holdfast cancel ${holder.id}`,
+  })
 }
 
 async function unmetDependencies(db: Db, after: readonly TaskId[]): Promise<readonly TaskId[]> {

@@ -17,6 +17,7 @@ import {
 import { INSTRUCTIONS_ROOM, promptFor } from '../instructions.ts'
 import { askLogin, lookForClaude } from './installation.ts'
 import { judge } from './judge.ts'
+import { claudeKeptSessions } from './kept-sessions.ts'
 import { planTranscriptMove } from './move-transcript.ts'
 import { claudeTranslator } from './translate.ts'
 
@@ -76,6 +77,7 @@ export const claude: Agent = {
   findAccount: nameAccount,
 
   planSessionMove: planTranscriptMove,
+  keptSessions: claudeKeptSessions,
   interactive: session => ['claude', '--resume', session],
 
   planLaunch(request) {

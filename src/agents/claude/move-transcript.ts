@@ -5,10 +5,11 @@
  * and goes on writing where it lies (2.1.329), which a confined one may not. So that a session goes
  * on in another directory, both are renamed to lie under that one's name.
  */
-import { existsSync, mkdirSync, readdirSync, renameSync } from 'node:fs'
+import { existsSync, mkdirSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Environment, SessionMove, SessionPlan } from '../../ports/agent.ts'
 import { configDirectory, nameProject } from '../claude-configuration.ts'
+import { namesIn } from '../names-in.ts'
 
 /** See `Agent.planSessionMove`. */
 export async function planTranscriptMove(
@@ -39,13 +40,5 @@ export async function planTranscriptMove(
         renameSync(join(source, part), join(target, part))
       }
     },
-  }
-}
-
-function namesIn(directory: string): readonly string[] {
-  try {
-    return readdirSync(directory)
-  } catch {
-    return [] // There is none yet.
   }
 }

@@ -14,6 +14,7 @@ import { CODEX_IDLING } from '../codex-idling.ts'
 import { INSTRUCTIONS_ROOM, promptFor } from '../instructions.ts'
 import { askLogin, findCodex, lookForCodex } from './installation.ts'
 import { judge } from './judge.ts'
+import { codexKeptSessions } from './kept-sessions.ts'
 import { readSessionUsage } from './session-usage.ts'
 import { codexTranslator } from './translate.ts'
 
@@ -83,6 +84,7 @@ export const codex: Agent = {
 
   ownHome: codexOwnHome,
 
+  keptSessions: codexKeptSessions,
   interactive: session => ['codex', 'resume', session],
 
   planLaunch(request) {

@@ -5,6 +5,7 @@ import { promptFor } from '../instructions.ts'
 import { findAccount, findOwnPlaces, lookAtLogin } from './configuration.ts'
 import { findOpenCode, lookForOpenCode } from './installation.ts'
 import { judge } from './judge.ts'
+import { openCodeKeptSessions } from './kept-sessions.ts'
 import { openCodeTranslator } from './translate.ts'
 
 export const opencode: Agent = {
@@ -35,6 +36,7 @@ export const opencode: Agent = {
     return findAccount(environment)
   },
 
+  keptSessions: openCodeKeptSessions,
   interactive: session => ['opencode', '--session', session],
 
   planLaunch(request) {

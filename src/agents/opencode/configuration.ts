@@ -102,6 +102,10 @@ export function findOwnPlaces(environment: Environment): OwnPlaces {
   }
 }
 
+/** The database of its sessions. */
+export const databaseOf = (environment: Environment) =>
+  join(placesOf(environment).data, 'opencode.db')
+
 function placesOf(environment: Environment) {
   const home = environment.HOME || homedir()
   const at = (name: string, usual: string) =>

@@ -4,6 +4,7 @@ import { promptFor } from '../instructions.ts'
 import { findAccount, findOwnPlaces, lookAtLogin } from './configuration.ts'
 import { findPi, lookForPi } from './installation.ts'
 import { judge } from './judge.ts'
+import { piKeptSessions } from './kept-sessions.ts'
 import { piTranslator } from './translate.ts'
 
 export const pi: Agent = {
@@ -31,6 +32,7 @@ export const pi: Agent = {
     return findAccount(environment)
   },
 
+  keptSessions: piKeptSessions,
   interactive: session => ['pi', '--session', session],
 
   planLaunch(request) {

@@ -92,7 +92,7 @@ export function findOwnPlaces(environment: Environment): OwnPlaces {
   const home = piHome(environment)
   const auth = join(home, 'auth.json')
   const isRenewed = Object.values(findJson(auth, logins) ?? {}).some(({ type }) => type === 'oauth')
-  const sessions = findSessions(environment, home)
+  const sessions = sessionsOf(environment)
   return {
     readable: [auth],
     writable: isRenewed ? [auth] : [],
@@ -102,7 +102,9 @@ export function findOwnPlaces(environment: Environment): OwnPlaces {
   }
 }
 
-function findSessions(environment: Environment, home: string): string {
+/** Where Pi keeps its sessions. */
+export function sessionsOf(environment: Environment): string {
+  const home = piHome(environment)
   const told =
     environment.PI_CODING_AGENT_SESSION_DIR ||
     findJson(join(home, 'settings.json'), settings)?.sessionDir

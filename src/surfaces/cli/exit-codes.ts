@@ -22,7 +22,7 @@ export const exitCodeMeanings: Readonly<Record<keyof typeof exitCodes, string>> 
   badUsage:
     'bad usage: an unknown command or flag, an unusable prompt, a mistake in a configuration file',
   notFinished: 'not finished (yet)',
-  notFound: 'no such task',
+  notFound: 'no such task, or session',
   refused: 'refused in this state: not a repository, no commit, in use, conflict, no space',
   agentUnusable:
     'the agent is missing, too old, not logged in, or cannot be confined as asked; or tmux is missing, for `--tmux`',
@@ -41,6 +41,7 @@ const refusals: Record<RefusalCode, number> = {
   bad_configuration: exitCodes.badUsage,
   ambiguous_task: exitCodes.badUsage,
   no_such_task: exitCodes.notFound,
+  no_such_session: exitCodes.notFound,
   not_finished: exitCodes.notFinished,
   already_ended: exitCodes.refused,
   refused_in_state: exitCodes.refused,

@@ -1,7 +1,12 @@
+import { agentEnvironment } from '../../../domain/environment.ts'
+import { AppError } from '../../../domain/errors.ts'
+import { parseSessionId, type SessionId } from '../../../domain/ids.ts'
 import { permissionModes } from '../../../domain/permissions.ts'
 import type { Tie } from '../../../domain/tie.ts'
 import { refuseCircle } from '../../../engine/refuse-circle.ts'
+import { requireSession } from '../../../engine/take-session.ts'
 import { findCheckout } from '../../common-git-dir.ts'
+import { callerEnvironment, realDirectory } from '../../hand-in-ports.ts'
 import { memoryFlag } from '../../memory-limit.ts'
 import { planTask } from '../../submit.ts'
 import { type CommandContext, defineCommand, jsonFlag } from '../command.ts'
@@ -25,6 +30,7 @@ const flags = {
     value: 'MODE',
     choices: permissionModes,
   },
+  session: { about: 'go on with a session of the agent’s, begun elsewhere', value: 'ID' },
   retryOnCrash: { about: 'command: run it again if it was killed' },
   oneShot: {
     about: 'give it the prompt alone: what is sent to it waits until its turn is over',
@@ -51,6 +57,7 @@ export const run = defineCommand({
     'holdfast run command -- npm test',
     'holdfast run "now write the docs" --after fix-the-failing-test --priority 5',
     'holdfast run "tidy up" --base main --name tidy',
+    'holdfast run -a codex --session 01a22a3c-acaf-79f0-b133-a5d9ddeb7a3a "now the tests"',
   ],
   async run(input, context) {
     const { holdfast } = context
@@ -58,7 +65,7 @@ export const run = defineCommand({
     const root = findCheckout(context.directory)?.root ?? null
     const configuration = await holdfast.configuration(root)
     const { agentName, prompt, argv } = await readRequest(input, configuration, context)
-    const { model, effort, permissions, retryOnCrash, withCaller, wait } = input.flags
+    const { model, effort, permissions, retryOnCrash, withCaller, wait, session } = input.flags
     const wish = {
       agentName,
       prompt,
@@ -66,6 +73,8 @@ export const run = defineCommand({
       retryOnCrash: retryOnCrash === true,
       model,
       effort,
+      session:
+        session === undefined ? null : await takeSession(session, agentName, input.flags, context),
       permissions:
         permissions === undefined
           ? undefined
@@ -84,6 +93,38 @@ export const run = defineCommand({
     return await handInAndTell(plan, input.flags, context)
   },
 })
+
+async function takeSession(
+  text: string,
+  agentName: string,
+  { inPlace, idempotencyKey }: { readonly inPlace?: true; readonly idempotencyKey?: string },
+  context: CommandContext,
+): Promise<SessionId> {
+  const { holdfast, output, caller, directory } = context
+  const session = parseSessionId(text)
+  if (session === undefined) {
+    throw new AppError('bad_usage', `--session ${JSON.stringify(text)} is no id of a session`)
+  }
+  if (caller.kind === 'claude' && caller.id === session) {
+    throw new AppError('leased', 'this is the very session that asks: it cannot go on elsewhere', {
+      hint: 'without --session the task begins a new one',
+    })
+  }
+  const wish = {
+    session,
+    agent: await holdfast.agent(agentName),
+    environment: agentEnvironment(callerEnvironment(context)),
+    directory: inPlace === true ? realDirectory(directory) : null,
+    idempotencyKey: idempotencyKey ?? null,
+  }
+  const { openIn } = await requireSession(wish, await holdfast.store())
+  if (openIn === 'unknown') {
+    output.tell(
+      `${agentName} does not write down who has a session open: see that nobody has this one`,
+    )
+  }
+  return session
+}
 
 async function tieTo({ caller, environment, holdfast }: CommandContext): Promise<Tie> {
   const { findTie, requireInSight } = await import('../../find-tie.ts')
