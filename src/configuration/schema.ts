@@ -129,6 +129,13 @@ export const settings = (agents: readonly string[]) =>
       otherwise: 'agents',
       places: ['user'],
     },
+    editor: {
+      about:
+        'what `open --editor` opens a worktree with, without a shell; it stays until that is closed',
+      allowed: 'a list of words: a program and its arguments',
+      otherwise: '`$VISUAL`, else `$EDITOR`, parted at spaces',
+      places: ['user'],
+    },
     codexHome: {
       about:
         'whose home Codex works in: `shared`, yours; or `worktree`, one for each worktree of ours, with sessions of its own and with your login, settings and instructions',
@@ -316,6 +323,7 @@ export function makeSchemas(agents: readonly string[]) {
       ...own,
       spareBuildOutput: described('spareBuildOutput', z.boolean()),
       cleanupRights: described('cleanupRights', z.enum(['agents', 'own'])),
+      editor: described('editor', z.array(name).check(z.minLength(1))),
       notify: described('notify', z.array(name)),
       webhookKeyFile: described('webhookKeyFile', z.string().check(z.startsWith('/'))),
       webhookPrivate: described('webhookPrivate', z.boolean()),

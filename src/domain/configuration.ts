@@ -69,6 +69,8 @@ export interface UserSettings extends Settings {
   readonly codexHome?: AgentHomes | undefined
   /** `own`: clean-ups run with the user's rights, whatever the agents before them might do. */
   readonly cleanupRights?: 'agents' | 'own' | undefined
+  /** A program and its arguments. */
+  readonly editor?: readonly string[] | undefined
   /** Who is told of every task, as `--notify` names them. */
   readonly notify?: readonly string[] | undefined
   /** A private file with the key that signs webhooks. */

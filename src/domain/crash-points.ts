@@ -111,9 +111,15 @@ const points = {
     'launch.record-renamed': '`launch.json` is in its place',
     'launch.record-synced': 'so it is on disk: from here on something may live',
     'launch.handed-over': 'the wrapper is a process of its own',
+    'launch.offered': 'what is to run at a terminal is offered to whoever sits there',
     'launch.agent-seen': 'the agent has written itself down',
     'launch.agent-synced': 'and that is on disk',
     'launch.ended': 'a launch that failed has left no process',
+  },
+  'Opening (the command `open`)': {
+    'open.taken': 'the offer is taken; nobody knows by whom',
+    'open.recorded': 'it is written down by whom; nothing of it runs',
+    'open.over': 'what ran at the terminal has ended',
   },
   Following: {
     'follow.agent-seen': 'the agent was seen, and the row says `starting`',

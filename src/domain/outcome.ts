@@ -19,6 +19,7 @@ export type FailureCode =
   | 'exit_unknown'
   | 'no_proof'
   | 'agent_crashed'
+  | 'terminal_lost'
   | 'agent_missing'
   | 'launch_failed'
   | 'permissions_unavailable'
@@ -117,6 +118,7 @@ export const consequences: Readonly<Record<FailureCode, 'give_up' | 'resume' | '
   exit_unknown: 'resume',
   no_proof: 'give_up',
   agent_crashed: 'resume',
+  terminal_lost: 'give_up',
   agent_missing: 'give_up',
   launch_failed: 'resume',
   permissions_unavailable: 'give_up',

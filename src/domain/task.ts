@@ -76,6 +76,8 @@ export interface TaskRequest {
   readonly session: SessionId | null
   /** What that had used before, where no task of ours has counted it; null: not known. */
   readonly sessionUsage: Usage | null
+  /** Null: its agent works by itself. */
+  readonly opened: Opened | null
   /** Null: no task delegated it. */
   readonly delegation: Delegation | null
   /** What the processes of an attempt may use together; null: no limit. */
@@ -111,6 +113,7 @@ export function plainRequest(id: TaskId) {
     follows: null,
     session: null,
     sessionUsage: null,
+    opened: null,
     delegation: null,
     memoryBytes: null,
     tie: null,
@@ -118,6 +121,15 @@ export function plainRequest(id: TaskId) {
     oneShot: true,
   } as const satisfies Partial<TaskRequest>
 }
+
+/** What a person drives at a terminal; nothing is known of it but that it runs, and how it ended. */
+export type Opened =
+  | { readonly by: 'agent' }
+  /** `argv`: an editor with its arguments, the program by its absolute path. */
+  | { readonly by: 'editor'; readonly argv: readonly [string, ...string[]] }
+
+/** Whoever sits at a terminal waits for nobody: it needs no slot, and is above all that can be asked for. */
+export const OPENED_PRIORITY = 1_000
 
 /** The worktree that a task leases. */
 export interface Workplace {

@@ -48,6 +48,8 @@ export type AttemptEnd =
   /** It was not started, and trying again would not help. */
   | { readonly kind: 'refused'; readonly failure: Failure }
   | { readonly kind: 'cancelled' }
+  /** Whoever opened it is gone from the terminal, and it lives on. */
+  | { readonly kind: 'abandoned' }
   /** Its turn is over; an agent that can be talked to waits for more. */
   | { readonly kind: 'finished' }
   | { readonly kind: 'over_budget' }
@@ -141,6 +143,8 @@ async function watchAttempt(
   let isLockable = task.request.workplace.kind !== 'borrowed'
   // Only an account that is limited has a probe.
   let isProbe = task.limitedUntil !== null && (await store.isProbe(attempt.task))
+  // Whoever drives it may be out for lunch.
+  const isOpened = task.request.opened !== null
   const limit = await findTimeLimit(underway, store)
   const setUpMs = setUpLimitMs(task)
   const conversation = openConversation(underway, ports)
@@ -185,7 +189,7 @@ async function watchAttempt(
     const waitsForAnswer = (await conversation?.goOn(progress, messages, wishes.cancel)) ?? false
     const look = clock.elapsed()
     // A set-up has a limit of its own.
-    if (waitsForAnswer || starting) stallWatch.excuse(look)
+    if (waitsForAnswer || starting || isOpened) stallWatch.excuse(look)
     if (!waitsForAnswer && run.agent === 'alive') {
       progress = { ...progress, activity: addLook(progress.activity, look - lookedAt) }
     }
@@ -216,6 +220,9 @@ async function watchAttempt(
       isLockable = isLockable && (await keepLocked(underway, worktree, ports))
     }
     if (run.agent === 'alive' && !starting) snapshots.look(look)
+    if (isOpened && run.agent === 'alive' && host.lookAtOpener(runDirectory) === 'dead') {
+      return { end: { kind: 'abandoned' }, progress }
+    }
     const verdict = recoveryVerdict(run, clock.now())
     switch (verdict) {
       case 'collect':
@@ -243,7 +250,7 @@ async function watchAttempt(
 }
 
 function openConversation({ task, attempt, agent }: Underway, ports: FollowPorts) {
-  if (agent.dialogue === undefined) return null
+  if (agent.dialogue === undefined || task.request.opened !== null) return null
   const asked = task.state.name === 'needs_input' ? task.state.question : null
   return converse(attempt, agent.dialogue, asked, ports)
 }
@@ -271,9 +278,13 @@ export function processesOf(
     task: attempt.task,
     fence: attempt.fence,
     runDirectory: files.runDirectory(attempt.task, attempt.fence),
-    // Whoever stands in the user's own directory need not be of the attempt.
-    worktree: task.request.workplace.kind === 'borrowed' ? null : (worktree?.path ?? null),
+    worktree: isOfOthers(task) ? null : (worktree?.path ?? null),
   }
+}
+
+/** Whoever stands in the user's own directory, or where an editor is open, need not be of the attempt. */
+function isOfOthers({ request: { workplace, opened } }: Task): boolean {
+  return workplace.kind === 'borrowed' || opened?.by === 'editor'
 }
 
 /** What is left of the time that the user gave the task; what earlier attempts took counts. */

@@ -79,6 +79,7 @@ export async function planRetry(
       hint: `holdfast cancel ${id} first, or holdfast wait ${id}`,
     })
   }
+  refuseOpened(task)
   const plan = await planAgain(task, agent, asker, task.request.repo.root, ports)
   const setUp = await planSetUpAnew(task, wish.setUp, rightsOf(task, plan), ports)
   const found = wish.fresh ? null : findStart(task, ports)
@@ -121,6 +122,7 @@ export async function planResume(
       hint: hasEnded(task.state) ? `holdfast retry ${id} does it anew` : `holdfast logs -f ${id}`,
     })
   }
+  refuseOpened(task)
   const place = await findPlace(task, asker, ports)
   const { commonDir, workplace, record } = place
   const moved = { ...task, request: { ...task.request, repo: { ...task.request.repo, commonDir } } }
@@ -142,6 +144,14 @@ export async function planResume(
   }
 }
 
+/** Nothing was asked of it that an agent could do by itself. */
+function refuseOpened({ request: { id, opened } }: Task): void {
+  if (opened === null) return
+  throw new AppError('refused_in_state', `${id} was driven at a terminal`, {
+    hint: `holdfast open ${id} goes on with it`,
+  })
+}
+
 /** Where a task goes on. */
 interface GoOnPlace {
   readonly workplace: Workplace
@@ -153,7 +163,11 @@ interface GoOnPlace {
 }
 
 /** After a hand-off in either direction it starts from what is there: others have worked on it. */
-async function findPlace(task: Task, asker: Asker, ports: ResubmitPorts): Promise<GoOnPlace> {
+export async function findPlace(
+  task: Task,
+  asker: Asker,
+  ports: ResubmitPorts,
+): Promise<GoOnPlace> {
   const stay = await findStay(task, ports.store)
   if (stay.kind === 'handed_off' && stay.handOff.withSession) {
     return await findCheckout(stay.handOff.where, asker, ports)
@@ -190,13 +204,13 @@ function asItIs(root: string, { worktrees }: ResubmitPorts): HandInPlan['takeBas
 }
 
 /** Whoever asks for it again: what it starts from is what was there when it was handed in. */
-function rightsOf({ request }: Task, plan: HandInPlan): SetUpRights {
+export function rightsOf({ request }: Task, plan: HandInPlan): SetUpRights {
   const delegated = request.delegation !== null || plan.request.delegation !== null
   return { permissions: plan.request.permissions, delegated }
 }
 
 /** A set-up that did not come to its end is still to be done, as it was trusted; null: it did. */
-async function takeOverSetUp(
+export async function takeOverSetUp(
   { request }: Task,
   rights: SetUpRights,
   { files, trust }: ResubmitPorts,
@@ -251,6 +265,7 @@ async function planAgain(
       follows: null,
       session: null,
       sessionUsage: null,
+      opened: null,
       delegation,
       memoryBytes: memoryBytes === undefined ? request.memoryBytes : memoryBytes,
       // Whoever asks again may be somebody else.

@@ -6,7 +6,7 @@ import type { SessionId } from '../domain/ids.ts'
 import type { Failure, FailureCode } from '../domain/outcome.ts'
 import type { Permissions } from '../domain/permissions.ts'
 import type { Task } from '../domain/task.ts'
-import type { Agent, Environment, LaunchRequest } from '../ports/agent.ts'
+import type { Agent, AgentInstallation, Environment, LaunchRequest } from '../ports/agent.ts'
 import type { Confinement, Confines, Enclosure } from '../ports/confinement.ts'
 import type { ClaimedAttempt, Store, StoredWorktree, Tries } from '../ports/store.ts'
 import type { WorktreeRecord } from '../ports/worktrees.ts'
@@ -14,6 +14,7 @@ import { enterHome } from './agent-home.ts'
 import { describeLoss } from './collect.ts'
 import { type FollowPorts, followAttempt, type Underway, type Wishes } from './follow-attempt.ts'
 import { describeHandOver, describeStart } from './hand-over.ts'
+import { planOpenedLaunch } from './open.ts'
 import { type Claimed as ClaimedSpare, claimSpare } from './pool.ts'
 import { loadReading } from './read-output.ts'
 import { orderSetUp, readyWorktree, SetUpRefused } from './set-up.ts'
@@ -179,7 +180,11 @@ async function launchAgent(
     }
     const workingDirectory = await files.ensureWithin(worktree.path, subdirectory)
     if (workingDirectory === undefined) return leadsOut(worktree.path, subdirectory)
-    const installation = await agent.findInstallation(environment, request.argv, workingDirectory)
+    const opened = request.opened
+    const installation =
+      opened?.by === 'editor'
+        ? null
+        : await agent.findInstallation(environment, request.argv, workingDirectory)
     // Whoever took over may be held otherwise, and knows none of the other's names.
     const isSuccessor = task.fallbacks > 0
     const permissions = isSuccessor
@@ -196,31 +201,37 @@ async function launchAgent(
     if (messages === undefined) return superseded
     reach('message.launched')
     const inHome = await enterHome(agent, resumed, request.workplace, environment, ports)
-    const launch = agent.planLaunch({
-      installation,
-      mode:
-        resumed !== null
-          ? await describeResume(underway, resumed, interruptedBy, store)
-          : { kind: 'fresh', sessionToBe: clock.uuid() },
-      prompt: await files.readPrompt(attempt.task),
-      handOver:
-        attempt.mode === 'fresh'
-          ? await describeBefore(underway, worktree, interruptedBy, ports)
-          : null,
-      argv: request.argv,
-      model: isSuccessor ? null : request.model,
-      effort: isSuccessor ? null : request.effort,
-      permissions,
-      asks: request.asks,
-      messages: messages.map(({ text }) => text),
-      ...(request.oneShot && { oneShot: true }),
-      ...(schema !== null && {
-        outputSchema: { json: schema, file: await files.keepOutputSchema(attempt.task, schema) },
-      }),
-      worktree: worktree.path,
-      workingDirectory,
-      environment: inHome,
-    })
+    const place = { worktree: worktree.path, workingDirectory }
+    const launch =
+      opened !== null || installation === null
+        ? planOpenedLaunch(underway, place, installation, inHome)
+        : agent.planLaunch({
+            installation,
+            mode:
+              resumed !== null
+                ? await describeResume(underway, resumed, interruptedBy, store)
+                : { kind: 'fresh', sessionToBe: clock.uuid() },
+            prompt: await files.readPrompt(attempt.task),
+            handOver:
+              attempt.mode === 'fresh'
+                ? await describeBefore(underway, worktree, interruptedBy, ports)
+                : null,
+            argv: request.argv,
+            model: isSuccessor ? null : request.model,
+            effort: isSuccessor ? null : request.effort,
+            permissions,
+            asks: request.asks,
+            messages: messages.map(({ text }) => text),
+            ...(request.oneShot && { oneShot: true }),
+            ...(schema !== null && {
+              outputSchema: {
+                json: schema,
+                file: await files.keepOutputSchema(attempt.task, schema),
+              },
+            }),
+            ...place,
+            environment: inHome,
+          })
     const confines = {
       worktree: worktree.path,
       commonDir: worktree.commonDir,
@@ -238,7 +249,7 @@ async function launchAgent(
       attempt.task,
       attempt.fence,
       'attempt_started',
-      `try ${attempt.fence} (${attempt.mode}): ${first}${agent.name} ${installation.version ?? ''}`.trimEnd(),
+      `try ${attempt.fence} (${attempt.mode}): ${first}${describeProgram(underway, installation)}`,
       clock.now(),
     )
     reach('launch.noted')
@@ -260,6 +271,7 @@ async function launchAgent(
       enclosure,
       memoryBytes: request.memoryBytes,
       umask: request.umask,
+      terminal: opened === null ? null : { marked: opened.by === 'agent' },
     })
     return null
   } catch (error) {
@@ -274,6 +286,16 @@ async function launchAgent(
 
 /** What is settled of it is refused anyway. */
 const superseded: Failure = { code: 'launch_failed', message: 'a newer try exists' }
+
+function describeProgram(
+  { task, agent }: Underway,
+  installation: AgentInstallation | null,
+): string {
+  const { opened } = task.request
+  if (opened?.by === 'editor') return `the editor ${opened.argv.join(' ')}, at a terminal`
+  const version = installation?.version ?? ''
+  return `${agent.name} ${version}`.trimEnd() + (opened === null ? '' : ', at a terminal')
+}
 
 /** A session goes on wherever its task does; where it cannot, the agent itself will say so. */
 async function bringSession(

@@ -2,7 +2,7 @@
 import { reach } from '../domain/crash-points.ts'
 import { AppError } from '../domain/errors.ts'
 import type { Message } from '../domain/message.ts'
-import type { Task } from '../domain/task.ts'
+import { hasEnded, type Task } from '../domain/task.ts'
 import type { Agent } from '../ports/agent.ts'
 import type { Store } from '../ports/store.ts'
 import { checkPrompt } from './check-prompt.ts'
@@ -22,6 +22,11 @@ export async function say(
   if (agent.capabilities.continues !== 'session') {
     throw new AppError('bad_usage', `${agent.name} has no session in which it could be told more`, {
       hint: `hand in another task: holdfast run ${agent.name} …`,
+    })
+  }
+  if (task.request.opened !== null && !hasEnded(task.state)) {
+    throw new AppError('refused_in_state', `a person drives ${task.request.id}, at a terminal`, {
+      hint: 'say it there; or say it once that has ended',
     })
   }
   checkPrompt(Buffer.from(text), agent)

@@ -32,6 +32,8 @@ import {
   type Wishes,
 } from './follow-attempt.ts'
 import { forgetSecrets } from './forget-secrets.ts'
+import { noteLastSession } from './last-session.ts'
+import { judgeOpened } from './open.ts'
 import { passOnMessages } from './pass-on-messages.ts'
 import { loadReading, loadRedact, takeRest } from './read-output.ts'
 import { isUnused, retireUnused } from './retire.ts'
@@ -55,7 +57,9 @@ export async function settleAttempt(
   // As it stands now: its files may have been kept aside during the attempt.
   const underway = { ...followed, task: (await store.findTask(attempt.task)) ?? followed.task }
 
-  const progress = await takeRest(underway, await loadReading(underway, ports), ports)
+  const rest = await takeRest(underway, await loadReading(underway, ports), ports)
+  if (rest === 'superseded') return
+  const progress = await noteLastSession(underway, rest, ports)
   if (progress === 'superseded') return
   reach('settle.rest-taken')
   await passOnMessages(attempt, ports).look(progress.translation, [])
@@ -129,7 +133,7 @@ async function stopEverything(
 ): Promise<boolean> {
   const processes = processesOf(underway, { files })
   const order = {
-    graceful: isAtWork(end) ? underway.agent.capabilities.gracefulSignal : null,
+    graceful: isAtWork(end) ? gracefulOf(underway) : null,
     graceMs: GRACE_MS,
   }
   while (!(await host.stop(processes, order)).ended) {
@@ -140,9 +144,16 @@ async function stopEverything(
   return true
 }
 
+/** What is made for a terminal knows that as its end. */
+function gracefulOf({ task, agent }: Underway) {
+  return task.request.opened === null ? agent.capabilities.gracefulSignal : 'SIGTERM'
+}
+
 /** Whether its agent lived on when it was to end. */
 function isAtWork({ kind }: AttemptEnd): boolean {
-  return ['cancelled', 'timed_out', 'finished', 'over_budget', 'stalled'].includes(kind)
+  return ['cancelled', 'abandoned', 'timed_out', 'finished', 'over_budget', 'stalled'].includes(
+    kind,
+  )
 }
 
 /** An agent that was stopped, or whose place was lost, may have ended in time to say how. */
@@ -184,6 +195,18 @@ async function judgeEnd(
     const hint = 'holdfast resume goes on with it; --timeout sets another limit'
     return await failed({ code: 'timed_out', message, hint })
   }
+  if (underway.task.request.opened !== null) {
+    const setUp = await judgeSetUp(underway.task, underway.attempt, worktree, null, ports)
+    const ended = judgeOpened(end, exit, underway.task)
+    const failure = setUp?.kind === 'failed' ? setUp.failure : ended
+    if (failure !== null) return await failed(failure)
+    const collected = await collect()
+    if (collected === 'hands_off') return collected
+    return collected.ok
+      ? { kind: 'attempt_succeeded', result: collected.result }
+      : { kind: 'attempt_failed', failure: collected.failure, result: collected.result }
+  }
+
   const afterMs = end.kind === 'set_up_too_long' ? end.afterMs : null
   const outcome = redactOutcome(
     (await judgeSetUp(underway.task, underway.attempt, worktree, afterMs, ports)) ??
@@ -377,6 +400,8 @@ function describeEnd(end: AttemptEnd, exit: AgentExit): string {
       return `its budget is used up (${describeExit(exit)})`
     case 'finished':
       return 'its turn is over'
+    case 'abandoned':
+      return `nobody was left at its terminal (${describeExit(exit)})`
     case 'cancelled':
       return `cancelled (${describeExit(exit)})`
     default:

@@ -11,7 +11,7 @@ import { AppError } from '../domain/errors.ts'
 import { makeTaskName, type SessionId, type TaskId } from '../domain/ids.ts'
 import { narrowMemory } from '../domain/memory.ts'
 import type { PermissionMode } from '../domain/permissions.ts'
-import type { Caller, Idempotency, Task } from '../domain/task.ts'
+import type { Caller, Idempotency, Opened, Task } from '../domain/task.ts'
 import type { Tie } from '../domain/tie.ts'
 import type { Agent, Environment } from '../ports/agent.ts'
 import type { Confinement } from '../ports/confinement.ts'
@@ -22,6 +22,7 @@ import { findAccount } from './after-limit.ts'
 import { checkPrompt } from './check-prompt.ts'
 import { chooseWorkplace, type Place } from './choose-workplace.ts'
 import type { HandInPlan } from './hand-in.ts'
+import { checkOpener, OPENED_REQUEST, settleOpened } from './open.ts'
 import { planSetUp, type SetUpWish } from './plan-set-up.ts'
 import { settlePermissions } from './settle-permissions.ts'
 
@@ -71,6 +72,8 @@ export interface Submission {
   readonly oneShot?: boolean
   /** Who is told of it. */
   readonly notify: readonly Subscription[]
+  /** A person drives it, and its prompt is empty. Absent: its agent works by itself. */
+  readonly opened?: Opened
 }
 
 export interface PlanPorts {
@@ -95,7 +98,9 @@ export async function planSubmission(
   const { agent, prompt, argv, caller } = submission
   const session = submission.session ?? null
   const { store, worktrees, confinement } = ports
-  if (agent.capabilities.takesPrompt) checkPrompt(prompt, agent)
+  const opened = submission.opened ?? null
+  if (opened !== null) checkOpener(caller)
+  else if (agent.capabilities.takesPrompt) checkPrompt(prompt, agent)
   else if (argv.length === 0) {
     throw new AppError('bad_usage', `the agent ${agent.name} needs a program to run`, {
       hint: 'holdfast run command -- npm test',
@@ -112,7 +117,9 @@ export async function planSubmission(
   if (submission.tie?.kind === 'task' && parent === undefined) throw callerUnknown()
   const [checkout, permissions, account] = await Promise.all([
     worktrees.openCheckout(caller.directory),
-    settlePermissions(agent, wish, environment, confinement),
+    opened === null
+      ? settlePermissions(agent, wish, environment, confinement)
+      : settleOpened(opened, agent, submission.permissions ?? 'workspace', environment),
     findAccount(agent, environment),
     agent.findInstallation(environment, argv, caller.directory),
   ])
@@ -125,7 +132,8 @@ export async function planSubmission(
     prompt,
     environment,
     request: {
-      name: submission.name ?? makeTaskName(said, `${agent.name}-task`),
+      name:
+        submission.name ?? makeTaskName(said, `${agent.name}-${opened === null ? 'task' : 'open'}`),
       agent: agent.name,
       fallback: submission.fallback.map(({ name }) => name),
       account,
@@ -159,6 +167,7 @@ export async function planSubmission(
       tie: submission.tie ?? null,
       group: null,
       oneShot: submission.oneShot ?? false,
+      ...(opened === null ? { opened } : { ...OPENED_REQUEST, opened }),
       ...(workplace === undefined ? {} : { workplace }),
     },
     ...(seen === undefined ? {} : { seen }),

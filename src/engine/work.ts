@@ -57,6 +57,7 @@ type Claim = Omit<Underway, 'worktree' | 'agent'>
 interface Attended {
   readonly wishes: Wishes
   readonly over: Promise<void>
+  readonly needsSlot: boolean
 }
 
 /**
@@ -90,7 +91,8 @@ export async function work(order: WorkOrder, ports: WorkPorts): Promise<void> {
         seen = UNSEEN
         ticker.wake()
       })
-    attended.set(claim.attempt.task, { wishes, over })
+    const needsSlot = claim.task.request.opened === null
+    attended.set(claim.attempt.task, { wishes, over, needsSlot })
   }
 
   const adopt = async () => {
@@ -106,7 +108,7 @@ export async function work(order: WorkOrder, ports: WorkPorts): Promise<void> {
   }
 
   const freeSlots = () => {
-    const taken = [...attended.values()].filter(({ wishes }) => !wishes.unseen)
+    const taken = [...attended.values()].filter(one => one.needsSlot && !one.wishes.unseen)
     return order.slots - taken.length
   }
   const claimNext = (which: ClaimScope) => store.claimNext(clock.now(), chooseMode, which)
@@ -119,7 +121,8 @@ export async function work(order: WorkOrder, ports: WorkPorts): Promise<void> {
   }
   const claim = async () => {
     for (;;) {
-      const next = (await claimForSlot()) ?? (await claimNext('delegated'))
+      const next =
+        (await claimNext('opened')) ?? (await claimForSlot()) ?? (await claimNext('delegated'))
       if (next === undefined) return
       reach('claim.committed')
       const { task, attempt, interruptedBy } = next

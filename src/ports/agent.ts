@@ -92,6 +92,29 @@ export interface LaunchRequest {
   readonly environment: Environment
 }
 
+/** What its own user interface is started with. */
+export interface InteractiveRequest
+  extends Pick<
+    LaunchRequest,
+    | 'installation'
+    | 'model'
+    | 'effort'
+    | 'permissions'
+    | 'worktree'
+    | 'workingDirectory'
+    | 'environment'
+  > {
+  /** Null: it begins a new one. */
+  readonly session: SessionId | null
+}
+
+/** The agent's own user interface, for a person at a terminal. */
+export interface Interactive {
+  /** Its flags hold it to what is asked. If not, whoever drives it is asked by it, and nothing else holds it. */
+  readonly holdsPermissions: boolean
+  planLaunch(request: InteractiveRequest): Pick<AgentLaunch, 'argv' | 'environment'>
+}
+
 /** How to start it, as the agent wants it. */
 export interface AgentLaunch {
   readonly argv: readonly [string, ...string[]]
@@ -345,6 +368,8 @@ export interface Agent {
    * is known.
    */
   interactive?(session: SessionId): readonly [string, ...string[]]
+  /** Absent: it has none that we know how to start. */
+  readonly ui?: Interactive
   planLaunch(request: LaunchRequest): AgentLaunch
   /** Absent: it cannot be talked to while it works. */
   readonly dialogue?: Dialogue

@@ -38,6 +38,17 @@ export interface LaunchPlan {
   readonly memoryBytes?: number | null
   /** What is put around the agent; null: nothing. */
   readonly enclosure: Enclosure | null
+  /**
+   * It runs at the terminal of whoever takes the offer that the launch makes, in its foreground; that
+   * is who starts it. Null, or not given: it is started by the launch.
+   */
+  readonly terminal?: { readonly marked: boolean } | null
+}
+
+/** How to start an attempt that runs at a terminal. It holds the environment, which may hold secrets. */
+export interface Offer {
+  readonly argv: readonly [string, ...string[]]
+  readonly environment: Readonly<Record<string, string>>
 }
 
 /** What runs before the agent, in its process and with its environment. */
@@ -109,6 +120,21 @@ export interface ProcessHost {
    * Rejects with `launch_failed` after `LAUNCH_LIMIT_MS`; by then nothing of it is left alive.
    */
   launch(plan: LaunchPlan): Promise<void>
+  /**
+   * Takes the offer of a launch, and writes down who has: nobody else gets it. Undefined: there is none
+   * (yet, or any more). Refuses with `refused_in_state` where what is started from here could not be
+   * seen by the worker.
+   */
+  takeOffer(runDirectory: string): Promise<Offer | undefined>
+  /**
+   * Starts what was offered in the foreground of this process's terminal, and resolves when it has
+   * ended; the terminal is then as it was before. Signals of the terminal are not for this process
+   * meanwhile. `hung_up`: the terminal is gone, and what was started had a while to end by itself. How
+   * it ended says the run directory.
+   */
+  runAtTerminal(offer: Offer): Promise<'ended' | 'hung_up'>
+  /** Whoever took the offer; null: nobody has. */
+  lookAtOpener(runDirectory: string): Liveness | null
   /** Null: the attempt was to begin with no set-up. */
   lookAtSetUp(runDirectory: string): SetUpLook | null
   /**

@@ -32,11 +32,12 @@ declare const claimed: unique symbol
 export type ClaimedAttempt = Attempt & { readonly [claimed]: true }
 
 /**
- * Which tasks a claim may choose from: any; those that were interrupted; or one that is delegated by
+ * Which tasks a claim may choose from: any; those that were interrupted; those that somebody opens at
+ * a terminal; or one that is delegated by
  * a task that is under way and has no other of its delegates under way. The last needs no slot: the
  * task that waits for it would else hold the very slot that it waits for.
  */
-export type ClaimScope = 'any' | 'interrupted' | 'delegated'
+export type ClaimScope = 'any' | 'interrupted' | 'opened' | 'delegated'
 
 /** How far an attempt's output has been read, what was understood up to there, and in what time. */
 export interface Progress {

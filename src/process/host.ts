@@ -16,6 +16,7 @@ import {
   type ProcessTable,
   type SeenProcess,
 } from '../ports/process-table.ts'
+import { runAtTerminal } from './at-terminal.ts'
 import { startDetached } from './detached.ts'
 import { readBrief, readSaid, say } from './dialogue.ts'
 import { judgePlace, livenessOf } from './identity.ts'
@@ -24,6 +25,7 @@ import { launch } from './launch.ts'
 import { makeRunLook } from './look-at-run.ts'
 import { selectMembers } from './members.ts'
 import { countMemoryKills } from './memory-kills.ts'
+import { takeOffer } from './offer.ts'
 import { makeOutputReaders, watchOutput } from './output.ts'
 import {
   declareGone,
@@ -80,6 +82,15 @@ export function makeProcessHost(processes: ProcessTable, options: HostOptions = 
   return {
     launch: plan =>
       launch(plan, tools, () => stop({ ...plan, worktree: null }, { graceful: null, graceMs: 0 })),
+    takeOffer: runDirectory => takeOffer(runDirectory, processes),
+    runAtTerminal,
+    lookAtOpener(runDirectory) {
+      const opener = loadIdentity(runDirectory, 'opener')
+      if (opener === undefined) return null
+      const launched = loadLaunch(runDirectory)
+      if (launched.kind !== 'loaded') return 'unknown'
+      return livenessOf({ ...launched.record, ...opener }, processes)
+    },
     lookAtRun: makeRunLook(processes),
     lookAtSetUp,
     countMemoryKills,
@@ -164,6 +175,7 @@ function openSource(attempt: AttemptProcesses, processes: ProcessTable): MemberS
   const prefix = markPrefix(attempt.task, attempt.fence)
   const ownsMark = (mark: string) =>
     launched.kind === 'loaded' ? mark === launched.record.mark : mark.startsWith(prefix)
+  const ownsSessions = launched.kind !== 'loaded' || launched.record.terminal === undefined
   // Without a wrapper no agent ran, so nobody stands in the worktree because of it.
   const worktree = wrapper === undefined ? [] : namesOf(attempt.worktree)
   // All processes of the attempt descend from its wrapper, so none is older. (Start times are
@@ -192,7 +204,7 @@ function openSource(attempt: AttemptProcesses, processes: ProcessTable): MemberS
       })
       const recorded = [agent, wrapper, ...known]
       const knows = (process: SeenProcess) => recorded.some(one => isSame(process, one))
-      const members = selectMembers(seen, { ownsMark, knows, worktree })
+      const members = selectMembers(seen, { ownsMark, knows, worktree, ownsSessions })
       const found = seen.filter(process => members.has(process.pid) && !done(process))
       const commands = processes.commandsOf(found)
       return found.flatMap(({ pid, startTime, name }): Member[] => {

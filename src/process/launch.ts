@@ -9,6 +9,7 @@ import type { LaunchPlan } from '../ports/process-host.ts'
 import type { ProcessTable } from '../ports/process-table.ts'
 import { startDetached } from './detached.ts'
 import { loadGroup } from './memory-kills.ts'
+import { isTaken, writeOffer } from './offer.ts'
 import {
   createRunDirectory,
   loadAgent,
@@ -19,7 +20,7 @@ import {
 } from './run-directory.ts'
 import { type ControlGroups, isHeld, type Scope, type Scopes } from './scopes.ts'
 import { readTail } from './tail.ts'
-import { scopedArgv, wrapperArgv } from './wrapper.ts'
+import { type Input, scopedArgv, wrapperArgv } from './wrapper.ts'
 
 /** What a launch uses of this machine. */
 export interface LaunchTools {
@@ -61,7 +62,7 @@ export async function launch(
     throw launchFailed(`cannot write ${plan.runDirectory}: ${messageOf(error)}`, error)
   }
   try {
-    await startScoped(plan, mark, scope, tools)
+    await (plan.terminal == null ? startScoped(plan, mark, scope, tools) : offer(plan, mark, tools))
     reach('launch.agent-seen')
     // An attempt that was reported as launched must not look like one that never started, after a
     // power cut.
@@ -106,17 +107,10 @@ async function start(
   scope: Scope | null,
   tools: LaunchTools,
 ): Promise<void> {
-  const { runDirectory, workingDirectory, argv, enclosure } = plan
+  const { runDirectory } = plan
   const wrapperTools = { ...tools, identify: tools.processes.shellIdentify }
-  const hold = wrapperArgv(wrapperTools, {
-    runDirectory,
-    workingDirectory,
-    argv,
-    enclosure: enclosure?.argv ?? null,
-    umask: plan.umask ?? null,
-    groups: scope === null ? null : tools.groups,
-    isTalkedTo: (plan.brief ?? null) !== null,
-  })
+  const groups = scope === null ? null : tools.groups
+  const hold = holdingArgv(plan, groups, (plan.brief ?? null) === null ? 'read' : 'talk', tools)
   await startDetached({
     argv: scope === null ? hold : scopedArgv(wrapperTools, scope, runDirectory, hold),
     ownSession: tools.processes.ownSession(tools.toolPath),
@@ -125,6 +119,44 @@ async function start(
   })
   reach('launch.handed-over')
   await waitForAgent(plan, tools)
+}
+
+function holdingArgv(
+  { runDirectory, workingDirectory, argv, enclosure, umask }: LaunchPlan,
+  groups: ControlGroups | null,
+  input: Input,
+  tools: LaunchTools,
+): [string, ...string[]] {
+  return wrapperArgv(
+    { ...tools, identify: tools.processes.shellIdentify },
+    {
+      runDirectory,
+      workingDirectory,
+      argv,
+      enclosure: enclosure?.argv ?? null,
+      umask: umask ?? null,
+      groups,
+      input,
+    },
+  )
+}
+
+/** Whoever sits at the terminal is there already, and waits for it. */
+async function offer(plan: LaunchPlan, mark: string, tools: LaunchTools): Promise<void> {
+  const { runDirectory, terminal } = plan
+  const own = terminal?.marked === true ? { [MARK_VARIABLE]: mark } : {}
+  await writeOffer(runDirectory, {
+    argv: holdingArgv(plan, null, 'terminal', tools),
+    environment: { ...plan.environment, ...own },
+  })
+  reach('launch.offered')
+  try {
+    await waitForAgent(plan, tools)
+  } catch (error) {
+    throw isTaken(runDirectory)
+      ? error
+      : launchFailed('nobody sits at the terminal any more at which it was to be opened', error)
+  }
 }
 
 /** Whether the wrapper has written itself down, and is gone. */

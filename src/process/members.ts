@@ -19,6 +19,11 @@ export interface Evidence {
   readonly knows: (process: SeenProcess) => boolean
   /** The names of the managed worktree's directory; empty: there is none. */
   readonly worktree: readonly string[]
+  /**
+   * Its process sessions and groups are its own. One that runs at a terminal shares them with whoever
+   * opened it: the shell, and all else that was started there.
+   */
+  readonly ownsSessions: boolean
 }
 
 /** Pid → why, for each member among `seen`, which are live processes that may be ended by us. */
@@ -30,7 +35,7 @@ export function selectMembers(
   const own = seen.filter(p => !isForeign(p))
   const members = new Map<number, Because>()
   for (const p of own) if (p.mark !== null || evidence.knows(p)) members.set(p.pid, 'mark')
-  spread(own, members, ['descent', 'session'])
+  spread(own, members, evidence.ownsSessions ? ['descent', 'session'] : ['descent'])
 
   const reachedByForeign = new Map<number, Because>()
   for (const p of seen) if (isForeign(p)) reachedByForeign.set(p.pid, 'mark')

@@ -2,7 +2,7 @@
  * The files of one attempt (`docs/reference/run-directory.md`). Whatever is missing, torn or not
  * understood is "not known"; nothing here guesses.
  */
-import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { type FileHandle, open, readdir, rename } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import * as z from 'zod/mini'
@@ -27,6 +27,8 @@ const launchRecord = z.object({
   enclosure: z.optional(z.object({ argv: z.array(z.string()), generations: z.int() })),
   /** The scope that was to be its own; missing: none. */
   scope: z.optional(z.object({ unit: z.string(), memoryBytes: z.nullable(z.number()) })),
+  /** Somebody at a terminal starts it; missing: it is started by whoever launches it. */
+  terminal: z.optional(z.object({ marked: z.boolean() })),
   /** The value of `MARK_VARIABLE`. */
   mark: z.string(),
   /** Names only: values may be secrets. */
@@ -102,6 +104,7 @@ export async function createRunDirectory(
     ...(enclosure && {
       enclosure: { argv: [...enclosure.argv], generations: enclosure.generations },
     }),
+    ...(plan.terminal && { terminal: { marked: plan.terminal.marked } }),
     ...(scope && { scope: { unit: scope.unit, memoryBytes: scope.memoryBytes } }),
     mark,
     environmentNames: Object.keys(plan.environment).sort(),
@@ -131,10 +134,28 @@ export function voidRun(runDirectory: string): void {
   reach('stop.voided')
 }
 
-/** Drops what was being written when its writer was killed. To be called when nobody writes any more. */
+/**
+ * Drops what was being written when its writer was killed, and an offer that nobody took. To be
+ * called when nobody writes any more.
+ */
 export function dropUnfinished(runDirectory: string): void {
   for (const name of ['launch.json.new', 'exit.json.new']) {
     rmSync(join(runDirectory, name), { force: true })
+  }
+  dropOffer(runDirectory)
+}
+
+/** It holds an environment, also where whoever took it was killed as it read it. */
+export function dropOffer(runDirectory: string): void {
+  let names: string[]
+  try {
+    names = readdirSync(runDirectory)
+  } catch (error) {
+    if (isGone(error)) return
+    throw error
+  }
+  for (const name of names) {
+    if (name.startsWith('offer.json')) rmSync(join(runDirectory, name), { force: true })
   }
 }
 
@@ -143,7 +164,7 @@ export async function syncPath(path: string): Promise<void> {
   await withFile(path, 'r', file => file.sync())
 }
 
-async function writeNew(directory: string, name: string, content: Uint8Array | string) {
+export async function writeNew(directory: string, name: string, content: Uint8Array | string) {
   await withFile(join(directory, name), 'wx', async file => {
     await file.writeFile(content)
     await file.sync()
@@ -177,7 +198,7 @@ export function loadLaunch(runDirectory: string): LoadedLaunch {
 /** The wrapper, the agent process, or what is put around it, as it wrote itself down; undefined: not (yet) completely. */
 export function loadIdentity(
   runDirectory: string,
-  who: 'wrapper' | 'pid' | 'set-up.pid' | 'holder',
+  who: 'wrapper' | 'pid' | 'set-up.pid' | 'holder' | 'opener',
 ): LocalIdentity | undefined {
   return parseIdentityLine(readIfThere(join(runDirectory, who)) ?? '')
 }

@@ -82,6 +82,9 @@ const noteKills = ({ root }: ControlGroups) =>
 /** Runs an agent that reads its stdin to the end. */
 const READ = 'agent "$@" <"$1/stdin" >>"$1/stdout" 2>>"$1/stderr"'
 
+/** Runs a program at the terminal at which it was opened. */
+const AT_TERMINAL = 'agent "$@"'
+
 /**
  * Runs an agent that is talked to: a pump hands over whatever is appended to `stdin`.
  *
@@ -107,6 +110,11 @@ const TALK = `(PATH=$3; umask 077; exec mkfifo "$1/pipe") && {
     agent "$@" <&7 7<&- >>"$1/stdout" 2>>"$1/stderr"
   } 5<>"$1/pipe" 6>"$1/pipe" 7<"$1/pipe"`
 
+/** Where its stdin comes from: a file, a dialogue, or a terminal, which takes its output too. */
+export type Input = 'read' | 'talk' | 'terminal'
+
+const INPUTS: Readonly<Record<Input, string>> = { read: READ, talk: TALK, terminal: AT_TERMINAL }
+
 /**
  * $1 the run directory, $2 the working directory, $3 where our own tools are found; the rest is
  * the command that starts `agentShell`.
@@ -116,7 +124,7 @@ const TALK = `(PATH=$3; umask 077; exec mkfifo "$1/pipe") && {
  * - Where the disk is full, the last word waits for an hour until there is room for it.
  * - The last act is `exec mv`: once `exit.json` stands, this process has nothing left to do.
  */
-const wrapper = (identify: string, isTalkedTo: boolean, groups: ControlGroups | null) => `set +eu
+const wrapper = (identify: string, input: Input, groups: ControlGroups | null) => `set +eu
 trap : HUP INT QUIT TERM
 ${identify}
 agent() { shift 3; "$@"; }
@@ -124,9 +132,9 @@ identify >"$1/wrapper"
 ${groups === null ? ':' : noteGroup(groups)}
 if cd "$2"; then
   unset OLDPWD
-  ${isTalkedTo ? TALK : READ}
+  ${INPUTS[input]}
   status=$?
-  ${isTalkedTo ? 'kill -9 "$!"' : ':'}
+  ${input === 'talk' ? 'kill -9 "$!"' : ':'}
   if [ -s "$1/pid" ]; then ending="\\"status\\":$status"; else ending='"failure":"start"'; fi
 else
   ending='"failure":"cwd"'
@@ -155,17 +163,16 @@ export interface Held {
   readonly umask: number | null
   /** Where it is to have a control group of its own; null: it is not. */
   readonly groups: ControlGroups | null
-  /** More will be appended to its stdin while it runs. */
-  readonly isTalkedTo: boolean
+  readonly input: Input
 }
 
 /** The command that holds an agent. */
 export function wrapperArgv(
   { shell, toolPath, identify }: WrapperTools,
-  { runDirectory, workingDirectory, argv, enclosure, umask, groups, isTalkedTo }: Held,
+  { runDirectory, workingDirectory, argv, enclosure, umask, groups, input }: Held,
 ): [string, ...string[]] {
   const places = [runDirectory, workingDirectory, toolPath]
-  const script = wrapper(identify, isTalkedTo, groups)
+  const script = wrapper(identify, input, groups)
   const hold = [shell, '-c', script, 'holdfast-wrapper', ...places] as const
   const become = (script: string) => [shell, '-c', script, 'holdfast-agent']
   const first = (script: string) =>

@@ -4,7 +4,7 @@ import { CLOCK_SLACK_MS } from '../domain/backoff.ts'
 import { reach } from '../domain/crash-points.ts'
 import { asFence, type TaskId } from '../domain/ids.ts'
 import type { Failure } from '../domain/outcome.ts'
-import { type Attempt, activeStates, type Task } from '../domain/task.ts'
+import { type Attempt, activeStates, OPENED_PRIORITY, type Task } from '../domain/task.ts'
 import type { ActiveAttempt, ClaimedAttempt, ClaimScope } from '../ports/store.ts'
 import { isFree, wakeTime } from './limits.ts'
 import { moveTask } from './moves.ts'
@@ -88,6 +88,7 @@ function selectScope(
 ) {
   const all = selectTasks(db).where(isFree(now))
   const tasks = passedOver.length === 0 ? all : all.where('tasks.id', 'not in', passedOver)
+  if (which === 'opened') return tasks.where('tasks.priority', '>=', OPENED_PRIORITY)
   if (which !== 'delegated') return tasks
   return tasks
     .innerJoin('tasks as delegator', 'delegator.id', 'tasks.parent')

@@ -211,6 +211,14 @@ const request = z.object({
   idempotency: z.optional(z.nullable(z.object({ key: z.string(), fingerprint: z.string() }))),
   follows: z.optional(z.nullable(z.string())),
   session: z.optional(z.nullable(z.string())),
+  opened: z.optional(
+    z.nullable(
+      z.discriminatedUnion('by', [
+        z.object({ by: z.literal('agent') }),
+        z.object({ by: z.literal('editor'), argv: z.tuple([z.string()], z.string()) }),
+      ]),
+    ),
+  ),
   sessionUsage: z.optional(z.nullable(usage)),
   delegation: z.optional(
     z.nullable(z.object({ parent: z.string(), root: z.string(), depth: z.number() })),

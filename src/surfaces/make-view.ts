@@ -71,6 +71,7 @@ export function viewTask(task: Task, judged: JudgedState): TaskView {
     memoryBytes: request.memoryBytes,
     endsWith: request.tie === null ? null : describeTie(request.tie, request.caller),
     follows: request.follows,
+    opened: request.opened?.by ?? null,
     group: request.group,
     worktree: viewWorktree(task.worktree),
     putAway: isoOrNull(task.putAwayAt),

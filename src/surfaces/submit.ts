@@ -10,7 +10,7 @@ import {
 import { AppError } from '../domain/errors.ts'
 import type { SessionId } from '../domain/ids.ts'
 import type { PermissionMode } from '../domain/permissions.ts'
-import type { Task } from '../domain/task.ts'
+import type { Opened, Task } from '../domain/task.ts'
 import type { Tie } from '../domain/tie.ts'
 import { type HandInPlan, handIn } from '../engine/hand-in.ts'
 import { planSubmission } from '../engine/submit.ts'
@@ -41,6 +41,8 @@ export interface TaskWish {
   readonly tie?: Tie | null
   /** It is not talked to while it works, even where it could be. Absent: as configured. */
   readonly oneShot?: boolean | undefined
+  /** A person drives it. Absent: its agent works by itself. */
+  readonly opened?: Opened
   /** The caller stays with it, and has its end from there. */
   readonly isAwaited?: boolean
   readonly options: OptionWishes
@@ -83,6 +85,7 @@ export async function planTask(
     setUp: await readSetUpWish(root, configuration, context),
     caller: context.caller,
     session: wish.session ?? null,
+    ...(wish.opened === undefined ? {} : { opened: wish.opened }),
     memoryBytes: await settleMemory(
       wish.memory,
       configuredMemoryBytes(configuration),

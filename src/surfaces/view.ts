@@ -134,6 +134,8 @@ export const taskView = z.object({
   /** Who its caller is, in words, if it was handed in to end with that; null: it outlives its caller. */
   endsWith: z.nullable(z.string()),
   follows: z.nullable(z.string()),
+  /** What a person drives at a terminal (`open`): the agent's user interface, or an editor; null: nobody does. */
+  opened: z.nullable(z.enum(['agent', 'editor'])),
   group: z.nullable(z.string()),
   worktree: z.nullable(
     z.object({

@@ -20,11 +20,16 @@ function seen(pid: number, facts: Partial<SeenProcess> = {}): SeenProcess {
   }
 }
 
-function membersOf(processes: readonly SeenProcess[], known: readonly number[] = []) {
+function membersOf(
+  processes: readonly SeenProcess[],
+  known: readonly number[] = [],
+  ownsSessions = true,
+) {
   const members = selectMembers(processes, {
     ownsMark: mark => mark === 'own',
     knows: process => known.includes(process.pid),
     worktree: [WORKTREE],
+    ownsSessions,
   })
   return Object.fromEntries(members)
 }
@@ -55,6 +60,16 @@ describe('who belongs to an attempt', () => {
     ],
   ])('%s', (_, processes, members) => {
     expect(membersOf(processes)).toEqual(members)
+  })
+
+  test('at a terminal, not the shell that it was opened from, nor what else was started there', () => {
+    const shell = seen(5, { terminal: true })
+    const opener = seen(9, { parent: 5, session: 5, terminal: true })
+    const program = seen(10, { mark: 'own', parent: 9, group: 9, session: 5, terminal: true })
+    const tool = seen(11, { parent: 10 })
+    const job = seen(12, { parent: 5, group: 9, session: 5, terminal: true })
+    const all = [shell, opener, program, tool, job]
+    expect(membersOf(all, [], false)).toEqual({ 10: 'mark', 11: 'descent' })
   })
 
   test('who is known by pid and start time, though it bears no mark', () => {

@@ -71,7 +71,7 @@ describe.each(['dash', 'bash', 'busybox'])('in %s', name => {
         enclosure: options.enclosure ?? null,
         umask: options.umask ?? null,
         groups: null,
-        isTalkedTo: options.isTalkedTo ?? false,
+        input: options.isTalkedTo === true ? 'talk' : 'read',
       },
     )
     const env = { PATH: '/nowhere', ...options.env }

@@ -34,6 +34,13 @@ const RENEWAL_MS = 5 * 60_000
 const WORKTREE_TOOLS = ['EnterWorktree', 'ExitWorktree']
 const EDITING_TOOLS = ['Edit', 'MultiEdit', 'NotebookEdit', 'Write']
 
+/** Of its user interface; what it asks before it edits or runs anything is else the user's own setting. */
+const UI_MODES = {
+  'read-only': ['--permission-mode', 'plan'],
+  workspace: [],
+  full: ['--permission-mode', 'bypassPermissions'],
+} as const
+
 export const claude: Agent = {
   name: 'claude',
   capabilities: {
@@ -79,6 +86,23 @@ export const claude: Agent = {
   planSessionMove: planTranscriptMove,
   keptSessions: claudeKeptSessions,
   interactive: session => ['claude', '--resume', session],
+
+  ui: {
+    holdsPermissions: false,
+    planLaunch({ installation, session, model, effort, permissions, environment }) {
+      return {
+        argv: [
+          installation.program,
+          ...installation.leadingArguments,
+          ...(session === null ? [] : ['--resume', session]),
+          ...UI_MODES[permissions.asked],
+          ...(model === null ? [] : ['--model', model]),
+          ...(effort === null ? [] : ['--effort', EFFORTS[effort] ?? effort]),
+        ],
+        environment: { ...environment, DISABLE_AUTOUPDATER: '1', ...installation.environment },
+      }
+    },
+  },
 
   planLaunch(request) {
     const { installation, mode, model, effort, outputSchema } = request

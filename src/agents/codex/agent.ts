@@ -87,6 +87,23 @@ export const codex: Agent = {
   keptSessions: codexKeptSessions,
   interactive: session => ['codex', 'resume', session],
 
+  ui: {
+    holdsPermissions: true,
+    planLaunch(request) {
+      const { installation, session, model, effort, environment } = request
+      return {
+        argv: [
+          installation.program,
+          ...installation.leadingArguments,
+          ...(session === null ? [] : ['resume', session]),
+          ...uiPermissionArguments(request),
+          ...modelArguments(model, effort),
+        ],
+        environment: { ...environment, ...installation.environment },
+      }
+    },
+  },
+
   planLaunch(request) {
     const { installation, mode, model, effort, outputSchema } = request
     return {
@@ -95,8 +112,7 @@ export const codex: Agent = {
         ...installation.leadingArguments,
         ...(mode.kind === 'resume' ? ['exec', 'resume', '--json'] : ['exec', '--json']),
         ...permissionArguments(request),
-        ...(model === null ? [] : ['-m', MODEL_ALIASES[model] ?? model]),
-        ...(effort === null ? [] : setting('model_reasoning_effort', tomlString(effort))),
+        ...modelArguments(model, effort),
         ...(outputSchema === undefined ? [] : ['--output-schema', outputSchema.file]),
         ...(mode.kind === 'resume' ? [mode.session] : []),
         '-', // The prompt comes from stdin.
@@ -115,17 +131,31 @@ function missingKey(name: string): AppError {
   })
 }
 
+function modelArguments(model: string | null, effort: string | null): readonly string[] {
+  return [
+    ...(model === null ? [] : ['-m', MODEL_ALIASES[model] ?? model]),
+    ...(effort === null ? [] : setting('model_reasoning_effort', tomlString(effort))),
+  ]
+}
+
 /**
  * By `-c` alone, since `exec resume` knows no `--sandbox` and no `--add-dir`. Each attempt names its
  * mode: a resumed thread runs under the mode of its resume, not of its start (tried: 0.169.0).
  */
-function permissionArguments(request: LaunchRequest): readonly string[] {
+function permissionArguments(request: Held): readonly string[] {
+  const sandbox = uiPermissionArguments(request)
+  return request.permissions.effective === 'full'
+    ? sandbox
+    : [...sandbox, ...setting('approval_policy', tomlString('never'))]
+}
+
+type Held = Pick<LaunchRequest, 'permissions' | 'workingDirectory' | 'worktree'>
+
+/** Whom it asks, before it does what its sandbox forbids, is the user's own setting. */
+function uiPermissionArguments(request: Held): readonly string[] {
   const mode = request.permissions.effective
   if (mode === 'full') return ['--dangerously-bypass-approvals-and-sandbox']
-  const plain = [
-    ...setting('sandbox_mode', tomlString(SANDBOXES[mode])),
-    ...setting('approval_policy', tomlString('never')),
-  ]
+  const plain = setting('sandbox_mode', tomlString(SANDBOXES[mode]))
   // Codex lets it write below its working directory; the workspace is the whole worktree. What the
   // user's own configuration adds to the roots is replaced by this: narrower, never wider.
   return mode === 'workspace' && request.workingDirectory !== request.worktree

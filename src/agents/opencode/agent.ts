@@ -39,6 +39,25 @@ export const opencode: Agent = {
   keptSessions: openCodeKeptSessions,
   interactive: session => ['opencode', '--session', session],
 
+  ui: {
+    holdsPermissions: false,
+    planLaunch({ installation, session, model, environment }) {
+      return {
+        argv: [
+          installation.program,
+          ...installation.leadingArguments,
+          ...(model === null ? [] : ['--model', model]),
+          ...(session === null ? [] : ['--session', session]),
+        ],
+        environment: {
+          OPENCODE_DISABLE_AUTOUPDATE: '1',
+          ...environment,
+          ...installation.environment,
+        },
+      }
+    },
+  },
+
   planLaunch(request) {
     const { installation, mode, model, effort, workingDirectory } = request
     return {

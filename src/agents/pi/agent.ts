@@ -35,6 +35,21 @@ export const pi: Agent = {
   keptSessions: piKeptSessions,
   interactive: session => ['pi', '--session', session],
 
+  ui: {
+    holdsPermissions: false,
+    planLaunch({ installation, session, model, environment }) {
+      return {
+        argv: [
+          installation.program,
+          ...installation.leadingArguments,
+          ...(model === null ? [] : ['--model', model]),
+          ...(session === null ? [] : ['--session', session]),
+        ],
+        environment: { ...environment, ...installation.environment },
+      }
+    },
+  },
+
   planLaunch(request) {
     const { installation, mode, model, effort } = request
     return {

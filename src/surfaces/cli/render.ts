@@ -60,6 +60,7 @@ export function renderTask(task: TaskView, now: number, output: Output): string 
     ['agent', [task.agent, task.model, task.effort].filter(part => part !== null).join(' ')],
     ['try', task.attempt === 0 ? null : String(task.attempt)],
     ['session', task.session],
+    ['opened', describeOpened(task)],
     ['asked by', `${task.caller.kind} in ${task.caller.directory}`],
     ['ends with', task.endsWith],
     ['repository', task.repo.root],
@@ -95,6 +96,12 @@ export function describeStart(
   now: number,
 ): string {
   return `the files of ${from}, kept aside ${describeAge(now - new Date(takenAt).getTime())} ago`
+}
+
+/** For what comes of it nobody vouches but whoever drove it. */
+function describeOpened({ opened }: TaskView): string | null {
+  if (opened === null) return null
+  return `at a terminal, by hand: ${opened === 'agent' ? 'the agent’s own interface' : 'an editor'}`
 }
 
 /** Of files that nothing was collected of since. */

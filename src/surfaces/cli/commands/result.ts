@@ -31,7 +31,9 @@ export const result = defineCommand({
       if (state.failure.hint !== undefined) output.tell(`  ${state.failure.hint}`)
     }
     const answer = state.result?.answer ?? null
-    if (answer === null) output.tell(`${id} ${state.name} without an answer`)
+    if (answer === null && task.request.opened !== null) {
+      output.tell(`${id} was driven at a terminal: there is no answer of its agent's`)
+    } else if (answer === null) output.tell(`${id} ${state.name} without an answer`)
     else output.write(answer)
     if (output.stdoutIsTerminal && answer?.endsWith('\n') === false) output.tell('')
     offerApply(task, output)

@@ -1,10 +1,10 @@
 import { type Budget, describeBudget, isUsedUp, spentOf } from '../../../domain/budget.ts'
 import { AppError } from '../../../domain/errors.ts'
-import { hasEnded, type Task } from '../../../domain/task.ts'
-import { findStay } from '../../../engine/find-stay.ts'
+import type { Task } from '../../../domain/task.ts'
 import { planResume } from '../../../engine/resubmit.ts'
+import { bringBackWorktree } from '../../bring-back-worktree.ts'
 import { requireTask } from '../../find-task.ts'
-import { putAwayPorts, resubmitPorts } from '../../hand-in-ports.ts'
+import { resubmitPorts } from '../../hand-in-ports.ts'
 import { lookAtTask, ringOrTell } from '../../look.ts'
 import { memoryFlag, settleMemory } from '../../memory-limit.ts'
 import { requireBudget } from '../../settle-options.ts'
@@ -56,22 +56,6 @@ export const resume = defineCommand({
     return await handInAndTell(plan, flags, context)
   },
 })
-
-/** One that was put away is brought back: whoever goes on finds it as it was left. */
-async function bringBackWorktree(task: Task, context: CommandContext): Promise<void> {
-  const store = await context.holdfast.store()
-  const stay = await findStay(task, store)
-  // It goes on in the checkout that it was handed off to.
-  if (stay.kind === 'handed_off' && stay.handOff.withSession) return
-  const { id, workplace } = (stay.kind === 'handed_back' ? stay.home : task).request
-  if (!hasEnded(task.state) || (await store.findWorktree(workplace.id)) !== undefined) return
-  if ((await store.listSnapshots(workplace.id)).length === 0) return
-  const { bringBack } = await import('../../../engine/put-away.ts')
-  const { worktree, problems } = await bringBack(workplace.id, null, await putAwayPorts(context))
-  await store.archiveTasksIn(workplace.id, null)
-  context.output.tell(`${id}: its worktree was brought back: ${worktree.path}`)
-  for (const problem of problems) context.output.tell(problem)
-}
 
 function refuseBudget({ request, usage }: Task, budget: Budget | null): never {
   const { id } = request
