@@ -5,9 +5,11 @@
 import type { AgentEvent } from '../../domain/agent-events.ts'
 import type { PermissionMode } from '../../domain/permissions.ts'
 import type { Question } from '../../domain/question.ts'
-import { type Choice, type FormField, nameOf, type OpenRequest } from './state.ts'
+import { askForm, fieldsOf, fillIn, fold } from '../forms.ts'
+import { METHOD_NOT_FOUND, nameOf, type RequestId } from '../json-rpc.ts'
+import type { Choice, OpenRequest } from './state.ts'
 import { describeCall, mergeCall } from './tools.ts'
-import { parseForm, parsePermission, type RequestId } from './wire.ts'
+import { parseForm, parsePermission } from './wire.ts'
 
 type Permission = Extract<OpenRequest, { kind: 'permission' }>
 type Form = Extract<OpenRequest, { kind: 'form' }>
@@ -29,8 +31,6 @@ export interface Reply {
 /** Requests are stored at every look, and read by people. */
 const TEXT_KEPT = 2_000
 const OPTIONS_KEPT = 20
-
-const METHOD_NOT_FOUND = -32_601
 
 export function openRequest(request: {
   readonly id: RequestId
@@ -57,15 +57,10 @@ export function openRequest(request: {
   }
   const form = method === 'elicitation/create' ? parseForm(params) : undefined
   if (form === undefined) return { id, name, kind: 'unsupported', method }
-  const fields = Object.entries(form.requestedSchema?.properties ?? {}).slice(0, OPTIONS_KEPT)
   return {
     ...{ id, name, kind: 'form' },
     text: (form.message ?? '').slice(0, TEXT_KEPT) || 'it asks for an answer',
-    fields: fields.map(([field, { type, enum: values }]) => ({
-      name: field,
-      type: type ?? 'string',
-      values: (values ?? []).slice(0, OPTIONS_KEPT),
-    })),
+    fields: fieldsOf(form.requestedSchema),
   }
 }
 
@@ -78,17 +73,8 @@ export function questionOf(request: OpenRequest): Question | undefined {
       const text = tool === null || tool === 'other' ? action : `${tool}: ${action}`
       return { id, text, options: options.map(({ id, name }) => ({ id, label: name })) }
     }
-    case 'form': {
-      const { name: id, text, fields } = request
-      const [only, more] = fields
-      const options = more === undefined ? (only?.values ?? []) : []
-      const names = fields.map(field => `${field.name} (${field.type})`).join(', ')
-      return {
-        id,
-        text: more === undefined ? text : `${text} [as JSON: ${names}]`,
-        options: options.map(value => ({ id: value, label: value })),
-      }
-    }
+    case 'form':
+      return { id: request.name, ...askForm(request.text, request.fields) }
     case 'unsupported':
       return undefined
   }
@@ -116,7 +102,7 @@ export function replyTo(
   // Nobody could answer it.
   if (request.kind === 'permission' && request.options.length === 0) return cancelReply(request)
   if (answer !== undefined) {
-    return request.kind === 'permission' ? choose(request, answer) : fillIn(request, answer)
+    return request.kind === 'permission' ? choose(request, answer) : answerForm(request, answer)
   }
   return request.kind === 'form' || policy.asks ? undefined : decide(request, policy)
 }
@@ -164,42 +150,8 @@ function select({ id }: Choice, events: readonly AgentEvent[]): Reply {
   return { body: { result: { outcome: { outcome: 'selected', optionId: id } } }, events }
 }
 
-const fold = (words: string) => words.trim().toLowerCase()
-
-function fillIn({ fields }: Form, answer: string): Reply | undefined {
-  const [only, more] = fields
-  if (only === undefined) return { body: { result: { action: 'accept' } }, events: [] }
-  const content = more === undefined ? readField(only, answer) : readFields(fields, answer)
+function answerForm({ fields }: Form, answer: string): Reply | undefined {
+  if (fields.length === 0) return { body: { result: { action: 'accept' } }, events: [] }
+  const content = fillIn(fields, answer)
   return content && { body: { result: { action: 'accept', content } }, events: [] }
-}
-
-function readField({ name, type, values }: FormField, answer: string) {
-  const words = answer.trim()
-  if (values.length > 0) {
-    const value =
-      values.find(one => one === answer) ?? values.find(one => fold(one) === fold(words))
-    return value === undefined ? undefined : { [name]: value }
-  }
-  if (type === 'boolean') {
-    if (/^(?:y|yes|true)$/i.test(words)) return { [name]: true }
-    return /^(?:n|no|false)$/i.test(words) ? { [name]: false } : undefined
-  }
-  if (type === 'number' || type === 'integer') {
-    const number = words === '' ? Number.NaN : Number(words)
-    const isSound = type === 'number' ? Number.isFinite(number) : Number.isSafeInteger(number)
-    return isSound ? { [name]: number } : undefined
-  }
-  return { [name]: answer }
-}
-
-function readFields(fields: readonly FormField[], answer: string) {
-  try {
-    const value: unknown = JSON.parse(answer)
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined
-    return Object.keys(value).every(key => fields.some(({ name }) => name === key))
-      ? value
-      : undefined
-  } catch {
-    return undefined // no JSON: it is no answer to this
-  }
 }

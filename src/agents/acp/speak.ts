@@ -4,10 +4,10 @@
  */
 import { answerKey } from '../../domain/question.ts'
 import type { Dialogue, DialogueWishes, Translation, Utterance } from '../../ports/agent.ts'
+import { nameOf, parseMessage } from '../json-rpc.ts'
 import { type Brief, parseBrief } from './brief.ts'
 import { cancelReply, replyTo } from './requests.ts'
-import { nameOf, type Own, ownOf, REQUESTS, type RequestName } from './state.ts'
-import { parseMessage } from './wire.ts'
+import { type Own, ownOf, REQUESTS, type RequestName } from './state.ts'
 
 /** The agent keeps to itself: it reads and writes files, and runs its tools, with its own means. */
 const CLIENT = {

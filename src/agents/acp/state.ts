@@ -1,6 +1,7 @@
 /** What is kept of a dialogue beside its translation, and the ids of the requests that are ours. */
 import type { Translation } from '../../ports/agent.ts'
-import type { RequestId } from './wire.ts'
+import type { FormField } from '../forms.ts'
+import type { RequestId } from '../json-rpc.ts'
 
 /**
  * Our own requests: each is made once at most, so that its id is its name. Both sides number for
@@ -43,12 +44,6 @@ export interface Choice {
   readonly id: string
   readonly name: string
   readonly kind: string
-}
-
-export interface FormField {
-  readonly name: string
-  readonly type: string
-  readonly values: readonly string[]
 }
 
 /** A tool call under way. */
@@ -112,9 +107,4 @@ export const INITIAL: Own = {
 /** A translation that we made has an `Own`; one without it is of an attempt that has just begun. */
 export function ownOf({ own }: Translation): Own {
   return (own as Own | undefined) ?? INITIAL
-}
-
-/** The id of a request as a word. A text that looks like a number keeps its quotes. */
-export function nameOf(id: RequestId): string {
-  return typeof id === 'number' || /^"|^-?\d/.test(id) ? JSON.stringify(id) : id
 }

@@ -7,18 +7,16 @@ import type { AgentEvent } from '../../domain/agent-events.ts'
 import { asSessionId } from '../../domain/ids.ts'
 import type { Usage } from '../../domain/outcome.ts'
 import type { Translation, Translator } from '../../ports/agent.ts'
+import { parseMessage, type RequestId, type RpcError } from '../json-rpc.ts'
 import { openRequest, questionOf } from './requests.ts'
 import { type Own, ownOf, REQUESTS, type RequestName } from './state.ts'
 import { beginCall, endCall, mergeCall } from './tools.ts'
 import {
   parseCancelled,
   parseGreeting,
-  parseMessage,
   parsePromptResult,
   parseSession,
   parseUpdate,
-  type RequestId,
-  type WireError,
   type WirePromptResult,
   type WireToolCall,
   type WireUpdate,
@@ -157,7 +155,7 @@ function isPutInto(ownModes: readonly string[], modes: readonly string[]): boole
   return ownModes.length > 0 && ownModes.every(mode => modes.includes(mode))
 }
 
-function translateError(state: Translation, name: RequestName, error: WireError): Translated {
+function translateError(state: Translation, name: RequestName, error: RpcError): Translated {
   const message = wordsOf(error)
   if (name === 'mode') {
     return {
@@ -169,7 +167,7 @@ function translateError(state: Translation, name: RequestName, error: WireError)
 }
 
 /** All that an error says: agents put what matters into any of its parts. */
-function wordsOf({ code, message, data }: WireError): string {
+function wordsOf({ code, message, data }: RpcError): string {
   const more = typeof data === 'string' ? data : data === undefined ? '' : JSON.stringify(data)
   const number = code === undefined ? '' : ` (${code})`
   const words = `${message ?? 'the agent refused, and did not say why'}${number}`

@@ -5,6 +5,7 @@
  * detail costs the proof that a turn ended.
  */
 import * as z from 'zod/mini'
+import { requestId } from '../json-rpc.ts'
 
 /** A detail that may be missing or of another shape: then it is not known. */
 const maybe = <Schema extends z.core.SomeType>(schema: Schema) =>
@@ -23,55 +24,6 @@ const listOf = <Schema extends z.core.$ZodType>(schema: Schema) =>
       }),
     ),
   )
-
-const requestId = z.union([z.string(), z.number()])
-
-/** The id of a JSON-RPC request. */
-export type RequestId = z.infer<typeof requestId>
-
-const rpcError = z.looseObject({ code: maybe(z.number()), message: text, data: maybe(z.unknown()) })
-
-export type WireError = z.infer<typeof rpcError>
-
-const message = z.looseObject({
-  id: maybe(requestId),
-  method: text,
-  params: maybe(z.looseObject({})),
-  result: maybe(z.unknown()),
-  error: maybe(rpcError),
-})
-
-export type WireMessage =
-  | { readonly kind: 'result'; readonly id: RequestId; readonly result: unknown }
-  | { readonly kind: 'error'; readonly id: RequestId; readonly error: WireError }
-  | {
-      readonly kind: 'request'
-      readonly id: RequestId
-      readonly method: string
-      readonly params: unknown
-    }
-  | { readonly kind: 'notification'; readonly method: string; readonly params: unknown }
-  | { readonly kind: 'malformed' }
-
-export function parseMessage(line: string): WireMessage {
-  let value: unknown
-  try {
-    value = JSON.parse(line)
-  } catch {
-    return { kind: 'malformed' }
-  }
-  const parsed = z.safeParse(message, value)
-  if (!parsed.success) return { kind: 'malformed' }
-  const { id, method, params, result, error } = parsed.data
-  if (method !== undefined) {
-    return id === undefined
-      ? { kind: 'notification', method, params }
-      : { kind: 'request', id, method, params }
-  }
-  if (id === undefined) return { kind: 'malformed' }
-  if (error !== undefined) return { kind: 'error', id, error }
-  return 'result' in parsed.data ? { kind: 'result', id, result } : { kind: 'malformed' }
-}
 
 const greeting = z.looseObject({
   protocolVersion: z.number(),
@@ -228,17 +180,7 @@ const permission = z.looseObject({
 /** Of `session/request_permission`. */
 export const parsePermission = (params: unknown) => z.safeParse(permission, params).data
 
-const field = z.looseObject({
-  type: text,
-  title: text,
-  description: text,
-  enum: maybe(z.array(z.string())),
-})
-
-const form = z.looseObject({
-  message: text,
-  requestedSchema: maybe(z.looseObject({ properties: maybe(z.record(z.string(), field)) })),
-})
+const form = z.looseObject({ message: text, requestedSchema: maybe(z.unknown()) })
 
 /** Of `elicitation/create`: a question in words, or with a form. */
 export const parseForm = (params: unknown) => z.safeParse(form, params).data
