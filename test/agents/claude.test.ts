@@ -82,6 +82,8 @@ interface Ask {
   readonly directory?: string
   readonly model?: string
   readonly effort?: string
+  readonly asks?: boolean
+  readonly oneShot?: true
 }
 
 const SESSION = '0f6f3e2a-9d8c-4a7b-8c1d-5e4f3a2b1c0d'
@@ -102,7 +104,8 @@ function plan(ask: Ask): AgentLaunch {
       effective,
       enforcedBy: effective === 'full' ? 'none' : 'system',
     },
-    asks: false,
+    asks: ask.asks ?? false,
+    ...(ask.oneShot && { oneShot: true }),
     handOver: null,
     worktree: workspace,
     workingDirectory: ask.directory ?? workspace,

@@ -3,6 +3,8 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import type { AgentEvent } from '../../src/domain/agent-events.ts'
 import type { AgentExit, AttemptOutcome } from '../../src/domain/outcome.ts'
+import type { Message } from '../../src/domain/message.ts'
+import { findOpen, type Question } from '../../src/domain/question.ts'
 import type { Agent, AgentLaunch, Translation } from '../../src/ports/agent.ts'
 
 export interface AgentRun {
@@ -12,6 +14,12 @@ export interface AgentRun {
   /** What it has written there so far. */
   stderr(): string
   readonly ended: Promise<AgentEnd>
+  /** The rest is of agents that are talked to. */
+  state(): Translation
+  send(text: string): void
+  questions(): readonly Question[]
+  answer(question: string, words: string): void
+  interrupt(): void
 }
 
 export interface AgentEnd {
@@ -24,9 +32,12 @@ export interface AgentEnd {
 
 const SIGNALS: Readonly<Record<string, number>> = { SIGINT: 2, SIGKILL: 9, SIGTERM: 15 }
 
-/** `enclosure`: what stands in front of its argv. */
+/**
+ * `enclosure`: what stands in front of its argv. One that is talked to (its launch has a brief) is told
+ * what its dialogue says, and is at the end of its stdin once its turn is over and all is heard.
+ */
 export function startAgent(
-  { translator, judge }: Agent,
+  { translator, judge, dialogue }: Agent,
   launch: AgentLaunch,
   directory: string,
   enclosure: readonly string[] = [],
@@ -37,6 +48,23 @@ export function startAgent(
   let translation = translator.initial
   let rest = ''
   let stderr = ''
+  const said = new Set<string>()
+  const messages: Message[] = []
+  const answers = new Map<string, string>()
+  let interrupt = false
+  const speak = () => {
+    if (dialogue === undefined || launch.brief === undefined || child.stdin.writableEnded) return
+    const unheard = messages.filter(({ number }) => !translation.heard?.includes(number))
+    const wishes = { messages: unheard, answers, interrupt }
+    for (const one of dialogue.speak(translation, launch.brief, said, wishes)) {
+      said.add(one.key)
+      events.push(...(one.events ?? []))
+      child.stdin.write(`${one.line}\n`)
+    }
+    const { turn } = translation
+    const isOver = turn?.ok === true && unheard.length === 0 && !dialogue.goesOn?.(translation)
+    if (isOver || turn?.ok === false) child.stdin.end()
+  }
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     const lines = (rest + text).split('\n')
     rest = lines.pop() ?? ''
@@ -45,12 +73,14 @@ export function startAgent(
       translation = translated.state
       events.push(...translated.events)
     }
+    speak()
   })
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     stderr += text
   })
   child.stdin.on('error', () => undefined) // It may end without reading.
-  child.stdin.end(launch.stdin)
+  if (launch.brief === undefined) child.stdin.end(launch.stdin)
+  else speak()
 
   const exited = once(child, 'exit')
   const closed = once(child, 'close')
@@ -69,5 +99,25 @@ export function startAgent(
       stderr,
     }
   })
-  return { child, events, stderr: () => stderr, ended }
+  return {
+    child,
+    events,
+    stderr: () => stderr,
+    ended,
+    state: () => translation,
+    send(text) {
+      const number = messages.length + 1
+      messages.push({ number, text, sentAt: number, launchedWith: null, heardAt: null })
+      speak()
+    },
+    questions: () => findOpen(translation.questions ?? [], said),
+    answer(question, words) {
+      answers.set(question, words)
+      speak()
+    },
+    interrupt() {
+      interrupt = true
+      speak()
+    },
+  }
 }

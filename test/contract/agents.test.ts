@@ -63,7 +63,7 @@ for (const [name, load] of Object.entries(agents)) {
       installation: {
         program: '/opt/agent/bin/agent',
         leadingArguments: [],
-        version: '1.2.3',
+        version: agent.testedVersion ?? '1.2.3',
         environment: { ADDED: 'yes', SHARED: 'installation' },
       },
       mode: { kind: 'fresh', sessionToBe: '0f6f3e2a-9d8c-4a7b-8c1d-5e4f3a2b1c0d' },
@@ -173,9 +173,11 @@ for (const [name, load] of Object.entries(agents)) {
       await expect(finding).rejects.toMatchObject({ code: 'agent_missing' })
     })
 
-    const takesAtOnce = agent.capabilities.takesPrompt && agent.dialogue === undefined
+    const isOneShot = agent.dialogue === undefined || agent.capabilities.oneShot === true
+    const planOneShot = (one: LaunchRequest) => agent.planLaunch({ ...one, oneShot: true })
+    const takesAtOnce = agent.capabilities.takesPrompt && isOneShot
     it.runIf(takesAtOnce)('gets the prompt byte for byte, by stdin', () => {
-      const { argv, stdin } = agent.planLaunch(request)
+      const { argv, stdin } = planOneShot(request)
       expect(Buffer.from(stdin).subarray(-prompt.length)).toEqual(prompt)
       expect(argv.join(' ')).not.toContain('Fix')
     })
@@ -186,20 +188,20 @@ for (const [name, load] of Object.entries(agents)) {
       expect(stdin).toHaveLength(0)
     })
 
-    const goesOn = agent.capabilities.continues === 'session' && agent.dialogue === undefined
+    const goesOn = agent.capabilities.continues === 'session' && isOneShot
     it.runIf(goesOn)('is told to go on in its session', () => {
-      const { argv, stdin } = agent.planLaunch(resume)
+      const { argv, stdin } = planOneShot(resume)
       expect(argv).toContain('session-1')
       const words = Buffer.from(stdin).toString()
       expect(words).toContain('killed by signal 9')
       expect(words).not.toContain('Fix')
-      expect(agent.planLaunch(request).argv).not.toContain('session-1')
+      expect(planOneShot(request).argv).not.toContain('session-1')
     })
 
     it.runIf(goesOn)('is told a new prompt in a session that goes on, and what stopped it', () => {
       const told = (why: string | null) => {
         const mode = { kind: 'resume', session: asSessionId('session-1'), why, saysPrompt: true }
-        const { argv, stdin } = agent.planLaunch({ ...request, mode } as LaunchRequest)
+        const { argv, stdin } = planOneShot({ ...request, mode } as LaunchRequest)
         expect(argv).toContain('session-1')
         expect(Buffer.from(stdin).subarray(-prompt.length)).toEqual(prompt)
         return Buffer.from(stdin).toString()

@@ -1,8 +1,11 @@
-/** Claude Code, one-shot and headless: `claude -p --output-format stream-json`, the prompt on stdin. */
+/**
+ * Claude Code, headless: `claude -p --output-format stream-json`. It is talked to over its stdin, line
+ * by line; or, one-shot, reads its prompt there to the end.
+ */
 import { join } from 'node:path'
 import { AppError } from '../../domain/errors.ts'
 import { asSessionId, type SessionId } from '../../domain/ids.ts'
-import type { Agent, LaunchRequest, OwnPlaces } from '../../ports/agent.ts'
+import type { Agent, AgentInstallation, LaunchRequest, OwnPlaces } from '../../ports/agent.ts'
 import {
   configDirectory,
   findConfiguredMode,
@@ -15,7 +18,9 @@ import {
   readConfiguration,
 } from '../claude-configuration.ts'
 import { INSTRUCTIONS_ROOM, promptFor } from '../instructions.ts'
-import { askLogin, lookForClaude } from './installation.ts'
+import { writeBrief } from './dialogue/brief.ts'
+import { claudeDialogue } from './dialogue/speak.ts'
+import { askLogin, canBeTalkedTo, lookForClaude } from './installation.ts'
 import { judge } from './judge.ts'
 import { claudeKeptSessions } from './kept-sessions.ts'
 import { planTranscriptMove } from './move-transcript.ts'
@@ -29,6 +34,8 @@ const PROMPT_LIMIT = 3_000_000
 
 /** A login that runs out so soon is renewed before a launch: Claude Code does no more by itself. */
 const RENEWAL_MS = 5 * 60_000
+
+const SLASH = 0x2f
 
 /** They make a worktree of their own, and what is done there is no part of the task's. */
 const WORKTREE_TOOLS = ['EnterWorktree', 'ExitWorktree']
@@ -52,9 +59,11 @@ export const claude: Agent = {
     usageCounts: 'attempt',
     saysCost: true,
     answersBySchema: true,
+    oneShot: true,
   },
   testedVersion: '2.1.329',
   translator: claudeTranslator,
+  dialogue: claudeDialogue,
 
   async findInstallation(environment) {
     const { installation, trouble } = await lookForClaude(environment)
@@ -105,27 +114,49 @@ export const claude: Agent = {
   },
 
   planLaunch(request) {
-    const { installation, mode, model, effort, outputSchema } = request
+    const { installation, mode, model, effort, outputSchema, asks } = request
+    const isOneShot = request.oneShot === true || !canBeTalkedTo(installation)
+    if (isOneShot && asks) throw cannotAsk(installation)
     const session = mode.kind === 'resume' ? mode.session : asSessionId(mode.sessionToBe)
     return {
       argv: [
         installation.program,
         ...installation.leadingArguments,
         ...['-p', '--output-format', 'stream-json', '--verbose'],
+        ...(isOneShot ? [] : ['--input-format', 'stream-json', '--replay-user-messages']),
         ...[mode.kind === 'resume' ? '--resume' : '--session-id', session],
         ...permissionArguments(request),
         ...(model === null ? [] : ['--model', model]),
         ...(effort === null ? [] : ['--effort', EFFORTS[effort] ?? effort]),
         ...(outputSchema === undefined ? [] : ['--json-schema', outputSchema.json]),
       ],
-      environment: environmentFor(request),
-      stdin: promptFor(request),
+      environment: environmentFor(request, isOneShot),
+      ...(isOneShot
+        ? { stdin: wordsFor(request) }
+        : { stdin: new Uint8Array(), brief: briefOf(request, session) }),
       session,
       own: ownPlaces(request, session),
     }
   },
 
   judge,
+}
+
+function briefOf(request: LaunchRequest, session: SessionId): string {
+  const prompt = new TextDecoder().decode(promptFor(request))
+  return writeBrief({ session, prompt, asks: request.asks })
+}
+
+/** As in a dialogue: no command (`asWords`), and otherwise byte for byte. */
+function wordsFor(request: LaunchRequest): Uint8Array {
+  const words = promptFor(request)
+  return words[0] === SLASH ? Buffer.concat([Buffer.from('\n'), words]) : words
+}
+
+function cannotAsk({ version }: AgentInstallation): AppError {
+  return new AppError('agent_too_old', `claude ${version} cannot ask while it works`, {
+    hint: 'claude update, or leave out --ask',
+  })
 }
 
 function loggedOut(words: string): AppError {
@@ -135,16 +166,23 @@ function loggedOut(words: string): AppError {
 }
 
 /**
- * Whoever holds it to its permissions is outside of it: within them nobody is asked for anything.
- * What the user's settings deny, Claude Code refuses all the same (tried: 2.1.329).
+ * Whoever holds it to its permissions is outside of it: within them nobody is asked for anything,
+ * unless that is wanted. What the user's settings deny, Claude Code refuses all the same (tried: 2.1.329).
  */
-function permissionArguments({ permissions }: LaunchRequest): readonly string[] {
+function permissionArguments({ permissions, asks }: LaunchRequest): readonly string[] {
   const without =
     permissions.effective === 'read-only' ? [...WORKTREE_TOOLS, ...EDITING_TOOLS] : WORKTREE_TOOLS
-  return ['--permission-mode', 'bypassPermissions', '--disallowedTools', without.join(',')]
+  return [
+    ...['--permission-mode', asks ? 'default' : 'bypassPermissions'],
+    ...['--disallowedTools', without.join(',')],
+    ...(asks ? ['--permission-prompt-tool', 'stdio'] : []),
+  ]
 }
 
-function environmentFor({ environment, installation, permissions, effort }: LaunchRequest) {
+function environmentFor(
+  { environment, installation, permissions, effort }: LaunchRequest,
+  isOneShot: boolean,
+) {
   const { CLAUDE_CODE_EFFORT_LEVEL: level, ...rest } = environment
   return {
     ...rest,
@@ -154,6 +192,8 @@ function environmentFor({ environment, installation, permissions, effort }: Laun
     DISABLE_AUTOUPDATER: '1',
     // Without it, Claude Code does nothing for root unasked; it means what it says, or `full`.
     ...((permissions.effective !== 'full' || process.getuid?.() === 0) && { IS_SANDBOX: '1' }),
+    // It says then whether it is at work, or waits for what it has begun in the background.
+    ...(!isOneShot && { CLAUDE_CODE_EMIT_SESSION_STATE_EVENTS: '1' }),
     ...installation.environment,
   }
 }

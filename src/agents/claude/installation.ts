@@ -14,6 +14,13 @@ import { isOlder, parseVersion, readPackageVersion } from '../versions.ts'
 /** The oldest version whose lines and signals were tried. Tried: 2.1.197, 2.1.329. */
 export const MINIMUM_VERSION = '2.1.197'
 
+/** The oldest version that was talked to. What is older is given its prompt alone. */
+const DIALOGUE_VERSION = '2.1.329'
+
+export function canBeTalkedTo({ version }: Pick<AgentInstallation, 'version'>): boolean {
+  return version === null || !isOlder(version, DIALOGUE_VERSION)
+}
+
 export type Sight =
   | { readonly installation: AgentInstallation; readonly trouble: null }
   | { readonly installation: AgentInstallation | null; readonly trouble: AppError }

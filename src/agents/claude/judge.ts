@@ -8,7 +8,7 @@ import {
 } from '../../domain/outcome.ts'
 import type { AgentEnding, Translation } from '../../ports/agent.ts'
 import { findLastWords } from '../last-words.ts'
-import { type ClaudeFailure, ownState } from './state.ts'
+import { type ClaudeFailure, NOT_ASKED, ownState } from './state.ts'
 
 const LOGIN = 'claude auth login'
 
@@ -64,6 +64,9 @@ export function judge(translation: Translation, ending: AgentEnding): AttemptOut
   if (failure?.ending?.startsWith('aborted')) {
     const message = `Claude Code was interrupted before its turn ended: ${describeExit(ending.exit)}`
     return outcomeOf({ code: 'agent_crashed', message })
+  }
+  if (failure?.subtype === NOT_ASKED) {
+    return outcomeOf({ code: 'model_error', message: turn.message })
   }
   const classified = classify(turn.message, failure)
   // A limit was met, and then words came that do not name it.

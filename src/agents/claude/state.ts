@@ -1,5 +1,6 @@
 /** What a translation of Claude Code's lines keeps beyond what all agents have. Plain JSON. */
 import type { Translation } from '../../ports/agent.ts'
+import type { Talk } from './dialogue/state.ts'
 
 export interface ClaudeState {
   /** Those at work. */
@@ -13,6 +14,12 @@ export interface ClaudeState {
   /** What Claude Code itself says of a failure, in its own names; null: nothing has failed. */
   readonly failure: ClaudeFailure | null
   readonly counted: Counted
+  /** The answer of the turn before this one, where that went well. Absent: there was none. */
+  readonly before?: { readonly answer: string | null }
+  /** A hook of the user's has kept a prompt from the model, in its words. Absent: none has. */
+  readonly blocked?: string
+  /** Absent: nothing came that only a dialogue has. */
+  readonly talk?: Talk
 }
 
 export interface OpenTool {
@@ -21,6 +28,9 @@ export interface OpenTool {
   /** The command, the path, or what else there is to say of it. */
   readonly about: string
 }
+
+/** The `ClaudeFailure.subtype` of a turn in which the model was not asked for anything. */
+export const NOT_ASKED = 'not_asked'
 
 export interface ClaudeFailure {
   /** As `authentication_failed` or `rate_limit`. */

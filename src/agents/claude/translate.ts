@@ -1,7 +1,15 @@
 import type { AgentEvent } from '../../domain/agent-events.ts'
 import { asSessionId } from '../../domain/ids.ts'
 import type { Translator } from '../../ports/agent.ts'
-import { type ClaudeState, type ClaudeTranslation, INITIAL } from './state.ts'
+import {
+  closeRequests,
+  hearAnswer,
+  hearLifecycle,
+  hearReplay,
+  hearRequest,
+} from './dialogue/hear.ts'
+import { talkOf, withTalk } from './dialogue/state.ts'
+import { type ClaudeState, type ClaudeTranslation, INITIAL, NOT_ASKED } from './state.ts'
 import { endTool, isRefusal, startTool, summarize } from './tools.ts'
 import { countMessage, countResult, usageOf } from './usage.ts'
 import {
@@ -20,6 +28,7 @@ const LINE_KEPT = 4_000
 /** A tool whose end is never told would be kept forever. */
 const TOOLS_KEPT = 64
 const REFUSALS_KEPT = 64
+const WORDS_KEPT = 500
 
 interface Translated {
   readonly state: ClaudeTranslation
@@ -28,8 +37,8 @@ interface Translated {
 
 /**
  * Claude Code's lines in our words. Only a `result` ends a turn. There may be several, for a turn
- * that begins by itself when a command in the background has ended: the last one counts, and none
- * while another turn goes on.
+ * that begins by itself when a command in the background has ended, or with a message: the last one
+ * counts, and none while another turn goes on.
  */
 export const claudeTranslator: Translator = {
   initial: { session: null, answer: null, usage: null, turn: null, own: INITIAL },
@@ -60,6 +69,16 @@ function translateLine(state: ClaudeTranslation, line: WireLine, text: string): 
     }
     case 'result':
       return translateResult(state, line)
+    case 'control_request':
+      return { state: hearRequest(state, line), events: [] }
+    case 'control_cancel_request':
+      return { state: closeRequests(state, ({ id }) => id === line.request_id), events: [] }
+    case 'control_response': {
+      const { request_id } = line.response
+      return { state: closeRequests(state, ({ id }) => id === request_id), events: [] }
+    }
+    case 'command_lifecycle':
+      return { state: hearLifecycle(state, line), events: [] }
   }
 }
 
@@ -67,7 +86,9 @@ function translateSystem(state: ClaudeTranslation, line: WireSystem, text: strin
   switch (line.subtype) {
     case 'init': {
       const started: AgentEvent = { kind: 'turn_started' }
-      const next = { ...state, answer: null, turn: null }
+      const before = state.turn?.ok ? { answer: state.answer } : undefined
+      const kept = before === undefined ? state : withOwn(state, { before })
+      const next = { ...kept, answer: null, turn: null }
       if (line.session_id === undefined || line.session_id === state.session) {
         return { state: next, events: [started] }
       }
@@ -88,6 +109,24 @@ function translateSystem(state: ClaudeTranslation, line: WireSystem, text: strin
       return refuse(state, line.tool_use_id, line.tool_name ?? 'a tool', line.message ?? '')
     case 'background_tasks_changed':
       return { state: withOwn(state, { background: line.tasks?.length ?? 0 }), events: [] }
+    case 'task_notification': {
+      // It goes on by itself, with what has ended; and says so only a moment later.
+      const goesOn = talkOf(state).isBusy === false && line.status !== 'stopped'
+      const next = goesOn ? withTalk(state, { isBusy: true }) : state
+      return { state: next, events: [other('system:task_notification', text)] }
+    }
+    case 'session_state_changed':
+      return { state: withTalk(state, { isBusy: line.state !== 'idle' }), events: [] }
+    case 'informational': {
+      if (line.prompt_submit_outcome?.kind !== 'blocked_by_hook') {
+        return { state, events: [other('system:informational', text)] }
+      }
+      const message = (line.content ?? 'a hook has blocked a prompt').slice(0, WORDS_KEPT)
+      return {
+        state: withOwn(state, { blocked: message }),
+        events: [{ kind: 'warning_given', message }],
+      }
+    }
     case 'task_started':
     case 'task_progress':
     case 'task_updated':
@@ -126,7 +165,8 @@ function translateAssistant(
   if (error !== undefined) failure = { kind: error, status: null, subtype: null, ending: null }
   const counted = countMessage(state.own.counted, message.id, message.usage)
   const usage = counted === state.own.counted ? state.usage : usageOf(counted)
-  const next = { ...withOwn(state, { tools, counted, failure }), usage }
+  const heard = isOwn && error === undefined ? hearAnswer(state) : state
+  const next = { ...withOwn(heard, { tools, counted, failure }), usage }
   // After a result, whatever is no complaint begins another turn.
   const begins = isOwn && error === undefined && state.turn !== null
   return { state: begins ? { ...next, answer: null, turn: null } : next, events }
@@ -134,6 +174,7 @@ function translateAssistant(
 
 function translateUser(state: ClaudeTranslation, line: WireUser, text: string): Translated {
   const { content } = line.message
+  if (line.isReplay) return { state: hearReplay(state, line.uuid), events: [] }
   if (!Array.isArray(content)) return { state, events: [] }
   let next = state
   const events: AgentEvent[] = []
@@ -143,6 +184,7 @@ function translateUser(state: ClaudeTranslation, line: WireUser, text: string): 
     if ('other' in part || part.type !== 'tool_result') continue
     const id = part.tool_use_id
     const said = textOf(part.content)
+    next = closeRequests(next, ({ call }) => call === id)
     const wasRefused = isRefusal(line, id)
     if (wasRefused) {
       const refused = refuse(next, id, 'a tool', said)
@@ -163,7 +205,15 @@ function translateResult(state: ClaudeTranslation, line: WireResult): Translated
   const counted = countResult(state.own.counted, line)
   const usage = usageOf(counted)
   const events: AgentEvent[] = []
-  let next: ClaudeTranslation = { ...withOwn(state, { counted }), usage }
+  const isAborted = line.terminal_reason?.startsWith('aborted')
+  const heard = isAborted ? state : hearAnswer(state)
+  let next: ClaudeTranslation = {
+    ...withOwn(
+      closeRequests(heard, () => true),
+      { counted },
+    ),
+    usage,
+  }
   for (const { tool_name, tool_use_id, tool_input } of line.permission_denials ?? []) {
     const action = `${tool_name}: ${summarize(tool_input)}`
     const refused = refuse(next, tool_use_id, action, 'permission denied')
@@ -171,6 +221,22 @@ function translateResult(state: ClaudeTranslation, line: WireResult): Translated
     events.push(...refused.events)
   }
   if (usage !== null) events.push({ kind: 'usage_reported', usage })
+  const { before, blocked } = state.own
+  if (!line.is_error && line.num_turns === 0) {
+    // The turn before it stands; without one, nothing was done.
+    if (before !== undefined) {
+      return {
+        state: { ...next, answer: before.answer, turn: { ok: true } },
+        events: [...events, { kind: 'turn_ended', ok: true }],
+      }
+    }
+    const message = blocked ?? 'the turn was over before its model was asked'
+    const failure = { kind: null, status: null, subtype: NOT_ASKED, ending: null }
+    return {
+      state: { ...withOwn(next, { failure }), answer: null, turn: { ok: false, message } },
+      events: [...events, { kind: 'error_given', message }, { kind: 'turn_ended', ok: false }],
+    }
+  }
   if (!line.is_error) {
     const answer = line.result ?? null
     return {

@@ -1,11 +1,12 @@
 /**
- * What `claude -p --output-format stream-json --verbose` writes to stdout: one JSON object a line,
- * of which `type` need not be the first key. The kinds and fields are those seen from Claude Code
+ * What `claude -p --output-format stream-json --verbose` writes to stdout, one-shot or in a dialogue
+ * (which has lines of its own besides: `dialogue/wire.ts`): one JSON object a line, of which `type` need not be the first key. The kinds and fields are those seen from Claude Code
  * 2.1.197 and 2.1.329. Objects are loose, because every release adds fields; and what only decorates
  * an event may be missing, so that no change of a detail costs the proof that a turn ended. Only
  * what is used is looked at: a tool's input and output may be megabytes.
  */
 import * as z from 'zod/mini'
+import { dialogueLines } from './dialogue/wire.ts'
 
 /** A detail that may be missing or of another shape: then it is not known. */
 const maybe = <Schema extends z.core.SomeType>(schema: Schema) =>
@@ -47,6 +48,13 @@ const systemLine = z.looseObject({
   message: maybe(z.string()),
   /** Of `background_tasks_changed`: those that are at work. */
   tasks: maybe(z.array(z.unknown())),
+  /** Of `task_notification`: `completed`, `failed`, `stopped`. */
+  status: maybe(z.string()),
+  /** Of `session_state_changed`: `idle`, `running`, `requires_action`. */
+  state: maybe(z.string()),
+  /** Of `informational`. */
+  content: maybe(z.string()),
+  prompt_submit_outcome: maybe(z.looseObject({ kind: z.string() })),
 })
 
 const assistantLine = z.looseObject({
@@ -66,6 +74,9 @@ const assistantLine = z.looseObject({
 const userLine = z.looseObject({
   type: z.literal('user'),
   message: z.looseObject({ content: z.unknown() }),
+  uuid: maybe(z.string()),
+  /** It repeats what it was told. */
+  isReplay: maybe(z.boolean()),
   /** Of the Bash tool an object; where it failed, text. */
   tool_use_result: maybe(z.unknown()),
   tool_result_meta: maybe(
@@ -93,6 +104,8 @@ const resultLine = z.looseObject({
   subtype: maybe(z.string()),
   is_error: z.boolean(),
   result: maybe(z.string()),
+  /** Answers of the model; 0: it was not asked. */
+  num_turns: maybe(z.number()),
   errors: maybe(z.array(z.string())),
   api_error_status: maybe(z.nullable(z.number())),
   terminal_reason: maybe(z.string()),
@@ -116,6 +129,7 @@ const lines = z.discriminatedUnion('type', [
   userLine,
   rateLimitLine,
   resultLine,
+  ...dialogueLines,
 ])
 
 const block = z.discriminatedUnion('type', [

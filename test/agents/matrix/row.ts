@@ -52,7 +52,7 @@ export function testRow(agent: string): void {
           const { choose, play } = caseOf(name)
           const model = await startScriptedModel({ choose })
           models.push(model)
-          const house = new House({}, visibleParent())
+          const house = new House({ HOLDFAST_TALK: 'dialogue' }, visibleParent())
           const { scratch, environment } = house
           try {
             Object.assign(environment, await bring(agent, scratch, environment.PATH ?? '', model))
