@@ -20,6 +20,8 @@ export interface Confines {
   readonly scratch: string
   /** What the agent needs for itself: seen even where it would be hidden. */
   readonly own: OwnPlaces
+  /** `none`: nothing but this machine can be reached. Absent: whatever we can. */
+  readonly network?: 'none'
 }
 
 /** What is put around an agent process. */

@@ -6,7 +6,8 @@
  *   is seen as before, so that marks, sessions and directories are found by a scan.
  * - No `--die-with-parent`: the wrapper may die, and its agent goes on.
  * - No `--new-session`: the wrapper has made one, without a terminal.
- * - The network is shared: an agent needs its model, and tests their registry and databases.
+ * - The network is shared: an agent needs its model, and tests their registry and databases. One
+ *   without it has a loopback of its own.
  */
 import type { OwnPlaces } from '../../ports/agent.ts'
 import type { Confines } from '../../ports/confinement.ts'
@@ -56,7 +57,7 @@ export function bubblewrapArguments(
   { temporary, run, runKept, hidden, loose, dotGit, nothing }: Surroundings,
   forbidsNamespaces: boolean,
 ): readonly string[] {
-  const { mode, worktree, commonDir, program, scratch, workingDirectory, own } = confines
+  const { mode, worktree, commonDir, program, scratch, workingDirectory, own, network } = confines
   const emptied = [...run, ...hidden.directories]
   const covered = [...temporary, ...emptied, ...hidden.files]
   const mask = ({ directories, files }: Hidden) => [
@@ -66,6 +67,7 @@ export function bubblewrapArguments(
   const restored = [commonDir, program].filter(path => covered.some(one => isWithin(path, one)))
   return [
     ...namespaceArguments(forbidsNamespaces),
+    ...(network === 'none' ? ['--unshare-net'] : []),
     ...temporary.flatMap(path => ['--bind', scratch, path]),
     ...run.flatMap(path => ['--tmpfs', path]),
     ...mask(hidden),

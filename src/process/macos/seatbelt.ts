@@ -13,9 +13,17 @@ import { type Hidden, hiddenWithin, isWithin } from '../confinement/hidden.ts'
 /** Devices that every program writes to. */
 const DEVICES = ['null', 'zero', 'random', 'urandom', 'stdout', 'stderr', 'tty', 'dtracehelper']
 
+/** One that serves itself, as tests do, and reaches nobody else. */
+const LOOPBACK_ALONE = [
+  '(deny network*)',
+  '(allow network-bind (local ip "localhost:*"))',
+  '(allow network-inbound (local ip "localhost:*"))',
+  '(allow network-outbound (remote ip "localhost:*"))',
+]
+
 /** All paths are real ones, since the system compares with those. */
 export function seatbeltProfile(
-  { mode, worktree, commonDir, program, scratch, own }: Confines,
+  { mode, worktree, commonDir, program, scratch, own, network }: Confines,
   hidden: Hidden,
 ): string {
   const dotGit = `${worktree}/.git`
@@ -29,6 +37,7 @@ export function seatbeltProfile(
     // Other programs, asked to open or run something, would do it outside.
     '(deny appleevent-send)',
     '(deny lsopen)',
+    ...(network === 'none' ? LOOPBACK_ALONE : []),
     '(deny file-write*)',
     ...DEVICES.map(name => `(allow file-write* (literal ${quoted(`/dev/${name}`)}))`),
     '(allow file-write* (regex #"^/dev/fd/") (regex #"^/dev/ttys[0-9]+$"))',

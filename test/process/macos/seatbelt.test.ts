@@ -13,8 +13,8 @@ const confines = {
   own: { readable: [], writable: [] },
 } as const
 const hidden = { directories: ['/Users/u/.ssh', '/Users/u/.holdfast'], files: ['/Users/u/.netrc'] }
-const linesOf = (mode: 'workspace' | 'read-only') =>
-  seatbeltProfile({ ...confines, mode }, hidden)
+const linesOf = (mode: 'workspace' | 'read-only', more: object = {}) =>
+  seatbeltProfile({ ...confines, ...more, mode }, hidden)
     .trimEnd()
     .split('\n')
 
@@ -31,6 +31,13 @@ test('each rule is closed, and strings are quoted', () => {
     expect(line).toMatch(/^\(.*\)$/)
   }
   expect(linesOf('workspace').join('\n')).toContain('"/Users/u/my \\"repo\\"/.git"')
+})
+
+test('without a network it reaches this machine alone, and else whatever we can', () => {
+  const lines = linesOf('workspace', { network: 'none' })
+  isAfter(lines, '(allow network-outbound (remote ip "localhost:*"))', '(deny network*)')
+  expect(lines.filter(line => /^\(allow network/.test(line)).length).toBe(3)
+  expect(linesOf('workspace').join('\n')).not.toContain('network-bind')
 })
 
 test('the worktree is written to by workspace alone, its .git and the repository by none', () => {
