@@ -25,6 +25,7 @@ export type FailureCode =
   | 'permissions_unavailable'
   | 'worktree_failed'
   | 'setup_failed'
+  | 'verify_failed'
   | 'worktree_lost'
   | 'repository_lost'
   | 'session_lost'
@@ -124,6 +125,7 @@ export const consequences: Readonly<Record<FailureCode, 'give_up' | 'resume' | '
   permissions_unavailable: 'give_up',
   worktree_failed: 'give_up',
   setup_failed: 'give_up',
+  verify_failed: 'give_up',
   worktree_lost: 'give_up',
   repository_lost: 'give_up',
   session_lost: 'resume',
