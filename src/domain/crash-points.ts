@@ -171,6 +171,12 @@ const points = {
     'collect.repositories-renamed': 'it is in its place',
     'collect.counted': 'its lines are counted',
   },
+  'Verifying (`--verify`)': {
+    'verify.noted': 'its row says that the work is verified; nothing of that exists',
+    'verify.launched': 'the command runs, and is nobody’s child',
+    'verify.stopped': 'nothing of it lives; the row says nothing of how it ended',
+    'verify.judged': 'the row says what it came to; the task goes on as before',
+  },
   Ending: {
     'settle.stopped': 'nothing of the attempt lives',
     'settle.rest-taken': 'all that it said is in the store',
@@ -270,6 +276,8 @@ const points = {
     'pick.head-moved': 'HEAD has the commit; the index is as it was',
     'pick.index-moved': 'so has the index; the journal is still there',
     'pick.row-committed': 'the row says that the result was taken',
+    'pick.passed-over': 'of a group, another member is archived, and its worktree put away',
+    'unpick.row-committed': 'of one that is taken back, the row says that it is not taken',
   },
   'Exchanging working files': {
     'exchange.taken-away': 'a file is out of its place, and none is in it',

@@ -3,6 +3,7 @@ import type { Budget } from './budget.ts'
 import type { CompanionJob } from './companion-job.ts'
 import type { Delegation } from './delegation.ts'
 import type { Subscription } from './delivery.ts'
+import type { GroupId } from './group.ts'
 import {
   type CommitId,
   type Fence,
@@ -18,6 +19,7 @@ import type { SetUp } from './set-up.ts'
 import type { RunningSnapshot, Start } from './snapshot.ts'
 import { STALL_MS } from './stall.ts'
 import type { Tie } from './tie.ts'
+import type { Verification, Verify } from './verify.ts'
 
 /** What was asked: it is written once, at submission, and never changes. */
 export interface TaskRequest {
@@ -85,9 +87,11 @@ export interface TaskRequest {
   /** What it ends with; null: it outlives whoever asked. */
   readonly tie: Tie | null
   /** What names the tasks that were made together to be compared; null: it was made alone. */
-  readonly group: string | null
+  readonly group: GroupId | null
   /** Its agent is given its prompt alone, and not talked to while it works, even where it could be. */
   readonly oneShot: boolean
+  /** What looks at its work once its agent is done; null: nothing does. */
+  readonly verify: Verify | null
   readonly createdAt: number
 }
 
@@ -119,6 +123,7 @@ export function plainRequest(id: TaskId) {
     tie: null,
     group: null,
     oneShot: true,
+    verify: null,
   } as const satisfies Partial<TaskRequest>
 }
 
@@ -306,7 +311,14 @@ export interface WorktreePlace {
 }
 
 /** That the result was taken home: how, when, and to where. */
-export type Taken = (TakenPlace & { readonly how: 'applied' | 'branched' | 'picked' }) | HandOff
+export type Taken =
+  | (TakenPlace & { readonly how: 'applied' | 'branched' })
+  | (TakenPlace & {
+      readonly how: 'picked'
+      /** Where HEAD was, and where it came to. Absent: it had all of it, or an older Holdfast did it. */
+      readonly head?: { readonly from: CommitId; readonly commit: CommitId }
+    })
+  | HandOff
 
 interface TakenPlace {
   /** Milliseconds since 1970. */
@@ -361,6 +373,8 @@ export interface Task {
   /** Since when it is listed only with all others; milliseconds since 1970. Null: it is not. */
   readonly archivedAt: number | null
   readonly taken: Taken | null
+  /** What the newest run of its `--verify` came to; null: there was none yet. */
+  readonly verification: Verification | null
 }
 
 /** One launch of an agent process for a task. */

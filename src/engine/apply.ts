@@ -133,13 +133,13 @@ export function isHandOff(taken: Taken | null): taken is HandOff {
 
 /**
  * Takes back what was killed half-way: of any task in this checkout, since no other could be merged
- * with half of it; and of this one what had not come to moving a file.
+ * with half of it; and of this one what had not come to moving a file. Gives what was interrupted.
  */
 export async function mend(
   id: TaskId,
   { target, onMended }: Pick<ApplyWish, 'target' | 'onMended'>,
   ports: ApplyPorts,
-): Promise<void> {
+): Promise<Application | undefined> {
   const { applications } = ports
   const interrupted = applications.findInterrupted(target)
   if (interrupted !== undefined) {
@@ -150,6 +150,7 @@ export async function mend(
     if (application.isWhole || application.root !== target.place.root) continue
     await takeBack(application, target, ports)
   }
+  return interrupted
 }
 
 export async function takeBack(

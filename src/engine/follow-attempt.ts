@@ -288,8 +288,8 @@ function isOfOthers({ request: { workplace, opened } }: Task): boolean {
 }
 
 /** What is left of the time that the user gave the task; what earlier attempts took counts. */
-async function findTimeLimit(
-  { task, attempt }: Underway,
+export async function findTimeLimit(
+  { task, attempt }: Pick<Underway, 'task' | 'attempt'>,
   store: Store,
 ): Promise<{ readonly leftMs: number; readonly afterMs: number } | null> {
   const { timeoutMs } = task.request

@@ -45,49 +45,107 @@ export async function handIn(
   plan: HandInPlan,
   ports: HandInPorts,
 ): Promise<{ readonly task: Task; readonly isNew: boolean }> {
-  const { store, files, clock } = ports
-  const { commonDir } = plan.request.repo
-  const id = makeTaskId(ports.randomBytes(16))
+  const { store, files } = ports
+  const submit = async ([request]: readonly TaskRequest[]) => {
+    if (request === undefined) throw new Error('one task was prepared')
+    return [await store.submitTask(request, plan.seen, () => files.isThere(request.id))]
+  }
+  const { tasks, isNew } = await handInAll([plan], submit, ports)
+  const [task] = tasks
+  if (task === undefined) throw new Error('one task was handed in')
+  return { task, isNew }
+}
+
+/**
+ * The tasks of a group, all of them or none, on one base: the first one's, which is captured once and
+ * held for each. Durable when this returns; or (not new) the group that was handed in before.
+ */
+export async function handInGroup(
+  plans: readonly HandInPlan[],
+  ports: HandInPorts,
+): Promise<{ readonly tasks: readonly Task[]; readonly isNew: boolean }> {
+  const { store, files } = ports
+  const submit = (requests: readonly TaskRequest[]) =>
+    store.submitGroup(requests, id => files.isThere(id))
+  return await handInAll(plans, submit, ports)
+}
+
+/** A task of which something is on the disk, and no row yet. */
+interface Begun {
+  readonly id: TaskId
+  readonly commonDir: string
+  captured: boolean
+}
+
+async function handInAll(
+  plans: readonly HandInPlan[],
+  submit: (requests: readonly TaskRequest[]) => Promise<readonly Task[]>,
+  ports: HandInPorts,
+): Promise<{ readonly tasks: readonly Task[]; readonly isNew: boolean }> {
+  const { store } = ports
+  const begun: Begun[] = []
   reach('submission.planned')
-  await files.create(id, commonDir)
-  let captured = false
   try {
-    const written = files.writeRequest(id, plan.prompt, plan.environment)
-    const capturing = plan.takeBase(id, files.directory(id))
-    const including = plan.setUp?.takeIncluded(files.directory(id)) ?? null
-    const keeping = keepScripts(id, plan.setUp, files)
-    // All are waited for, whichever fails, so that nothing is taken back under their hands.
-    const parts = await Promise.allSettled([capturing, written, including, keeping])
-    captured = parts[0].status === 'fulfilled'
-    const base = requireValue(parts[0])
-    requireValue(parts[1])
-    const included = requireValue(parts[2])
-    requireValue(parts[3])
-    reach('submission.base-captured')
-    const { workplace } = plainRequest(id)
-    const task = await store.submitTask(
-      {
-        workplace,
-        ...plan.request,
-        id,
-        base,
-        setUp: makeSetUp(included, plan.setUp),
-        createdAt: clock.now(),
-      },
-      plan.seen,
-      () => files.isThere(id),
-    )
+    const requests: TaskRequest[] = []
+    for (const plan of plans) {
+      requests.push(await prepare(plan, requests[0]?.base ?? null, begun, ports))
+    }
+    const tasks = await submit(requests)
     reach('submission.row-committed')
-    const isNew = task.request.id === id
-    if (!isNew) await takeBack(id, commonDir, captured, ports)
-    return { task, isNew }
+    const isNew = tasks.some(({ request }) => request.id === requests[0]?.id)
+    if (!isNew) for (const one of begun) await takeBack(one, ports)
+    return { tasks, isNew }
   } catch (error) {
-    if ((await isKept(id, store)) === 'no') {
+    for (const one of begun) {
+      if ((await isKept(one.id, store)) !== 'no') continue
       // What cannot be taken back the next worker finds; this error is the one to be told.
-      await takeBack(id, commonDir, captured, ports).catch(() => undefined)
+      await takeBack(one, ports).catch(() => undefined)
     }
     throw error
   }
+}
+
+/** Its directory and its base are there when this returns. `base`: the one that it shares; null: its own. */
+async function prepare(
+  plan: HandInPlan,
+  shared: Base | null,
+  begun: Begun[],
+  { files, worktrees, clock, randomBytes }: HandInPorts,
+): Promise<TaskRequest> {
+  const { commonDir } = plan.request.repo
+  const id = makeTaskId(randomBytes(16))
+  await files.create(id, commonDir)
+  const one: Begun = { id, commonDir, captured: false }
+  begun.push(one)
+  const written = files.writeRequest(id, plan.prompt, plan.environment)
+  const capturing =
+    shared === null
+      ? plan.takeBase(id, files.directory(id))
+      : holdShared(id, commonDir, shared, worktrees)
+  const including = plan.setUp?.takeIncluded(files.directory(id)) ?? null
+  const keeping = keepScripts(id, plan.setUp, files)
+  // All are waited for, whichever fails, so that nothing is taken back under their hands.
+  const parts = await Promise.allSettled([capturing, written, including, keeping])
+  one.captured = parts[0].status === 'fulfilled'
+  const base = requireValue(parts[0])
+  requireValue(parts[1])
+  const included = requireValue(parts[2])
+  requireValue(parts[3])
+  reach('submission.base-captured')
+  const { workplace } = plainRequest(id)
+  const setUp = makeSetUp(included, plan.setUp)
+  return { workplace, ...plan.request, id, base, setUp, createdAt: clock.now() }
+}
+
+async function holdShared(
+  id: TaskId,
+  commonDir: string,
+  base: Base,
+  worktrees: Worktrees,
+): Promise<Base> {
+  await worktrees.holdBase(commonDir, id, base)
+  reach('base.held')
+  return base
 }
 
 async function keepScripts(task: TaskId, plan: SetUpPlan | null, files: TaskFiles): Promise<void> {
@@ -117,9 +175,7 @@ function requireValue<T>(settled: PromiseSettledResult<T>): T {
 }
 
 async function takeBack(
-  id: TaskId,
-  commonDir: string,
-  captured: boolean,
+  { id, commonDir, captured }: Begun,
   { worktrees, files }: HandInPorts,
 ): Promise<void> {
   try {

@@ -29,6 +29,7 @@ export const OPENED_REQUEST = {
   budget: null,
   timeoutMs: null,
   memoryBytes: null,
+  verify: null,
   after: [],
   priority: OPENED_PRIORITY,
   idempotency: null,

@@ -1,11 +1,11 @@
 /** Takes a result home as commits on top of HEAD of a checkout. */
 import { reach } from '../domain/crash-points.ts'
 import { AppError } from '../domain/errors.ts'
-import type { Task } from '../domain/task.ts'
+import type { Taken, Task } from '../domain/task.ts'
 import type { Application, PickOutcome } from '../ports/applications.ts'
 import type { TaskFiles } from '../ports/task-files.ts'
 import type { Checkout } from '../ports/worktrees.ts'
-import { type ApplyPorts, mend, requireResult } from './apply.ts'
+import { type ApplyPorts, isHandOff, mend, requireResult } from './apply.ts'
 import { describeCommit } from './branch.ts'
 
 export interface PickPorts extends ApplyPorts {
@@ -34,15 +34,28 @@ export async function pickTask(task: Task, wish: PickWish, ports: PickPorts): Pr
   const { store, files, applications, clock } = ports
   const { message } = await describeCommit(task, files)
   return await applications.withTarget(root, async () => {
-    await mend(id, wish, ports)
+    const mended = await mend(id, wish, ports)
     const outcome = await applications.pick({ task: id, base, result, message, target, isStopped })
-    if (((await store.findTask(id))?.taken ?? null) === null) {
-      const taken = { how: 'picked', at: clock.now(), where: root, number: null } as const
+    const before = (await store.findTask(id))?.taken ?? null
+    if (before === null || (outcome.kind === 'picked' && !isHandOff(before))) {
+      const head = headOf(outcome, target, mended)
+      const taken = { how: 'picked', at: clock.now(), where: root, number: null, ...head } as const
       await store.recordTaken(id, taken, `picked in ${root}`, clock.now())
       reach('pick.row-committed')
     }
     return outcome
   })
+}
+
+/** One that was killed after HEAD had moved was ended just now, and is found in place. */
+function headOf(
+  outcome: PickOutcome,
+  target: Checkout,
+  mended: Application | undefined,
+): Pick<Extract<Taken, { readonly how: 'picked' }>, 'head'> {
+  if (outcome.kind === 'picked') return { head: { from: outcome.from, commit: outcome.commit } }
+  const head = mended?.head ?? null
+  return head !== null && head.commit === target.head ? { head } : {}
 }
 
 function refuseInner({ request: { id }, state }: Task): void {

@@ -33,6 +33,7 @@ import {
 } from './plan-set-up.ts'
 import { settlePermissions } from './settle-permissions.ts'
 import { findParent } from './submit.ts'
+import { requireVerifiable } from './verify.ts'
 
 /** Who asks for it now: the first caller may be long gone, with its environment. */
 export interface Asker {
@@ -246,6 +247,7 @@ async function planAgain(
     // What is relative is so to where the task works, not to whoever asks for it again.
     agent.findInstallation(environment, request.argv, `${root}/${request.repo.subdirectory}`),
   ])
+  await requireVerifiable(request.verify, permissions, confinement)
   return {
     prompt,
     environment,

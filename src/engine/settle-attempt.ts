@@ -14,12 +14,14 @@ import {
   describeExit,
   type Failure,
   outcomeOf,
+  type Result,
   type Usage,
 } from '../domain/outcome.ts'
 import { redactOutcome } from '../domain/redact.ts'
 import { stallFailure } from '../domain/stall.ts'
 import type { Interruption, Task } from '../domain/task.ts'
 import type { Transition } from '../domain/transitions.ts'
+import { askToMend, describeJudged, mayMend, verifyFailure } from '../domain/verify.ts'
 import type { Translation } from '../ports/agent.ts'
 import type { Progress, Store } from '../ports/store.ts'
 import { afterLimit } from './after-limit.ts'
@@ -38,6 +40,7 @@ import { passOnMessages } from './pass-on-messages.ts'
 import { loadReading, loadRedact, takeRest } from './read-output.ts'
 import { isUnused, retireUnused } from './retire.ts'
 import { isSetUpOver, judgeSetUp } from './set-up.ts'
+import { endVerification, isVerifying, verifyWork } from './verify.ts'
 
 /** How long a cancelled agent may take to put its things in order. */
 const GRACE_MS = 2_000
@@ -52,7 +55,10 @@ export async function settleAttempt(
 ): Promise<void> {
   const { attempt } = followed
   const { store, ticker } = ports
-  if (!(await stopEverything(followed, end, wishes, ports))) return
+  // Then all that the agent started was stopped before, and what lives now is to be waited for.
+  const isVerified = isVerifying(followed, ports)
+  if (isVerified && !isOver(end) && !(await endVerification(followed, wishes, ports))) return
+  if (!(isVerified && isOver(end)) && !(await stopEverything(followed, end, wishes, ports))) return
   reach('settle.stopped')
   // As it stands now: its files may have been kept aside during the attempt.
   const underway = { ...followed, task: (await store.findTask(attempt.task)) ?? followed.task }
@@ -149,6 +155,11 @@ function gracefulOf({ task, agent }: Underway) {
   return task.request.opened === null ? agent.capabilities.gracefulSignal : 'SIGTERM'
 }
 
+/** Whether its agent was done, or gone; all else ends a verification too. */
+function isOver({ kind }: AttemptEnd): boolean {
+  return ['exited', 'died', 'finished'].includes(kind)
+}
+
 /** Whether its agent lived on when it was to end. */
 function isAtWork({ kind }: AttemptEnd): boolean {
   return ['cancelled', 'abandoned', 'timed_out', 'finished', 'over_budget', 'stalled'].includes(
@@ -164,11 +175,12 @@ function lastExit({ attempt }: Underway, { host, files }: FollowPorts): AgentExi
 async function judgeEnd(
   underway: Underway,
   end: AttemptEnd,
-  { translation, activity, usage }: Progress,
+  progress: Progress,
   exit: AgentExit,
   wishes: Wishes,
   ports: FollowPorts,
 ): Promise<Transition | 'hands_off'> {
+  const { translation, activity, usage } = progress
   const { worktree, agent } = underway
   // The newest words of a turn that did not end are no answer; they stand in the log.
   const isAnswer = translation.turn?.ok === true || !agent.capabilities.takesPrompt
@@ -190,11 +202,7 @@ async function judgeEnd(
   const loss = worktree === null ? null : describeLoss(underway.task, worktree, ports)
   if (loss !== null) return await failed(loss)
 
-  if (end.kind === 'timed_out') {
-    const message = `it was at work for ${end.afterMs / 1000} s, which is the limit it was given`
-    const hint = 'holdfast resume goes on with it; --timeout sets another limit'
-    return await failed({ code: 'timed_out', message, hint })
-  }
+  if (end.kind === 'timed_out') return await failed(timedOut(end.afterMs))
   if (underway.task.request.opened !== null) {
     const setUp = await judgeSetUp(underway.task, underway.attempt, worktree, null, ports)
     const ended = judgeOpened(end, exit, underway.task)
@@ -217,9 +225,10 @@ async function judgeEnd(
     case 'succeeded': {
       const collected = await collect()
       if (collected === 'hands_off') return collected
+      const { result } = collected
       return collected.ok
-        ? { kind: 'attempt_succeeded', result: collected.result }
-        : { kind: 'attempt_failed', failure: collected.failure, result: collected.result }
+        ? await verified(underway, result, progress, wishes, ports)
+        : { kind: 'attempt_failed', failure: collected.failure, result }
     }
     case 'failed':
       return await failed(outcome.failure)
@@ -245,6 +254,55 @@ async function judgeEnd(
         : await failed(next.failure)
     }
   }
+}
+
+function timedOut(afterMs: number): Failure {
+  return {
+    code: 'timed_out',
+    message: `it was at work for ${afterMs / 1000} s, which is the limit it was given`,
+    hint: 'holdfast resume goes on with it; --timeout sets another limit',
+  }
+}
+
+/**
+ * What a success comes to once its work was looked at. It was collected before, so that nothing that
+ * the command leaves behind is taken for the agent's.
+ */
+async function verified(
+  { task, attempt, agent, worktree }: Underway,
+  result: Result,
+  progress: Progress,
+  wishes: Wishes,
+  ports: FollowPorts,
+): Promise<Transition | 'hands_off'> {
+  const { verify } = task.request
+  if (verify === null || worktree === null) return { kind: 'attempt_succeeded', result }
+  // It goes on with what it was told meanwhile: there will be more to look at.
+  const isAnythingUnheard = (await ports.store.listMessages(attempt.task)).some(
+    ({ heardAt }) => heardAt === null,
+  )
+  if (isAnythingUnheard && task.verification?.fence !== attempt.fence) {
+    return { kind: 'attempt_succeeded', result }
+  }
+  const underway = { task, attempt, agent, worktree }
+  const looked = await verifyWork(underway, verify, progress, wishes, ports)
+  if (looked === 'hands_off') return looked
+  if (looked.kind === 'cancelled') return { kind: 'attempt_cancelled', result }
+  if (looked.kind === 'timed_out') {
+    return { kind: 'attempt_failed', failure: timedOut(looked.afterMs), result }
+  }
+  const { judged, log } = looked
+  const loss = describeLoss(task, worktree, ports)
+  const isToMend = loss === null && mayMend(judged, agent.capabilities.continues)
+  const message = isToMend ? askToMend(verify, judged) : null
+  const told = { note: describeJudged(verify, judged), message }
+  const now = ports.clock.now()
+  if (!(await ports.store.recordVerification(attempt, judged, told, now))) return 'hands_off'
+  reach('verify.judged')
+  if (judged.state === 'passed' && loss === null) return { kind: 'attempt_succeeded', result }
+  if (isToMend) return toldMore(now)
+  const failure = loss ?? verifyFailure(verify, judged, log)
+  return { kind: 'attempt_failed', failure, result }
 }
 
 /** Null: there is something left of it, or none was set. */

@@ -8,11 +8,13 @@ import { delegationBy } from '../domain/delegation.ts'
 import type { Subscription } from '../domain/delivery.ts'
 import { agentEnvironment } from '../domain/environment.ts'
 import { AppError } from '../domain/errors.ts'
+import type { GroupId } from '../domain/group.ts'
 import { makeTaskName, type SessionId, type TaskId } from '../domain/ids.ts'
 import { narrowMemory } from '../domain/memory.ts'
 import type { PermissionMode } from '../domain/permissions.ts'
 import type { Caller, Idempotency, Opened, Task } from '../domain/task.ts'
 import type { Tie } from '../domain/tie.ts'
+import type { Verify } from '../domain/verify.ts'
 import type { Agent, Environment } from '../ports/agent.ts'
 import type { Confinement } from '../ports/confinement.ts'
 import type { Store } from '../ports/store.ts'
@@ -25,6 +27,7 @@ import type { HandInPlan } from './hand-in.ts'
 import { checkOpener, OPENED_REQUEST, settleOpened } from './open.ts'
 import { planSetUp, type SetUpWish } from './plan-set-up.ts'
 import { settlePermissions } from './settle-permissions.ts'
+import { requireVerifiable } from './verify.ts'
 
 /** What a caller asks for. */
 export interface Submission {
@@ -70,10 +73,22 @@ export interface Submission {
   readonly tie?: Tie | null
   /** It is not talked to while it works, even where it could be. Absent: it is. */
   readonly oneShot?: boolean
+  /** What looks at its work once its agent is done. Absent, or null: nothing does. */
+  readonly verify?: Verify | null
+  /** The group that it is a member of. Absent: it is handed in alone. */
+  readonly member?: Member
   /** Who is told of it. */
   readonly notify: readonly Subscription[]
   /** A person drives it, and its prompt is empty. Absent: its agent works by itself. */
   readonly opened?: Opened
+}
+
+/** One of the tasks of a group. */
+export interface Member {
+  readonly group: GroupId
+  readonly name: string
+  /** The names of all, of which the first bears the idempotency key. */
+  readonly all: readonly string[]
 }
 
 export interface PlanPorts {
@@ -123,17 +138,16 @@ export async function planSubmission(
     findAccount(agent, environment),
     agent.findInstallation(environment, argv, caller.directory),
   ])
+  await requireVerifiable(submission.verify ?? null, permissions, confinement)
   const { workplace, seen, source } = await chooseWorkplace(submission, checkout, ports)
   const { changes, revision, bounds } = submission
   // A worktree that is there already is as it is.
   const isNew = (seen?.record ?? null) === null
-  const said = agent.capabilities.takesPrompt ? new TextDecoder().decode(prompt) : argv.join(' ')
   return {
     prompt,
     environment,
     request: {
-      name:
-        submission.name ?? makeTaskName(said, `${agent.name}-${opened === null ? 'task' : 'open'}`),
+      name: submission.member?.name ?? submission.name ?? nameOf(submission),
       agent: agent.name,
       fallback: submission.fallback.map(({ name }) => name),
       account,
@@ -165,7 +179,8 @@ export async function planSubmission(
         parent?.request.memoryBytes ?? null,
       ),
       tie: submission.tie ?? null,
-      group: null,
+      group: submission.member?.group ?? null,
+      verify: submission.verify ?? null,
       oneShot: submission.oneShot ?? false,
       ...(opened === null ? { opened } : { ...OPENED_REQUEST, opened }),
       ...(workplace === undefined ? {} : { workplace }),
@@ -188,6 +203,12 @@ export async function planSubmission(
 async function readUsed(agent: Agent, session: SessionId, environment: Environment) {
   if (agent.capabilities.usageCounts !== 'session') return null
   return (await agent.readUsage?.(session, environment)) ?? null
+}
+
+/** The first words of what is asked. */
+export function nameOf({ agent, prompt, argv, opened }: Submission): string {
+  const said = agent.capabilities.takesPrompt ? new TextDecoder().decode(prompt) : argv.join(' ')
+  return makeTaskName(said, `${agent.name}-${opened === undefined ? 'task' : 'open'}`)
 }
 
 /** What an agent cannot do is said before it is asked to. */
@@ -246,11 +267,14 @@ async function identify(
   { worktrees, hash }: PlanPorts,
 ): Promise<Idempotency | null> {
   const { idempotencyKey: key, agent, prompt, caller, callerEnvironment, ...rest } = submission
-  if (key === null) return null
-  const { bounds, setUp, fallback, notify, tie, memoryBytes, oneShot: _, ...asked } = rest
+  const { bounds, setUp, fallback, notify, tie, memoryBytes, oneShot: _, ...more } = rest
+  const { member, verify, ...asked } = more
+  if (key === null || (member !== undefined && member.name !== member.all[0])) return null
   // Handed in again by another process, it is the same request.
   const kinds = tie == null ? [] : [`ends with a ${tie.kind}`]
   const limits = memoryBytes == null ? [] : [`memory ${memoryBytes}`]
+  const group = member === undefined ? [] : [`group ${member.all.join(' ')}`]
+  const verified = verify == null ? [] : [verify]
   const { commonDir } = (await worktrees.openCheckout(caller.directory)).place
   const said = Buffer.from(prompt).toString('latin1')
   return {
@@ -264,6 +288,8 @@ async function identify(
         fallback.map(one => one.name),
         ...kinds,
         ...limits,
+        ...group,
+        ...verified,
       ]),
     ),
   }

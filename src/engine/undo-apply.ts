@@ -90,7 +90,7 @@ function refuseNotOurs({ request: { id, workplace }, taken }: Task): void {
   if (!isInPlace && taken === null) return
   if (taken?.how === 'picked') {
     throw new AppError('not_applied', `${id} was picked in ${taken.where}: it is in commits`, {
-      hint: 'git revert takes them back; or git reset --keep to the one before them',
+      hint: `holdfast pick --undo ${id}; or git revert takes them back by others`,
     })
   }
   const how = isInPlace

@@ -80,6 +80,16 @@ export type PickOutcome =
       readonly hasStaged: boolean
     }
 
+/** A pick, backwards. */
+export interface UnpickOrder {
+  readonly task: TaskId
+  readonly base: Base
+  /** Where HEAD was before, and where it came to and still is. */
+  readonly head: { readonly from: CommitId; readonly commit: CommitId }
+  readonly target: Checkout
+  readonly isStopped: () => boolean
+}
+
 /** One time that a result was applied to a checkout, and not taken back. */
 export interface Application {
   readonly task: TaskId
@@ -93,6 +103,8 @@ export interface Application {
   readonly isHandBack: boolean
   /** It moves HEAD along. Only one that was killed half-way is ever listed. */
   readonly isPick: boolean
+  /** Of a pick, or of the taking back of one: from where HEAD goes where. Null: it stays. */
+  readonly head: { readonly from: CommitId; readonly commit: CommitId } | null
   /** False: it was killed half-way, or the taking back of it was. */
   readonly isWhole: boolean
 }
@@ -121,6 +133,12 @@ export interface Applications {
    * `conflict`, and with `refused_in_state` where one of these paths has changes of the user's.
    */
   pick(order: PickOrder): Promise<PickOutcome>
+  /**
+   * Takes a pick back: HEAD goes to where it was before, by compare and swap, and index and working
+   * files with it as for a pick. All or nothing. Inside `withTarget`, with nothing interrupted.
+   * Refuses as `pick` does.
+   */
+  unpick(order: UnpickOrder): Promise<readonly FileChange[]>
   /** The applications of a task that stand, oldest first, interrupted ones too. */
   list(task: TaskId): readonly Application[]
   /**

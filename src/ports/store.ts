@@ -6,6 +6,7 @@
  */
 import type { Activity } from '../domain/activity.ts'
 import type { AgentEvent, TaskEvent } from '../domain/agent-events.ts'
+import type { GroupId } from '../domain/group.ts'
 import type { CommitId, Fence, TaskId, WorktreeId } from '../domain/ids.ts'
 import type { Message } from '../domain/message.ts'
 import type { Failure, Usage } from '../domain/outcome.ts'
@@ -23,6 +24,7 @@ import type {
   WorktreeKind,
 } from '../domain/task.ts'
 import type { Transition } from '../domain/transitions.ts'
+import type { Verification } from '../domain/verify.ts'
 import type { Translation } from './agent.ts'
 import type { Outbox } from './outbox.ts'
 import type { SpareWorktree, WorktreePlan, WorktreeRecord } from './worktrees.ts'
@@ -77,7 +79,7 @@ export interface TaskFilter {
   /** Only tasks that end with their caller. */
   readonly tied?: true
   /** Only tasks of this group. */
-  readonly group?: string
+  readonly group?: GroupId
   /** Only tasks that follow this one directly. */
   readonly follows?: TaskId
   readonly limit?: number
@@ -96,6 +98,17 @@ export interface Store extends Outbox {
    * if it would wait for a task that has ended badly, or is not whole.
    */
   submitTask(request: TaskRequest, seen?: SeenWorktree, isWhole?: () => boolean): Promise<Task>
+  /**
+   * Writes all tasks of a group down, or none; they are durable when this returns. If one was handed
+   * in under the first one's idempotency key before, gives its whole group and writes nothing. Refuses
+   * as `submitTask` does.
+   */
+  submitGroup(
+    requests: readonly TaskRequest[],
+    isWhole?: (id: TaskId) => boolean,
+  ): Promise<readonly Task[]>
+  /** By its whole id, or the newest that bears a name; undefined: none does. */
+  findGroup(reference: string): Promise<GroupId | undefined>
   /** The task that was handed in under the same key. Refuses with `idempotency_conflict`. */
   findTwin(idempotency: Idempotency): Promise<Task | undefined>
   findTask(id: TaskId): Promise<Task | undefined>
@@ -154,6 +167,17 @@ export interface Store extends Outbox {
   ): Promise<boolean>
   /** What was recorded of the attempt so far; undefined if nothing was. */
   findProgress(task: TaskId, fence: Fence): Promise<Progress | undefined>
+  /**
+   * What `--verify` came to, or that it runs; durable when this returns. With the end of one goes a
+   * line for the log and, where the agent is to mend its work, a message; of one attempt it is
+   * written down once, and nothing of it is said twice. False: stale fence.
+   */
+  recordVerification(
+    attempt: ClaimedAttempt,
+    verification: Verification,
+    told: { readonly note: string; readonly message: string | null } | null,
+    now: number,
+  ): Promise<boolean>
   /** A line of ours in the task's log. */
   recordNote(
     task: TaskId,

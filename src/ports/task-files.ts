@@ -68,6 +68,13 @@ export interface TaskFiles {
    * the snapshot of that number.
    */
   cleanUpDirectory(task: TaskId, number: number): string
+  /**
+   * `tasks/<id>/verify/<fence>.<run>`, laid out like a run directory: one run of the command that
+   * looks at what an attempt has done.
+   */
+  verifyDirectory(task: TaskId, fence: Fence, run: number): string
+  /** Takes one away that came to nothing. */
+  removeVerifyDirectory(task: TaskId, fence: Fence, run: number): Promise<void>
   /** Takes one away that came to nothing. */
   removeCleanUpDirectory(task: TaskId, number: number): Promise<void>
   /** The file that stands once a worktree's set-up is over; its directory is there. */

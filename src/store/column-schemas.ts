@@ -5,6 +5,7 @@
  */
 import * as z from 'zod/mini'
 import { companionKinds, reviewModes } from '../domain/companion-job.ts'
+import type { GroupId } from '../domain/group.ts'
 import type { CommitId, Fence, SessionId, TaskId, WorktreeId } from '../domain/ids.ts'
 import type { FailureCode } from '../domain/outcome.ts'
 import { callerKinds } from '../domain/task.ts'
@@ -225,8 +226,9 @@ const request = z.object({
   ),
   memoryBytes: z.optional(z.nullable(z.number())),
   tie: z.optional(z.nullable(tie)),
-  group: z.optional(z.nullable(z.string())),
+  group: z.optional(z.nullable(branded<GroupId>())),
   oneShot: z.optional(z.boolean()),
+  verify: z.optional(z.nullable(z.object({ argv: z.array(z.string()), limitMs: z.number() }))),
   createdAt: z.number(),
 })
 
@@ -271,7 +273,12 @@ const state = z.discriminatedUnion('name', [
 
 const takenPlace = { at: z.number(), where: z.string(), number: z.nullable(z.number()) }
 const taken = z.union([
-  z.object({ how: z.enum(['applied', 'branched', 'picked']), ...takenPlace }),
+  z.object({ how: z.enum(['applied', 'branched']), ...takenPlace }),
+  z.object({
+    how: z.literal('picked'),
+    ...takenPlace,
+    head: z.optional(z.object({ from: commit, commit })),
+  }),
   z.object({
     how: z.enum(['handed_off', 'handed_back']),
     ...takenPlace,
@@ -287,6 +294,14 @@ const runningSnapshot = z.object({
   takenAt: z.number(),
   leftOut: z.array(z.string()),
 })
+
+const ranVerification = { fence, failedBefore: z.number() }
+const judgedVerification = { ...ranVerification, endedAt: z.number(), output: z.string() }
+const verification = z.discriminatedUnion('state', [
+  z.object({ state: z.literal('running'), fromMs: z.number(), ...ranVerification }),
+  z.object({ state: z.literal('passed'), ...judgedVerification }),
+  z.object({ state: z.enum(['failed', 'unknown']), how: z.string(), ...judgedVerification }),
+])
 
 const translation = z.object({
   session: z.nullable(branded<SessionId>()),
@@ -341,6 +356,7 @@ export const columnSchemas = {
     taken_json: z.nullable(taken),
     budget_json: z.nullable(budget),
     snapshot_json: z.nullable(runningSnapshot),
+    verify_json: z.nullable(verification),
   },
   attempts: { translation_json: z.nullable(translation), usage_json: z.nullable(usage) },
   worktrees: { record_json: z.nullable(worktreeRecord) },

@@ -9,6 +9,7 @@ import type { Subscriber } from '../domain/notice.ts'
 import type { Usage } from '../domain/outcome.ts'
 import type { RunningSnapshot, SnapshotContent } from '../domain/snapshot.ts'
 import { plainRequest, type Taken, type TaskRequest, type TaskState } from '../domain/task.ts'
+import type { Verification } from '../domain/verify.ts'
 import type { Translation } from '../ports/agent.ts'
 import type { SpareWorktree, WorktreeRecord } from '../ports/worktrees.ts'
 
@@ -82,6 +83,9 @@ export const readTaken = (json: string) => parse<Taken>(json) ?? null
 
 /** Null: not known; the files of it stay where they are. */
 export const readRunningSnapshot = (json: string) => parse<RunningSnapshot>(json) ?? null
+
+/** Null: not known; then it was not run. */
+export const readVerification = (json: string) => parse<Verification>(json) ?? null
 
 /** Null: not known; then it holds nothing up. */
 export const readBudget = (json: string) => parse<Budget>(json) ?? null

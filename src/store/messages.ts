@@ -3,7 +3,7 @@ import { type Kysely, sql } from 'kysely'
 import { reach } from '../domain/crash-points.ts'
 import type { TaskId } from '../domain/ids.ts'
 import type { Message } from '../domain/message.ts'
-import { hasEnded } from '../domain/task.ts'
+import { hasEnded, type Task } from '../domain/task.ts'
 import type { ClaimedAttempt } from '../ports/store.ts'
 import { insertNote } from './events.ts'
 import type { Database, Db } from './schema.ts'
@@ -21,27 +21,29 @@ export async function recordMessage(
     if (task === undefined || hasEnded(task.state) || task.state.name === 'cancelling') {
       return undefined
     }
-    const { newest } = await transaction
-      .selectFrom('messages')
-      .select(eb => eb.fn.max('number').as('newest'))
-      .where('task', '=', id)
-      .executeTakeFirstOrThrow()
-    const number = Number(newest ?? 0) + 1
-    await transaction
-      .insertInto('messages')
-      .values({ task: id, number, text, sent_at: now })
-      .execute()
-    await insertNote(
-      transaction,
-      id,
-      task.attempts === 0 ? null : fenceOf(task),
-      'message_sent',
-      text,
-      now,
-    )
-    reach('message.written')
-    return { number, text, sentAt: now, launchedWith: null, heardAt: null }
+    return await insertMessage(transaction, task, text, now)
   })
+}
+
+/** Within a transaction; the task has not ended. */
+export async function insertMessage(
+  db: Db,
+  task: Task,
+  text: string,
+  now: number,
+): Promise<Message> {
+  const { id } = task.request
+  const { newest } = await db
+    .selectFrom('messages')
+    .select(eb => eb.fn.max('number').as('newest'))
+    .where('task', '=', id)
+    .executeTakeFirstOrThrow()
+  const number = Number(newest ?? 0) + 1
+  await db.insertInto('messages').values({ task: id, number, text, sent_at: now }).execute()
+  const fence = task.attempts === 0 ? null : fenceOf(task)
+  await insertNote(db, id, fence, 'message_sent', text, now)
+  reach('message.written')
+  return { number, text, sentAt: now, launchedWith: null, heardAt: null }
 }
 
 export async function listMessages(db: Db, task: TaskId): Promise<readonly Message[]> {

@@ -48,15 +48,17 @@ import {
 } from './snapshots.ts'
 import { forgetSpare, listSpares, planSpare, recordSpare, takeSpare } from './spares.ts'
 import { storeError } from './store-error.ts'
-import { findTwin, submitTask, unlessKnown } from './submissions.ts'
+import { findTwin, submitGroup, submitTask, unlessKnown } from './submissions.ts'
 import {
   archiveTask,
   countTasks,
+  findGroup,
   findTask,
   findTasksNamed,
   listTasks,
   recordTaken,
 } from './tasks.ts'
+import { recordVerification } from './verifications.ts'
 import {
   beginRetirement,
   claimPorts,
@@ -99,6 +101,15 @@ export async function openSqliteStore(directory: string, clock: Clock): Promise<
       if (task.request.id === request.id) keepRequest(directory, request)
       return task
     },
+    async submitGroup(requests, isWhole) {
+      const tasks = await submitGroup(db, requests, isWhole)
+      requireInPlace(join(directory, STORE_FILE), inode)
+      for (const request of requests) {
+        if (tasks.some(task => task.request.id === request.id)) keepRequest(directory, request)
+      }
+      return tasks
+    },
+    findGroup: reference => findGroup(db, reference),
     unlessKnown: (task, work) => unlessKnown(db, task, work),
     findTwin: idempotency => findTwin(db, idempotency),
     findTask: id => findTask(db, id),
@@ -129,6 +140,8 @@ export async function openSqliteStore(directory: string, clock: Clock): Promise<
           .transaction()
           .execute(transaction => insertNote(transaction, task, fence, kind, text, now)),
       ),
+    recordVerification: (attempt, verification, told, now) =>
+      recordVerification(db, attempt, verification, told, now),
     recordTaken: (task, taken, note, now) =>
       db.transaction().execute(transaction => recordTaken(transaction, task, taken, note, now)),
     listEvents: (task, after, limit) => listEvents(db, task, after, limit),

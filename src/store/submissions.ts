@@ -1,5 +1,5 @@
 /** Writing a task down, with all that it takes hold of in the same moment. */
-import type { Kysely } from 'kysely'
+import type { Kysely, Transaction } from 'kysely'
 import { reach } from '../domain/crash-points.ts'
 import { MOST_DELEGATED } from '../domain/delegation.ts'
 import { AppError } from '../domain/errors.ts'
@@ -14,7 +14,7 @@ import {
 } from '../domain/task.ts'
 import type { SeenWorktree } from '../ports/store.ts'
 import type { Database, Db } from './schema.ts'
-import { findTask, insertTask, readTask, selectTasks } from './tasks.ts'
+import { findTask, insertTask, listTasks, readTask, selectTasks } from './tasks.ts'
 import { newestTaskIn } from './worktrees.ts'
 
 /** See `Store.submitTask`. */
@@ -25,31 +25,63 @@ export async function submitTask(
   isWhole: () => boolean = () => true,
 ): Promise<Task> {
   return await db.transaction().execute(async transaction => {
-    if (!isWhole()) {
-      throw new AppError('refused_in_state', 'it took so long that it was taken for abandoned', {
-        hint: 'hand it in again',
-      })
-    }
+    if (!isWhole()) throw abandoned()
     const { idempotency } = request
     const twin = idempotency === null ? undefined : await findTwin(transaction, idempotency)
-    if (twin !== undefined) return twin
-    await requireRoom(transaction, request)
-    await requireFreeSession(transaction, request)
-    const on = await unmetDependencies(transaction, request.after)
-    const state: TaskState =
-      on.length === 0 ? { name: 'queued' } : { name: 'waiting', wait: { reason: 'dependency', on } }
-    await insertTask(transaction, request, state)
-    for (const waits_for of on) {
-      await transaction.insertInto('dependencies').values({ task: request.id, waits_for }).execute()
-    }
-    if (request.workplace.kind !== 'managed' || request.workplace.id !== (request.id as string)) {
-      await leaseAtOnce(transaction, request, seen ?? { record: null, newestTask: null })
-    }
-    reach('submission.row-written')
-    const task = await findTask(transaction, request.id)
-    if (task === undefined) throw new Error('a task that was just written is there')
-    return task
+    return twin ?? (await writeTask(transaction, request, seen))
   })
+}
+
+/** See `Store.submitGroup`. */
+export async function submitGroup(
+  db: Kysely<Database>,
+  requests: readonly TaskRequest[],
+  isWhole: (id: TaskId) => boolean = () => true,
+): Promise<readonly Task[]> {
+  return await db.transaction().execute(async transaction => {
+    if (!requests.every(({ id }) => isWhole(id))) throw abandoned()
+    const idempotency = requests[0]?.idempotency ?? null
+    const twin = idempotency === null ? undefined : await findTwin(transaction, idempotency)
+    if (twin !== undefined) return await listGroup(transaction, twin)
+    const written: Task[] = []
+    for (const request of requests) written.push(await writeTask(transaction, request, undefined))
+    return written
+  })
+}
+
+async function listGroup(db: Db, task: Task): Promise<readonly Task[]> {
+  const { group } = task.request
+  if (group === null) return [task]
+  return (await listTasks(db, { group }, () => undefined)).toReversed()
+}
+
+function abandoned(): AppError {
+  return new AppError('refused_in_state', 'it took so long that it was taken for abandoned', {
+    hint: 'hand it in again',
+  })
+}
+
+async function writeTask(
+  db: Transaction<Database>,
+  request: TaskRequest,
+  seen: SeenWorktree | undefined,
+): Promise<Task> {
+  await requireRoom(db, request)
+  await requireFreeSession(db, request)
+  const on = await unmetDependencies(db, request.after)
+  const state: TaskState =
+    on.length === 0 ? { name: 'queued' } : { name: 'waiting', wait: { reason: 'dependency', on } }
+  await insertTask(db, request, state)
+  for (const waits_for of on) {
+    await db.insertInto('dependencies').values({ task: request.id, waits_for }).execute()
+  }
+  if (request.workplace.kind !== 'managed' || request.workplace.id !== (request.id as string)) {
+    await leaseAtOnce(db, request, seen ?? { record: null, newestTask: null })
+  }
+  reach('submission.row-written')
+  const task = await findTask(db, request.id)
+  if (task === undefined) throw new Error('a task that was just written is there')
+  return task
 }
 
 /** See `Store.unlessKnown`. */

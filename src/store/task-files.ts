@@ -48,6 +48,8 @@ export function makeTaskFiles(home: string): TaskFiles {
     join(home, SNAPSHOTS, `${worktree}-${number}`)
   const cleanUpDirectory = (task: TaskId, number: number) =>
     join(directory(task), 'clean-up', String(number))
+  const verifyDirectory: TaskFiles['verifyDirectory'] = (task, fence, run) =>
+    join(directory(task), 'verify', `${fence}.${run}`)
   return {
     directory,
     runDirectory: (task, fence) => join(directory(task), 'runs', String(fence)),
@@ -131,6 +133,10 @@ export function makeTaskFiles(home: string): TaskFiles {
     readPatch: task => readFile(join(directory(task), PATCH)).catch(unlessMissing),
     ...makeSetUpMarks(home),
     ...makeCommandScripts(directory),
+    verifyDirectory,
+    async removeVerifyDirectory(task, fence, run) {
+      await rm(verifyDirectory(task, fence, run), { recursive: true, force: true })
+    },
     cleanUpDirectory,
     async removeCleanUpDirectory(task, number) {
       await rm(cleanUpDirectory(task, number), { recursive: true, force: true })

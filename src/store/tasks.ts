@@ -1,6 +1,7 @@
 /** Tasks as rows: writing one, finding it again. */
 import type { Insertable, Selectable } from 'kysely'
 import { messageOf } from '../domain/errors.ts'
+import type { GroupId } from '../domain/group.ts'
 import { asFence, type Fence, type SessionId, type TaskId, type WorktreeId } from '../domain/ids.ts'
 import type { Taken, Task, TaskRequest, TaskState, TaskStateName, Wait } from '../domain/task.ts'
 import type { TaskFilter, UnreadableTask } from '../ports/store.ts'
@@ -11,6 +12,7 @@ import {
   readState,
   readTaken,
   readUsage,
+  readVerification,
 } from './columns.ts'
 import { insertNote } from './events.ts'
 import type { Database, Db } from './schema.ts'
@@ -79,6 +81,7 @@ export function readTask(row: TaskRow): Task {
     startedAt: row.started_at === null ? null : Number(row.started_at),
     taken: row.taken_json === null ? null : readTaken(row.taken_json),
     archivedAt: row.archived_at === null ? null : Number(row.archived_at),
+    verification: row.verify_json === null ? null : readVerification(row.verify_json),
   }
 }
 
@@ -221,6 +224,22 @@ export async function listTasks(
   if (filter.limit !== undefined) query = query.limit(filter.limit)
   const rows = await query.execute()
   return rows.map(row => readTaskOr(row, onUnreadable)).filter(task => task !== undefined)
+}
+
+/** See `Store.findGroup`. `:` comes right before `;`. */
+export async function findGroup(db: Db, reference: string): Promise<GroupId | undefined> {
+  const row = await db
+    .selectFrom('tasks')
+    .select('group_id')
+    .where(eb =>
+      eb.or([
+        eb('group_id', '=', reference),
+        eb.and([eb('group_id', '>=', `${reference}:`), eb('group_id', '<', `${reference};`)]),
+      ]),
+    )
+    .orderBy('number', 'desc')
+    .executeTakeFirst()
+  return (row?.group_id ?? undefined) as GroupId | undefined
 }
 
 /** By the task itself, or by the worktree that tasks worked in. */

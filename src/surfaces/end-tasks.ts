@@ -7,7 +7,7 @@ import { hasEnded, type Task } from '../domain/task.ts'
 import { forgetSecrets } from '../engine/forget-secrets.ts'
 import type { Store } from '../ports/store.ts'
 import type { SurfaceContext } from './context.ts'
-import { requireTask } from './find-task.ts'
+import { requireTasks } from './find-task.ts'
 import { ringOrTell } from './look.ts'
 import { waitForTasks } from './wait-for.ts'
 
@@ -59,12 +59,16 @@ export async function awaitEnds(going: readonly TaskId[], context: SurfaceContex
   return await waitForTasks(going, { timeoutMs: END_LIMIT_MS }, context)
 }
 
-/** The newest first, like a list: what waits for another is cancelled before it would fail with it. */
+/**
+ * The newest first, like a list: what waits for another is cancelled before it would fail with it. Of
+ * a group those that have not ended, if there are any.
+ */
 export async function findNamed(words: readonly string[], store: Store): Promise<readonly Task[]> {
   const named = new Map<TaskId, Task>()
   for (const word of words) {
-    const task = await requireTask(store, word)
-    named.set(task.request.id, task)
+    const tasks = await requireTasks(store, [word])
+    const open = tasks.filter(({ state }) => !hasEnded(state))
+    for (const task of open.length > 0 ? open : tasks) named.set(task.request.id, task)
   }
   return [...named.values()].sort((a, b) => b.request.createdAt - a.request.createdAt)
 }

@@ -1,5 +1,6 @@
 /** Which task is meant. */
 import { AppError } from '../domain/errors.ts'
+import { currentMembers } from '../domain/group.ts'
 import type { TaskId } from '../domain/ids.ts'
 import type { Task } from '../domain/task.ts'
 import type { Store, UnreadableTask } from '../ports/store.ts'
@@ -54,7 +55,46 @@ export function isUnreadable(task: Task | UnreadableTask): task is UnreadableTas
   return 'problem' in task
 }
 
+/**
+ * The tasks of the group that a word names, the newest of each line; undefined: it names none, or a
+ * task of this very name that is newer.
+ */
+export async function findMembers(
+  store: Store,
+  reference: string,
+): Promise<readonly Task[] | undefined> {
+  const group = await store.findGroup(reference)
+  if (group === undefined) return undefined
+  const members = currentMembers(await store.listTasks({ group }))
+  const [named] = await store.findTasksNamed(reference)
+  if (named === undefined || isUnreadable(named)) return members
+  const { id, name, createdAt } = named.request
+  const isMeant = id === reference || name === reference
+  const isNewer = members.every(({ request }) => request.createdAt < createdAt)
+  return isMeant && isNewer ? undefined : members
+}
+
+/** Each word names a task, or a group: then all of that are meant. */
+export async function requireTasks(
+  store: Store,
+  references: readonly string[],
+): Promise<readonly Task[]> {
+  const found = new Map<TaskId, Task>()
+  for (const reference of references) {
+    const tasks = (await findMembers(store, reference)) ?? [await requireTask(store, reference)]
+    for (const task of tasks) found.set(task.request.id, task)
+  }
+  return [...found.values()]
+}
+
 async function requireNamed(store: Store, reference: string): Promise<Task | UnreadableTask> {
+  const members = await findMembers(store, reference)
+  if (members !== undefined) {
+    const names = members.map(({ request }) => request.name).join(', ')
+    throw new AppError('ambiguous_task', `"${reference}" is a group of ${members.length} tasks`, {
+      hint: `name one of them: ${names}; side by side: holdfast diff ${reference}`,
+    })
+  }
   const [found, another] = await store.findTasksNamed(reference)
   if (found === undefined) {
     throw new AppError('no_such_task', `there is no task "${reference}"`, {

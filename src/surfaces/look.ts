@@ -2,11 +2,13 @@
 
 import { diskWarning, totalOf } from '../domain/disk-budget.ts'
 import { AppError, messageOf } from '../domain/errors.ts'
+import { type GroupId, pickedMembers } from '../domain/group.ts'
+import type { WorktreeId } from '../domain/ids.ts'
 import { activeStates, isActive, type Task } from '../domain/task.ts'
 import { type JudgedState, judgeNow } from '../engine/judge-now.ts'
 import type { Store } from '../ports/store.ts'
 import type { SurfaceContext } from './context.ts'
-import { viewTask, viewWorker } from './make-view.ts'
+import { type Picked, viewTask, viewWorker } from './make-view.ts'
 import type { DiskView, TaskView, WorkerView } from './view.ts'
 
 /**
@@ -41,7 +43,18 @@ export async function lookAtTasks(
 ): Promise<readonly TaskView[]> {
   const workerIsUp = worker.state === 'running'
   const judge = await makeJudge(!workerIsUp && tasks.some(({ state }) => isActive(state)), context)
-  return tasks.map(task => viewTask(task, judge(task)))
+  const picked = await findPicked(tasks, context)
+  return tasks.map(task => viewTask(task, judge(task), picked))
+}
+
+/** Of each group that one of them is of. */
+async function findPicked(tasks: readonly Task[], { holdfast }: SurfaceContext): Promise<Picked> {
+  const found = new Map<GroupId, ReadonlySet<WorktreeId>>()
+  for (const group of new Set(tasks.flatMap(({ request }) => request.group ?? []))) {
+    const picked = pickedMembers(await (await holdfast.store()).listTasks({ group }))
+    found.set(group, new Set(picked.map(({ request }) => request.workplace.id)))
+  }
+  return found
 }
 
 /** One task, for a command that shows just that. */

@@ -1,9 +1,12 @@
 /** Fills the documents of `view.ts` from what we know. */
 import type { TaskEvent } from '../domain/agent-events.ts'
+import type { GroupId } from '../domain/group.ts'
+import type { WorktreeId } from '../domain/ids.ts'
 import type { Question } from '../domain/question.ts'
 import type { SetUp, SetUpCommand } from '../domain/set-up.ts'
 import { type Caller, endOfWait, hasEnded, type Task, type Wait } from '../domain/task.ts'
 import { describeTie } from '../domain/tie.ts'
+import { describeVerify } from '../domain/verify.ts'
 import type { JudgedState } from '../engine/judge-now.ts'
 import type { UnreadableTask } from '../ports/store.ts'
 import type { WorkerInfo } from '../ports/worker-presence.ts'
@@ -16,7 +19,10 @@ export function viewCaller({ kind, id, subagent, login, directory }: Caller): Ta
   return { kind, id, subagent: subagent ?? null, login: login ?? null, directory }
 }
 
-export function viewTask(task: Task, judged: JudgedState): TaskView {
+/** Of groups, the worktrees of those that were picked: who follows a member works in the same. */
+export type Picked = ReadonlyMap<GroupId, ReadonlySet<WorktreeId>>
+
+export function viewTask(task: Task, judged: JudgedState, picked: Picked = new Map()): TaskView {
   const { request, state } = task
   const { changes } = request.base
   const failure = state.name === 'failed' ? state.failure : null
@@ -73,6 +79,8 @@ export function viewTask(task: Task, judged: JudgedState): TaskView {
     follows: request.follows,
     opened: request.opened?.by ?? null,
     group: request.group,
+    picked: viewPicked(task, picked),
+    verify: viewVerify(task),
     worktree: viewWorktree(task.worktree),
     putAway: isoOrNull(task.putAwayAt),
     createdAt: iso(request.createdAt),
@@ -93,6 +101,28 @@ export function viewTask(task: Task, judged: JudgedState): TaskView {
       failure === null
         ? null
         : { code: failure.code, message: failure.message, hint: failure.hint ?? null },
+  }
+}
+
+function viewPicked({ request: { group, workplace } }: Task, picked: Picked): boolean | null {
+  const chosen = group === null ? undefined : picked.get(group)
+  return chosen === undefined || chosen.size === 0 ? null : chosen.has(workplace.id)
+}
+
+function viewVerify({ request: { verify }, state, verification }: Task): TaskView['verify'] {
+  if (verify === null) return null
+  const isOver = verification !== null && verification.state !== 'running'
+  // It was cancelled, or its time was up: then it was ended with its task.
+  const isCutOff = verification !== null && !isOver && hasEnded(state)
+  const how = isOver && verification.state !== 'passed' ? verification.how : null
+  return {
+    command: [...verify.argv],
+    limitMs: verify.limitMs,
+    state: isCutOff ? 'unknown' : (verification?.state ?? 'not_run'),
+    how: isCutOff ? 'it was ended with its task' : how,
+    output: isOver ? verification.output : null,
+    endedAt: isOver ? iso(verification.endedAt) : null,
+    failedBefore: verification?.failedBefore ?? 0,
   }
 }
 
@@ -130,8 +160,12 @@ const viewCommand = ({ argv, scripts, trusted }: SetUpCommand) => ({
 })
 
 /** Why a task is where it is, in one line; null where the state says it. */
-function reasonOf({ state, request, account, limitedUntil }: Task): string | null {
+function reasonOf({ state, request, account, limitedUntil, verification }: Task): string | null {
   switch (state.name) {
+    case 'running':
+      return request.verify !== null && verification?.state === 'running'
+        ? `verifying: ${describeVerify(request.verify)}`
+        : null
     case 'starting': {
       const command = request.setUp?.command
       return command?.trusted === true ? `set-up: ${command.argv.join(' ')}` : null

@@ -6,7 +6,7 @@ import { isRowTrouble } from '../engine/trouble.ts'
 import type { Store } from '../ports/store.ts'
 import { isSameCaller } from './caller.ts'
 import type { SurfaceContext } from './context.ts'
-import { requireTask } from './find-task.ts'
+import { requireTasks } from './find-task.ts'
 import { viewCaller } from './make-view.ts'
 import type { InboxView } from './view.ts'
 import { requireWritableStore } from './writable-store.ts'
@@ -61,8 +61,8 @@ export async function acknowledgeNamed(
   for (const word of words) {
     if (all.some(({ id }) => id === word)) ids.push(word)
     else {
-      const { id } = (await requireTask(store, word)).request
-      ids.push(...all.filter(({ task }) => task === id).map(delivery => delivery.id))
+      const named = new Set((await requireTasks(store, [word])).map(({ request }) => request.id))
+      ids.push(...all.filter(({ task }) => named.has(task)).map(delivery => delivery.id))
     }
   }
   return await store.acknowledge(ids, context.now())

@@ -1,10 +1,12 @@
 /** Where, when and under which name a task is to be done: checked, and filled in where nothing is said. */
 import { MAX_FAILURES_IN_ROW } from '../domain/backoff.ts'
 import { type Budget, parseBudget } from '../domain/budget.ts'
+import { splitCommand } from '../domain/command-words.ts'
 import { type Configuration, configuredStallMs } from '../domain/configuration.ts'
 import { AppError } from '../domain/errors.ts'
 import { findNameProblem, type TaskId } from '../domain/ids.ts'
 import { STALL_MS } from '../domain/stall.ts'
+import { VERIFY_LIMIT_MS, type Verify } from '../domain/verify.ts'
 import type { Place } from '../engine/choose-workplace.ts'
 import type { Submission } from '../engine/submit.ts'
 import type { Agent } from '../ports/agent.ts'
@@ -38,6 +40,10 @@ export interface OptionWishes {
   /** As `--notify` takes them. */
   readonly notify?: readonly string[] | undefined
   readonly idempotencyKey?: string | undefined
+  /** A command in one text, as `splitCommand` reads it, or the words of it. */
+  readonly verify?: string | readonly string[] | undefined
+  /** How long one run of that may take. */
+  readonly verifyTimeoutMs?: number | undefined
 }
 
 export type Options = Pick<
@@ -57,6 +63,7 @@ export type Options = Pick<
   | 'maxFailures'
   | 'budget'
   | 'fallback'
+  | 'verify'
 >
 
 /** Refuses what contradicts itself, and tasks that are not there. `isAwaited`: the caller stays with it. */
@@ -93,7 +100,28 @@ export async function settleOptions(
         : requirePositive(maxFailures, 'max-failures'),
     budget: budget === undefined ? null : requireBudget(budget),
     fallback: await findAgents(wishes.fallback ?? [], context),
+    verify: settleVerify(wishes),
   }
+}
+
+function settleVerify({ verify, verifyTimeoutMs }: OptionWishes): Verify | null {
+  if (verify === undefined) {
+    if (verifyTimeoutMs === undefined) return null
+    throw new AppError('bad_usage', 'a time limit, and nothing that verifies', {
+      hint: "for example --verify 'npm test'",
+    })
+  }
+  const words = splitCommand(typeof verify === 'string' ? verify : JSON.stringify(verify))
+  if ('problem' in words) {
+    throw new AppError('bad_usage', `verify ${JSON.stringify(verify)}: ${words.problem}`, {
+      hint: `no shell reads it: a program and its arguments, a JSON list of words, or a shell of your own: --verify "sh -c '…'"`,
+    })
+  }
+  const limitMs =
+    verifyTimeoutMs === undefined
+      ? VERIFY_LIMIT_MS
+      : requirePositive(verifyTimeoutMs, 'verify-timeout')
+  return { argv: words.argv, limitMs }
 }
 
 function settlePlace({ inPlace, worktree, base, changes }: OptionWishes): Place {

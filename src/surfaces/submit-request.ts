@@ -2,11 +2,21 @@
 import { configuredAgent } from '../domain/configuration.ts'
 import { AppError } from '../domain/errors.ts'
 import type { PermissionMode } from '../domain/permissions.ts'
+import type { Task } from '../domain/task.ts'
 import { findCheckout } from './common-git-dir.ts'
 import type { SurfaceContext } from './context.ts'
 import { ringOrTell } from './look.ts'
 import type { OptionWishes } from './settle-options.ts'
-import { firstReadyAgent, type HandedIn, handInPlanned, planTask, type Settled } from './submit.ts'
+import {
+  firstReadyAgent,
+  type HandedIn,
+  handInPlanned,
+  handInTasks,
+  planTask,
+  planTasks,
+  type Settled,
+  type TaskWish,
+} from './submit.ts'
 
 /** A prompt for an agent, or the words of a command: one of the two. */
 export interface Asked {
@@ -27,10 +37,72 @@ export async function submitRequest(
   options: OptionWishes,
   context: SurfaceContext,
 ): Promise<HandedIn> {
-  const root = findCheckout(context.directory)?.root ?? null
-  const settled = { root, configuration: await context.holdfast.configuration(root) }
+  const settled = await settle(context)
+  const wish = await makeWish(asked, options, settled, context)
+  const plan = await planTask(wish, settled, context)
+  const handedIn =
+    'handedInBefore' in plan
+      ? { task: plan.handedInBefore, isNew: false }
+      : await handInPlanned(plan, context)
+  await ringOrTell(context)
+  return handedIn
+}
+
+/** The same for several agents, or several tries: a group. */
+export interface AskedTogether {
+  /** Absent: the one agent that `Asked` names, or the configured one. */
+  readonly agents?: readonly string[] | undefined
+  /** How many tries each of them gets. Absent: one. */
+  readonly bestOf?: number | undefined
+}
+
+export const isGroup = ({ agents, bestOf }: AskedTogether) =>
+  agents !== undefined || bestOf !== undefined
+
+/** All of them or none; durable when this returns, and a worker was told of it. */
+export async function submitGroup(
+  asked: Asked & AskedTogether,
+  options: OptionWishes,
+  context: SurfaceContext,
+): Promise<{ readonly tasks: readonly Task[]; readonly isNew: boolean }> {
+  const { agents, bestOf = 1 } = asked
+  if (agents !== undefined && asked.agent !== undefined) {
+    throw new AppError(
+      'bad_usage',
+      'agent names one agent, and agents several: give one of the two',
+    )
+  }
+  if (!Number.isInteger(bestOf)) throw new AppError('bad_usage', `${bestOf} tries are no number`)
+  const settled = await settle(context)
+  const wish = await makeWish(
+    { ...asked, agent: asked.agent ?? agents?.[0] },
+    options,
+    settled,
+    context,
+  )
+  const together = { agents: agents ?? [wish.agentName], each: bestOf }
+  const plans = await planTasks(wish, together, settled, context)
+  const handedIn =
+    'handedInBefore' in plans
+      ? { tasks: plans.handedInBefore, isNew: false }
+      : await handInTasks(plans, context)
+  await ringOrTell(context)
+  return handedIn
+}
+
+async function settle({ directory, holdfast }: SurfaceContext): Promise<Settled> {
+  const root = findCheckout(directory)?.root ?? null
+  return { root, configuration: await holdfast.configuration(root) }
+}
+
+async function makeWish(
+  asked: Asked,
+  options: OptionWishes,
+  settled: Settled,
+  context: SurfaceContext,
+): Promise<TaskWish> {
   const { agentName, prompt, argv } = await chooseAgent(asked, settled, context)
-  const wish = {
+  return {
     agentName,
     prompt,
     argv,
@@ -41,13 +113,6 @@ export async function submitRequest(
     isAwaited: asked.isAwaited ?? false,
     options,
   }
-  const plan = await planTask(wish, settled, context)
-  const handedIn =
-    'handedInBefore' in plan
-      ? { task: plan.handedInBefore, isNew: false }
-      : await handInPlanned(plan, context)
-  await ringOrTell(context)
-  return handedIn
 }
 
 async function chooseAgent(asked: Asked, { configuration }: Settled, context: SurfaceContext) {

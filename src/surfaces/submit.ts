@@ -12,8 +12,8 @@ import type { SessionId } from '../domain/ids.ts'
 import type { PermissionMode } from '../domain/permissions.ts'
 import type { Opened, Task } from '../domain/task.ts'
 import type { Tie } from '../domain/tie.ts'
-import { type HandInPlan, handIn } from '../engine/hand-in.ts'
-import { planSubmission } from '../engine/submit.ts'
+import { type HandInPlan, handIn, handInGroup } from '../engine/hand-in.ts'
+import { planSubmission, type Submission } from '../engine/submit.ts'
 import { currentUmask } from './caller.ts'
 import type { SurfaceContext } from './context.ts'
 import { callerEnvironment, handInPorts, planPorts } from './hand-in-ports.ts'
@@ -63,16 +63,58 @@ export interface HandedIn {
 /** Refuses whatever can be refused before anything is written. */
 export async function planTask(
   wish: TaskWish,
-  { root, configuration }: Settled,
+  settled: Settled,
   context: SurfaceContext,
 ): Promise<HandInPlan | { readonly handedInBefore: Task }> {
+  const submission = await makeSubmission(wish, settled, context)
+  return await planSubmission(submission, await planPorts(context))
+}
+
+/** The same for several agents, or several tries of each: see `planGroup`. */
+export async function planTasks(
+  wish: TaskWish,
+  { agents, each }: { readonly agents: readonly string[]; readonly each: number },
+  settled: Settled,
+  context: SurfaceContext,
+): Promise<readonly HandInPlan[] | { readonly handedInBefore: readonly Task[] }> {
+  const { planGroup } = await import('../engine/plan-group.ts')
+  const { randomBytes } = await import('node:crypto')
+  refuseOnesOwn(wish, agents)
+  const submissions: Submission[] = []
+  for (const agentName of agents) {
+    submissions.push(await makeSubmission({ ...wish, agentName }, settled, context))
+  }
+  return await planGroup(submissions, each, { ...(await planPorts(context)), randomBytes })
+}
+
+/** Each agent names its models and efforts itself, and only one of them takes a command. */
+function refuseOnesOwn({ model, effort }: TaskWish, agents: readonly string[]): void {
+  if (agents.length < 2) return
+  if (agents.includes('command')) {
+    throw new AppError(
+      'bad_usage',
+      'the agent command takes no prompt: it is in no group of others',
+    )
+  }
+  const own = model === undefined ? effort && 'effort' : 'model'
+  if (own === undefined) return
+  throw new AppError('bad_usage', `one ${own} for several agents: each names its own`, {
+    hint: `set it for each in your configuration: agents.AGENT.${own}`,
+  })
+}
+
+async function makeSubmission(
+  wish: TaskWish,
+  { root, configuration }: Settled,
+  context: SurfaceContext,
+): Promise<Submission> {
   const agent = await context.holdfast.agent(wish.agentName)
   const choice = (key: 'model' | 'effort') =>
     agent.capabilities.takesPrompt
       ? configuredChoice(configuration, key, wish.agentName)
       : undefined
   const options = await settleOptions(wish.options, configuration, wish.isAwaited ?? false, context)
-  const submission = {
+  return {
     agent,
     prompt: wish.prompt,
     argv: wish.argv,
@@ -96,7 +138,6 @@ export async function planTask(
     callerEnvironment: callerEnvironment(context),
     ...options,
   }
-  return await planSubmission(submission, await planPorts(context))
 }
 
 /** Durable when this returns. The worker is yet to be told. */
@@ -108,6 +149,20 @@ export async function handInPlanned(plan: HandInPlan, context: SurfaceContext): 
   const handedIn = await handIn(plan, ports)
   // Until it was handed in, nobody knew that anybody waits for the token.
   await keep()
+  return handedIn
+}
+
+/** All of them or none. */
+export async function handInTasks(
+  plans: readonly HandInPlan[],
+  context: SurfaceContext,
+): Promise<{ readonly tasks: readonly Task[]; readonly isNew: boolean }> {
+  const { environment, holdfast } = context
+  const ports = await handInPorts(context)
+  const notify = plans.flatMap(plan => plan.request.notify)
+  await keepToken(notify, environment, holdfast)
+  const handedIn = await handInGroup(plans, ports)
+  await keepToken(notify, environment, holdfast)
   return handedIn
 }
 

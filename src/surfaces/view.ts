@@ -68,6 +68,21 @@ export const callerView = z.object({
   directory: z.string(),
 })
 
+/** `--verify`, and what its newest run came to. */
+export const verifyView = z.object({
+  command: z.array(z.string()),
+  limitMs: z.number(),
+  /** `unknown`: it could not be run, or nobody knows how it ended. */
+  state: z.enum(['not_run', 'running', 'passed', 'failed', 'unknown']),
+  /** In words, where it failed or is unknown. */
+  how: z.nullable(z.string()),
+  /** The end of what it printed. */
+  output: z.nullable(z.string()),
+  endedAt: z.nullable(z.string()),
+  /** How often the agent was told that it failed. */
+  failedBefore: z.number(),
+})
+
 export const taskView = z.object({
   id: z.string(),
   name: z.string(),
@@ -136,7 +151,12 @@ export const taskView = z.object({
   follows: z.nullable(z.string()),
   /** What a person drives at a terminal (`open`): the agent's user interface, or an editor; null: nobody does. */
   opened: z.nullable(z.enum(['agent', 'editor'])),
+  /** The group that it is a member of, whose name stands before the colon. */
   group: z.nullable(z.string()),
+  /** Of a group of which one was picked: whether it is that one. */
+  picked: z.nullable(z.boolean()),
+  /** What looks at its work once its agent is done; null: nothing does. */
+  verify: z.nullable(verifyView),
   worktree: z.nullable(
     z.object({
       path: z.string(),
@@ -223,6 +243,41 @@ export const diskView = z.object({
   totalBytes: z.number(),
   /** In words: four fifths of the budget are used, or the disk is nearly full. */
   warning: z.nullable(z.string()),
+})
+
+/** The tasks of a group, the newest of each line. */
+export const groupView = z.object({
+  group: z.string(),
+  /** What people type. */
+  name: z.string(),
+  /** The ids of those that were picked. */
+  picked: z.array(z.string()),
+  tasks: z.array(taskView),
+  worker: workerView,
+})
+
+/** What the members of a group have come to, side by side. */
+export const groupDiffView = z.object({
+  group: z.string(),
+  name: z.string(),
+  picked: z.array(z.string()),
+  tasks: z.array(
+    z.object({
+      id: z.string(),
+      name: z.string(),
+      agent: z.string(),
+      state: stateView,
+      verify: z.nullable(z.enum(['not_run', 'running', 'passed', 'failed', 'unknown'])),
+      /** Null, as the next two: nothing is known of it (yet). While it runs: so far. */
+      files: z.nullable(z.number()),
+      insertions: z.nullable(z.number()),
+      deletions: z.nullable(z.number()),
+      /** How long its agents were at work, in milliseconds. */
+      workedMs: z.number(),
+      usage: z.nullable(usageView),
+      error: z.nullable(z.string()),
+    }),
+  ),
 })
 
 export const statusView = z.object({
@@ -335,8 +390,8 @@ export const pickView = z.object({
   id: z.string(),
   /** The top of the checkout. */
   to: z.string(),
-  /** `in_place`: HEAD had all of it. */
-  state: z.enum(['picked', 'in_place']),
+  /** `in_place`: HEAD had all of it. `given_back`: HEAD is where it was before the pick. */
+  state: z.enum(['picked', 'in_place', 'given_back']),
   /** What HEAD is now, and how many commits that are; null: it is as it was. */
   commit: z.nullable(z.string()),
   commits: z.number(),
@@ -347,6 +402,20 @@ export const pickView = z.object({
   files: z.array(z.object({ path: z.string(), change: z.enum(['added', 'modified', 'deleted']) })),
   /** The command that takes it back. */
   undo: z.nullable(z.string()),
+  /** Of a group: what became of the other members. */
+  others: z.array(
+    z.object({
+      id: z.string(),
+      name: z.string(),
+      /**
+       * `put_away`: it is archived, and its worktree comes back with `restore`. `archived`: it had
+       * none. `goes_on`: it has not ended. `cancelled`: it was to end.
+       */
+      became: z.enum(['put_away', 'archived', 'goes_on', 'cancelled', 'stays', 'listed']),
+      /** Why its worktree stays, in words. */
+      why: z.nullable(z.string()),
+    }),
+  ),
 })
 
 export const handoffView = z.object({
@@ -581,6 +650,8 @@ export const views = {
   task: taskView,
   status: statusView,
   tasks: tasksView,
+  group: groupView,
+  groupDiff: groupDiffView,
   worker: workerView,
   boot: bootView,
   event: eventView,
@@ -608,6 +679,8 @@ export const views = {
 
 export type TaskView = z.infer<typeof taskView>
 export type StatusView = z.infer<typeof statusView>
+export type GroupView = z.infer<typeof groupView>
+export type GroupDiffView = z.infer<typeof groupDiffView>
 export type TasksView = z.infer<typeof tasksView>
 export type DiskView = z.infer<typeof diskView>
 export type GcView = z.infer<typeof gcView>

@@ -12,7 +12,7 @@ import { freeBytesAt } from './base.ts'
 import { findExchangeDirectory, realPathOf } from './exchange-directory.ts'
 import { makeGit } from './git.ts'
 import { type Journal, journalPath, listJournals, readJournal } from './journal.ts'
-import { pickResult } from './pick.ts'
+import { pickResult, takeBackPick } from './pick.ts'
 import { undoApplication } from './undo.ts'
 
 /** An application takes a second; twenty may wait in line, on a loaded machine. */
@@ -40,6 +40,7 @@ export function makeApplications(needs: ApplicationsNeeds): Applications {
     findInterrupted: target => findInterrupted(target, directoryOf),
     apply: order => applyResult(git, { order, directoryOf, clock, freeBytes }),
     pick: order => pickResult(git, { order, directoryOf, clock, freeBytes }),
+    unpick: order => takeBackPick(git, { order, directoryOf, clock, freeBytes }),
     list: task => listJournals(directoryOf(task)).map(describe),
     async undo({ task, number }, target) {
       const directory = directoryOf(task)
@@ -54,7 +55,7 @@ export function makeApplications(needs: ApplicationsNeeds): Applications {
 
 function describe({ task, number, root, at, isHandBack, state, move }: Journal): Application {
   const isWhole = state === 'applied'
-  return { task, number, root, at, isHandBack, isPick: move !== null, isWhole }
+  return { task, number, root, at, isHandBack, isPick: move !== null, head: move, isWhole }
 }
 
 function findInterrupted(

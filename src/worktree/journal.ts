@@ -29,7 +29,7 @@ import type { BytePath } from './paths.ts'
 import type { PlannedChange } from './plan-application.ts'
 import { makeStandingLook } from './standing.ts'
 
-export interface Journal extends Omit<Application, 'isWhole' | 'isPick'> {
+export interface Journal extends Omit<Application, 'isWhole' | 'isPick' | 'head'> {
   /** `writing` and `undoing`: some files may be as before, some as after. */
   readonly state: 'writing' | 'applied' | 'undoing'
   readonly format: ObjectFormat

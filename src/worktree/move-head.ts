@@ -46,13 +46,17 @@ export async function moveHead(
   reach('pick.index-moved')
 }
 
-/** Whether HEAD has come to it, and perhaps gone on from there. */
-export async function hasMoved(git: Git, target: Checkout, { commit }: HeadMove): Promise<boolean> {
-  const { status } = await git.run(['merge-base', '--is-ancestor', commit, 'HEAD'], {
-    place: placeOf(target),
-    answers: [1, 128],
-  })
-  return status === 0
+/** Whether HEAD has come to it, and perhaps gone on from there; of a move backwards, has left. */
+export async function hasMoved(git: Git, target: Checkout, move: HeadMove): Promise<boolean> {
+  const isIn = async (one: string, other: string) => {
+    const { status } = await git.run(['merge-base', '--is-ancestor', one, other], {
+      place: placeOf(target),
+      answers: [1, 128],
+    })
+    return status === 0
+  }
+  const { from, commit } = move
+  return (await isIn(commit, from)) ? !(await isIn(from, 'HEAD')) : await isIn(commit, 'HEAD')
 }
 
 /** Of one that was killed after HEAD had moved; what the user has staged since stays. */

@@ -6,7 +6,7 @@ import { mkdirSync } from 'node:fs'
 import { reach } from '../domain/crash-points.ts'
 import { AppError } from '../domain/errors.ts'
 import type { CommitId } from '../domain/ids.ts'
-import type { PickOrder, PickOutcome } from '../ports/applications.ts'
+import type { FileChange, PickOrder, PickOutcome, UnpickOrder } from '../ports/applications.ts'
 import type { Checkout } from '../ports/worktrees.ts'
 import { explained } from './apply.ts'
 import { clearExchangeDirectory } from './exchange-directory.ts'
@@ -27,29 +27,50 @@ export interface Picking extends Omit<Applying, 'order'> {
   readonly order: PickOrder
 }
 
+/** What a pick and the taking back of one have in common. */
+type Moving = Omit<Applying, 'order'> & {
+  readonly order: Pick<PickOrder, 'task' | 'base' | 'target' | 'isStopped'>
+}
+
 /** See `Applications.pick`. */
 export async function pickResult(git: Git, picking: Picking): Promise<PickOutcome> {
-  const { order, directoryOf } = picking
-  const { task, target } = order
+  const { order } = picking
+  const { target } = order
+  return await prepared(picking, async scratch => {
+    const place = placeOf(target)
+    const commit = await replayOnto(git, place, order, target.head)
+    reach('pick.committed')
+    const moved = await moveTo(git, picking, commit, scratch, 'pick')
+    if (moved === null) return { kind: 'in_place' }
+    return { kind: 'picked', ...(await describe(git, place, target.head, commit)), ...moved }
+  })
+}
+
+/** See `Applications.unpick`. */
+export async function takeBackPick(
+  git: Git,
+  picking: Omit<Picking, 'order'> & { readonly order: UnpickOrder },
+): Promise<readonly FileChange[]> {
+  const { from, commit } = picking.order.head
+  refuseMoved(picking.order.target, commit)
+  return await prepared(picking, async scratch => {
+    const moved = await moveTo(git, picking, from, scratch, 'pick --undo')
+    return moved?.files ?? []
+  })
+}
+
+/** `work` in a private directory of its own. */
+async function prepared<T>(
+  { order: { task, target }, directoryOf }: Moving,
+  work: (scratch: string) => Promise<T>,
+): Promise<T> {
   const directory = directoryOf(task)
   refuseOperation(target)
   const scratch = clearScratch(directory, target.place.root)
   clearExchangeDirectory(target, directory)
   mkdirSync(scratch, { mode: 0o700 })
   try {
-    const place = placeOf(target)
-    const commit = await replayOnto(git, place, order, target.head)
-    reach('pick.committed')
-    const delta = await readDelta(git, place, ['diff-tree', '-r'], [target.head, commit])
-    if (delta.size === 0) return { kind: 'in_place' }
-    const merge = { place, before: target.head, after: commit, delta, conflicts: [], untracked: [] }
-    refuseAtOnce(merge, target.place.root)
-    const hasStaged = await refuseDirty(git, order, delta, scratch)
-    const plan = await planApplication(git, merge, target, scratch)
-    const outcome = await describe(git, place, target.head, commit)
-    await writeApplication(git, picking, plan, { from: target.head, commit })
-    const files = plan.changes.map(({ path, before, after }) => describeChange(path, before, after))
-    return { kind: 'picked', ...outcome, files, hasStaged }
+    return await work(scratch)
   } catch (error) {
     throw explained(error, target)
   } finally {
@@ -57,10 +78,32 @@ export async function pickResult(git: Git, picking: Picking): Promise<PickOutcom
   }
 }
 
+/** HEAD, index and files to a commit; null: they have all of it. */
+async function moveTo(
+  git: Git,
+  moving: Moving,
+  commit: CommitId,
+  scratch: string,
+  reason: 'pick' | 'pick --undo',
+): Promise<{ readonly files: readonly FileChange[]; readonly hasStaged: boolean } | null> {
+  const { order } = moving
+  const { target } = order
+  const place = placeOf(target)
+  const delta = await readDelta(git, place, ['diff-tree', '-r'], [target.head, commit])
+  if (delta.size === 0) return null
+  const merge = { place, before: target.head, after: commit, delta, conflicts: [], untracked: [] }
+  refuseAtOnce(merge, target.place.root)
+  const hasStaged = await refuseDirty(git, order, delta, scratch)
+  const plan = await planApplication(git, merge, target, scratch)
+  await writeApplication(git, moving, plan, { from: target.head, commit }, reason)
+  const files = plan.changes.map(({ path, before, after }) => describeChange(path, before, after))
+  return { files, hasStaged }
+}
+
 /** Refuses where a path that is to change has changes already. Whether anything else is staged. */
 async function refuseDirty(
   git: Git,
-  { task, target }: PickOrder,
+  { task, target }: Moving['order'],
   delta: RawDelta,
   scratch: string,
 ): Promise<boolean> {

@@ -43,6 +43,7 @@ export async function writeApplication(
   applying: Writing,
   plan: Plan,
   move: HeadMove | null = null,
+  reason: 'pick' | 'pick --undo' = 'pick',
 ): Promise<void> {
   const { order, directoryOf, clock } = applying
   const { task, base, target, isHandBack = false } = order
@@ -84,7 +85,7 @@ export async function writeApplication(
       await moveHead(git, target, move, {
         lock,
         scratch: directory,
-        reason: `holdfast pick ${task}`,
+        reason: `holdfast ${reason} ${task}`,
       })
       await forgetApplication(git, { journal, target, directory }, exchangeDirectory)
       return

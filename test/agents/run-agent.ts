@@ -2,8 +2,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import type { AgentEvent } from '../../src/domain/agent-events.ts'
-import type { AgentExit, AttemptOutcome } from '../../src/domain/outcome.ts'
 import type { Message } from '../../src/domain/message.ts'
+import type { AgentExit, AttemptOutcome } from '../../src/domain/outcome.ts'
 import { findOpen, type Question } from '../../src/domain/question.ts'
 import type { Agent, AgentLaunch, Translation } from '../../src/ports/agent.ts'
 

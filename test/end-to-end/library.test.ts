@@ -35,6 +35,7 @@ test('a program hands a task in, follows it, takes its work, and is told what it
     cancelled: 'cancelled',
     owed: 0,
     listed: 2,
+    raced: [true, ['passed', 'passed'], 2],
     refusals: [
       'no_such_task with a hint',
       'bad_usage with a hint',

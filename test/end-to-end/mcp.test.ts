@@ -126,7 +126,17 @@ test('a task is delegated once, outlives the server, and is followed, taken and 
   )
   expect(checked('status', await second.call('status', { tasks: [id] })).tasks).toHaveLength(1)
 
+  const race = { ...script('echo x >x'), best_of: 2, name: 'race', verify: ['test', '-e', 'x'] }
+  const raced = checked('delegate', await second.call('delegate', race))
+  const members = raced.group.tasks.map((one: { name: string }) => one.name)
+  expect([raced.task.name, members]).toEqual(['race-command', ['race-command', 'race-command-2']])
+  const both = checked('wait', await second.call('wait', { tasks: ['race'], timeout_seconds: 600 }))
+  expect(both.tasks.map((one: { verify: object }) => one.verify)).toEqual(
+    members.map(() => expect.objectContaining({ state: 'passed' })),
+  )
+
   expect([
+    await second.refusal('result', { task: 'race' }),
     await second.refusal('wait', { tasks: ['no-such-task'] }),
     await second.refusal('wait', { task: id }),
     await second.refusal('wait', { tasks: [] }),
@@ -136,6 +146,7 @@ test('a task is delegated once, outlives the server, and is followed, taken and 
     await second.refusal('answer', { task: id, answer: 'yes' }),
     await second.refusal('cancel', { tasks: [id] }),
   ]).toEqual([
+    'ambiguous_task',
     'no_such_task',
     'bad_usage',
     'bad_usage',

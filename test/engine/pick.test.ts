@@ -18,6 +18,7 @@ import type { Task } from '../../src/domain/task.ts'
 import { applyTask } from '../../src/engine/apply.ts'
 import { pickTask } from '../../src/engine/pick.ts'
 import { undoTask } from '../../src/engine/undo-apply.ts'
+import { unpickTask } from '../../src/engine/unpick.ts'
 import { exactly } from '../exactly.ts'
 import { fingerprint } from '../fingerprint.ts'
 import { makeScene, runTask } from './scene.ts'
@@ -178,7 +179,7 @@ test('the change alone becomes a commit on HEAD, and nothing else moves, staged 
   expect(await pick(task)).toEqual({ kind: 'in_place' })
   expect(house.everything()).toEqual(picked)
   const undo = undoTask(await look(id), { named: null, standsIn: repo }, house.ports)
-  await expect(undo).rejects.toMatchObject({ hint: expect.stringContaining('git revert') })
+  await expect(undo).rejects.toMatchObject({ hint: expect.stringContaining('pick --undo') })
 
   // As the command says where something else is staged, and where nothing is.
   git('read-tree', '-m', '-u', 'HEAD', from)
@@ -359,5 +360,70 @@ test('what fails before HEAD has moved leaves all as it was; what fails after, i
     git('read-tree', '-m', '-u', 'HEAD', from)
     git('update-ref', 'HEAD', from)
   }
+  await house.holdfast.close()
+})
+
+test('a pick is taken back: files, index and HEAD as they were, all of it or nothing', async () => {
+  const house = await makeHouse()
+  const { run, pick, look, write, commit, git, head, everything, repo, ports } = house
+  commit({ gone: 'gone\n', 'deep/old': 'old\n' }, 'second')
+  const task = await run(tree => {
+    by(tree, { file: 'one\nby the agent\n', 'new/file': 'new\n', gone: null, 'deep/old': null })
+    chmodSync(join(tree, 'file'), 0o755)
+  })
+  const { id } = task.request
+  const waits = { isStopped: () => false, onMended: () => undefined }
+  const unpick = async () => await unpickTask(await look(id), waits, ports)
+  await expect(unpick()).rejects.toMatchObject({ code: 'not_applied' })
+  write({ 'staged.txt': 'staged\n', 'untracked.txt': 'u\n' })
+  git('add', 'staged.txt')
+  /** The bytes of the index may differ: what git has looked at since is in them. */
+  const seen = () => ({
+    files: everything().files,
+    leftovers: everything().leftovers,
+    status: git('status', '--porcelain=v2'),
+    index: git('ls-files', '--stage'),
+    head: head(),
+    refs: git('for-each-ref'),
+  })
+  const [before, from] = [seen(), head()]
+
+  expect(await pick(task)).toMatchObject({ kind: 'picked' })
+  const picked = seen()
+  for (const point of ['exchange.put', 'apply.exchanged', 'pick.index-filled'] as const) {
+    failAt(point)
+    await expect(unpick()).rejects.toThrow(point)
+    expect(seen()).toEqual(picked)
+    expect((await look(id)).taken).toMatchObject({ how: 'picked', head: { from } })
+  }
+  // What is the user's own is in the way, and HEAD may have gone on.
+  write({ file: 'edited since\n' })
+  await expect(unpick()).rejects.toMatchObject({ code: 'refused_in_state' })
+  git('checkout', '--quiet', 'file')
+  const commitOfPick = head()
+  const onTop = git('commit-tree', '-p', 'HEAD', '-m', 'mine', 'HEAD^{tree}').trim()
+  git('update-ref', 'HEAD', onTop)
+  await expect(unpick()).rejects.toMatchObject({
+    code: 'changed_since',
+    hint: expect.stringContaining('git revert'),
+  })
+  git('update-ref', 'HEAD', commitOfPick)
+  expect(seen()).toEqual(picked)
+
+  expect(await unpick()).toMatchObject({ root: repo })
+  expect(seen()).toEqual(before)
+  expect(git('reflog', '-1', '--format=%gs').trim()).toBe(`holdfast pick --undo ${id}`)
+  expect((await look(id)).taken).toBeNull()
+  for (const point of ['pick.head-moved', 'pick.index-moved', 'undo.ref-dropped'] as const) {
+    await pick(task)
+    failAt(point)
+    await unpick()
+    expect([seen(), (await look(id)).taken]).toEqual([before, null])
+  }
+  // HEAD had all of it: there is no pick to take back.
+  await pick(task)
+  await ports.store.recordTaken(id, null, 'forgotten', 1)
+  expect(await pick(task)).toEqual({ kind: 'in_place' })
+  await expect(unpick()).rejects.toMatchObject({ code: 'not_applied' })
   await house.holdfast.close()
 })

@@ -115,6 +115,7 @@ const PICKED = [
   'undo.directory-removed',
   'undo.journal-removed',
 ] as const
+const MOVED_BACK = ['pick.index-filled', 'pick.head-moved', 'pick.index-moved']
 const HAND_BACK_UNDO = 'hand-back.files-taken-back'
 const HAND_BACK = all('Handing back', [HAND_BACK_UNDO])
 const WORKTREE = all('Making a worktree', [
@@ -328,7 +329,35 @@ export const cases: readonly Case[] = [
   ...strikes('adopt', ['adopt.locked', 'adopt.recorded'], SELF),
   ...strikes('branch', pointsOf('Making a branch (the commands `branch` and `pr`)'), SELF),
   ...strikes('apply', pointsOf('Applying (the command `apply`)'), SELF),
-  ...strikes('picked', [...pointsOf('Picking (the command `pick`)'), ...PICKED], SELF),
+  ...strikes(
+    'picked',
+    [
+      ...all('Picking (the command `pick`)', ['pick.passed-over', 'unpick.row-committed']),
+      ...PICKED,
+    ],
+    SELF,
+  ),
+  ...strikes(
+    'picked of a group',
+    ['pick.row-committed', 'pick.passed-over', 'snapshot.recorded', 'retire.renamed'],
+    SELF,
+  ),
+  ...strikes('pick taken back', ['unpick.row-committed', ...MOVED_BACK, ...PICKED], SELF),
+  ...strikes(
+    'group',
+    ['base.held', 'submission.base-captured', 'submission.row-written', 'submission.row-committed'],
+    SELF,
+  ),
+  ...strikes('verified', pointsOf('Verifying (`--verify`)'), [...SELF, ...TWICE, ...AND_WATCHDOG]),
+  ...strikes(
+    'verified',
+    [
+      ...['launch.directory-made', 'launch.record-synced', 'launch.handed-over'],
+      ...['message.written', 'message.launched', 'message.heard'],
+    ],
+    SELF,
+  ),
+  ...strikes('verification killed', ['verify.stopped', 'verify.judged'], SELF),
   ...strikes('handed off', [...HAND_OFF, 'exchange.put', 'apply.row-committed'], SELF),
   ...strikes('handed off by doctor', HAND_OFF, SELF),
   ...strikes('hand-off taken back', [...HAND_OFF_UNDO, 'undo.journal-removed'], SELF),

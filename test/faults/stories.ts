@@ -85,6 +85,13 @@ const succeeded = (files: Files | null) => () =>
   ({ state: 'succeeded', files, worktrees: 1 }) as const
 const TASK = ['run', 'codex', 'do as you are told']
 
+const VERIFIED = [...TASK, '--permissions', 'full', '--verify', 'test -e mended.txt']
+/** The second time that it comes to this, it was told that something is missing. */
+const MENDED_WHEN_TOLD = `if [ -e "$KEEPER/told" ]; then once mend 'echo mended >mended.txt'; fi
+: >"$KEEPER/told"
+`
+const MENDED: Files = { ...FINISHED, 'mended.txt': 'mended\n' }
+
 const SNAPSHOTS = { HOLDFAST_SNAPSHOT_SECONDS: '1' }
 
 const MY_TABLE = '# mine\n5 4 * * * run-me\n'
@@ -432,6 +439,36 @@ function requireFiles({ stage }: Scene, files: Files): void {
     const path = join(stage.repo, name)
     const found = existsSync(path) ? readFileSync(path, 'latin1') : null
     if (found !== content) throw new Error(`work lost: ${name} holds ${JSON.stringify(found)}`)
+  }
+}
+
+/** Its agent was told once, and the command came to an end twice. */
+function requireMendedOnce({ stage }: Scene, id: string): void {
+  const log = (readRows(stage.home)?.events ?? []).filter(({ task }) => task === id)
+  const count = (kind: string, words: string) =>
+    log.filter(one => one.kind === kind && one.text?.startsWith(words)).length
+  const found = [
+    count('message_sent', 'Your work was verified'),
+    count('task_changed', 'not verified: '),
+    count('task_changed', 'verified: '),
+  ]
+  if (found.join() !== '1,1,1') throw new Error(`told, failed, passed: ${found.join()}`)
+}
+
+/** The ids of a group of two. */
+async function submittedGroup({ stage }: Scene): Promise<readonly string[]> {
+  const { code, stdout, stderr } = await stage.run([...TASK, '--best-of', '2', '--json'])
+  if (code !== 0) throw new Error(`run: ${stderr}`)
+  return JSON.parse(stdout).tasks.map(({ id }: { id: string }) => id)
+}
+
+/** Whoever saw the command killed gives it again, and is told if all was done. */
+async function untilGivenBack({ stage, strike }: Scene, id: string): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    const { code, signal, stderr } = await stage.run(['pick', '--undo', id])
+    if (tries === 1) await strike.landed
+    if (code === 0 || (tries > 1 && /is not picked/.test(stderr))) return
+    if (signal === null || tries === 5) throw new Error(`pick --undo: ${stderr}`)
   }
 }
 
@@ -1053,6 +1090,114 @@ ${DONE}`,
       return [id]
     },
     end: () => ({ ...succeeded(FINISHED)(), isRestored: true }),
+  },
+  'pick taken back': {
+    about: 'a pick that is taken back, beside changes of all kinds',
+    repository: 'dirty',
+    steps: WORK + DONE,
+    async tell(scene) {
+      const id = await scene.submitted(TASK)
+      await scene.untilEnded(id)
+      const { stage } = scene
+      const git = (...words: string[]) => stage.git(...words)
+      const index = join(stage.repo, '.git', 'index')
+      const [bytes, start] = [readFileSync(index), git('rev-parse', 'HEAD').trim()]
+      git('commit', '--quiet', '--message=of the caller', '--', 'kept.txt')
+      const facts = () => [git('rev-parse', 'HEAD'), git('ls-files', '-s'), git('status', '-s')]
+      const before = facts().join('')
+      await scene.ok(['pick', id])
+      scene.strike.arm()
+      await untilGivenBack(scene, id)
+      if (facts().join('') !== before) throw new Error(`half given back: ${facts().join('')}`)
+      git('update-ref', 'HEAD', start)
+      writeFileSync(index, bytes)
+      return [id]
+    },
+    end: () => ({ ...succeeded(FINISHED)(), isRestored: true }),
+  },
+  'picked of a group': {
+    about: 'a group of which one is picked; the other is put away, and brought back',
+    repository: 'dirty',
+    steps: WORK + DONE,
+    async tell(scene) {
+      const { stage } = scene
+      const [first = '', second = ''] = await submittedGroup(scene)
+      for (const id of [first, second]) await scene.untilEnded(id)
+      const before = stateOf(scene, second)
+      const index = join(stage.repo, '.git', 'index')
+      const [bytes, start] = [readFileSync(index), stage.git('rev-parse', 'HEAD').trim()]
+      stage.git('commit', '--quiet', '--message=of the caller', '--', 'kept.txt')
+      scene.strike.arm()
+      await untilDone(scene, ['pick', first])
+      requireFiles(scene, FINISHED)
+      const listed = JSON.parse((await stage.run(['status', '--json'])).stdout).tasks
+      if (listed.length !== 1) throw new Error(`${listed.length} tasks are listed`)
+      const other = JSON.parse((await stage.run(['status', second, '--json'])).stdout)
+      if (other.picked !== false || other.putAway === null) throw new Error('it is not put away')
+      await scene.ok(['restore', second])
+      requireSame(scene, second, before)
+      await scene.ok(['pick', '--undo', first])
+      stage.git('update-ref', 'HEAD', start)
+      writeFileSync(index, bytes)
+      await emptyTrash(scene)
+      return [first, second]
+    },
+    end: () => ({ ...succeeded(FINISHED)(), isRestored: true }),
+  },
+  group: {
+    about: 'a group of two that is handed in: both of them, or none',
+    repository: 'dirty',
+    steps: WORK + DONE,
+    async tell(scene) {
+      const before = await scene.submitted(TASK)
+      await scene.untilEnded(before)
+      scene.strike.arm()
+      await scene.stage.run([...TASK, '--best-of', '2', '--name', 'race'])
+      const members = readTasks(scene.stage.home).slice(1)
+      if (members.length !== 0 && members.length !== 2) {
+        throw new Error(`${members.length} of 2 were handed in`)
+      }
+      if (members.length === 0) await forgetAll(scene)
+      for (const { id } of members) {
+        await scene.untilEnded(id)
+        const { group } = JSON.parse((await scene.stage.run(['status', id, '--json'])).stdout)
+        if (!group?.startsWith('race:')) throw new Error(`its group is ${group}`)
+      }
+      return [before, ...members.map(({ id }) => id)]
+    },
+    end: succeeded(FINISHED),
+  },
+  verified: {
+    about: 'work that is verified, fails, and is mended in one more turn',
+    repository: 'clean',
+    steps: WORK + MENDED_WHEN_TOLD + DONE,
+    async tell(scene) {
+      scene.stage.arm('agent.mid-tool', 'stand')
+      const id = await scene.submitted(VERIFIED)
+      await scene.untilReached('agent.mid-tool')
+      // From here on a launch is that of the command.
+      scene.strike.arm()
+      scene.stage.letGo('agent.mid-tool')
+      await scene.untilEnded(id)
+      requireMendedOnce(scene, id)
+      return [id]
+    },
+    end: succeeded(MENDED),
+  },
+  'verification killed': {
+    about: 'the same, where the command is killed the first time: it is run again',
+    repository: 'clean',
+    steps: WORK + MENDED_WHEN_TOLD + DONE,
+    async tell(scene) {
+      scene.strike.arm()
+      const die = '[ -e "$KEEPER/died" ] || { : >"$KEEPER/died"; kill -9 $PPID $$; }'
+      const words = ['sh', '-c', `${die}; test -e mended.txt`]
+      const id = await scene.submitted([...VERIFIED.slice(0, -1), JSON.stringify(words)])
+      await scene.untilEnded(id)
+      requireMendedOnce(scene, id)
+      return [id]
+    },
+    end: succeeded(MENDED),
   },
   'handed off': handOffStory('a task that is handed off, and taken back', 'to', untilDone),
   'handed off by doctor': handOffStory(

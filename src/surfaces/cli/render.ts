@@ -1,10 +1,12 @@
 /** Tasks and their logs as text for people. */
 
 import type { TaskEvent } from '../../domain/agent-events.ts'
+import { nameOfGroup } from '../../domain/group.ts'
 import { describeMemory } from '../../domain/memory.ts'
 import type { Permissions } from '../../domain/permissions.ts'
 import { plainText } from '../../domain/plain-text.ts'
 import type { CommandRole, SetUp, SetUpCommand } from '../../domain/set-up.ts'
+import { shellLine } from '../../domain/shell-word.ts'
 import type { Base } from '../../domain/task.ts'
 import { isUntaken } from '../../domain/untaken.ts'
 import type { TaskView, UnreadableView } from '../view.ts'
@@ -29,8 +31,9 @@ const stateStyles: Record<TaskView['state'], Style> = {
 export function renderTaskLine(task: TaskView, now: number, output: Canvas): string {
   const state = output.style(stateStyles[task.state], task.state.padEnd(11))
   const age = describeAge(now - Date.parse(task.endedAt ?? task.createdAt)).padStart(4)
-  const untaken = isUntaken(task) ? ', not taken yet' : ''
-  const delta = task.result === null ? '' : `  ${describeDelta(task.result)}${untaken}`
+  const untaken = task.picked === false ? ', not picked' : isUntaken(task) ? ', not taken yet' : ''
+  const verified = task.verify?.state === 'passed' ? ', verified' : ''
+  const delta = task.result === null ? '' : `  ${describeDelta(task.result)}${verified}${untaken}`
   const until =
     task.waitingUntil === null ? '' : `  until ${describeTime(new Date(task.waitingUntil), now)}`
   const why =
@@ -68,6 +71,8 @@ export function renderTask(task: TaskView, now: number, output: Output): string 
     ['starts from', task.start === null ? null : describeStart(task.start, now)],
     ['kept aside', describeSnapshot(task, now)],
     ['worktree', describeWorktree(task, now)],
+    ['group', describeGroup(task)],
+    ['verify', describeVerification(task)],
     ['time limit', task.timeoutMs === null ? null : `${task.timeoutMs / 1000} s of work`],
     ['memory', task.memoryBytes === null ? null : `${describeMemory(task.memoryBytes)} at most`],
     ['permissions', describePermissions(task.permissions)],
@@ -111,6 +116,25 @@ function describeSnapshot({ snapshot }: TaskView, now: number): string | null {
   const missing = leftOut.length === 0 ? '' : ` (not in it: ${leftOut.join('; ')})`
   return `its files, ${describeAge(now - Date.parse(takenAt))} ago${missing}`
 }
+
+function describeGroup({ group, picked }: TaskView): string | null {
+  if (group === null) return null
+  const name = nameOfGroup(group)
+  return picked === null ? name : `${name} (${picked ? 'picked' : 'not picked'})`
+}
+
+/** The command, what it came to, and where it failed the end of what it printed. */
+function describeVerification({ verify }: TaskView): string | null {
+  if (verify === null) return null
+  const { command, state, how, output } = verify
+  const came = `${shellLine(command)}: ${state.replace('_', ' ')}${how === null ? '' : ` (${how})`}`
+  const words = (output ?? '').trimEnd().split('\n').slice(-LINES_SHOWN)
+  const isShown = state === 'failed' && words.join('') !== ''
+  return isShown ? [came, ...words.map(line => `${' '.repeat(12)}${line}`)].join('\n') : came
+}
+
+/** Of a verification that failed; all of it is in the evidence. */
+const LINES_SHOWN = 5
 
 function describeWorktree({ id, worktree, putAway }: TaskView, now: number): string | null {
   if (worktree !== null || putAway === null) return worktree?.path ?? null

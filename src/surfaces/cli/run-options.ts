@@ -34,6 +34,12 @@ export const runOptions = {
     about: 'a file with the JSON Schema that the final answer is to fit',
     value: 'FILE',
   },
+  verify: {
+    about:
+      'a command that looks at its work when it is done, without a shell; if that fails the agent has one more turn',
+    value: 'COMMAND',
+  },
+  verifyTimeout: { about: 'how long that may take (default 30m)', value: 'DURATION' },
   ask: { about: 'let the agent ask before it edits or runs anything' },
   notify: {
     about: `tell them what becomes of it; may be given several times: ${TARGETS}`,
@@ -48,7 +54,7 @@ export async function readOptions(
   flags: FlagValues<typeof runOptions>,
   { directory }: CommandContext,
 ): Promise<OptionWishes> {
-  const { changes, priority, timeout, maxFailures, stall, outputSchema } = flags
+  const { changes, priority, timeout, maxFailures, stall, outputSchema, verifyTimeout } = flags
   return {
     name: flags.name,
     base: flags.base,
@@ -69,6 +75,9 @@ export async function readOptions(
     asks: flags.ask,
     notify: flags.notify,
     idempotencyKey: flags.idempotencyKey,
+    verify: flags.verify,
+    verifyTimeoutMs:
+      verifyTimeout === undefined ? undefined : parseDuration(verifyTimeout, 'verify-timeout'),
   }
 }
 

@@ -8,16 +8,17 @@ import { acknowledgeShown } from '../acknowledge.ts'
 import { detectCaller } from '../caller.ts'
 import type { SurfaceContext } from '../context.ts'
 import { askForEnds, awaitEnds, findNamed } from '../end-tasks.ts'
-import { requireTask } from '../find-task.ts'
+import { findMembers, requireTask, requireTasks } from '../find-task.ts'
 import { followEvents } from '../follow-events.ts'
 import { requireResult } from '../gather-evidence.ts'
 import { lookAtTask, lookAtTasks, lookAtWorker } from '../look.ts'
 import { lookAround } from '../look-around.ts'
+import { lookAtGroup } from '../look-at-group.ts'
 import { viewEvent } from '../make-view.ts'
 import { passAnswer, requireSameQuestion } from '../pass-answer.ts'
 import { acknowledgeNamed, listInbox, viewEntry } from '../read-inbox.ts'
 import { requireSchema } from '../settle-options.ts'
-import { submitRequest } from '../submit-request.ts'
+import { submitRequest, submitGroup as submitTogether } from '../submit-request.ts'
 import { viewDiff } from '../take-diff.ts'
 import { giveBack, takeHome } from '../take-home.ts'
 import { waitForTasks } from '../wait-for.ts'
@@ -77,6 +78,20 @@ export function connectThrough(entry: string, options: ConnectOptions = {}): Con
           return { task: await lookAtTask(task, context), isNew }
         },
       ),
+    submitGroup: request =>
+      call(
+        request.directory === undefined ? {} : { directory: request.directory },
+        async context => {
+          const { tasks, isNew } = await submitTogether(...wordsOf(request), context)
+          return { group: await lookAtGroup(tasks, context), isNew }
+        },
+      ),
+    group: name =>
+      call({}, async context => {
+        const members = await findMembers(await holdfast.store(), name)
+        if (members !== undefined) return await lookAtGroup(members, context)
+        throw new AppError('no_such_task', `there is no group "${name}"`)
+      }),
     status: (given = {}) => call({}, context => lookAround(given, context)),
     task: name => callFor(name, {}, lookAtTask),
     wait: (names, given = {}) =>
@@ -122,9 +137,14 @@ export function connectThrough(entry: string, options: ConnectOptions = {}): Con
 }
 
 async function submit(request: SubmitRequest, context: SurfaceContext) {
+  return await submitRequest(...wordsOf(request), context)
+}
+
+/** What is asked, and how. */
+function wordsOf<T extends SubmitRequest>(request: T) {
   const { outputSchema, directory: _, ...rest } = request
   const schema = outputSchema === undefined ? undefined : requireSchema(outputSchema)
-  return await submitRequest(rest, { ...rest, outputSchema: schema }, context)
+  return [rest, { ...rest, outputSchema: schema }] as const
 }
 
 async function tellWaited(
@@ -142,8 +162,7 @@ async function findAll(
   names: string | readonly string[],
   { holdfast }: SurfaceContext,
 ): Promise<readonly Task[]> {
-  const store = await holdfast.store()
-  return await Promise.all(listOf(names).map(name => requireTask(store, name)))
+  return await requireTasks(await holdfast.store(), listOf(names))
 }
 
 const listOf = (names: string | readonly string[]) => (typeof names === 'string' ? [names] : names)

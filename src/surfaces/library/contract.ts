@@ -8,6 +8,7 @@ import type {
   ApplyView,
   DiffView,
   EventView,
+  GroupView,
   InboxView,
   ResultView,
   StatusView,
@@ -71,6 +72,27 @@ export interface SubmitRequest {
   readonly notify?: readonly string[]
   /** Handed in twice under one key, it is one task. */
   readonly idempotencyKey?: string
+  /**
+   * What looks at its work when it is done, without a shell: a program and its arguments, or these in
+   * one text as `run --verify` takes it. Where it fails, the agent has one more turn.
+   */
+  readonly verify?: string | readonly string[]
+  /** How long one run of that may take. Default: 30 min. */
+  readonly verifyTimeoutMs?: number
+}
+
+/** One request for several agents, or for several tries: the tasks of a group. */
+export interface SubmitGroupRequest extends SubmitRequest {
+  /** Instead of `agent`: each of them does it. */
+  readonly agents?: readonly string[]
+  /** How many tries each of them gets. Default: one. */
+  readonly bestOf?: number
+}
+
+export interface SubmittedGroup {
+  readonly group: GroupView
+  /** False: it was handed in before, under the same key. */
+  readonly isNew: boolean
 }
 
 export interface Submitted {
@@ -133,6 +155,10 @@ export interface CancelOptions extends Abortable {
 export interface Connection extends AsyncDisposable {
   /** Durable when it returns. */
   submit(request: SubmitRequest): Promise<Submitted>
+  /** All of its tasks or none, on one base. Its name means all of them in `wait` and `cancel`. */
+  submitGroup(request: SubmitGroupRequest): Promise<SubmittedGroup>
+  /** A group as it stands, by its name or its whole id. */
+  group(name: string): Promise<GroupView>
   status(options?: StatusOptions): Promise<StatusView>
   task(name: string): Promise<TaskView>
   /** Until they have ended, or ask something. Takes note of their ends. */

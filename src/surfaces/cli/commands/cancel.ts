@@ -10,7 +10,7 @@ export const cancel = defineCommand({
   name: 'cancel',
   group: 'Do',
   summary: 'End a task, with every process that it started; its work so far is kept',
-  usage: 'cancel TASK… | cancel --all',
+  usage: 'cancel TASK|GROUP… | cancel --all',
   flags: {
     all: { about: 'every task that has not ended' },
     tree: { about: 'also the tasks that these have delegated' },

@@ -8,19 +8,21 @@ import { requireSession } from '../../../engine/take-session.ts'
 import { findCheckout } from '../../common-git-dir.ts'
 import { callerEnvironment, realDirectory } from '../../hand-in-ports.ts'
 import { memoryFlag } from '../../memory-limit.ts'
-import { planTask } from '../../submit.ts'
+import { planTask, planTasks } from '../../submit.ts'
 import { type CommandContext, defineCommand, jsonFlag } from '../command.ts'
-import { parseChoice } from '../flags.ts'
+import { parseChoice, parseCount } from '../flags.ts'
 import { handInAndTell, tellHandedIn, waitFlag } from '../hand-in-and-tell.ts'
 import { readRequest } from '../read-request.ts'
 import { readOptions, runOptions } from '../run-options.ts'
 
 const flags = {
   agent: {
-    about: 'who does it (default: as configured, else the first agent that is ready)',
+    about:
+      'who does it (default: as configured, else the first agent that is ready); several, separated by commas, do it each, as a group',
     value: 'AGENT',
     short: 'a',
   },
+  bestOf: { about: 'hand it in so many times, as a group on one base', value: 'N' },
   promptFile: { about: 'read the prompt from a file', value: 'FILE' },
   ...waitFlag,
   model: { about: 'the model, as the agent names it', value: 'MODEL', short: 'm' },
@@ -58,13 +60,19 @@ export const run = defineCommand({
     'holdfast run "now write the docs" --after fix-the-failing-test --priority 5',
     'holdfast run "tidy up" --base main --name tidy',
     'holdfast run -a codex --session 01a22a3c-acaf-79f0-b133-a5d9ddeb7a3a "now the tests"',
+    "holdfast run -a codex,claude,pi 'fix the failing test' --verify 'npm test'",
   ],
   async run(input, context) {
     const { holdfast } = context
     if (input.flags.tmux === true) (await holdfast.tmux()).requireThere()
     const root = findCheckout(context.directory)?.root ?? null
     const configuration = await holdfast.configuration(root)
-    const { agentName, prompt, argv } = await readRequest(input, configuration, context)
+    const agents = readAgents(input.flags.agent)
+    const { bestOf } = input.flags
+    const isGroup = agents.length > 1 || bestOf !== undefined
+    const [agent] = agents
+    const typed = agent === undefined ? input : { ...input, flags: { ...input.flags, agent } }
+    const { agentName, prompt, argv } = await readRequest(typed, configuration, context)
     const { model, effort, permissions, retryOnCrash, withCaller, wait, session } = input.flags
     const wish = {
       agentName,
@@ -84,6 +92,17 @@ export const run = defineCommand({
       tie: withCaller === true ? await tieTo(context) : null,
       isAwaited: wait === true,
       options: await readOptions(input.flags, context),
+    }
+    if (isGroup) {
+      if (input.flags.tmux === true) throw noTmux()
+      const { handInGroupAndTell } = await import('../hand-in-group.ts')
+      const each = bestOf === undefined ? 1 : parseCount(bestOf, 'best-of')
+      const members = { agents: agents.length > 1 ? agents : [agentName], each }
+      const plans = await planTasks(wish, members, { root, configuration }, context)
+      if (!('handedInBefore' in plans) && wait === true) {
+        for (const plan of plans) await refuseCircle(plan, await holdfast.store())
+      }
+      return await handInGroupAndTell(plans, input.flags, context)
     }
     const plan = await planTask(wish, { root, configuration }, context)
     if ('handedInBefore' in plan) {
@@ -124,6 +143,20 @@ async function takeSession(
     )
   }
   return session
+}
+
+function readAgents(text: string | undefined): readonly string[] {
+  const agents = text?.split(',').map(word => word.trim()) ?? []
+  if (!agents.includes('')) return agents
+  throw new AppError('bad_usage', `--agent ${text} names an agent with no name`, {
+    hint: 'for example: run -a codex,claude "fix the failing test"',
+  })
+}
+
+function noTmux(): AppError {
+  return new AppError('bad_usage', '--tmux shows one task, and a group is several', {
+    hint: 'holdfast status GROUP, or holdfast logs -f TASK for one of them',
+  })
 }
 
 async function tieTo({ caller, environment, holdfast }: CommandContext): Promise<Tie> {

@@ -1,10 +1,10 @@
-import { requireTask } from '../../find-task.ts'
+import { findMembers, requireTask } from '../../find-task.ts'
 import { lookAtTask } from '../../look.ts'
 import { lookAround } from '../../look-around.ts'
 import { defineCommand, jsonFlag, optionalWord } from '../command.ts'
 import { renderTask, renderTaskLine, renderUnreadable } from '../render.ts'
 
-const usage = 'status [TASK]'
+const usage = 'status [TASK|GROUP]'
 
 export const status = defineCommand({
   name: 'status',
@@ -27,6 +27,18 @@ export const status = defineCommand({
   async run({ flags, words }, context) {
     const { output, holdfast } = context
     const reference = optionalWord(words, usage)
+    const members =
+      reference === undefined ? undefined : await findMembers(await holdfast.store(), reference)
+    if (members !== undefined) {
+      const { lookAtGroup } = await import('../../look-at-group.ts')
+      const view = await lookAtGroup(members, context)
+      if (flags.json === true) output.writeJson(view)
+      else {
+        const { renderGroup } = await import('../render-group.ts')
+        output.write(`${renderGroup(view, context.now(), output)}\n`)
+      }
+      return 0
+    }
     if (reference !== undefined) {
       const view = await lookAtTask(await requireTask(await holdfast.store(), reference), context)
       if (flags.json === true) output.writeJson(view)

@@ -1,7 +1,7 @@
 import { AppError } from '../../../domain/errors.ts'
 import type { Task } from '../../../domain/task.ts'
 import { acknowledgeShown } from '../../acknowledge.ts'
-import { requireTask, requireTaskOrNewest } from '../../find-task.ts'
+import { requireTaskOrNewest, requireTasks } from '../../find-task.ts'
 import { lookAtTasks, lookAtWorker } from '../../look.ts'
 import { waitForTasks } from '../../wait-for.ts'
 import { type CommandContext, defineCommand, jsonFlag } from '../command.ts'
@@ -13,7 +13,7 @@ export const wait = defineCommand({
   name: 'wait',
   group: 'Look',
   summary: 'Stay until tasks have ended; exits by the worst outcome',
-  usage: 'wait [TASK…]',
+  usage: 'wait [TASK|GROUP…]',
   flags: {
     timeout: { about: 'at most this long, then exit 3', value: 'DURATION' },
     any: { about: 'until the first of them has ended' },
@@ -48,11 +48,11 @@ export const wait = defineCommand({
 })
 
 async function named(words: readonly string[], context: CommandContext): Promise<readonly Task[]> {
-  if (words.length === 0) return [await requireTaskOrNewest(undefined, context)]
-  if (words.length === 1) return [await requireTaskOrNewest(words[0], context)]
+  const [word] = words
+  const isNewest = word === undefined || (word === '-' && words.length === 1)
+  if (isNewest) return [await requireTaskOrNewest(undefined, context)]
   if (words.includes('-')) {
     throw new AppError('bad_usage', '- means the newest task, and stands alone')
   }
-  const store = await context.holdfast.store()
-  return await Promise.all(words.map(word => requireTask(store, word)))
+  return await requireTasks(await context.holdfast.store(), words)
 }

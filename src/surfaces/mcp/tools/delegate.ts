@@ -2,10 +2,12 @@ import * as z from 'zod/mini'
 import { AppError } from '../../../domain/errors.ts'
 import { permissionModes } from '../../../domain/permissions.ts'
 import { changeScopes } from '../../../ports/worktrees.ts'
+import type { SurfaceContext } from '../../context.ts'
 import { lookAtTask } from '../../look.ts'
-import { requireSchema } from '../../settle-options.ts'
-import { submitRequest } from '../../submit-request.ts'
-import { taskView } from '../../view.ts'
+import { lookAtGroup } from '../../look-at-group.ts'
+import { type OptionWishes, requireSchema } from '../../settle-options.ts'
+import { isGroup, submitGroup, submitRequest } from '../../submit-request.ts'
+import { groupView, taskView } from '../../view.ts'
 import { cwdField, defineTool, field, type ToolCall } from '../tool.ts'
 
 const text = (about: string) => z.optional(field(z.string(), about))
@@ -17,6 +19,19 @@ const input = z.strictObject({
   ),
   cwd: cwdField,
   agent: text('who does it, for example codex or claude (default: as configured)'),
+  agents: z.optional(
+    field(
+      z.array(z.string()),
+      'instead of agent: several, each of which does it in a worktree of its own, as a group to compare',
+    ),
+  ),
+  best_of: z.optional(field(z.int(), 'hand it in so many times, as a group (each agent so often)')),
+  verify: z.optional(
+    field(
+      z.array(z.string()),
+      'a program and its arguments, without a shell: run on the work when the agent is done; where it fails, the agent has one more turn',
+    ),
+  ),
   name: text('what to call it'),
   model: text('the model, as the agent names it'),
   effort: text('how hard to think, as the agent names it'),
@@ -43,7 +58,10 @@ const input = z.strictObject({
 })
 
 export const delegatedView = z.object({
+  /** Of a group, the first. */
   task: taskView,
+  /** All tasks of a group; null: it is none. */
+  group: z.nullable(groupView),
   /** False: it was handed in before, under the same key. */
   isNew: z.boolean(),
 })
@@ -59,24 +77,38 @@ export const delegate = defineTool({
   async run(given, call) {
     const { context } = call
     if (given.permissions === 'full') await refuseUnlessAllowed(call)
-    const { task, isNew } = await submitRequest(
-      { ...given, isAwaited: true },
-      {
-        ...given,
-        timeoutMs: given.timeout_seconds === undefined ? undefined : given.timeout_seconds * 1_000,
-        outputSchema:
-          given.output_schema === undefined ? undefined : requireSchema(given.output_schema),
-        asks: given.ask,
-        idempotencyKey: given.idempotency_key ?? keyOf(call),
-      },
-      context,
-    )
+    const asked = { ...given, bestOf: given.best_of, isAwaited: true }
+    const options = {
+      ...given,
+      timeoutMs: given.timeout_seconds === undefined ? undefined : given.timeout_seconds * 1_000,
+      outputSchema:
+        given.output_schema === undefined ? undefined : requireSchema(given.output_schema),
+      asks: given.ask,
+      idempotencyKey: given.idempotency_key ?? keyOf(call),
+    }
+    if (isGroup(asked)) return await delegateGroup(asked, options, context)
+    const { task, isNew } = await submitRequest(asked, options, context)
     const { id, name } = task.request
     const when = isNew ? '' : 'was handed in before; it '
     const text = `${id} ${name}: ${when}is ${task.state.name}. It goes on by itself: wait, result, diff and apply take this id.`
-    return { view: { task: await lookAtTask(task, context), isNew }, text }
+    return { view: { task: await lookAtTask(task, context), group: null, isNew }, text }
   },
 })
+
+async function delegateGroup(
+  asked: Parameters<typeof submitGroup>[0],
+  options: OptionWishes,
+  context: SurfaceContext,
+) {
+  const { tasks, isNew } = await submitGroup(asked, options, context)
+  const group = await lookAtGroup(tasks, context)
+  const [task] = group.tasks
+  if (task === undefined) throw new Error('a group has tasks')
+  const which = group.tasks.map(({ id, name }) => `${id} ${name}`).join(', ')
+  const when = isNew ? '' : ' was handed in before; it'
+  const text = `${group.name}:${when} is a group of ${group.tasks.length}: ${which}. They go on by themselves: wait and cancel take ${group.name}; result, diff and apply take one of the ids.`
+  return { view: { task, group, isNew }, text }
+}
 
 /** A use of the tool that is sent again, after whatever went wrong, hands in nothing new. */
 function keyOf({ client, toolUse }: ToolCall): string | undefined {

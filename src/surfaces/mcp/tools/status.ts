@@ -1,5 +1,5 @@
 import * as z from 'zod/mini'
-import { requireTask } from '../../find-task.ts'
+import { requireTasks } from '../../find-task.ts'
 import { lookAtDisk, lookAtTasks, lookAtWorker } from '../../look.ts'
 import { lookAround } from '../../look-around.ts'
 import { type StatusView, statusView } from '../../view.ts'
@@ -39,7 +39,7 @@ async function lookAtNamed(
   context: ToolCall['context'],
 ): Promise<StatusView> {
   const store = await context.holdfast.store()
-  const tasks = await Promise.all(names.map(name => requireTask(store, name)))
+  const tasks = await requireTasks(store, names)
   const worker = await lookAtWorker(context)
   const views = await lookAtTasks(tasks, worker, context)
   return { tasks: [...views], unreadable: [], worker, disk: await lookAtDisk(context) }

@@ -4,7 +4,7 @@ import { AppError } from '../../../domain/errors.ts'
 import type { Task } from '../../../domain/task.ts'
 import { acknowledgeShown } from '../../acknowledge.ts'
 import { describeEvent } from '../../cli/render.ts'
-import { requireTask } from '../../find-task.ts'
+import { requireTasks } from '../../find-task.ts'
 import { lookAtTasks, lookAtWorker } from '../../look.ts'
 import { passAnswer } from '../../pass-answer.ts'
 import { type TaskView, taskView, workerView } from '../../view.ts'
@@ -48,7 +48,7 @@ export const wait = defineTool({
   async run({ tasks: names, any, timeout_seconds }, call) {
     const { context, client } = call
     const store = await context.holdfast.store()
-    const tasks = await Promise.all(names.map(name => requireTask(store, name)))
+    const tasks = await requireTasks(store, names)
     const { answered, declined } = await passReplies(tasks, call)
     const waited = await waitForTasks(
       tasks.map(({ request }) => request.id),

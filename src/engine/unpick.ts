@@ -1,0 +1,65 @@
+/** Takes a pick back: HEAD, index and files are as they were before it. */
+import { reach } from '../domain/crash-points.ts'
+import { AppError } from '../domain/errors.ts'
+import type { Task } from '../domain/task.ts'
+import type { FileChange } from '../ports/applications.ts'
+import type { Worktrees } from '../ports/worktrees.ts'
+import { mend } from './apply.ts'
+import type { PickPorts, PickWish } from './pick.ts'
+
+export interface Unpicked {
+  readonly root: string
+  readonly files: readonly FileChange[]
+}
+
+/**
+ * Where it was picked. Refuses with `not_applied` where no pick is on record, with `changed_since`
+ * where HEAD has gone on since, and as `Applications.unpick` does.
+ */
+export async function unpickTask(
+  task: Task,
+  wish: Omit<PickWish, 'target'>,
+  ports: PickPorts & { readonly worktrees: Worktrees },
+): Promise<Unpicked> {
+  const { id, base } = task.request
+  const { taken } = task
+  if (taken?.how !== 'picked') {
+    throw new AppError('not_applied', `${id} is not picked`, {
+      hint: `what was applied is taken back by: holdfast apply --undo ${id}`,
+    })
+  }
+  const { where, head } = taken
+  const { store, applications, worktrees, clock } = ports
+  return await applications.withTarget(where, async () => {
+    const found = await worktrees.openCheckout(where)
+    await mend(id, { ...wish, target: found }, ports)
+    // What was killed half-way may have been ended by that.
+    const target = await worktrees.openCheckout(where)
+    if (head === undefined) throw notOurs(id, where)
+    const isBack = target.head === head.from
+    if (!isBack && target.head !== head.commit) throw goneOn(id, where, head)
+    const { isStopped } = wish
+    const files = isBack
+      ? []
+      : await applications.unpick({ task: id, base, head, target, isStopped })
+    await store.recordTaken(id, null, `no longer picked in ${where}`, clock.now())
+    reach('unpick.row-committed')
+    return { root: where, files }
+  })
+}
+
+function notOurs(id: string, where: string): AppError {
+  return new AppError('not_applied', `HEAD of ${where} had all of ${id}: nothing was committed`, {
+    hint: 'git revert takes commits back',
+  })
+}
+
+function goneOn(
+  id: string,
+  where: string,
+  { from, commit }: { readonly from: string; readonly commit: string },
+): AppError {
+  return new AppError('changed_since', `HEAD of ${where} has moved since ${id} was picked`, {
+    hint: `to take its commits back by others: git revert ${from}..${commit}`,
+  })
+}
