@@ -7,6 +7,7 @@
 import { availableParallelism, loadavg } from 'node:os'
 import { setImmediate } from 'node:timers/promises'
 import { measureAgents } from './agents.ts'
+import { measureDialogue } from './dialogue.ts'
 import { measureExec } from './exec.ts'
 import { measureMemory } from './memory.ts'
 import { Place } from './place.ts'
@@ -27,6 +28,7 @@ const figures: Readonly<Record<string, Figure<Place>>> = {
   watch: measureWatch,
   recovery: measureRecovery,
   agents: measureAgents,
+  dialogue: measureDialogue,
   worktrees: measureWorktrees,
 }
 

@@ -239,7 +239,7 @@ async function planAgain(
   const environment = agentEnvironment(current)
   const parent = await findParent(caller, store)
   const delegation = parent === undefined ? null : delegationBy(parent)
-  const wish = { asked: request.permissions.asked, parent }
+  const wish = { asked: request.permissions.asked, parent, asks: request.asks }
   const [permissions, account, prompt] = await Promise.all([
     settlePermissions(agent, wish, environment, confinement),
     findAccount(agent, environment),

@@ -190,7 +190,7 @@ async function launchAgent(
     const permissions = isSuccessor
       ? await settlePermissions(
           agent,
-          { asked: request.permissions.effective, parent: undefined },
+          { asked: request.permissions.effective, parent: undefined, asks: request.asks },
           environment,
           confinement,
         )

@@ -10,6 +10,8 @@ export interface PermissionWish {
   /** Null: nobody said, which is `workspace`. */
   readonly asked: PermissionMode | null
   readonly parent: Task | undefined
+  /** It is to ask a person before it edits or runs anything. Absent: it is not. */
+  readonly asks?: boolean
 }
 
 /**
@@ -18,7 +20,7 @@ export interface PermissionWish {
  */
 export async function settlePermissions(
   agent: Agent,
-  { asked, parent }: PermissionWish,
+  { asked, parent, asks = false }: PermissionWish,
   environment: Environment,
   confinement: Confinement,
 ): Promise<Permissions> {
@@ -31,10 +33,9 @@ export async function settlePermissions(
       { hint: `--permissions ${limit}, or hand it in yourself` },
     )
   }
-  if (agent.settlePermissions !== undefined) {
-    return await agent.settlePermissions(wanted, environment)
-  }
-  const configured = (await agent.configuredMode?.(environment)) ?? wanted
+  const own = await agent.settlePermissions?.(wanted, environment)
+  if (own !== undefined && !(asks && agent.asksBeyondItsConfinement)) return own
+  const configured = own?.effective ?? (await agent.configuredMode?.(environment)) ?? wanted
   const effective = stricterMode(wanted, configured)
   if (effective === 'full') return { asked: wanted, effective, enforcedBy: 'none' }
   await confinement.requireWorking()

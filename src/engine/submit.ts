@@ -127,7 +127,7 @@ export async function planSubmission(
   const environment = agentEnvironment(submission.callerEnvironment)
   const parent = await findParent(caller, store)
   const delegation = parent === undefined ? null : delegationBy(parent)
-  const wish = { asked: submission.permissions, parent }
+  const wish = { asked: submission.permissions, parent, asks: submission.asks }
   refuseUnable(submission)
   if (submission.tie?.kind === 'task' && parent === undefined) throw callerUnknown()
   const [checkout, permissions, account] = await Promise.all([

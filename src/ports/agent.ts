@@ -333,6 +333,11 @@ export interface Agent {
    */
   settlePermissions?(asked: PermissionMode, environment: Environment): Promise<Permissions>
   /**
+   * What a person allows it, it runs outside of its own confinement: where it is to ask, the system's
+   * is put around it in place of that. Absent: it stays within, or has none.
+   */
+  readonly asksBeyondItsConfinement?: true
+  /**
    * The mode that the user's own configuration of the agent names, for one that has no
    * `settlePermissions`: where it is stricter than what is asked, the system holds the agent to it.
    * Null: none that is stricter than others. Refuses with `permissions_unavailable` where the

@@ -75,10 +75,12 @@ interface Ask {
   readonly resume?: SessionId | null
   readonly directory?: string
   readonly effort?: string
+  /** It is given its prompt alone. */
+  readonly oneShot?: true
+  readonly asks?: true
 }
 
-function start(turns: readonly Turn[], ask: Ask = {}): AgentRun {
-  model.setTurns(turns)
+function plan(ask: Ask) {
   const effective = ask.permissions ?? 'workspace'
   const workingDirectory = ask.directory ?? workspace
   const request: LaunchRequest = {
@@ -91,13 +93,20 @@ function start(turns: readonly Turn[], ask: Ask = {}): AgentRun {
     model: null,
     effort: ask.effort ?? null,
     permissions: { asked: effective, effective, enforcedBy: 'agent' },
-    asks: false,
+    asks: ask.asks ?? false,
+    ...(ask.oneShot && { oneShot: true }),
     handOver: null,
     worktree: workspace,
     workingDirectory,
     environment,
   }
-  const run = startAgent(codex, codex.planLaunch(request), workingDirectory)
+  return { launch: codex.planLaunch(request), workingDirectory }
+}
+
+function start(turns: readonly Turn[], ask: Ask = {}): AgentRun {
+  model.setTurns(turns)
+  const { launch, workingDirectory } = plan(ask)
+  const run = startAgent(codex, launch, workingDirectory)
   runs.push(run)
   return run
 }
@@ -206,7 +215,6 @@ describe('a turn', () => {
     ],
   ])('ends by %s', async (_name, turn, kind, code, words) => {
     const end = await run([turn, turn, turn, turn])
-    expect(end.exit).toEqual({ kind: 'exited', code: 1 })
     expect(end.outcome).toMatchObject({
       kind,
       failure: { code, message: expect.stringMatching(words) },
@@ -239,6 +247,24 @@ describe('a session', () => {
     expect(userTexts().at(-1)).toMatch(/^You were interrupted \(a test\): check /)
     // Cumulative over the thread: two requests before, one now.
     expect(second.translation.usage?.inputTokens).toBe(300)
+  })
+
+  it('goes on over the app-server where it was begun one-shot, and the other way round', async () => {
+    const before = { prompt: 'the word is BLUEBERRY', oneShot: true } as const
+    const first = await run([shell('echo 1 > one.txt', 'Making it.'), say('One.')], before)
+    expect(first.exit).toEqual({ kind: 'exited', code: 0 })
+    const { session } = first.translation
+    const second = await run([say('Two.')], { resume: session })
+    const third = await run([say('Three.')], { resume: session, oneShot: true })
+    for (const [end, answer, inputTokens] of [
+      [second, 'Two.', 300],
+      [third, 'Three.', 400],
+    ] as const) {
+      expect(end.outcome.kind).toBe('succeeded')
+      expect(end.translation).toMatchObject({ session, answer, usage: { inputTokens } })
+    }
+    const history = JSON.stringify(newest()?.body)
+    for (const words of ['BLUEBERRY', 'One.', 'Two.']) expect(history).toContain(words)
   })
 
   it('goes on in whichever directory it is resumed', async () => {
@@ -334,13 +360,24 @@ describe('permissions', () => {
     }
   })
 
-  it('are those of the resume, not those of the start', async () => {
-    const first = await run([say('Ready.')], { permissions: 'full' })
-    await run([shell(WRITE), say('Tried.')], {
-      permissions: 'read-only',
-      resume: first.translation.session,
-    })
-    expect([there('inside.txt'), there('../outside.txt')]).toEqual([false, false])
+  it('are those of the resume, not those of the start, however either is run', async () => {
+    for (const oneShot of [{}, { oneShot: true }] as const) {
+      const first = await run([say('Ready.')], { permissions: 'full' })
+      await run([shell(WRITE), say('Tried.')], {
+        ...oneShot,
+        permissions: 'read-only',
+        resume: first.translation.session,
+      })
+      expect([there('inside.txt'), there('../outside.txt')]).toEqual([false, false])
+    }
+  })
+
+  it('leave the user’s own settings as they are', async () => {
+    const file = join(root, 'codex-home', 'config.toml')
+    const text = readFileSync(file, 'utf8')
+    const first = await run([say('One.')])
+    await run([say('Two.')], { resume: first.translation.session })
+    expect(readFileSync(file, 'utf8')).toBe(text)
   })
 
   it('win over a wider mode in the user’s configuration', async () => {

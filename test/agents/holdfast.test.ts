@@ -118,7 +118,7 @@ test('cancel in mid-tool, with a tool in a process session of its own: nothing i
   await exists(house, id, 'under-way')
   // It would not have ended by itself; `cancel` waits for 30 s at most.
   await house.ok(['cancel', id])
-  expect(house.processes().filter(line => /sleep 29[89]|codex/.test(line))).toEqual([])
+  expect(house.processes().filter(line => /sleep 29[89]|bin\/codex/.test(line))).toEqual([])
   expect(await house.ok(['diff', id])).toContain('+so far')
   expect((await house.run(['result', id])).stdout).toBe('')
 })
@@ -203,27 +203,39 @@ describe.each<[string, Turn]>([
   })
 })
 
-test('a usage limit parks the task until the minute that Codex names, or for somebody', async () => {
-  const limit = { resetsAt: Date.now() + 3 * 3_600_000, isLifted: false }
-  const { house, model } = await houseWithModel([], {
-    choose: () => (limit.isLifted ? say('Free again.') : usageLimit(limit.resetsAt)),
-  })
-  const id = await house.submit(['codex', 'REMEMBER-THIS'])
-  const parked = await house.untilState(id, 'waiting')
-  expect(parked).toMatchObject({ attempt: 1, reason: expect.stringMatching(/^usage_limit after /) })
-  const late = Date.parse(parked.waitingUntil ?? '') - limit.resetsAt
-  expect(late).toBeGreaterThanOrEqual(0)
-  expect(late).toBeLessThan(65_000)
-  expect(heard(model)).toHaveLength(1)
-  limit.isLifted = true
-  await house.ok(['resume', id])
-  expect(await house.wait(id)).toMatchObject({
-    state: 'succeeded',
-    attempt: 2,
-    session: parked.session,
-    result: { answer: 'Free again.' },
-  })
-})
+test.each([
+  ['dialogue', 'the second', 10_000],
+  ['one-shot', 'the minute', 70_000],
+])(
+  '%s: a usage limit parks the task until %s that Codex names, or for somebody',
+  async (talk, _, mostLate) => {
+    // In mid-minute: who names the minute alone is told from who names the second.
+    const resetsAt = Math.floor(Date.now() / 60_000) * 60_000 + 3 * 3_600_000 + 20_000
+    const limit = { resetsAt, isLifted: false }
+    const { house, model } = await houseWithModel([], {
+      choose: () => (limit.isLifted ? say('Free again.') : usageLimit(limit.resetsAt)),
+      environment: { HOLDFAST_TALK: talk },
+    })
+    const id = await house.submit(['codex', 'REMEMBER-THIS'])
+    const parked = await house.untilState(id, 'waiting')
+    expect(parked).toMatchObject({
+      attempt: 1,
+      reason: expect.stringMatching(/^usage_limit after /),
+    })
+    const late = Date.parse(parked.waitingUntil ?? '') - limit.resetsAt
+    expect(late).toBeGreaterThanOrEqual(0)
+    expect(late).toBeLessThan(mostLate)
+    expect(heard(model)).toHaveLength(1)
+    limit.isLifted = true
+    await house.ok(['resume', id])
+    expect(await house.wait(id)).toMatchObject({
+      state: 'succeeded',
+      attempt: 2,
+      session: parked.session,
+      result: { answer: 'Free again.' },
+    })
+  },
+)
 
 const liars: [string, string][] = [
   ['exits 0 without a word', 'exit 0'],

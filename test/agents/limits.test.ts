@@ -29,7 +29,7 @@ confinedTest(
       },
     })
     models.push(model)
-    const house = new House({}, visibleParent())
+    const house = new House({ HOLDFAST_TALK: 'dialogue' }, visibleParent())
     const { scratch, environment } = house
     Object.assign(
       environment,

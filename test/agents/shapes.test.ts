@@ -43,7 +43,7 @@ confinedTest(
           : shell('echo agent >> kept.txt', 'I begin.'),
     })
     models.push(model)
-    const house = new House({}, visibleParent())
+    const house = new House({ HOLDFAST_TALK: 'dialogue' }, visibleParent())
     const { scratch, environment } = house
     Object.assign(environment, await bringAll(names, scratch, environment.PATH ?? '', model))
 

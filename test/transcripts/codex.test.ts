@@ -11,6 +11,8 @@ const directory = join(import.meta.dirname, 'codex')
 const activeWriter =
   'Error: thread/resume: thread/resume failed: thread 01a1fd1e-cf39-7853-ab6f-efcf1b25f765 already has an active writer (code -32600)\n'
 
+const ended: AgentExit = { kind: 'signalled', signal: 2 }
+
 /** Recorded streams, and how each process ended. From 0.169.0 where no version is in the name. */
 const recorded: Recorded = {
   success: { exit: exited(0) },
@@ -34,6 +36,16 @@ const recorded: Recorded = {
   kill9_tool_resume: { exit: exited(0) },
   orphan_resume: { exit: exited(1), stderr: activeWriter },
   sigint_tool: { exit: exited(1), stderr: 'Reading additional input from stdin...\n' },
+  // Over the app-server, and ended by us with the turn.
+  appserver_success: { exit: ended },
+  appserver_messages: { exit: ended },
+  appserver_goal: { exit: ended },
+  appserver_asks: { exit: ended },
+  appserver_dropmid: { exit: ended },
+  appserver_usagelimit: { exit: ended },
+  appserver_http401: { exit: ended },
+  appserver_interrupt: { exit: ended },
+  appserver_lost: { exit: ended },
 }
 
 const translateOne = (line: string) => codexTranslator.translate(codexTranslator.initial, line)

@@ -1,7 +1,17 @@
-/** Codex, one-shot and headless: `codex exec --json`, the prompt on stdin. */
+/**
+ * Codex, headless: over its app-server, which is talked to while it works, or one-shot
+ * (`codex exec --json`, the prompt on stdin).
+ */
+import { join } from 'node:path'
 import { AppError } from '../../domain/errors.ts'
-import { stricterMode } from '../../domain/permissions.ts'
-import type { Agent, LaunchRequest } from '../../ports/agent.ts'
+import { type PermissionMode, stricterMode } from '../../domain/permissions.ts'
+import type {
+  Agent,
+  AgentInstallation,
+  AgentLaunch,
+  LaunchRequest,
+  OwnPlaces,
+} from '../../ports/agent.ts'
 import {
   codexHome,
   findCodexAccount,
@@ -12,16 +22,24 @@ import {
 import { codexOwnHome } from '../codex-home.ts'
 import { CODEX_IDLING } from '../codex-idling.ts'
 import { INSTRUCTIONS_ROOM, promptFor } from '../instructions.ts'
+import { isOlder } from '../versions.ts'
+import { writeBrief } from './app-server/brief.ts'
+import { codexDialogue } from './app-server/speak.ts'
 import { askLogin, findCodex, lookForCodex } from './installation.ts'
 import { judge } from './judge.ts'
 import { codexKeptSessions } from './kept-sessions.ts'
+import { SANDBOXES } from './sandboxes.ts'
 import { readSessionUsage } from './session-usage.ts'
 import { codexTranslator } from './translate.ts'
 
 /** Short names that people use for models. */
 const MODEL_ALIASES: Readonly<Record<string, string>> = { spark: 'gpt-5.3-codex-spark' }
 
-const SANDBOXES = { 'read-only': 'read-only', workspace: 'workspace-write' } as const
+/**
+ * The oldest whose app-server was tried: it takes messages in mid-turn, and says back what it was
+ * told. An older one is run one-shot. Tried: 0.163.0, 0.169.0.
+ */
+export const DIALOGUE_VERSION = '0.163.0'
 
 /** Codex refuses a longer input (0.169.0: `input_too_large`, in characters). */
 const INPUT_LIMIT = 1_048_576
@@ -37,6 +55,7 @@ export const codex: Agent = {
     usageCounts: 'session',
     saysCost: false,
     answersBySchema: true,
+    oneShot: true,
     idling: CODEX_IDLING,
   },
   testedVersion: '0.169.0',
@@ -68,6 +87,10 @@ export const codex: Agent = {
     const effective = stricterMode(asked, configured ?? asked)
     return { asked, effective, enforcedBy: effective === 'full' ? 'none' : 'agent' }
   },
+
+  // Seen with 0.169.0: a command that its sandbox stops is run again without it, if it was allowed; an
+  // edit that is allowed is made wherever it is.
+  asksBeyondItsConfinement: true,
 
   async findAccount(environment) {
     return await findCodexAccount(await readConfiguration(environment), environment)
@@ -104,22 +127,17 @@ export const codex: Agent = {
     },
   },
 
+  dialogue: codexDialogue,
+
   planLaunch(request) {
-    const { installation, mode, model, effort, outputSchema } = request
-    return {
-      argv: [
-        installation.program,
-        ...installation.leadingArguments,
-        ...(mode.kind === 'resume' ? ['exec', 'resume', '--json'] : ['exec', '--json']),
-        ...permissionArguments(request),
-        ...modelArguments(model, effort),
-        ...(outputSchema === undefined ? [] : ['--output-schema', outputSchema.file]),
-        ...(mode.kind === 'resume' ? [mode.session] : []),
-        '-', // The prompt comes from stdin.
-      ],
-      environment: { ...request.environment, ...installation.environment },
-      stdin: promptFor(request),
-    }
+    const { installation, oneShot, asks } = request
+    if (oneShot !== true && canTalk(installation)) return planDialogue(request)
+    if (!asks) return planOneShot(request)
+    throw new AppError(
+      'agent_too_old',
+      `codex ${installation.version ?? 'of an unknown version'} cannot ask while it works`,
+      { hint: `install ${DIALOGUE_VERSION} or newer, or leave out --ask` },
+    )
   },
 
   judge,
@@ -138,23 +156,98 @@ function modelArguments(model: string | null, effort: string | null): readonly s
   ]
 }
 
-/**
- * By `-c` alone, since `exec resume` knows no `--sandbox` and no `--add-dir`. Each attempt names its
- * mode: a resumed thread runs under the mode of its resume, not of its start (tried: 0.169.0).
- */
-function permissionArguments(request: Held): readonly string[] {
-  const sandbox = uiPermissionArguments(request)
-  return request.permissions.effective === 'full'
-    ? sandbox
-    : [...sandbox, ...setting('approval_policy', tomlString('never'))]
+function canTalk({ version }: AgentInstallation): boolean {
+  return version !== null && !isOlder(version, DIALOGUE_VERSION)
+}
+
+/** What is said to it comes later, by its `dialogue`. */
+function planDialogue(request: LaunchRequest): AgentLaunch {
+  const { installation, mode, model, outputSchema, asks } = request
+  const { effective, enforcedBy } = request.permissions
+  // Within the system's confinement it needs none of its own.
+  const sandbox = enforcedBy === 'system' ? 'full' : effective
+  return {
+    argv: [
+      installation.program,
+      ...installation.leadingArguments,
+      'app-server',
+      ...unattended(request, sandbox),
+      ...(enforcedBy === 'system' ? setting('sqlite_home', tomlString(CONFINED_DATABASES)) : []),
+    ],
+    environment: { ...request.environment, ...installation.environment },
+    stdin: new Uint8Array(),
+    ...(enforcedBy === 'system' && { own: confinedPlaces(codexHome(request.environment)) }),
+    brief: writeBrief({
+      session: mode.kind === 'resume' ? mode.session : null,
+      prompt: new TextDecoder('utf-8', { ignoreBOM: true }).decode(promptFor(request)),
+      permissions: effective,
+      sandbox,
+      asks,
+      directory: request.workingDirectory,
+      model: model === null ? null : (MODEL_ALIASES[model] ?? model),
+      effort: request.effort,
+      outputSchema: outputSchema === undefined ? null : JSON.parse(outputSchema.json),
+    }),
+  }
+}
+
+/** Of the attempt alone: Codex makes its databases anew from its sessions. */
+const CONFINED_DATABASES = '/tmp'
+
+/** It writes down its sessions; its settings, and what its other sessions obey, it can only read. */
+function confinedPlaces(home: string): OwnPlaces {
+  return {
+    readable: [],
+    writable: [],
+    made: ['sessions', 'thread-writer-locks'].map(name => join(home, name)),
+    loose: [{ path: home, locks: [] }],
+  }
+}
+
+function planOneShot(request: LaunchRequest): AgentLaunch {
+  const { installation, mode, model, effort, outputSchema } = request
+  return {
+    argv: [
+      installation.program,
+      ...installation.leadingArguments,
+      ...(mode.kind === 'resume' ? ['exec', 'resume', '--json'] : ['exec', '--json']),
+      ...permissionArguments(request),
+      ...modelArguments(model, effort),
+      ...(outputSchema === undefined ? [] : ['--output-schema', outputSchema.file]),
+      ...(mode.kind === 'resume' ? [mode.session] : []),
+      '-', // The prompt comes from stdin.
+    ],
+    environment: { ...request.environment, ...installation.environment },
+    stdin: promptFor(request),
+  }
 }
 
 type Held = Pick<LaunchRequest, 'permissions' | 'workingDirectory' | 'worktree'>
 
+function permissionArguments(request: Held): readonly string[] {
+  const { effective } = request.permissions
+  return effective === 'full' ? uiPermissionArguments(request) : unattended(request, effective)
+}
+
 /** Whom it asks, before it does what its sandbox forbids, is the user's own setting. */
 function uiPermissionArguments(request: Held): readonly string[] {
-  const mode = request.permissions.effective
-  if (mode === 'full') return ['--dangerously-bypass-approvals-and-sandbox']
+  const { effective } = request.permissions
+  return effective === 'full'
+    ? ['--dangerously-bypass-approvals-and-sandbox']
+    : sandboxArguments(request, effective)
+}
+
+const unattended = (request: Held, mode: PermissionMode): readonly string[] => [
+  ...sandboxArguments(request, mode),
+  ...setting('approval_policy', tomlString('never')),
+]
+
+/**
+ * By `-c` alone, since `exec resume` knows no `--sandbox` and no `--add-dir`, and the app-server none
+ * of them. Each attempt names its mode: a resumed thread runs under the mode of its resume, not of its
+ * start (tried: 0.169.0).
+ */
+function sandboxArguments(request: Held, mode: PermissionMode): readonly string[] {
   const plain = setting('sandbox_mode', tomlString(SANDBOXES[mode]))
   // Codex lets it write below its working directory; the workspace is the whole worktree. What the
   // user's own configuration adds to the roots is replaced by this: narrower, never wider.

@@ -7,8 +7,8 @@ import * as z from 'zod/mini'
 import type { SessionId } from '../../domain/ids.ts'
 import type { Usage } from '../../domain/outcome.ts'
 import { findRecord } from '../codex-sessions.ts'
-import { convertUsage } from './translate.ts'
-import { wireUsage } from './wire.ts'
+import { convertUsage } from './items.ts'
+import { parseJson, wireUsage } from './wire.ts'
 
 /** A count follows every answer of the model; between two lie at most a few long outputs. */
 const TAIL_BYTES = 1024 * 1024
@@ -42,13 +42,5 @@ function readEnd(path: string): string {
     return bytes.toString('utf8', 0, length)
   } finally {
     closeSync(file)
-  }
-}
-
-function parseJson(line: string): unknown {
-  try {
-    return JSON.parse(line)
-  } catch {
-    return undefined // Half a line: the first that was read, or the one that is being written.
   }
 }

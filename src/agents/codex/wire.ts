@@ -1,5 +1,6 @@
 /**
- * What `codex exec --json` writes to stdout: one JSON object a line. The kinds and fields are those
+ * What `codex exec --json` writes to stdout: one JSON object a line (what `codex app-server` writes
+ * is in `app-server/wire.ts`). The kinds and fields are those
  * seen from Codex 0.80.0, 0.120.0 and 0.169.0. Objects are loose, because every release adds
  * fields; and what only decorates an event may be missing, so that no change of a detail costs the
  * proof that a turn ended.
@@ -7,7 +8,7 @@
 import * as z from 'zod/mini'
 
 /** A detail that may be missing or of another shape: then it is not known. */
-const maybe = <Schema extends z.core.SomeType>(schema: Schema) =>
+export const maybe = <Schema extends z.core.SomeType>(schema: Schema) =>
   z.catch(z.optional(schema), undefined)
 
 /** Cumulative over the thread: a resumed run counts the turns before it too. */
@@ -72,14 +73,23 @@ export type WireLine =
   | { readonly known: true; readonly event: WireEvent }
   | { readonly known: false; readonly type: string }
 
-/** An event of a known kind and shape, or the `type` that a line bears (`malformed`: no JSON). */
-export function parseLine(line: string): WireLine {
-  let value: unknown
+/** Undefined: it is no JSON. */
+export function parseJson(line: string): unknown {
   try {
-    value = JSON.parse(line)
+    return JSON.parse(line)
   } catch {
-    return { known: false, type: 'malformed' }
+    return undefined // Half a line, or what somebody else wrote.
   }
+}
+
+/** Whether it is a message of the app-server, and no event of `exec`. */
+export function isRpc(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  return Object.hasOwn(value, 'method') || Object.hasOwn(value, 'id')
+}
+
+/** An event of a known kind and shape, or the `type` that a line bears (`malformed`: it has none). */
+export function parseLine(value: unknown): WireLine {
   const parsed = wireEvent.safeParse(value)
   if (parsed.success) return { known: true, event: parsed.data }
   const typed = z.looseObject({ type: z.string() }).safeParse(value)

@@ -32,7 +32,12 @@ export const responses: Protocol = {
       response: { id, object: 'response', status: 'failed', error: { code, message }, output: [] },
     }),
   usageLimit: (resetsAt, secondsLeft) => ({
-    headers: {},
+    // Codex passes them on in its app-server.
+    headers: {
+      'x-codex-primary-used-percent': '100',
+      'x-codex-primary-window-minutes': '300',
+      'x-codex-primary-reset-at': String(resetsAt),
+    },
     body: {
       error: {
         type: 'usage_limit_reached',

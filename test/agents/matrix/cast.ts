@@ -78,10 +78,8 @@ export const cast: Readonly<Record<string, Member>> = {
     confinesItself: true,
     forbidTouch: denyInCodex,
     home: (directory, { url }) => writeCodexHome(directory, url),
-    // It says the minute of the reset alone.
     expected: {
       ...SOUND,
-      'usage limit': 'parked until its minute, resumed by hand',
       // It says so to the model and on stderr, and in no event.
       'denied by a rule': 'not done, not told',
     },
