@@ -218,7 +218,8 @@ for (const [name, load] of Object.entries(agents)) {
           const { argv, stdin, brief } = agent.planLaunch(one)
           expect(stdin).toHaveLength(0)
           expect(argv.join(' ')).not.toContain('Fix')
-          expect(brief).toContain(JSON.stringify(prompt.toString()).slice(1, -1))
+          if (one === request)
+            expect(brief).toContain(JSON.stringify(prompt.toString()).slice(1, -1))
           const wishes = { answers: new Map(), messages: [], interrupt: false }
           const [first, ...more] =
             dialogue?.speak(agent.translator.initial, brief ?? '', new Set(), wishes) ?? []

@@ -277,8 +277,9 @@ describe('the arguments', () => {
 
   it('name model, effort and the whole worktree, fresh and resumed alike', () => {
     const options = [
-      ...['-c', 'sandbox_mode="workspace-write"', '-c', 'approval_policy="never"'],
+      ...['-c', 'sandbox_mode="workspace-write"'],
       ...['-c', 'sandbox_workspace_write.writable_roots=["/w \\"quoted\\"/a"]'],
+      ...['-c', 'approval_policy="never"'],
       ...['-m', 'gpt-5.3-codex-spark', '-c', 'model_reasoning_effort="high"'],
     ]
     expect(codex.planLaunch(request).argv).toEqual(['/c/codex', 'exec', '--json', ...options, '-'])
