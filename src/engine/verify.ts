@@ -31,7 +31,7 @@ import type { Progress } from '../ports/store.ts'
 import type { WorktreeRecord } from '../ports/worktrees.ts'
 import { type FollowPorts, findTimeLimit, type Underway, type Wishes } from './follow-attempt.ts'
 import { loadRedact } from './read-output.ts'
-import { isStoreTrouble } from './trouble.ts'
+import { isMachineTrouble, isStoreTrouble } from './trouble.ts'
 import { SHELL, variablesOf } from './trusted-command.ts'
 
 /** `hands_off`: a newer attempt exists, or this worker leaves; it goes on without it. */
@@ -47,6 +47,8 @@ const FENCE = asFence(0)
 const LOOK_MS = 50
 /** From being asked to end until it is killed. */
 const GRACE_MS = 2_000
+/** Between two starts. */
+const TICKS_PER_START = 4
 /** What a killed worker may forget of its time. */
 const KEEP_TIME_EVERY_MS = 30_000
 
@@ -96,10 +98,10 @@ export async function verifyWork(
   ports: FollowPorts,
 ): Promise<Verified> {
   const { task, attempt } = underway
-  const { store, clock } = ports
+  const { store, clock, ticker } = ports
   const before = task.verification
   const failedBefore = countFailedBefore(before, attempt.fence)
-  for (;;) {
+  for (let failedStarts = 0; ; ) {
     const run = findRun(underway, ports)
     const judged = (end: Judged): Verified => ({ kind: 'judged', judged: end, log: logOf(run) })
     const about = { fence: attempt.fence, failedBefore }
@@ -121,7 +123,15 @@ export async function verifyWork(
       if (!(await store.recordVerification(attempt, running, null, clock.now()))) return 'hands_off'
       reach('verify.noted')
       const problem = await launch(underway, verify, run, ports)
-      if (problem !== null) return unknown(problem)
+      if (problem !== null) {
+        // A disk that is full passes, and a start that came to nothing is tried again.
+        const isLast = !problem.passes && ++failedStarts >= MOST_VERIFY_RUNS
+        if (isLast || !problem.isWorthAgain) return unknown(problem.words)
+        for (let n = 0; n < TICKS_PER_START; n++) await ticker.next()
+        if (wishes.release) return 'hands_off'
+        if (wishes.cancel) return { kind: 'cancelled' }
+        continue
+      }
       reach('verify.launched')
     }
     const end = await waitForEnd(underway, verify, run, { taken, fromMs }, wishes, ports)
@@ -172,13 +182,21 @@ function findRun(
   }
 }
 
-/** What kept it from being started, in words; null: nothing. */
+/** Why it was not started. */
+interface Unstarted {
+  readonly words: string
+  readonly isWorthAgain: boolean
+  /** The machine has no room at present: that says nothing of the command. */
+  readonly passes: boolean
+}
+
+/** Null: it runs. */
 async function launch(
   underway: Underway & { readonly worktree: WorktreeRecord },
   verify: Verify,
   { number, directory }: Run,
   ports: FollowPorts,
-): Promise<string | null> {
+): Promise<Unstarted | null> {
   const { task, attempt, worktree } = underway
   const { files, host, confinement, store, clock } = ports
   const { request } = task
@@ -187,7 +205,8 @@ async function launch(
     await files.removeVerifyDirectory(attempt.task, attempt.fence, number)
     const workingDirectory = await files.ensureWithin(worktree.path, request.repo.subdirectory)
     if (workingDirectory === undefined) {
-      return `${request.repo.subdirectory} leads out of its worktree`
+      const words = `${request.repo.subdirectory} leads out of its worktree`
+      return { words, isWorthAgain: false, passes: false }
     }
     const port = (await store.findWorktree(worktree.id))?.port ?? null
     const environment = {
@@ -216,7 +235,9 @@ async function launch(
     return null
   } catch (error) {
     if (isStoreTrouble(error)) throw error
-    return `it could not be started: ${messageOf(error)}`
+    const passes = isMachineTrouble(error)
+    const isWorthAgain = passes || (error instanceof AppError && error.code === 'launch_failed')
+    return { words: `it could not be started: ${messageOf(error)}`, isWorthAgain, passes }
   }
 }
 
