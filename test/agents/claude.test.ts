@@ -329,23 +329,29 @@ describe('a session', () => {
     expect(await claude.planSessionMove?.(unknown, environment)).toMatchObject({ kind: 'stays' })
   })
 
-  it('is resumed after Claude Code was killed in the middle of a command', async () => {
-    // The command outlives Claude Code: it ends by itself.
-    const waiting = 'touch started; until [ -e ended ]; do sleep 0.01; done; touch over'
-    const killed = start([shell(waiting)], { prompt: 'the word is BLUEBERRY' })
-    await expect.poll(() => there('started'), { timeout: 120_000 }).toBe(true)
-    killed.child.kill('SIGKILL')
-    const first = await killed.ended
-    writeFileSync(join(workspace, 'ended'), '')
-    expect(first.outcome).toMatchObject({
-      kind: 'interrupted',
-      failure: { code: 'agent_crashed', message: expect.stringContaining('killed by signal 9') },
-    })
-    expect(first.translation.usage?.inputTokens).toBe(100)
-    const second = await run([say('Back.')], { resume: first.translation.session })
-    expect(second.outcome.kind).toBe('succeeded')
-    expect(JSON.stringify(newest()?.body)).toContain('BLUEBERRY')
-  })
+  it.each<[string, Ask, Ask]>([
+    ['one-shot, after a dialogue', {}, { oneShot: true }],
+    ['in a dialogue, after one-shot', { oneShot: true }, {}],
+  ])(
+    'is resumed after Claude Code was killed in the middle of a command: %s',
+    async (_, one, two) => {
+      // The command outlives Claude Code: it ends by itself.
+      const waiting = 'touch started; until [ -e ended ]; do sleep 0.01; done; touch over'
+      const killed = start([shell(waiting)], { ...one, prompt: 'the word is BLUEBERRY' })
+      await expect.poll(() => there('started'), { timeout: 120_000 }).toBe(true)
+      killed.child.kill('SIGKILL')
+      const first = await killed.ended
+      writeFileSync(join(workspace, 'ended'), '')
+      expect(first.outcome).toMatchObject({
+        kind: 'interrupted',
+        failure: { code: 'agent_crashed', message: expect.stringContaining('killed by signal 9') },
+      })
+      expect(first.translation.usage?.inputTokens).toBe(100)
+      const second = await run([say('Back.')], { ...two, resume: first.translation.session })
+      expect(second.outcome.kind).toBe('succeeded')
+      expect(JSON.stringify(newest()?.body)).toMatch(/BLUEBERRY.*You were interrupted/)
+    },
+  )
 
   it('that is unknown is lost, and the prompt can be given again', async () => {
     const end = await run([say('never')], { resume: SESSION as SessionId })

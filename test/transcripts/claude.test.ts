@@ -16,6 +16,8 @@ const recorded: Recorded = {
   tools: { exit: exited(0) },
   subagent: { exit: exited(0) },
   background: { exit: exited(0) },
+  dialogue_message: { exit: exited(0) },
+  dialogue_ask: { exit: exited(0) },
   schema: { exit: exited(0) },
   denied: { exit: exited(0) },
   perm_default: { exit: exited(0) },
