@@ -37,6 +37,13 @@ const RENEWAL_MS = 5 * 60_000
 
 const SLASH = 0x2f
 
+const DIALOGUE_VARIABLES = {
+  // It says whether it is at work, or waits for what it has begun in the background.
+  CLAUDE_CODE_EMIT_SESSION_STATE_EVENTS: '1',
+  // What begins a turn is in the transcript before it is answered, and not a moment later.
+  CLAUDE_CODE_EAGER_FLUSH: '1',
+}
+
 /** They make a worktree of their own, and what is done there is no part of the task's. */
 const WORKTREE_TOOLS = ['EnterWorktree', 'ExitWorktree']
 const EDITING_TOOLS = ['Edit', 'MultiEdit', 'NotebookEdit', 'Write']
@@ -192,8 +199,7 @@ function environmentFor(
     DISABLE_AUTOUPDATER: '1',
     // Without it, Claude Code does nothing for root unasked; it means what it says, or `full`.
     ...((permissions.effective !== 'full' || process.getuid?.() === 0) && { IS_SANDBOX: '1' }),
-    // It says then whether it is at work, or waits for what it has begun in the background.
-    ...(!isOneShot && { CLAUDE_CODE_EMIT_SESSION_STATE_EVENTS: '1' }),
+    ...(!isOneShot && DIALOGUE_VARIABLES),
     ...installation.environment,
   }
 }
