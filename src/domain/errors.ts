@@ -24,6 +24,7 @@ export type RefusalCode =
   | 'idempotency_conflict'
   | 'work_left'
   | 'no_result'
+  | 'nothing_to_review'
   | 'no_snapshot'
   | 'push_failed'
   | 'conflict'

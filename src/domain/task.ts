@@ -15,6 +15,7 @@ import {
 import type { Failure, Result, Usage } from './outcome.ts'
 import type { Permissions } from './permissions.ts'
 import type { Question } from './question.ts'
+import type { ReviewRequest } from './review.ts'
 import type { SetUp } from './set-up.ts'
 import type { RunningSnapshot, Start } from './snapshot.ts'
 import { STALL_MS } from './stall.ts'
@@ -38,6 +39,8 @@ export interface TaskRequest {
   readonly asks: boolean
   /** The JSON Schema that its final answer is to fit, as JSON; null: it answers as it likes. */
   readonly outputSchema: string | null
+  /** It is a review, and of what; null: it is none. */
+  readonly review: ReviewRequest | null
   /** For the agent `command`: the program and its arguments. Empty for all others. */
   readonly argv: readonly string[]
   /** For the agent `command`: run it again after a crash. */
@@ -113,6 +116,7 @@ export function plainRequest(id: TaskId) {
     account: null,
     asks: false,
     outputSchema: null,
+    review: null,
     idempotency: null,
     follows: null,
     session: null,

@@ -27,6 +27,8 @@ export interface HandInPlan {
   readonly setUp: SetUpPlan | null
   /** Takes the base and holds it under the task's id; `scratch` is a private directory. */
   readonly takeBase: (id: TaskId, scratch: string) => Promise<Base>
+  /** Writes the prompt once the base is known, in the place of `prompt`. May still refuse. */
+  readonly promptFor?: (base: Base) => Promise<Uint8Array>
 }
 
 export interface HandInPorts {
@@ -117,11 +119,11 @@ async function prepare(
   await files.create(id, commonDir)
   const one: Begun = { id, commonDir, captured: false }
   begun.push(one)
-  const written = files.writeRequest(id, plan.prompt, plan.environment)
   const capturing =
     shared === null
       ? plan.takeBase(id, files.directory(id))
       : holdShared(id, commonDir, shared, worktrees)
+  const written = writeRequest(id, plan, capturing, files)
   const including = plan.setUp?.takeIncluded(files.directory(id)) ?? null
   const keeping = keepScripts(id, plan.setUp, files)
   // All are waited for, whichever fails, so that nothing is taken back under their hands.
@@ -146,6 +148,16 @@ async function holdShared(
   await worktrees.holdBase(commonDir, id, base)
   reach('base.held')
   return base
+}
+
+async function writeRequest(
+  id: TaskId,
+  { prompt, promptFor, environment }: HandInPlan,
+  capturing: Promise<Base>,
+  files: TaskFiles,
+): Promise<void> {
+  const written = promptFor === undefined ? prompt : await promptFor(await capturing)
+  await files.writeRequest(id, written, environment)
 }
 
 async function keepScripts(task: TaskId, plan: SetUpPlan | null, files: TaskFiles): Promise<void> {

@@ -12,17 +12,18 @@ import type { GroupId } from '../domain/group.ts'
 import { makeTaskName, type SessionId, type TaskId } from '../domain/ids.ts'
 import { narrowMemory } from '../domain/memory.ts'
 import type { PermissionMode } from '../domain/permissions.ts'
-import type { Caller, Idempotency, Opened, Task } from '../domain/task.ts'
+import type { ReviewRequest } from '../domain/review.ts'
+import type { Caller, Idempotency, Opened, RepositoryPlace, Task } from '../domain/task.ts'
 import type { Tie } from '../domain/tie.ts'
 import type { Verify } from '../domain/verify.ts'
 import type { Agent, Environment } from '../ports/agent.ts'
 import type { Confinement } from '../ports/confinement.ts'
 import type { Store } from '../ports/store.ts'
 import type { Trust } from '../ports/trust.ts'
-import type { ChangeScope, Worktrees } from '../ports/worktrees.ts'
+import type { ChangeScope, Checkout, Worktrees } from '../ports/worktrees.ts'
 import { findAccount } from './after-limit.ts'
 import { checkPrompt } from './check-prompt.ts'
-import { chooseWorkplace, type Place } from './choose-workplace.ts'
+import { type ChosenWorkplace, chooseWorkplace, type Place } from './choose-workplace.ts'
 import type { HandInPlan } from './hand-in.ts'
 import { checkOpener, OPENED_REQUEST, settleOpened } from './open.ts'
 import { planSetUp, type SetUpWish } from './plan-set-up.ts'
@@ -61,6 +62,10 @@ export interface Submission {
   readonly asks: boolean
   /** As JSON; null: it answers as it likes. */
   readonly outputSchema: string | null
+  /** What it reviews. Absent: it is no review. */
+  readonly review?: ReviewRequest
+  /** What it starts from, where that is not the checkout that the caller stands in. */
+  readonly source?: Source
   readonly stallMs: number
   readonly maxFailures: number
   readonly budget: Budget | null
@@ -91,6 +96,13 @@ export interface Member {
   readonly all: readonly string[]
 }
 
+export interface Source {
+  readonly repo: RepositoryPlace
+  /** What its set-up is taken from; null: it is gone. */
+  readonly checkout: Checkout | null
+  readonly takeBase: HandInPlan['takeBase']
+}
+
 export interface PlanPorts {
   readonly store: Store
   readonly worktrees: Worktrees
@@ -112,7 +124,7 @@ export async function planSubmission(
 ): Promise<HandInPlan | { readonly handedInBefore: Task }> {
   const { agent, prompt, argv, caller } = submission
   const session = submission.session ?? null
-  const { store, worktrees, confinement } = ports
+  const { store, confinement } = ports
   const opened = submission.opened ?? null
   if (opened !== null) checkOpener(caller)
   else if (agent.capabilities.takesPrompt) checkPrompt(prompt, agent)
@@ -130,8 +142,8 @@ export async function planSubmission(
   const wish = { asked: submission.permissions, parent, asks: submission.asks }
   refuseUnable(submission)
   if (submission.tie?.kind === 'task' && parent === undefined) throw callerUnknown()
-  const [checkout, permissions, account] = await Promise.all([
-    worktrees.openCheckout(caller.directory),
+  const [origin, permissions, account] = await Promise.all([
+    findOrigin(submission, ports),
     opened === null
       ? settlePermissions(agent, wish, environment, confinement)
       : settleOpened(opened, agent, submission.permissions ?? 'workspace', environment),
@@ -139,8 +151,7 @@ export async function planSubmission(
     agent.findInstallation(environment, argv, caller.directory),
   ])
   await requireVerifiable(submission.verify ?? null, permissions, confinement)
-  const { workplace, seen, source } = await chooseWorkplace(submission, checkout, ports)
-  const { changes, revision, bounds } = submission
+  const { repo, checkout, workplace, seen, takeBase } = origin
   // A worktree that is there already is as it is.
   const isNew = (seen?.record ?? null) === null
   return {
@@ -153,12 +164,13 @@ export async function planSubmission(
       account,
       asks: submission.asks,
       outputSchema: submission.outputSchema,
+      review: submission.review ?? null,
       model: submission.model,
       effort: submission.effort,
       permissions,
       argv,
       retryOnCrash: submission.retryOnCrash,
-      repo: checkout.place,
+      repo,
       start: null,
       caller,
       umask: submission.umask,
@@ -186,14 +198,33 @@ export async function planSubmission(
       ...(workplace === undefined ? {} : { workplace }),
     },
     ...(seen === undefined ? {} : { seen }),
-    setUp: isNew
-      ? planSetUp(
-          checkout,
-          submission.setUp,
-          { permissions, delegated: parent !== undefined },
-          ports,
-        )
-      : null,
+    setUp:
+      isNew && checkout !== null
+        ? planSetUp(
+            checkout,
+            submission.setUp,
+            { permissions, delegated: parent !== undefined },
+            ports,
+          )
+        : null,
+    takeBase,
+  }
+}
+
+/** Where it comes from, and where it is to work. */
+async function findOrigin(
+  submission: Submission,
+  ports: PlanPorts,
+): Promise<Source & Pick<ChosenWorkplace, 'workplace' | 'seen'>> {
+  if (submission.source !== undefined) return submission.source
+  const { caller, changes, revision, bounds } = submission
+  const { worktrees } = ports
+  const checkout = await worktrees.openCheckout(caller.directory)
+  const { source, ...chosen } = await chooseWorkplace(submission, checkout, ports)
+  return {
+    repo: checkout.place,
+    checkout,
+    ...chosen,
     takeBase: (id, scratch) =>
       worktrees.captureBase(source, id, scratch, { ...bounds, changes, revision }),
   }
@@ -268,14 +299,14 @@ async function identify(
 ): Promise<Idempotency | null> {
   const { idempotencyKey: key, agent, prompt, caller, callerEnvironment, ...rest } = submission
   const { bounds, setUp, fallback, notify, tie, memoryBytes, oneShot: _, ...more } = rest
-  const { member, verify, ...asked } = more
+  const { member, verify, review: __, source, ...asked } = more
   if (key === null || (member !== undefined && member.name !== member.all[0])) return null
   // Handed in again by another process, it is the same request.
   const kinds = tie == null ? [] : [`ends with a ${tie.kind}`]
   const limits = memoryBytes == null ? [] : [`memory ${memoryBytes}`]
   const group = member === undefined ? [] : [`group ${member.all.join(' ')}`]
   const verified = verify == null ? [] : [verify]
-  const { commonDir } = (await worktrees.openCheckout(caller.directory)).place
+  const { commonDir } = source?.repo ?? (await worktrees.openCheckout(caller.directory)).place
   const said = Buffer.from(prompt).toString('latin1')
   return {
     key,

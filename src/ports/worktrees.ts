@@ -5,6 +5,7 @@
 import type { Bounds } from '../domain/configuration.ts'
 import type { CommitId, Fence, TaskId, WorktreeId } from '../domain/ids.ts'
 import type { RepositoryResult } from '../domain/outcome.ts'
+import type { ChangedFile } from '../domain/patch-sections.ts'
 import type { DirectoryOrder, IncludedFiles } from '../domain/set-up.ts'
 import type { SnapshotContent } from '../domain/snapshot.ts'
 import type { OutputRights } from '../domain/spare.ts'
@@ -376,6 +377,36 @@ export interface Worktrees {
   surveyChanges(checkout: Checkout): Promise<ChangeSurvey>
   /** The commit that the caller's words name in a checkout. Refuses with `no_commit`. */
   requireCommit(checkout: Checkout, revision: string): Promise<CommitId>
+  /** The newest commit that HEAD of a checkout has in common with another; null: none. */
+  mergeBase(checkout: Checkout, commit: CommitId): Promise<CommitId | null>
+  /** The first parent of a commit; null: it is a first one. */
+  parentOf(commonDir: string, commit: CommitId): Promise<CommitId | null>
+  /**
+   * What differs between two commits, for people and agents to read; `from` null: all that is there.
+   * Of a longer patch there is the beginning, `mostBytes` of it.
+   */
+  compareCommits(
+    commonDir: string,
+    order: {
+      readonly from: CommitId | null
+      readonly to: CommitId
+      readonly mostBytes: number
+    },
+  ): Promise<CommitChange>
+  /**
+   * How many lines files of a commit have, by their paths from its top; what is no file there is
+   * missing. Null: the commit is gone, or its repository.
+   */
+  countFileLines(
+    commonDir: string,
+    commit: CommitId,
+    paths: readonly string[],
+  ): Promise<ReadonlyMap<string, number> | null>
+  /**
+   * Makes sure that a task's commits are in its repository, from the bundle in its task directory
+   * where they are gone. Refuses with `not_a_repository`, `unrelated_repository` and `no_result`.
+   */
+  requireTaskCommits(order: TaskCommits): Promise<void>
   /** The names of a repository's remotes. */
   listRemotes(commonDir: string): Promise<readonly string[]>
   /** Those of them that a push takes all refs to, ours too. */
@@ -459,6 +490,25 @@ export interface HandStateOrder {
   readonly since: CommitId | null
   /** A private directory that exists. */
   readonly scratch: string
+}
+
+/** `from`: as git takes it; for a first commit, the empty tree. */
+export interface CommitChange {
+  readonly from: string
+  readonly to: CommitId
+  readonly files: readonly ChangedFile[]
+  /** Bytes that are no text are replaced. */
+  readonly patch: string
+}
+
+/** The base and the result of a task. */
+export interface TaskCommits {
+  readonly commonDir: string
+  readonly task: TaskId
+  readonly base: Base
+  readonly result: CommitId
+  /** The task directory: it has the bundle. */
+  readonly directory: string
 }
 
 /** Files that differ from HEAD, and the branches that they may be compared with. */

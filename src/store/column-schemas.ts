@@ -8,6 +8,7 @@ import { companionKinds, reviewModes } from '../domain/companion-job.ts'
 import type { GroupId } from '../domain/group.ts'
 import type { CommitId, Fence, SessionId, TaskId, WorktreeId } from '../domain/ids.ts'
 import type { FailureCode } from '../domain/outcome.ts'
+import { reviewKinds } from '../domain/review.ts'
 import { callerKinds } from '../domain/task.ts'
 
 /** A string that was branded when it was written. */
@@ -127,6 +128,22 @@ const caller = z.object({
   ),
 })
 
+const review = z.object({
+  kind: z.enum(reviewKinds),
+  focus: z.string(),
+  target: z.discriminatedUnion('kind', [
+    z.object({ kind: z.literal('uncommitted') }),
+    z.object({
+      kind: z.literal('branch'),
+      base: z.string(),
+      branch: z.nullable(z.string()),
+      from: commit,
+    }),
+    z.object({ kind: z.literal('commit'), commit, from: z.nullable(commit) }),
+    z.object({ kind: z.literal('task'), task: branded<TaskId>(), name: z.string(), from: commit }),
+  ]),
+})
+
 const subscriber = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('file'), path: z.string() }),
   z.object({ kind: z.literal('command'), argv: z.array(z.string()) }),
@@ -209,6 +226,7 @@ const request = z.object({
   account: z.optional(z.nullable(z.string())),
   asks: z.optional(z.boolean()),
   outputSchema: z.optional(z.nullable(z.string())),
+  review: z.optional(z.nullable(review)),
   idempotency: z.optional(z.nullable(z.object({ key: z.string(), fingerprint: z.string() }))),
   follows: z.optional(z.nullable(z.string())),
   session: z.optional(z.nullable(z.string())),

@@ -52,5 +52,13 @@ export async function gatherEvidence(task: Task, context: SurfaceContext): Promi
     usage: view.usage,
     timeline,
     ended: view.endedAt === null ? null : (view.reason ?? view.state),
+    review: await findReview(task, context),
   }
+}
+
+/** Null: it is no review. */
+async function findReview(task: Task, context: SurfaceContext): Promise<ResultView['review']> {
+  if (task.request.review === null) return null
+  const { viewReview } = await import('./review/view-review.ts')
+  return await viewReview(task, context)
 }

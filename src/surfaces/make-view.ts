@@ -3,14 +3,24 @@ import type { TaskEvent } from '../domain/agent-events.ts'
 import type { GroupId } from '../domain/group.ts'
 import type { WorktreeId } from '../domain/ids.ts'
 import type { Question } from '../domain/question.ts'
+import { describeTarget, type ReviewTarget } from '../domain/review.ts'
 import type { SetUp, SetUpCommand } from '../domain/set-up.ts'
-import { type Caller, endOfWait, hasEnded, type Task, type Wait } from '../domain/task.ts'
+import {
+  type Base,
+  baseTreeCommit,
+  type Caller,
+  endOfWait,
+  hasEnded,
+  type Task,
+  type TaskRequest,
+  type Wait,
+} from '../domain/task.ts'
 import { describeTie } from '../domain/tie.ts'
 import { describeVerify } from '../domain/verify.ts'
 import type { JudgedState } from '../engine/judge-now.ts'
 import type { UnreadableTask } from '../ports/store.ts'
 import type { WorkerInfo } from '../ports/worker-presence.ts'
-import type { EventView, TaskView, UnreadableView, WorkerView } from './view.ts'
+import type { EventView, ReviewView, TaskView, UnreadableView, WorkerView } from './view.ts'
 
 const iso = (time: number) => new Date(time).toISOString()
 const isoOrNull = (time: number | null) => (time === null ? null : iso(time))
@@ -66,6 +76,7 @@ export function viewTask(task: Task, judged: JudgedState, picked: Picked = new M
       leftOut: [...task.snapshot.leftOut],
     },
     setUp: viewSetUp(request.setUp),
+    review: viewReviewRequest(request),
     model: request.model,
     effort: request.effort,
     permissions: { ...request.permissions },
@@ -123,6 +134,23 @@ function viewVerify({ request: { verify }, state, verification }: Task): TaskVie
     output: isOver ? verification.output : null,
     endedAt: isOver ? iso(verification.endedAt) : null,
     failedBefore: verification?.failedBefore ?? 0,
+  }
+}
+
+function viewReviewRequest({ review, base }: TaskRequest): TaskView['review'] {
+  if (review === null) return null
+  const { kind, focus } = review
+  return { kind, focus, target: viewReviewTarget(review.target, base) }
+}
+
+export function viewReviewTarget(target: ReviewTarget, base: Base): ReviewView['target'] {
+  return {
+    scope: target.kind,
+    label: describeTarget(target),
+    base: target.kind === 'branch' ? target.base : null,
+    task: target.kind === 'task' ? target.task : null,
+    from: target.kind === 'uncommitted' ? base.commit : target.from,
+    to: baseTreeCommit(base),
   }
 }
 

@@ -10,10 +10,11 @@ import {
 import { AppError } from '../domain/errors.ts'
 import type { SessionId } from '../domain/ids.ts'
 import type { PermissionMode } from '../domain/permissions.ts'
+import type { ReviewRequest } from '../domain/review.ts'
 import type { Opened, Task } from '../domain/task.ts'
 import type { Tie } from '../domain/tie.ts'
 import { type HandInPlan, handIn, handInGroup } from '../engine/hand-in.ts'
-import { planSubmission, type Submission } from '../engine/submit.ts'
+import { planSubmission, type Source, type Submission } from '../engine/submit.ts'
 import { currentUmask } from './caller.ts'
 import type { SurfaceContext } from './context.ts'
 import { callerEnvironment, handInPorts, planPorts } from './hand-in-ports.ts'
@@ -30,13 +31,18 @@ export interface TaskWish {
   /** For the agent `command`. */
   readonly argv: readonly string[]
   readonly retryOnCrash: boolean
-  readonly model: string | undefined
-  readonly effort: string | undefined
+  /** Null: the agent's own. */
+  readonly model: string | null | undefined
+  readonly effort: string | null | undefined
   readonly permissions: PermissionMode | undefined
   /** A session that has come to its end, and is given the prompt. Null: a new one. */
   readonly session?: SessionId | null
   /** How much memory a try may use, as `--memory` takes it. */
   readonly memory?: string | undefined
+  /** What it reviews. */
+  readonly review?: ReviewRequest
+  /** What it starts from, where that is not the checkout that the caller stands in. */
+  readonly source?: Source | undefined
   /** What it ends with. */
   readonly tie?: Tie | null
   /** It is not talked to while it works, even where it could be. Absent: as configured. */
@@ -120,8 +126,8 @@ async function makeSubmission(
     argv: wish.argv,
     retryOnCrash: wish.retryOnCrash,
     umask: currentUmask(),
-    model: wish.model ?? choice('model') ?? null,
-    effort: wish.effort ?? choice('effort') ?? null,
+    model: wish.model === undefined ? (choice('model') ?? null) : wish.model,
+    effort: wish.effort === undefined ? (choice('effort') ?? null) : wish.effort,
     permissions: wish.permissions ?? configuredPermissions(configuration) ?? null,
     bounds: configuredBounds(configuration, 'capture'),
     setUp: await readSetUpWish(root, configuration, context),
@@ -133,6 +139,8 @@ async function makeSubmission(
       configuredMemoryBytes(configuration),
       context.holdfast,
     ),
+    ...(wish.review === undefined ? {} : { review: wish.review }),
+    ...(wish.source === undefined ? {} : { source: wish.source }),
     tie: wish.tie ?? null,
     oneShot: wish.oneShot ?? configuredOneShot(configuration),
     callerEnvironment: callerEnvironment(context),

@@ -6,6 +6,7 @@
 import * as z from 'zod/mini'
 import { hostNames } from '../domain/hosts.ts'
 import { noticeEvents } from '../domain/notice.ts'
+import { reviewKinds, reviewScopes, reviewVerdicts, severities } from '../domain/review.ts'
 import { callerKinds } from '../domain/task.ts'
 
 export const stateView = z.enum([
@@ -83,6 +84,20 @@ export const verifyView = z.object({
   failedBefore: z.number(),
 })
 
+/** What a review looks at. */
+export const reviewTargetView = z.object({
+  scope: z.enum(reviewScopes),
+  /** In words. */
+  label: z.string(),
+  /** Of a branch: what it is compared with, as the caller named it. */
+  base: z.nullable(z.string()),
+  /** The task whose result is reviewed. */
+  task: z.nullable(z.string()),
+  /** The commits before and after the change; null before a first commit. */
+  from: z.nullable(z.string()),
+  to: z.string(),
+})
+
 export const taskView = z.object({
   id: z.string(),
   name: z.string(),
@@ -122,6 +137,10 @@ export const taskView = z.object({
   /** When its files were last kept aside, for the case that its worktree is lost; null: not, or they are collected. */
   snapshot: z.nullable(z.object({ takenAt: z.string(), leftOut: z.array(z.string()) })),
   setUp: z.nullable(setUpView),
+  /** It is a review, and of what. */
+  review: z.nullable(
+    z.object({ kind: z.enum(reviewKinds), focus: z.string(), target: reviewTargetView }),
+  ),
   model: z.nullable(z.string()),
   effort: z.nullable(z.string()),
   permissions: z.object({
@@ -347,6 +366,48 @@ export const eventView = z.looseObject({
   kind: z.string(),
 })
 
+/** What a review has found; until it has ended, and where it cannot be read, it has no verdict. */
+export const reviewView = z.object({
+  /** The id of the task that reviews. */
+  task: z.string(),
+  name: z.string(),
+  agent: z.string(),
+  state: stateView,
+  kind: z.enum(reviewKinds),
+  focus: z.string(),
+  target: reviewTargetView,
+  verdict: z.nullable(z.enum(reviewVerdicts)),
+  summary: z.nullable(z.string()),
+  /** The worst first. */
+  findings: z.array(
+    z.object({
+      /** By which it can be named: from 1. */
+      number: z.number(),
+      severity: z.nullable(z.enum(severities)),
+      title: z.string(),
+      body: z.string(),
+      /** From the top of the repository, where it is there; else as its agent named it. */
+      file: z.nullable(z.string()),
+      line_start: z.nullable(z.number()),
+      line_end: z.nullable(z.number()),
+      /** From 0 to 1. */
+      confidence: z.nullable(z.number()),
+      /** Empty: it has none. */
+      recommendation: z.string(),
+      /**
+       * Whether file and lines are there after the change; `removed`: the change took the file away.
+       * Null: it names no file, or that cannot be told.
+       */
+      place: z.nullable(z.enum(['there', 'removed', 'no_such_file', 'no_such_lines'])),
+    }),
+  ),
+  next_steps: z.array(z.string()),
+  /** What its agent said in the end, verbatim. */
+  answer: z.nullable(z.string()),
+  /** Why there is no verdict; null: there is one, or it has not ended. */
+  problem: z.nullable(z.string()),
+})
+
 export const resultView = z.object({
   task: taskView,
   answer: z.nullable(z.string()),
@@ -361,6 +422,8 @@ export const resultView = z.object({
   usage: z.nullable(usageView),
   timeline: z.array(z.object({ at: z.string(), text: z.string() })),
   ended: z.nullable(z.string()),
+  /** Of a review: its answer, read. */
+  review: z.nullable(reviewView),
 })
 
 export const diffView = z.object({
@@ -656,6 +719,7 @@ export const views = {
   boot: bootView,
   event: eventView,
   result: resultView,
+  review: reviewView,
   diff: diffView,
   apply: applyView,
   pick: pickView,
@@ -687,6 +751,7 @@ export type GcView = z.infer<typeof gcView>
 export type UnreadableView = z.infer<typeof unreadableView>
 export type WorkerView = z.infer<typeof workerView>
 export type BootView = z.infer<typeof bootView>
+export type ReviewView = z.infer<typeof reviewView>
 export type ResultView = z.infer<typeof resultView>
 export type PickView = z.infer<typeof pickView>
 export type DiffView = z.infer<typeof diffView>

@@ -63,7 +63,7 @@ export async function mergeResult(git: Git, order: MergeOrder): Promise<Merge> {
   const format = base.commit.length === 64 ? 'sha256' : 'sha1'
   makeOwnRepository(repository, [join(commonDir, 'objects')], format)
   const place = { ...placeOf(target), newObjects: join(repository, 'objects') }
-  await requireObjects(git, order, place, repository)
+  await requireObjects(git, { ...order, where: target.place.root }, place, repository)
 
   const { parent, result, wanted } = await readSides(git, order, place, repository)
   const touched = new Set(wanted.keys())

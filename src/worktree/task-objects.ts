@@ -2,24 +2,29 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { AppError } from '../domain/errors.ts'
-import type { CommitId, TaskId } from '../domain/ids.ts'
-import { type Base, baseTreeCommit } from '../domain/task.ts'
-import type { Checkout } from '../ports/worktrees.ts'
+import type { CommitId } from '../domain/ids.ts'
+import { baseTreeCommit } from '../domain/task.ts'
+import type { TaskCommits } from '../ports/worktrees.ts'
 import type { Git, GitPlace } from './git.ts'
 
-export interface WantedObjects {
-  readonly task: TaskId
-  readonly base: Base
-  readonly result: CommitId
-  readonly target: Checkout
-  /** The task directory: it has the bundle. */
-  readonly directory: string
+/** `where`: what a refusal names. */
+export interface WantedObjects extends Omit<TaskCommits, 'commonDir'> {
+  readonly where: string
+}
+
+/** See `Worktrees.requireTaskCommits`. */
+export async function requireTaskCommits(git: Git, order: TaskCommits): Promise<void> {
+  const { commonDir } = order
+  if (!existsSync(commonDir)) {
+    throw new AppError('not_a_repository', `the repository ${commonDir} is gone`)
+  }
+  await requireObjects(git, { ...order, where: commonDir }, { gitDir: commonDir }, commonDir)
 }
 
 /** The base and the result, from the task's bundle where the target has them not, or no longer. */
 export async function requireObjects(
   git: Git,
-  { task, base, result, target, directory }: WantedObjects,
+  { task, base, result, where, directory }: WantedObjects,
   place: GitPlace,
   repository: string,
 ): Promise<void> {
@@ -28,7 +33,7 @@ export async function requireObjects(
   if (from !== true) {
     throw new AppError(
       'unrelated_repository',
-      `${target.place.root} does not have the commit ${base.commit} that ${task} started from`,
+      `${where} does not have the commit ${base.commit} that ${task} started from`,
       { hint: `take it as a patch instead: holdfast diff ${task} | git apply --3way` },
     )
   }

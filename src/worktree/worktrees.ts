@@ -12,6 +12,7 @@ import { discardBuildOutput, findBuildOutput, moveBuildOutput } from './build-ou
 import { cameFromSetUp } from './came-from-set-up.ts'
 import { openCheckout, refuseAgentsOwn } from './checkout.ts'
 import { collectResult, diffNow } from './collect.ts'
+import { compareCommits, countFileLines, mergeBase, parentOf } from './compare.ts'
 import { createWorktree } from './create.ts'
 import { discardTree } from './discard.ts'
 import { withOwnFilters } from './filters.ts'
@@ -46,6 +47,7 @@ import { aimSpare, claimSpare, countFiles, makeSpare } from './spare.ts'
 import { findStaleLocks, removeStaleLock } from './stale-locks.ts'
 import { holdStart, placeStart } from './start.ts'
 import { surveyChanges } from './survey-changes.ts'
+import { requireTaskCommits } from './task-objects.ts'
 import { listTrash, purgeTrash } from './trash.ts'
 import { unblocked } from './unblock.ts'
 import { gitVersion } from './version.ts'
@@ -261,6 +263,11 @@ export function makeWorktrees(needs: WorktreesNeeds): Worktrees {
       return await surveyChanges(unblocked(own, place.root), checkout)
     },
     requireCommit: ({ gitDir }, revision) => requireCommit(git, gitDir, revision),
+    mergeBase: (checkout, commit) => mergeBase(git, checkout, commit),
+    parentOf: (commonDir, commit) => parentOf(git, commonDir, commit),
+    compareCommits: (commonDir, order) => compareCommits(git, commonDir, order),
+    countFileLines: (commonDir, commit, paths) => countFileLines(git, commonDir, commit, paths),
+    requireTaskCommits: order => requireTaskCommits(git, order),
     dropHandState: (commonDir, task, which) => dropTaken(git, commonDir, refOf(task, which)),
     listLeftBehind: async (record, setUpAt) => {
       const worktree = { ...record, ...locateWorktree(record) }

@@ -71,7 +71,7 @@ async function claudeHouse(choose: Choose) {
 /** The one command that the model was told to run; none: it was told none. */
 function lineIn(body: unknown): string {
   const text = JSON.stringify(body).replaceAll('\\n', '\n')
-  const found = /^\S+ \S+holdfast\.cjs (?:rescue|review) --request [0-9a-f]{24}$/m.exec(text)
+  const found = /^\S+ \S+holdfast\.cjs rescue --request [0-9a-f]{24}$/m.exec(text)
   return found?.[0] ?? 'echo no command was named'
 }
 

@@ -38,6 +38,9 @@ const REVIEW = {
   next_steps: ['Mend the hole.'],
 }
 
+const FOUND =
+  'Verdict: needs-attention\n\nOne thing is wrong.\n\nFindings:\n- [high] A hole (a.ts:1-2)\n  It leaks.\n  Recommendation: Mend it.\n- [low] A slip (b.ts:3)\n'
+
 /**
  * It writes down what it was told, edits where it is told to edit, waits for the file `gate` where it is
  * told to wait, and answers a review in its form.
@@ -264,11 +267,13 @@ test('each subcommand speaks in the shapes of the original', async () => {
     target: { mode: 'working-tree', label: 'working tree diff', explicit: false },
     threadId: expect.stringMatching(/^session-/),
     sourceThreadId: null,
-    codex: { status: 0, stderr: '', stdout: 'It is done.', reasoning: ['Let me think.'] },
+    codex: { status: 0, stderr: '', stdout: expect.stringContaining(FOUND), reasoning: [] },
   })
+  expect(toldIn(house, review.threadId)).toContain('+edited\n')
+  house.git('checkout', '--quiet', '-b', 'feature')
   house.git('commit', '--quiet', '--all', '--message=second')
   const shown = (await ok(house, ['review', '--effort', 'low'])).stdout
-  expect(shown).toContain('# Codex Review\n\nTarget: branch diff against trunk\n\nIt is done.')
+  expect(shown).toContain(`# Codex Review\n\nTarget: branch diff against trunk\n\n${FOUND}`)
   const doubt = await json(house, [
     'adversarial-review',
     '--background',
@@ -290,8 +295,8 @@ test('each subcommand speaks in the shapes of the original', async () => {
     threadId: storedJob.threadId,
     context: {
       repoRoot: house.repo,
-      branch: 'trunk',
-      summary: 'Reviewing branch trunk against trunk.',
+      branch: 'feature',
+      summary: 'Reviewing branch feature against trunk.',
     },
     codex: { status: 0, stderr: '', stdout: JSON.stringify(REVIEW), reasoning: [] },
     result: REVIEW,
@@ -299,9 +304,7 @@ test('each subcommand speaks in the shapes of the original', async () => {
     parseError: null,
     reasoningSummary: [],
   })
-  expect(storedJob.rendered).toContain(
-    'Verdict: needs-attention\n\nOne thing is wrong.\n\nFindings:\n- [high] A hole (a.ts:1-2)\n  It leaks.\n  Recommendation: Mend it.\n- [low] A slip (b.ts:3)\n',
-  )
+  expect(storedJob.rendered).toContain(FOUND)
   expect(toldIn(house, storedJob.threadId)).toContain('the "locks"')
 
   // What was said to Claude is the beginning of a thread.

@@ -288,13 +288,27 @@ test('what needs no model is answered without one, and what is wrong is said in 
   const heard = readFileSync(join(house.worktree(taker), 'prompts.txt'), 'utf8')
   expect(heard).toContain('The user: the login is broken\n</conversation>')
 
-  // A reviewer may only read.
-  const review = await bash(
-    house,
-    await lineFor(house, 'codex:review', '--base trunk the names --background'),
+  // A reviewer may only read; while a plan is made, too.
+  const nothing = await bash(house, await lineFor(house, 'codex:review', '--base HEAD'))
+  expect(nothing).toContain(
+    'holdfast: there is nothing to review: HEAD has nothing that HEAD has not',
   )
-  const task = await house.wait(idIn(review))
-  expect(task).toMatchObject({ permissions: { asked: 'read-only' } })
+  house.git('checkout', '--quiet', '-b', 'feature')
+  house.git('commit', '--quiet', '--allow-empty', '--all', '--message=second')
+  house.write('kept.txt', 'edited\n')
+  const line = await lineFor(house, 'codex:adversarial-review', '--scope working-tree the names')
+  const command = { command: line }
+  const planned = await uses(house, 'Bash', command, { permission_mode: 'plan' })
+  expect(planned?.hookSpecificOutput).toMatchObject({ permissionDecision: 'allow' })
+  const review = await bash(house, line)
+  expect(review).toContain(
+    'Adversarial review of uncommitted changes: no verdict (there is no JSON',
+  )
+  const task = await house.task(idIn(review))
+  expect(task).toMatchObject({
+    permissions: { asked: 'read-only' },
+    review: { kind: 'adversarial', focus: 'the names', target: { scope: 'uncommitted' } },
+  })
 })
 
 test('a session is shown once what has ended, another one too, and no task ends with a session', async () => {

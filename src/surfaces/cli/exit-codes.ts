@@ -18,7 +18,8 @@ export const exitCodes = {
 /** What each code means, for the reference. */
 export const exitCodeMeanings: Readonly<Record<keyof typeof exitCodes, string>> = {
   done: 'done',
-  taskFailed: 'the task failed, or `doctor` found an error',
+  taskFailed:
+    'the task failed, `doctor` found an error, or a review found what `--fail-on` does not let pass',
   badUsage:
     'bad usage: an unknown command or flag, an unusable prompt, a mistake in a configuration file',
   notFinished: 'not finished (yet)',
@@ -56,6 +57,7 @@ const refusals: Record<RefusalCode, number> = {
   idempotency_conflict: exitCodes.refused,
   work_left: exitCodes.refused,
   no_result: exitCodes.refused,
+  nothing_to_review: exitCodes.refused,
   no_snapshot: exitCodes.refused,
   push_failed: exitCodes.refused,
   conflict: exitCodes.refused,

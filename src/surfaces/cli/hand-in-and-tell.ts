@@ -2,6 +2,7 @@
 
 import { reach } from '../../domain/crash-points.ts'
 import { messageOf } from '../../domain/errors.ts'
+import { describeTarget } from '../../domain/review.ts'
 import type { Task } from '../../domain/task.ts'
 import { isUntaken } from '../../domain/untaken.ts'
 import { describeOptions } from '../../engine/answer.ts'
@@ -33,6 +34,15 @@ export interface Asked {
   readonly wait?: true
   readonly json?: true
   readonly tmux?: true
+  /** What is shown of it, in the place of the task and its answer. */
+  readonly shownAs?: Shown
+}
+
+export interface Shown {
+  /** Of one that was handed in just now. */
+  view(task: Task): Promise<unknown>
+  /** Shows its end; the exit code. */
+  end(task: Task): Promise<number>
 }
 
 /** The exit code. */
@@ -72,20 +82,20 @@ export async function tellHandedIn(
   reach('submission.rung')
   if (asked.tmux === true) await showInTmux(task, context)
   if (asked.wait === true) return await stay(task, asked, context)
-  announce(task, asked, context)
+  await announce(task, asked, context)
   reach('submission.id-written')
   if (!interrupted.aborted) return exitCodes.done
   output.tell(`interrupted; ${task.request.id} was handed in, and goes on`)
   return signalExitCode(Number(interrupted.reason))
 }
 
-function announce(task: Task, asked: Asked, context: CommandContext): void {
+async function announce(task: Task, asked: Asked, context: CommandContext): Promise<void> {
   const { output } = context
   const { id } = task.request
   try {
     if (asked.json === true) {
       const judged = { name: task.state.name, asOf: context.now(), remark: null }
-      output.writeJson(viewTask(task, judged))
+      output.writeJson((await asked.shownAs?.view(task)) ?? viewTask(task, judged))
       return
     }
     output.write(`${id}\n`)
@@ -109,6 +119,7 @@ export async function stay(task: Task, asked: Asked, context: CommandContext): P
     return signalExitCode(end.interrupted)
   }
   const { state } = ended
+  if (asked.shownAs !== undefined) return await asked.shownAs.end(ended)
   if (asked.json === true) {
     output.writeJson(await lookAtTask(ended, context))
     await acknowledgeShown([ended], context)
@@ -169,8 +180,9 @@ async function waitAndAnswer(task: Task, context: CommandContext) {
 }
 
 /** What was handed in: its name, what it starts from, and how much it may do. */
-function describeRequest({ request: { name, base, permissions } }: Task): string {
-  return `${name}: ${describeBase(base)}; ${describePermissions(permissions)}`
+function describeRequest({ request: { name, review, base, permissions } }: Task): string {
+  const what = review === null ? '' : `${describeTarget(review.target)}; `
+  return `${name}: ${what}${describeBase(base)}; ${describePermissions(permissions)}`
 }
 
 const withNewline = (text: string) => (text.endsWith('\n') ? text : `${text}\n`)

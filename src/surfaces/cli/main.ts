@@ -10,6 +10,7 @@ import { makeOutput, type Output, ReaderGone } from './output.ts'
 /** Loaded by name, so that a command loads itself and nothing else. In the order of the help. */
 export const commands: Readonly<Record<string, () => Promise<Command>>> = {
   run: async () => (await import('./commands/run.ts')).run as Command,
+  review: async () => (await import('./commands/review.ts')).review as Command,
   cancel: async () => (await import('./commands/cancel.ts')).cancel as Command,
   answer: async () => (await import('./commands/answer.ts')).answer as Command,
   resume: async () => (await import('./commands/resume.ts')).resume as Command,
@@ -45,7 +46,6 @@ export const commands: Readonly<Record<string, () => Promise<Command>>> = {
   completion: async () => (await import('./commands/completion.ts')).completion as Command,
   hook: async () => (await import('./commands/hook.ts')).hook as Command,
   rescue: async () => (await import('./commands/rescue.ts')).rescue as Command,
-  review: async () => (await import('./commands/rescue.ts')).review as Command,
   demo: async () => (await import('./commands/demo.ts')).demo as Command,
 }
 

@@ -18,6 +18,8 @@ export interface Output {
   tell(line: string): void
   readonly stdoutIsTerminal: boolean
   style(name: Style, text: string): string
+  /** Text that leads somewhere, on a terminal; the text alone elsewhere. */
+  link(address: string, text: string): string
 }
 
 export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan'
@@ -41,7 +43,8 @@ const STDERR = 2
 
 export function makeOutput(environment: Readonly<Record<string, string | undefined>>): Output {
   const stdoutIsTerminal = isTerminal(STDOUT)
-  const colours = stdoutIsTerminal && !environment.NO_COLOR && environment.TERM !== 'dumb'
+  const isAble = stdoutIsTerminal && environment.TERM !== 'dumb'
+  const colours = isAble && !environment.NO_COLOR
   const write = (data: string | Uint8Array) => {
     try {
       writeAll(STDOUT, data)
@@ -64,6 +67,8 @@ export function makeOutput(environment: Readonly<Record<string, string | undefin
       const [on, off] = codes[name]
       return colours ? `\u001b[${on}m${text}\u001b[${off}m` : text
     },
+    link: (address, text) =>
+      isAble ? `\u001b]8;;${address}\u001b\\${text}\u001b]8;;\u001b\\` : text,
   }
 }
 

@@ -67,6 +67,7 @@ export function renderTask(task: TaskView, now: number, output: Output): string 
     ['asked by', `${task.caller.kind} in ${task.caller.directory}`],
     ['ends with', task.endsWith],
     ['repository', task.repo.root],
+    ['reviews', task.review === null ? null : task.review.target.label],
     ['base', describeBaseView(task)],
     ['starts from', task.start === null ? null : describeStart(task.start, now)],
     ['kept aside', describeSnapshot(task, now)],

@@ -26,8 +26,6 @@ export interface AskedJob {
   readonly effort: string | null
   /** The thread that is given the prompt; null: a new one. */
   readonly session: SessionId | null
-  /** As JSON; null: it answers as it likes. */
-  readonly outputSchema: string | null
   /** Whoever asks stays with it. */
   readonly isAwaited: boolean
 }
@@ -40,10 +38,15 @@ export async function handInJob(asked: AskedJob, context: CommandContext): Promi
   // From here on a signal waits: it may not leave half a task, nor one whose id nobody knows.
   void context.interrupted
   const task = await handInSomewhere(asked, context)
+  await tellOfJob(task, context)
+  return task
+}
+
+/** What its caller has to know of one that was handed in, and the worker too. */
+export async function tellOfJob(task: Task, context: CommandContext): Promise<void> {
   const leftOut = task.request.base.changes?.leftOut ?? []
   for (const line of leftOut) context.output.tell(`left out: ${line}`)
   await ringOrTell(context)
-  return task
 }
 
 async function handInSomewhere(asked: AskedJob, context: CommandContext): Promise<Task> {
@@ -76,7 +79,7 @@ async function planJob(
   context: CommandContext,
 ): Promise<HandInPlan> {
   const { holdfast } = context
-  const { companion, prompt, model, effort, session, outputSchema, isAwaited } = asked
+  const { companion, prompt, model, effort, session, isAwaited } = asked
   const root = findCheckout(context.directory)?.root ?? null
   const configuration = await holdfast.configuration(root)
   const submission = {
@@ -96,8 +99,7 @@ async function planJob(
     tie: null,
     callerEnvironment: callerEnvironment(context),
     place,
-    name: companion.kind === 'task' ? null : `codex-${companion.kind}`,
-    outputSchema,
+    name: null,
   }
   const plan = await planSubmission(submission, await planPorts(context))
   // Without a key nothing was handed in before.

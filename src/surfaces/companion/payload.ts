@@ -5,7 +5,13 @@ import { hasEnded, type Task } from '../../domain/task.ts'
 import type { CommandContext } from '../cli/command.ts'
 import { eventPages } from '../event-pages.ts'
 import { companionOf } from './job.ts'
-import { parseReview, type Review, renderPlainReview, renderReview } from './review-output.ts'
+import {
+  parseReview,
+  type Review,
+  renderPlainReview,
+  renderReview,
+  wordsOfReview,
+} from './review-output.ts'
 
 export interface TaskPayload {
   readonly status: number
@@ -106,7 +112,8 @@ function taskOutcome({
 }
 
 function plainOutcome(said: Said, { target }: CompanionReview): Outcome {
-  const { status, threadId, answer, failure, reasoning } = said
+  const { status, threadId, failure, reasoning } = said
+  const words = wordsOfReview(said.answer, failure)
   return {
     payload: {
       review: 'Review',
@@ -114,9 +121,9 @@ function plainOutcome(said: Said, { target }: CompanionReview): Outcome {
       threadId,
       // It reviews in a thread of its own.
       sourceThreadId: null,
-      codex: { status, stderr: failure, stdout: answer, reasoning },
+      codex: { status, stderr: failure, stdout: words, reasoning },
     },
-    rendered: renderPlainReview(said, target.label),
+    rendered: renderPlainReview(words, said, target.label),
     status,
   }
 }

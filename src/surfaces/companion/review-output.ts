@@ -1,31 +1,16 @@
-/** What an adversarial review answers: its schema, and how people read it. */
-import * as z from 'zod/mini'
-import { messageOf } from '../../domain/errors.ts'
+/** What a review answers in the words of the companion, and how people read it. */
+import { type ReviewFinding, sortFindings } from '../../domain/review.ts'
+import { readAnswer } from '../review/read-answer.ts'
 
-const severities = ['critical', 'high', 'medium', 'low'] as const
+/** As the original has it: nothing is missing. */
+export interface Review {
+  readonly verdict: 'approve' | 'needs-attention'
+  readonly summary: string
+  readonly findings: readonly Finding[]
+  readonly next_steps: readonly string[]
+}
 
-const finding = z.strictObject({
-  severity: z.enum(severities),
-  title: z.string(),
-  body: z.string(),
-  file: z.string(),
-  line_start: z.int().check(z.gte(1)),
-  line_end: z.int().check(z.gte(1)),
-  confidence: z.number().check(z.gte(0), z.lte(1)),
-  recommendation: z.string(),
-})
-
-const review = z.strictObject({
-  verdict: z.enum(['approve', 'needs-attention']),
-  summary: z.string(),
-  findings: z.array(finding),
-  next_steps: z.array(z.string()),
-})
-
-export type Review = z.infer<typeof review>
-
-/** As JSON: what Codex is held to. */
-export const reviewSchema = (): string => JSON.stringify(z.toJSONSchema(review))
+type Finding = { readonly [Key in keyof ReviewFinding]: NonNullable<ReviewFinding[Key]> }
 
 export interface ParsedReview {
   /** Null: there is none, or it is none. */
@@ -34,16 +19,18 @@ export interface ParsedReview {
 }
 
 /** `failure`: why there may be no answer; empty: the turn ended well. */
-export function parseReview(answer: string, failure: string): ParsedReview {
+export function parseReview(text: string, failure: string): ParsedReview {
   if (failure !== '') return { review: null, problem: failure }
-  try {
-    const parsed = z.safeParse(review, JSON.parse(answer))
-    return parsed.success
-      ? { review: parsed.data, problem: null }
-      : { review: null, problem: z.prettifyError(parsed.error) }
-  } catch (error) {
-    return { review: null, problem: messageOf(error) }
-  }
+  const { answer, problem } = readAnswer(text)
+  if (answer === null) return { review: null, problem }
+  const findings = answer.findings.filter(isWhole)
+  return findings.length === answer.findings.length
+    ? { review: { ...answer, findings }, problem: null }
+    : { review: null, problem: 'a finding lacks its file, lines, severity or confidence' }
+}
+
+function isWhole(finding: ReviewFinding): finding is Finding {
+  return !Object.values(finding).includes(null)
 }
 
 interface SaidOfReview {
@@ -71,26 +58,36 @@ function renderProblem(problem: string | null, { answer, failure }: SaidOfReview
   return answer === '' ? lines : [...lines, '', 'Raw final message:', '', '```text', answer, '```']
 }
 
+/** A plain review is words: those of the document, or whatever was said. */
+export function wordsOfReview(text: string, failure: string): string {
+  const { review } = parseReview(text, failure)
+  return review === null ? text : renderFindings(review).join('\n').trim()
+}
+
 function renderFindings({ verdict, summary, findings, next_steps }: Review): string[] {
-  const rank = (severity: Review['findings'][number]['severity']) => severities.indexOf(severity)
-  const sorted = [...findings].sort((a, b) => rank(a.severity) - rank(b.severity))
   return [
     `Verdict: ${verdict}`,
     '',
     summary,
     '',
-    ...(sorted.length === 0 ? ['No material findings.'] : ['Findings:']),
-    ...sorted.flatMap(({ severity, title, body, file, line_start, line_end, recommendation }) => [
-      `- [${severity}] ${title} (${file}:${line_start}${line_end > line_start ? `-${line_end}` : ''})`,
-      `  ${body}`,
-      ...(recommendation === '' ? [] : [`  Recommendation: ${recommendation}`]),
-    ]),
+    ...(findings.length === 0 ? ['No material findings.'] : ['Findings:']),
+    ...sortFindings(findings).flatMap(
+      ({ severity, title, body, file, line_start, line_end, recommendation }) => [
+        `- [${severity}] ${title} (${file}:${line_start}${line_end > line_start ? `-${line_end}` : ''})`,
+        `  ${body}`,
+        ...(recommendation === '' ? [] : [`  Recommendation: ${recommendation}`]),
+      ],
+    ),
     ...(next_steps.length === 0 ? [] : ['', 'Next steps:', ...next_steps.map(step => `- ${step}`)]),
   ]
 }
 
-export function renderPlainReview(said: SaidOfReview, label: string): string {
-  const { answer, failure } = said
+/** `words`: what it found. */
+export function renderPlainReview(
+  words: string,
+  { failure, reasoning }: Omit<SaidOfReview, 'answer'>,
+  label: string,
+): string {
   const otherwise = failure === '' ? 'Codex returned no review.' : 'Codex review failed.'
   const stderr = failure === '' ? [] : ['', 'stderr:', '', '```text', failure, '```']
   return join([
@@ -98,13 +95,13 @@ export function renderPlainReview(said: SaidOfReview, label: string): string {
     '',
     `Target: ${label}`,
     '',
-    answer.trim() || otherwise,
+    words.trim() || otherwise,
     ...stderr,
-    ...renderReasoning(said),
+    ...renderReasoning({ reasoning }),
   ])
 }
 
-function renderReasoning({ reasoning }: SaidOfReview): string[] {
+function renderReasoning({ reasoning }: Pick<SaidOfReview, 'reasoning'>): string[] {
   return reasoning.length === 0 ? [] : ['', 'Reasoning:', ...reasoning.map(text => `- ${text}`)]
 }
 

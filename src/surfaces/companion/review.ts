@@ -1,8 +1,11 @@
+import type { CommandContext } from '../cli/command.ts'
+import { planReview, type ReviewOrder } from '../review/plan-review.ts'
+import { handInPlanned } from '../submit.ts'
 import type { Arguments, Grammar } from './arguments.ts'
 import { readEffort, readModel } from './choices.ts'
 import { chooseTarget } from './choose-target.ts'
-import { plainPrompt } from './review-prompt.ts'
-import { startJob } from './start-job.ts'
+import { tellOfJob } from './hand-in.ts'
+import { attendJob } from './start-job.ts'
 import { Refusal, type Subcommand } from './subcommand.ts'
 
 export const reviewGrammar: Grammar = {
@@ -20,18 +23,50 @@ export const review: Subcommand = {
         `\`/codex:review\` does not support custom focus text. Retry with \`/codex:adversarial-review ${focus}\` for focused review instructions.`,
       )
     }
-    const options = readReviewOptions(given)
-    const found = await chooseTarget(options.wish, context)
-    const companion = {
-      kind: 'review',
-      title: 'Codex Review',
-      summary: `Review ${found.target.label}`,
-      write: false,
-      review: found,
-    } as const
-    const asked = { companion, prompt: plainPrompt(found), session: null, outputSchema: null }
-    return await startJob({ ...asked, ...options.choice }, options.how, context)
+    const asked = { kind: 'review', focus: '', ...readReviewOptions(given) } as const
+    return await startReview(asked, context)
   },
+}
+
+type AskedReview = ReturnType<typeof readReviewOptions> & {
+  readonly kind: 'review' | 'adversarial-review'
+  readonly focus: string
+}
+
+/** In the words of the companion, and done as every review is. */
+export async function startReview(
+  { kind, focus, wish, choice, how }: AskedReview,
+  context: CommandContext,
+): Promise<number> {
+  const found = await chooseTarget(wish, context)
+  const { mode, label, baseRef = null } = found.target
+  const isPlain = kind === 'review'
+  const companion = {
+    kind,
+    title: isPlain ? 'Codex Review' : 'Codex Adversarial Review',
+    summary: `${isPlain ? 'Review' : 'Adversarial Review'} ${label}`,
+    write: false,
+    review: found,
+  } as const
+  // From here on a signal waits: it may not leave half a task, nor one whose id nobody knows.
+  void context.interrupted
+  const order: ReviewOrder = {
+    of: mode === 'branch' ? { kind: 'branch', base: baseRef } : { kind: 'uncommitted' },
+    kind: isPlain ? 'review' : 'adversarial',
+    focus,
+    agent: 'codex',
+    ...choice,
+    isAwaited: !how.background,
+    options: { name: `codex-${kind}` },
+  }
+  const caller = { ...context.caller, companion }
+  const asJob = Object.create(context, { caller: { value: caller } }) as CommandContext
+  const plan = await planReview(order, asJob)
+  // Without a key nothing was handed in before.
+  if ('handedInBefore' in plan) throw new Error('a job has no idempotency key')
+  const { task } = await handInPlanned(plan, asJob)
+  await tellOfJob(task, context)
+  return await attendJob(task, companion, how, context)
 }
 
 export function readReviewOptions({ values, switches }: Arguments) {

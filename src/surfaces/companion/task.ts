@@ -51,7 +51,7 @@ export const task: Subcommand = {
     } as const
     const session = resumes ? await requireThread(context) : null
     return await startJob(
-      { companion, prompt, model, effort, session, outputSchema: null },
+      { companion, prompt, model, effort, session },
       { json: switches.has('json'), background: switches.has('background') },
       context,
     )

@@ -31,7 +31,6 @@ export const transfer: Subcommand = {
         model: null,
         effort: null,
         session: null,
-        outputSchema: null,
         isAwaited: true,
       },
       context,

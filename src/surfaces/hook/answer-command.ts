@@ -48,5 +48,6 @@ function collect(said: string[]): Output {
     tell: line => write(`${line}\n`),
     stdoutIsTerminal: true,
     style: (_, text) => text,
+    link: (_, text) => text,
   }
 }

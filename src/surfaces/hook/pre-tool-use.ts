@@ -1,4 +1,5 @@
 /** A model is about to use a tool: a command of ours, an agent of ours, or the one line that it was given. */
+import { isReview } from '../../domain/kept-request.ts'
 import type { CommandContext } from '../cli/command.ts'
 import { answerCommand } from './answer-command.ts'
 import { asCaller, taskAround } from './hook-context.ts'
@@ -84,7 +85,7 @@ async function onBash(input: HookInput, { holdfast }: CommandContext): Promise<R
   const request = await (await holdfast.pluginFiles()).findRequest(own.request)
   if (request === undefined) return undefined
   // What may change files is the user's to allow while only a plan is made.
-  if (input.permissionMode === 'plan' && own.verb === 'rescue') return undefined
+  if (input.permissionMode === 'plan' && !isReview(request.kind)) return undefined
   const line = ownLine(holdfast.command, own)
   const stays = input.agentId !== null || input.tool.input.run_in_background !== true
   if (!stays) return allow({ ...input.tool.input, command: line })

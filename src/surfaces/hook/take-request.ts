@@ -3,7 +3,7 @@ import { AppError } from '../../domain/errors.ts'
 import type { KeptRequest } from '../../domain/kept-request.ts'
 import type { CommandContext } from '../cli/command.ts'
 import { type Arguments, readArguments, soundsLikeGoingOn } from '../rescue/read-arguments.ts'
-import { ownLine, verbOf } from './own-command.ts'
+import { ownLine } from './own-command.ts'
 
 /** `problem`: nothing is kept, and this is why. */
 export type Taking = { readonly problem: string } | { readonly words: string }
@@ -29,7 +29,7 @@ async function keep(request: KeptRequest, context: CommandContext): Promise<Taki
   }
   const id = await (await context.holdfast.pluginFiles()).keepRequest(request)
   const line = (choice: 'resume' | 'fresh' | null) =>
-    ownLine(context.holdfast.command, { verb: verbOf(kind), request: id, choice })
+    ownLine(context.holdfast.command, { request: id, choice })
   const agent = request.isOfSubagent ? undefined : await agentToAskFor(request, read, context)
   return {
     words:

@@ -7,11 +7,13 @@ import { delegate } from './tools/delegate.ts'
 import { diff } from './tools/diff.ts'
 import { inbox } from './tools/inbox.ts'
 import { result } from './tools/result.ts'
+import { review } from './tools/review.ts'
 import { status } from './tools/status.ts'
 import { wait } from './tools/wait.ts'
 
 export const tools: readonly Tool[] = [
   delegate,
+  review,
   status,
   wait,
   result,

@@ -8,11 +8,11 @@ import type { HandInPlan } from '../../engine/hand-in.ts'
 import { planSession, worktreeEnd } from '../../engine/move-session.ts'
 import type { CommandContext } from '../cli/command.ts'
 import { findCheckout } from '../common-git-dir.ts'
+import { planReview, type ReviewOrder } from '../review/plan-review.ts'
 import { firstReadyAgent, planTask } from '../submit.ts'
 import { findResumable } from './find-resumable.ts'
 import type { Arguments } from './read-arguments.ts'
 import { readTranscript } from './read-transcript.ts'
-import { reviewPrompt } from './review-prompt.ts'
 
 export interface RescueOrder {
   readonly id: string
@@ -27,6 +27,7 @@ export async function planRescue(order: RescueOrder, context: CommandContext): P
   const { holdfast, directory } = context
   const handedInBefore = await findHandedIn(keyOf(order), context)
   if (handedInBefore !== undefined) return { handedInBefore }
+  if (isReview(kept.kind)) return await planReview(reviewOrder(kept.kind, order), context)
   const root = findCheckout(directory)?.root ?? null
   const configuration = await holdfast.configuration(root)
   const before =
@@ -42,15 +43,35 @@ export async function planRescue(order: RescueOrder, context: CommandContext): P
     // Nothing is chosen for the agent that nobody asked for.
     model: read.model,
     effort: read.effort,
-    permissions: isReview(kept.kind) ? ('read-only' as const) : undefined,
+    permissions: undefined,
     isAwaited: read.background !== true,
     options: { idempotencyKey: keyOf(order) },
   }
   return await planTask(wish, { root, configuration }, context)
 }
 
+function reviewOrder(
+  kind: 'review' | 'adversarial-review',
+  { id, kept, read }: RescueOrder,
+): ReviewOrder {
+  const { base = null, scope } = read
+  const isBranch = scope === 'branch' || (scope !== 'working-tree' && base !== null)
+  return {
+    of: isBranch
+      ? { kind: 'branch', base }
+      : { kind: scope === 'working-tree' ? 'uncommitted' : 'auto' },
+    kind: kind === 'review' ? 'review' : 'adversarial',
+    focus: read.text,
+    agent: read.agent ?? kept.agent ?? undefined,
+    model: read.model,
+    effort: read.effort,
+    isAwaited: read.background !== true,
+    options: { idempotencyKey: keyOf({ id }) },
+  }
+}
+
 /** Run twice, it is one task. */
-const keyOf = ({ id }: RescueOrder) => `request:${id}`
+const keyOf = ({ id }: Pick<RescueOrder, 'id'>) => `request:${id}`
 
 /** How many of the newest tasks are looked through: a request is carried out within a day. */
 const LOOK_BACK = 500
@@ -65,7 +86,6 @@ const GO_ON = 'Go on from where you stopped: take the next step, and bring it to
 
 async function promptOf({ kept, read }: RescueOrder): Promise<string> {
   const { kind, transcript } = kept
-  if (isReview(kind)) return reviewPrompt(kind, read)
   const text = read.text === '' ? GO_ON : read.text
   if (kind === 'rescue') return text
   if (transcript === null) {

@@ -13,6 +13,8 @@ import type { CommandContext } from '../cli/command.ts'
 import { describeDelta } from '../cli/render.ts'
 import { agentTitle } from '../hook/take-request.ts'
 import { ringOrTell } from '../look.ts'
+import { plainCanvas, renderReview } from '../review/render-review.ts'
+import { viewReview } from '../review/view-review.ts'
 import { handInPlanned } from '../submit.ts'
 import { waitForTasks } from '../wait-for.ts'
 import { planRescue, type RescueOrder } from './plan-rescue.ts'
@@ -109,7 +111,10 @@ async function tellEnd(task: Task, kept: KeptRequest, context: CommandContext): 
   const { state } = task
   if (!hasEnded(state)) throw new Error(`${id} has not ended`)
   const { result } = state
-  if (result?.answer != null) output.write(withNewline(result.answer))
+  if (task.request.review !== null) {
+    output.write(renderReview(await viewReview(task, context), [], plainCanvas))
+    output.write(`\nholdfast result ${id}\n`)
+  } else if (result?.answer != null) output.write(withNewline(result.answer))
   if (state.name === 'failed') {
     output.write(`${id} failed (${state.failure.code}): ${state.failure.message}\n`)
     if (state.failure.hint !== undefined) output.write(`  ${state.failure.hint}\n`)

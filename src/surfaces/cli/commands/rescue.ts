@@ -13,29 +13,12 @@ const flags = {
 export const rescue = defineCommand({
   name: 'rescue',
   group: 'For programs',
-  summary: 'Hand in what was typed after the command `rescue` of the plugin for Claude Code',
+  summary: 'Hand in what was typed after a command of the plugin for Claude Code',
   usage: 'rescue --request ID',
   flags,
   examples: ['holdfast rescue --request 0123456789abcdef01234567'],
   run: async ({ flags: given, words }, context) => {
     refuseWords(words, 'rescue --request ID')
-    const { rescue: carryOut } = await import('../../rescue/rescue.ts')
-    await carryOut(readFlags(given), context)
-    return exitCodes.done
-  },
-})
-
-const { request, atMost } = flags
-
-export const review = defineCommand({
-  name: 'review',
-  group: 'For programs',
-  summary: 'Hand in what was typed after a reviewing command of the plugin for Claude Code',
-  usage: 'review --request ID',
-  flags: { request, atMost },
-  examples: ['holdfast review --request 0123456789abcdef01234567'],
-  run: async ({ flags: given, words }, context) => {
-    refuseWords(words, 'review --request ID')
     const { rescue: carryOut } = await import('../../rescue/rescue.ts')
     await carryOut(readFlags(given), context)
     return exitCodes.done

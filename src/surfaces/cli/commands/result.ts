@@ -11,7 +11,7 @@ const usage = 'result [TASK]'
 export const result = defineCommand({
   name: 'result',
   group: 'Take',
-  summary: 'The agent’s final answer, verbatim',
+  summary: 'The agent’s final answer, verbatim; of a review, what it found',
   usage,
   flags: jsonFlag,
   examples: ['holdfast result fix-the-login', 'holdfast result --json k3v9 | jq .commands'],
@@ -31,6 +31,11 @@ export const result = defineCommand({
       if (state.failure.hint !== undefined) output.tell(`  ${state.failure.hint}`)
     }
     const answer = state.result?.answer ?? null
+    if (task.request.review !== null) {
+      const { showReview } = await import('../show-review.ts')
+      await showReview(task, context)
+      return exitCodes.done
+    }
     if (answer === null && task.request.opened !== null) {
       output.tell(`${id} was driven at a terminal: there is no answer of its agent's`)
     } else if (answer === null) output.tell(`${id} ${state.name} without an answer`)

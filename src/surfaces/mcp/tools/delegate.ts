@@ -1,5 +1,4 @@
 import * as z from 'zod/mini'
-import { AppError } from '../../../domain/errors.ts'
 import { permissionModes } from '../../../domain/permissions.ts'
 import { changeScopes } from '../../../ports/worktrees.ts'
 import type { SurfaceContext } from '../../context.ts'
@@ -8,7 +7,8 @@ import { lookAtGroup } from '../../look-at-group.ts'
 import { type OptionWishes, requireSchema } from '../../settle-options.ts'
 import { isGroup, submitGroup, submitRequest } from '../../submit-request.ts'
 import { groupView, taskView } from '../../view.ts'
-import { cwdField, defineTool, field, type ToolCall } from '../tool.ts'
+import { keyOf, refuseUnlessAllowed } from '../asked-by-client.ts'
+import { cwdField, defineTool, field } from '../tool.ts'
 
 const text = (about: string) => z.optional(field(z.string(), about))
 
@@ -108,18 +108,4 @@ async function delegateGroup(
   const when = isNew ? '' : ' was handed in before; it'
   const text = `${group.name}:${when} is a group of ${group.tasks.length}: ${which}. They go on by themselves: wait and cancel take ${group.name}; result, diff and apply take one of the ids.`
   return { view: { task, group, isNew }, text }
-}
-
-/** A use of the tool that is sent again, after whatever went wrong, hands in nothing new. */
-function keyOf({ client, toolUse }: ToolCall): string | undefined {
-  return toolUse === null ? undefined : `mcp:${client.name}:${toolUse}`
-}
-
-/** What asks may have been told to by anything that it has read. */
-async function refuseUnlessAllowed({ context: { holdfast } }: ToolCall): Promise<void> {
-  const { user } = await holdfast.configuration(null)
-  if (user.mcpFullPermissions === true) return
-  throw new AppError('permissions_unavailable', 'the user does not allow full permissions here', {
-    hint: `they could set "mcpFullPermissions": true in ${holdfast.home}/config.json, or hand it in: holdfast run --permissions full`,
-  })
 }

@@ -1,0 +1,24 @@
+/** The one shape of what reviews answer: agents that can be are held to it. */
+import * as z from 'zod/mini'
+import { reviewVerdicts, severities } from '../../domain/review.ts'
+
+const finding = z.strictObject({
+  severity: z.enum(severities),
+  title: z.string(),
+  body: z.string(),
+  file: z.string(),
+  line_start: z.int().check(z.gte(1)),
+  line_end: z.int().check(z.gte(1)),
+  confidence: z.number().check(z.gte(0), z.lte(1)),
+  recommendation: z.string(),
+})
+
+const answer = z.strictObject({
+  verdict: z.enum(reviewVerdicts),
+  summary: z.string(),
+  findings: z.array(finding),
+  next_steps: z.array(z.string()),
+})
+
+/** As JSON. */
+export const answerSchema = (): string => JSON.stringify(z.toJSONSchema(answer))
