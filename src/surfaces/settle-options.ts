@@ -198,7 +198,9 @@ export function requireSchema(schema: unknown, what = 'the output schema'): stri
   if (typeof schema !== 'object' || schema === null || Array.isArray(schema)) {
     throw refuse('is no object')
   }
-  const json = JSON.stringify(schema)
+  // Claude Code (2.1.329) takes the name of a dialect for a schema that it lacks.
+  const { $schema: _, ...rest } = schema as { readonly $schema?: unknown }
+  const json = JSON.stringify(rest)
   if (Buffer.byteLength(json) <= MOST_SCHEMA_BYTES) return json
   throw refuse(`is longer than ${MOST_SCHEMA_BYTES} bytes`)
 }

@@ -85,10 +85,42 @@ confinedTest(
   },
 )
 
-confinedTest('a final answer is held to a schema', async () => {
-  const { house } = await claudeHouse([{ kind: 'reply', structured: { ok: true } }, say('There.')])
-  house.write('answer.json', '{"type":"object","properties":{"ok":{"type":"boolean"}}}')
+confinedTest('a final answer is held to a schema, and so is a review', async () => {
+  const verdict = {
+    verdict: 'needs-attention',
+    summary: 'One thing.',
+    findings: [
+      {
+        severity: 'low',
+        title: 'Loose',
+        body: 'It takes anything.',
+        file: 'answer.json',
+        line_start: 1,
+        line_end: 1,
+        confidence: 1,
+        recommendation: '',
+      },
+    ],
+    next_steps: [],
+  }
+  const { house, model } = await claudeHouse([
+    { kind: 'reply', structured: { ok: true } },
+    say('There.'),
+    { kind: 'reply', structured: verdict },
+    say('That is all.'),
+  ])
+  house.write(
+    'answer.json',
+    '{"$schema":"https://json-schema.org/draft/2020-12/schema","type":"object","properties":{"ok":{"type":"boolean"}}}',
+  )
   const id = await house.submit(['claude', 'is it?', '--output-schema', 'answer.json'])
   expect(await house.wait(id)).toMatchObject({ state: 'succeeded' })
   expect(JSON.parse(await house.ok(['result', id]))).toEqual({ ok: true })
+
+  const review = await house.ok(['review', '-a', 'claude', '--wait', '--json'])
+  expect(JSON.parse(review)).toMatchObject({
+    ...verdict,
+    findings: [{ ...verdict.findings[0], number: 1, place: 'there' }],
+  })
+  expect(heard(model).some(body => body.includes('+++ b/answer.json'))).toBe(true)
 })

@@ -12,6 +12,17 @@ const VERDICT = {
   next_steps: ['Merge it.'],
 }
 
+const FINDING = {
+  severity: 'high',
+  title: 'A hole',
+  body: 'It leaks.',
+  file: 'added.txt',
+  line_start: 2,
+  line_end: 2,
+  confidence: 0.9,
+  recommendation: 'Mend it.',
+}
+
 test('a review as it is typed, its thread gone on with in place, and a verdict in its form', async () => {
   const { house, model } = await houseWithModel([
     shell('git diff main...HEAD'),
@@ -20,6 +31,7 @@ test('a review as it is typed, its thread gone on with in place, and a verdict i
     say('Mended.'),
     shell('git diff'),
     say(JSON.stringify(VERDICT)),
+    say(JSON.stringify({ ...VERDICT, verdict: 'needs-attention', findings: [FINDING] })),
   ])
   house.git('branch', 'main')
   house.git('checkout', '--quiet', '-b', 'feature')
@@ -53,4 +65,16 @@ test('a review as it is typed, its thread gone on with in place, and a verdict i
     parseError: null,
   })
   expect(heard(model).some(body => body.includes('"verdict"') && body.includes('races'))).toBe(true)
+
+  // The same by our own name, of what the task above has left uncommitted.
+  const own = await house.ok(['review', '-a', 'codex', '--wait', '--json'])
+  expect(JSON.parse(own)).toMatchObject({
+    verdict: 'needs-attention',
+    findings: [{ title: 'A hole', file: 'added.txt', line_start: 2, place: 'there' }],
+    target: { scope: 'uncommitted' },
+  })
+  const [last = ''] = heard(model).slice(-1)
+  expect(last).toContain('+more')
+  expect(last).not.toContain('+A-LINE-THAT-IS-NEW')
+  expect(last).toContain('"strict":true')
 })

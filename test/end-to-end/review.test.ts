@@ -2,9 +2,11 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { reviewedView } from '../../src/surfaces/mcp/tools/review.ts'
 import { type ReviewView, reviewView } from '../../src/surfaces/view.ts'
 import { houseWithCodex } from './fake-codex.ts'
 import type { House } from './house.ts'
+import { McpClient } from './mcp-client.ts'
 
 const finding = (
   title: string,
@@ -106,6 +108,19 @@ test('what is not committed is put before the agent, and its findings are sorted
   expect(shown).toContain('   kept.txt:3-99 (it has no such lines)')
   expect(shown).not.toContain('\u001b')
   expect(house.fingerprint()).toBe(before)
+
+  // A client of the MCP server asks for the same.
+  const client = new McpClient(house)
+  await client.initialize('2025-11-25')
+  const { structuredContent } = await client.call('review', { focus: 'locks', agent: 'codex' })
+  expect(reviewedView.parse(structuredContent)).toMatchObject({
+    isNew: true,
+    review: { focus: 'locks', target: { scope: 'uncommitted' }, verdict: null, problem: null },
+  })
+  const both = { task: view.task, commit: 'HEAD' }
+  expect(await client.refusal('review', both)).toBe('bad_usage')
+  expect(await client.leave()).toBe(0)
+  await house.wait(structuredContent.review.task)
 
   // The verdict is no failure; what must not pass is, and what nobody can read may be anything.
   const failOn = async (severity: string) =>

@@ -20,5 +20,8 @@ const answer = z.strictObject({
   next_steps: z.array(z.string()),
 })
 
-/** As JSON. */
-export const answerSchema = (): string => JSON.stringify(z.toJSONSchema(answer))
+/** As JSON; without the name of its dialect, which Claude Code (2.1.329) takes for a schema that it lacks. */
+export function answerSchema(): string {
+  const { $schema: _, ...schema } = z.toJSONSchema(answer)
+  return JSON.stringify(schema)
+}
