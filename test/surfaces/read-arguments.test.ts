@@ -62,7 +62,7 @@ const id = '0123456789abcdef01234567'
 
 test('only the very line is ours', () => {
   const line = `${start} rescue --request ${id}`
-  const own = { verb: 'rescue', request: id, choice: null }
+  const own = { request: id, choice: null }
   expect(parseOwnLine(program, line)).toEqual(own)
   expect(parseOwnLine(program, `${line} --resume\n`)).toEqual({ ...own, choice: 'resume' })
   for (const other of [
