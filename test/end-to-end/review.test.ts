@@ -109,6 +109,17 @@ test('what is not committed is put before the agent, and its findings are sorted
   expect(shown).not.toContain('\u001b')
   expect(house.fingerprint()).toBe(before)
 
+  // Its findings become work.
+  const asked = ['run', 'codex', 'Hurry.', '--findings', view.task, '--only', '1,3', '--wait']
+  await house.ok(asked)
+  const work = toldIn(house)
+  expect(work).toContain('\n\nHurry.\n\n')
+  expect(work).toContain('\n\n==== 1. [high] Real\nkept.txt:2\nReal happens.\n====')
+  expect(work).toContain('==== 3. [low] Beyond\n')
+  expect(work).not.toContain('Nowhere')
+  expect(work).not.toContain('--output-schema')
+  expect((await house.run(['run', 'codex', 'x', '--only', '1'])).code).toBe(2)
+
   // A client of the MCP server asks for the same.
   const client = new McpClient(house)
   await client.initialize('2025-11-25')

@@ -8,10 +8,12 @@ import { requireSession } from '../../../engine/take-session.ts'
 import { findCheckout } from '../../common-git-dir.ts'
 import { callerEnvironment, realDirectory } from '../../hand-in-ports.ts'
 import { memoryFlag } from '../../memory-limit.ts'
+import { findingsFlags, refuseLoneOnly } from '../../review/read-findings.ts'
 import { planTask, planTasks } from '../../submit.ts'
 import { type CommandContext, defineCommand, jsonFlag } from '../command.ts'
 import { parseChoice, parseCount } from '../flags.ts'
 import { handInAndTell, tellHandedIn, waitFlag } from '../hand-in-and-tell.ts'
+import { readFindingsRequest } from '../read-findings-request.ts'
 import { readRequest } from '../read-request.ts'
 import { readOptions, runOptions } from '../run-options.ts'
 
@@ -40,6 +42,7 @@ const flags = {
   withCaller: { about: 'end it when whoever asks has ended: a session, a shell, a program' },
   ...memoryFlag,
   tmux: { about: 'show what it does in a tmux session of its own, until it has ended' },
+  ...findingsFlags,
   ...runOptions,
   ...jsonFlag,
 } as const
@@ -67,12 +70,17 @@ export const run = defineCommand({
     if (input.flags.tmux === true) (await holdfast.tmux()).requireThere()
     const root = findCheckout(context.directory)?.root ?? null
     const configuration = await holdfast.configuration(root)
+    refuseLoneOnly(input.flags)
     const agents = readAgents(input.flags.agent)
     const { bestOf } = input.flags
     const isGroup = agents.length > 1 || bestOf !== undefined
     const [agent] = agents
     const typed = agent === undefined ? input : { ...input, flags: { ...input.flags, agent } }
-    const { agentName, prompt, argv } = await readRequest(typed, configuration, context)
+    const { findings, only } = input.flags
+    const { agentName, prompt, argv } =
+      findings === undefined
+        ? await readRequest(typed, configuration, context)
+        : await readFindingsRequest(typed, { findings, only }, configuration, context)
     const { model, effort, permissions, retryOnCrash, withCaller, wait, session } = input.flags
     const wish = {
       agentName,
