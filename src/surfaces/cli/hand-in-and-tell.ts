@@ -126,7 +126,9 @@ export async function stay(task: Task, asked: Asked, context: CommandContext): P
     return exitCodeOfState(state.name)
   }
   const result = 'result' in state ? state.result : null
-  if (result?.answer != null) output.write(withNewline(result.answer))
+  if (ended.request.review !== null) {
+    await (await import('./show-review.ts')).showReview(ended, context)
+  } else if (result?.answer != null) output.write(withNewline(result.answer))
   if (state.name === 'failed') {
     output.tell(`failed (${state.failure.code}): ${state.failure.message}`)
     if (state.failure.hint !== undefined) output.tell(`  ${state.failure.hint}`)
