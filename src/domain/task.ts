@@ -83,6 +83,8 @@ export interface TaskRequest {
   readonly sessionUsage: Usage | null
   /** Null: its agent works by itself. */
   readonly opened: Opened | null
+  /** Its prompt is more than its session knows from the task that it follows. */
+  readonly ownPrompt: boolean
   /** Null: no task delegated it. */
   readonly delegation: Delegation | null
   /** What the processes of an attempt may use together; null: no limit. */
@@ -122,6 +124,7 @@ export function plainRequest(id: TaskId) {
     session: null,
     sessionUsage: null,
     opened: null,
+    ownPrompt: false,
     delegation: null,
     memoryBytes: null,
     tie: null,
@@ -373,6 +376,8 @@ export interface Task {
   readonly putAwayAt: number | null
   /** Of all its attempts. */
   readonly usage: Usage | null
+  /** What was said to it after it was handed in. */
+  readonly messages: { readonly sent: number; readonly unheard: number }
   readonly startedAt: number | null
   /** Since when it is listed only with all others; milliseconds since 1970. Null: it is not. */
   readonly archivedAt: number | null

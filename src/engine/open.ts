@@ -15,7 +15,8 @@ import { type Caller, hasEnded, OPENED_PRIORITY, type Opened, type Task } from '
 import type { Agent, AgentInstallation, AgentLaunch, Environment } from '../ports/agent.ts'
 import type { AttemptEnd, Underway } from './follow-attempt.ts'
 import type { HandInPlan } from './hand-in.ts'
-import { type Asker, findPlace, type ResubmitPorts, rightsOf, takeOverSetUp } from './resubmit.ts'
+import { requirePlace } from './go-on.ts'
+import { type Asker, type ResubmitPorts, rightsOf, takeOverSetUp } from './resubmit.ts'
 
 /** What a task cannot ask for that a person drives. */
 export const OPENED_REQUEST = {
@@ -86,7 +87,7 @@ export async function planOpen(
   const environment = agentEnvironment(asker.environment)
   const asked = permissions ?? task.request.permissions.asked
   const settled = await settleOpened(opened, agent, asked, environment)
-  const place = await findPlace(task, asker, ports)
+  const place = await requirePlace(task, asker, ports)
   const { commonDir, workplace, record } = place
   if (opened.by === 'agent') await agent.findInstallation(environment, [], record.path)
   const { base, ...rest } = task.request
@@ -106,6 +107,7 @@ export async function planOpen(
       follows: id,
       session: task.session,
       sessionUsage: null,
+      ownPrompt: false,
     },
     seen: { record, newestTask: place.newestTask },
     setUp: null,

@@ -1,28 +1,26 @@
 /**
- * Hands an ended task in again: `retry` anew, with a fresh session and worktree on the same base (with
- * the files of its last snapshot, where its worktree was lost before they were collected);
- * `resume` as a task that follows it, in the same session and worktree.
+ * Hands an ended task in again, anew (`retry`): with a fresh session and worktree on the same base, and
+ * with the files of its last snapshot, where its worktree was lost before they were collected. What is
+ * the same for those that follow it (`go-on.ts`), is here.
  */
 
 import type { Budget } from '../domain/budget.ts'
-import { defaultBounds } from '../domain/configuration.ts'
 import { reach } from '../domain/crash-points.ts'
 import { delegationBy } from '../domain/delegation.ts'
 import { mergeSubscriptions, type Subscription } from '../domain/delivery.ts'
 import { agentEnvironment } from '../domain/environment.ts'
 import { AppError } from '../domain/errors.ts'
-import { followerName, type TaskId } from '../domain/ids.ts'
+import type { TaskId } from '../domain/ids.ts'
 import type { Start } from '../domain/snapshot.ts'
-import { type Caller, hasEnded, type Task, type Workplace } from '../domain/task.ts'
+import { type Caller, hasEnded, type Task } from '../domain/task.ts'
 import type { Agent } from '../ports/agent.ts'
 import type { Confinement } from '../ports/confinement.ts'
 import type { Store } from '../ports/store.ts'
 import type { TaskFiles } from '../ports/task-files.ts'
 import type { Trust } from '../ports/trust.ts'
-import type { WorktreeRecord, Worktrees } from '../ports/worktrees.ts'
+import type { Worktrees } from '../ports/worktrees.ts'
 import { findAccount } from './after-limit.ts'
-import { borrow, seeWorktree } from './choose-workplace.ts'
-import { findStay } from './find-stay.ts'
+import { readAllSaid } from './all-said.ts'
 import type { HandInPlan } from './hand-in.ts'
 import {
   mayRun,
@@ -83,23 +81,42 @@ export async function planRetry(
   refuseOpened(task)
   const plan = await planAgain(task, agent, asker, task.request.repo.root, ports)
   const setUp = await planSetUpAnew(task, wish.setUp, rightsOf(task, plan), ports)
+  // Its new session knows nothing yet.
+  const anew = { ...plan, setUp, prompt: await readAllSaid(task, ports, true) }
   const found = wish.fresh ? null : findStart(task, ports)
-  if (found === null) return { ...plan, setUp }
-  const { start, bundle } = found
+  return found === null ? anew : startFrom(anew, found, task, ports)
+}
+
+/** The files that a task is to start from. */
+export interface HeldStart {
+  readonly start: Start
+  /** Null: git has it. */
+  readonly bundle: string | null
+}
+
+/** The same plan, in a new worktree with these files. */
+export function startFrom(
+  plan: HandInPlan,
+  { start, bundle }: HeldStart,
+  task: Task,
+  { worktrees }: ResubmitPorts,
+): HandInPlan {
   return {
     ...plan,
     request: { ...plan.request, start },
-    setUp,
     async takeBase(anew, scratch) {
       const base = await plan.takeBase(anew, scratch)
-      await ports.worktrees.holdStart(task.request.repo.commonDir, anew, start.commit, bundle)
+      await worktrees.holdStart(task.request.repo.commonDir, anew, start.commit, bundle)
       return base
     },
   }
 }
 
-/** Null: what it did was collected, or is not known. `bundle`: null where git has it. */
-function findStart({ request, state, snapshot }: Task, { files }: ResubmitPorts) {
+/** Null: what it did was collected, or is not known. */
+export function findStart(
+  { request, state, snapshot }: Task,
+  { files }: ResubmitPorts,
+): HeldStart | null {
   const { id } = request
   if (snapshot !== null) {
     const { commit, takenAt, leftOut } = snapshot
@@ -110,98 +127,12 @@ function findStart({ request, state, snapshot }: Task, { files }: ResubmitPorts)
   return isCollected || request.start === null ? null : { start: request.start, bundle: null }
 }
 
-/** Refuses a task that has succeeded, or whose worktree is gone. */
-export async function planResume(
-  task: Task,
-  agent: Agent,
-  asker: Asker,
-  ports: ResubmitPorts,
-): Promise<HandInPlan> {
-  const { id, name } = task.request
-  if (task.state.name !== 'failed' && task.state.name !== 'cancelled') {
-    throw new AppError('refused_in_state', `${id} is ${task.state.name}: nothing of it stopped`, {
-      hint: hasEnded(task.state) ? `holdfast retry ${id} does it anew` : `holdfast logs -f ${id}`,
-    })
-  }
-  refuseOpened(task)
-  const place = await findPlace(task, asker, ports)
-  const { commonDir, workplace, record } = place
-  const moved = { ...task, request: { ...task.request, repo: { ...task.request.repo, commonDir } } }
-  const plan = await planAgain(moved, agent, asker, record.path, ports)
-  return {
-    ...plan,
-    request: {
-      ...plan.request,
-      name: followerName(name),
-      workplace,
-      fallback: task.request.fallback.slice(task.fallbacks),
-      follows: id,
-      session: task.session,
-    },
-    seen: { record, newestTask: place.newestTask },
-    ...(place.takeBase === null
-      ? { setUp: await takeOverSetUp(task, rightsOf(task, plan), ports) }
-      : { takeBase: place.takeBase }),
-  }
-}
-
 /** Nothing was asked of it that an agent could do by itself. */
-function refuseOpened({ request: { id, opened } }: Task): void {
+export function refuseOpened({ request: { id, opened } }: Task): void {
   if (opened === null) return
   throw new AppError('refused_in_state', `${id} was driven at a terminal`, {
     hint: `holdfast open ${id} goes on with it`,
   })
-}
-
-/** Where a task goes on. */
-interface GoOnPlace {
-  readonly workplace: Workplace
-  readonly record: WorktreeRecord
-  readonly newestTask: TaskId | null
-  readonly commonDir: string
-  /** Null: from the base that it had. */
-  readonly takeBase: HandInPlan['takeBase'] | null
-}
-
-/** After a hand-off in either direction it starts from what is there: others have worked on it. */
-export async function findPlace(
-  task: Task,
-  asker: Asker,
-  ports: ResubmitPorts,
-): Promise<GoOnPlace> {
-  const stay = await findStay(task, ports.store)
-  if (stay.kind === 'handed_off' && stay.handOff.withSession) {
-    return await findCheckout(stay.handOff.where, asker, ports)
-  }
-  const home = stay.kind === 'handed_back' ? stay.home : task
-  const record = await requireWorktree(home, ports)
-  const { id, workplace } = home.request
-  return {
-    workplace: { ...workplace, path: record.path },
-    record,
-    newestTask: id,
-    commonDir: record.commonDir,
-    takeBase: stay.kind === 'handed_back' ? asItIs(record.path, ports) : null,
-  }
-}
-
-async function findCheckout(
-  root: string,
-  { environment }: Asker,
-  ports: ResubmitPorts,
-): Promise<GoOnPlace> {
-  const checkout = await ports.worktrees.openCheckout(root)
-  const { workplace, seen } = await borrow(checkout, environment, ports)
-  const { record, newestTask } = seen
-  if (record === null) throw new Error('a borrowed checkout has a record')
-  const { commonDir } = checkout.place
-  return { workplace, record, newestTask, commonDir, takeBase: asItIs(root, ports) }
-}
-
-function asItIs(root: string, { worktrees }: ResubmitPorts): HandInPlan['takeBase'] {
-  const order = { ...defaultBounds.capture, changes: 'all', revision: null } as const
-  return async (id, scratch) =>
-    await worktrees.captureBase(await worktrees.openCheckout(root), id, scratch, order)
 }
 
 /** Whoever asks for it again: what it starts from is what was there when it was handed in. */
@@ -228,7 +159,7 @@ export async function takeOverSetUp(
   return { takeIncluded: async () => null, commands, directories: [] }
 }
 
-async function planAgain(
+export async function planAgain(
   { request }: Task,
   agent: Agent,
   { caller, environment: current, timeoutMs, memoryBytes, budget, notify }: Asker,
@@ -254,6 +185,7 @@ async function planAgain(
     request: {
       ...rest,
       start: null,
+      priority: request.opened === null ? request.priority : 0,
       agent: agent.name,
       permissions,
       account,
@@ -268,6 +200,7 @@ async function planAgain(
       session: null,
       sessionUsage: null,
       opened: null,
+      ownPrompt: false,
       delegation,
       memoryBytes: memoryBytes === undefined ? request.memoryBytes : memoryBytes,
       // Whoever asks again may be somebody else.
@@ -297,23 +230,4 @@ async function planSetUpAnew(
     if (error instanceof AppError) return null
     throw error
   }
-}
-
-async function requireWorktree(
-  { request }: Task,
-  { store, worktrees }: ResubmitPorts,
-): Promise<WorktreeRecord> {
-  const { id, workplace } = request
-  const { stored, newestTask } = await seeWorktree(workplace.id, store)
-  if (newestTask !== null && newestTask !== id) {
-    throw new AppError('refused_in_state', `task ${newestTask} has worked there since ${id}`, {
-      hint: `holdfast status ${newestTask}; holdfast retry ${id} does it anew`,
-    })
-  }
-  // Where its repository is now, should it have been moved.
-  const record = stored?.record == null ? null : worktrees.locateWorktree(stored.record)
-  if (record !== null && worktrees.lookAtWorktree(record) === 'present') return record
-  throw new AppError('refused_in_state', `${id} has no worktree to go on in`, {
-    hint: `holdfast retry ${id} does it anew`,
-  })
 }

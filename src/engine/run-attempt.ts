@@ -2,7 +2,7 @@
 import { reach } from '../domain/crash-points.ts'
 import { PORT_VARIABLE } from '../domain/environment.ts'
 import { AppError, messageOf } from '../domain/errors.ts'
-import type { SessionId } from '../domain/ids.ts'
+import type { SessionId, TaskId } from '../domain/ids.ts'
 import type { Failure, FailureCode } from '../domain/outcome.ts'
 import type { Permissions } from '../domain/permissions.ts'
 import type { Task } from '../domain/task.ts'
@@ -11,6 +11,7 @@ import type { Confinement, Confines, Enclosure } from '../ports/confinement.ts'
 import type { ClaimedAttempt, Store, StoredWorktree, Tries } from '../ports/store.ts'
 import type { WorktreeRecord } from '../ports/worktrees.ts'
 import { enterHome } from './agent-home.ts'
+import { readAllSaid } from './all-said.ts'
 import { describeLoss } from './collect.ts'
 import { type FollowPorts, followAttempt, type Underway, type Wishes } from './follow-attempt.ts'
 import { describeHandOver, describeStart } from './hand-over.ts'
@@ -211,9 +212,12 @@ async function launchAgent(
               resumed !== null
                 ? await describeResume(underway, resumed, interruptedBy, store)
                 : { kind: 'fresh', sessionToBe: clock.uuid() },
-            prompt: await files.readPrompt(attempt.task),
+            prompt:
+              resumed === null
+                ? await readAllSaid(task, { store, files })
+                : await files.readPrompt(attempt.task),
             handOver:
-              attempt.mode === 'fresh'
+              attempt.mode === 'fresh' || request.start !== null
                 ? await describeBefore(underway, worktree, interruptedBy, ports)
                 : null,
             argv: request.argv,
@@ -389,25 +393,20 @@ async function describeResume(
   store: Store,
 ): Promise<Extract<LaunchRequest['mode'], { kind: 'resume' }>> {
   const { request } = task
-  if (request.session === session && request.follows === null) {
-    return { kind: 'resume', session, why: interruptedBy?.message ?? null, saysPrompt: true }
-  }
   // Its turn had ended well, and it is told more.
-  const isToldMore = interruptedBy === null && attempt.fence > 1
-  const why = isToldMore ? null : await whyResumed(task, interruptedBy, store)
-  return { kind: 'resume', session, why }
+  if (interruptedBy === null && attempt.fence > 1) return { kind: 'resume', session, why: null }
+  const why = interruptedBy?.message ?? (await whatStopped(request.follows, store))
+  const isNews = request.follows === null || request.ownPrompt
+  return request.session === session && isNews
+    ? { kind: 'resume', session, why, saysPrompt: true }
+    : { kind: 'resume', session, why: why ?? 'unknown' }
 }
 
-/** What stopped the session that is resumed: of this task, or of the one that it follows. */
-async function whyResumed(
-  { request }: Task,
-  interruptedBy: Failure | null,
-  store: Store,
-): Promise<string> {
-  if (interruptedBy !== null) return interruptedBy.message
-  const before = request.follows === null ? undefined : await store.findTask(request.follows)
+/** What stopped a task that has ended; null: nothing did, or there is none. */
+async function whatStopped(id: TaskId | null, store: Store): Promise<string | null> {
+  const before = id === null ? undefined : await store.findTask(id)
   if (before?.state.name === 'failed') return before.state.failure.message
-  return before?.state.name === 'cancelled' ? 'it was cancelled' : 'unknown'
+  return before?.state.name === 'cancelled' ? 'it was cancelled' : null
 }
 
 function explain(error: unknown): { message: string; hint?: string } {

@@ -185,6 +185,7 @@ export async function planSubmission(
       follows: null,
       session,
       sessionUsage: session === null ? null : await readUsed(agent, session, environment),
+      ownPrompt: false,
       delegation,
       memoryBytes: narrowMemory(
         submission.memoryBytes ?? null,

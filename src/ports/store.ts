@@ -208,9 +208,19 @@ export interface Store extends Outbox {
 
   /**
    * What somebody says to a task; durable when this returns. A success is refused from then on until
-   * its agent has heard it. Undefined: the task has ended, is about to, or is not there.
+   * its agent has heard it. Undefined: the task has ended, is about to, or is not there. Under a key
+   * it is said once, also to a task that has ended since. Refuses with `idempotency_conflict`.
    */
-  recordMessage(task: TaskId, text: string, now: number): Promise<Message | undefined>
+  recordMessage(
+    task: TaskId,
+    text: string,
+    now: number,
+    idempotency?: Idempotency | null,
+  ): Promise<Message | undefined>
+  /** What was said under a key, and to whom. Refuses with `idempotency_conflict`. */
+  findSaid(
+    idempotency: Idempotency,
+  ): Promise<{ readonly task: TaskId; readonly message: Message } | undefined>
   /** All that was said to a task, oldest first. */
   listMessages(task: TaskId): Promise<readonly Message[]>
   /**

@@ -247,6 +247,7 @@ const request = z.object({
   group: z.optional(z.nullable(branded<GroupId>())),
   oneShot: z.optional(z.boolean()),
   verify: z.optional(z.nullable(z.object({ argv: z.array(z.string()), limitMs: z.number() }))),
+  ownPrompt: z.optional(z.boolean()),
   createdAt: z.number(),
 })
 

@@ -1,9 +1,10 @@
 /** What was said to tasks, and what their agents have heard of it. */
-import { type Kysely, sql } from 'kysely'
+import { type Kysely, type Selectable, sql } from 'kysely'
 import { reach } from '../domain/crash-points.ts'
+import { AppError } from '../domain/errors.ts'
 import type { TaskId } from '../domain/ids.ts'
 import type { Message } from '../domain/message.ts'
-import { hasEnded, type Task } from '../domain/task.ts'
+import { hasEnded, type Idempotency, type Task } from '../domain/task.ts'
 import type { ClaimedAttempt } from '../ports/store.ts'
 import { insertNote } from './events.ts'
 import type { Database, Db } from './schema.ts'
@@ -15,13 +16,16 @@ export async function recordMessage(
   id: TaskId,
   text: string,
   now: number,
+  idempotency: Idempotency | null = null,
 ): Promise<Message | undefined> {
   return await db.transaction().execute(async transaction => {
+    const before = idempotency === null ? undefined : await findSaid(transaction, idempotency)
+    if (before !== undefined) return before.message
     const task = await findTask(transaction, id)
     if (task === undefined || hasEnded(task.state) || task.state.name === 'cancelling') {
       return undefined
     }
-    return await insertMessage(transaction, task, text, now)
+    return await insertMessage(transaction, task, text, now, idempotency)
   })
 }
 
@@ -31,6 +35,7 @@ export async function insertMessage(
   task: Task,
   text: string,
   now: number,
+  idempotency: Idempotency | null = null,
 ): Promise<Message> {
   const { id } = task.request
   const { newest } = await db
@@ -39,7 +44,17 @@ export async function insertMessage(
     .where('task', '=', id)
     .executeTakeFirstOrThrow()
   const number = Number(newest ?? 0) + 1
-  await db.insertInto('messages').values({ task: id, number, text, sent_at: now }).execute()
+  await db
+    .insertInto('messages')
+    .values({
+      task: id,
+      number,
+      text,
+      sent_at: now,
+      idempotency_key: idempotency?.key ?? null,
+      fingerprint: idempotency?.fingerprint ?? null,
+    })
+    .execute()
   const fence = task.attempts === 0 ? null : fenceOf(task)
   await insertNote(db, id, fence, 'message_sent', text, now)
   reach('message.written')
@@ -53,13 +68,40 @@ export async function listMessages(db: Db, task: TaskId): Promise<readonly Messa
     .where('task', '=', task)
     .orderBy('number')
     .execute()
-  return rows.map(row => ({
+  return rows.map(readMessage)
+}
+
+/** See `Store.findSaid`. */
+export async function findSaid(
+  db: Db,
+  { key, fingerprint }: Idempotency,
+): Promise<{ readonly task: TaskId; readonly message: Message } | undefined> {
+  const row = await db
+    .selectFrom('messages')
+    .selectAll()
+    .where('idempotency_key', '=', key)
+    .executeTakeFirst()
+  if (row === undefined) return undefined
+  if (row.fingerprint === fingerprint) {
+    return { task: row.task as TaskId, message: readMessage(row) }
+  }
+  throw new AppError(
+    'idempotency_conflict',
+    `the key "${key}" was used to tell ${row.task} something else`,
+    {
+      hint: 'choose another key for another request',
+    },
+  )
+}
+
+function readMessage(row: Selectable<Database['messages']>): Message {
+  return {
     number: row.number,
     text: row.text,
     sentAt: Number(row.sent_at),
     launchedWith: row.launched_with,
     heardAt: row.heard_at === null ? null : Number(row.heard_at),
-  }))
+  }
 }
 
 /** See `Store.launchWithMessages`. */

@@ -8,7 +8,7 @@ import { oweAllIdle, oweDeliveries, withdrawQuestion } from './deliveries.ts'
 import { tellDependents } from './dependencies.ts'
 import { insertNote } from './events.ts'
 import { noteLimit } from './limits.ts'
-import { forgetHeard, isAnythingUnheard } from './messages.ts'
+import { forgetHeard, isAnythingUnheard, listMessages } from './messages.ts'
 import type { Database, Db } from './schema.ts'
 import { describeWait, fenceOf, findTask } from './tasks.ts'
 
@@ -111,6 +111,7 @@ async function moveOne(
     }
   }
   await insertNote(db, id, fence, 'task_changed', describe(state), now)
+  if (hasEnded(state)) await noteUnheard(db, id, fence, now)
   if (successor !== undefined) {
     await insertNote(db, id, fence, 'task_changed', `${agent} goes on`, now)
   }
@@ -125,6 +126,14 @@ async function moveOne(
   const snapshot = isCollected ? null : task.snapshot
   const moved = { state, stateSince: now, startedAt, failuresInRow, runs, session, snapshot }
   return { ...task, ...moved, agent, account, fallbacks, budget }
+}
+
+async function noteUnheard(db: Db, id: TaskId, fence: Fence | null, now: number): Promise<void> {
+  const unheard = (await listMessages(db, id)).filter(({ heardAt }) => heardAt === null)
+  if (unheard.length === 0) return
+  const numbers = unheard.map(({ number }) => number).join(', ')
+  const text = `its agent has not heard message ${numbers}: whoever goes on with it is told`
+  await insertNote(db, id, fence, 'task_changed', text, now)
 }
 
 function describe(state: TaskState): string {

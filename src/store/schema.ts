@@ -65,6 +65,9 @@ export interface Database {
     launched_with: number | null
     /** Null: its agent did not show yet that it has it. */
     heard_at: number | null
+    /** Under which it was sent, no other is; null: under none. */
+    idempotency_key: string | null
+    fingerprint: string | null
   }
   /** Accounts that are used up. */
   limits: {

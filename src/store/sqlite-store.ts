@@ -35,7 +35,13 @@ import {
   releaseLease,
   restoreTask,
 } from './mending.ts'
-import { launchWithMessages, listMessages, recordHeard, recordMessage } from './messages.ts'
+import {
+  findSaid,
+  launchWithMessages,
+  listMessages,
+  recordHeard,
+  recordMessage,
+} from './messages.ts'
 import { transition } from './moves.ts'
 import { openDatabase } from './open.ts'
 import { findProgress, listAttempts, listUsage, recordSteps, type Step } from './progress.ts'
@@ -159,7 +165,8 @@ export async function openSqliteStore(directory: string, clock: Clock): Promise<
     isProbe: task => isProbe(db, task),
     recordAnswer: (task, question, answer, now) => recordAnswer(db, task, question, answer, now),
     listAnswers: (task, fence) => listAnswers(db, task, fence),
-    recordMessage: (task, text, now) => recordMessage(db, task, text, now),
+    recordMessage: (task, text, now, key) => recordMessage(db, task, text, now, key),
+    findSaid: idempotency => findSaid(db, idempotency),
     listMessages: task => listMessages(db, task),
     launchWithMessages: attempt => launchWithMessages(db, attempt),
     recordHeard: (attempt, numbers, now) => recordHeard(db, attempt, numbers, now),

@@ -24,6 +24,8 @@ type TaskRow = Selectable<Database['tasks']> & {
   worktree_port: number | null
   limited_until: number | null
   put_away_at: number | null
+  messages_sent: number | null
+  messages_heard: number | null
 }
 
 export function selectTasks(db: Db) {
@@ -46,6 +48,13 @@ export function selectTasks(db: Db) {
         .whereRef('snapshots.worktree', '=', 'tasks.worktree')
         .as('put_away_at'),
     )
+    .select(eb => {
+      const said = eb.selectFrom('messages').whereRef('messages.task', '=', 'tasks.id')
+      return [
+        said.select(of => of.fn.countAll<number>().as('sent')).as('messages_sent'),
+        said.select(of => of.fn.count<number>('heard_at').as('heard')).as('messages_heard'),
+      ]
+    })
 }
 
 /** Refuses with `task_unreadable`. */
@@ -78,6 +87,10 @@ export function readTask(row: TaskRow): Task {
     putAwayAt:
       row.put_away_at === null || row.worktree_path !== null ? null : Number(row.put_away_at),
     usage: row.usage_json === null ? null : readUsage(row.usage_json),
+    messages: {
+      sent: Number(row.messages_sent),
+      unheard: Number(row.messages_sent) - Number(row.messages_heard),
+    },
     startedAt: row.started_at === null ? null : Number(row.started_at),
     taken: row.taken_json === null ? null : readTaken(row.taken_json),
     archivedAt: row.archived_at === null ? null : Number(row.archived_at),

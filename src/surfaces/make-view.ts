@@ -94,6 +94,7 @@ export function viewTask(task: Task, judged: JudgedState, picked: Picked = new M
     verify: viewVerify(task),
     worktree: viewWorktree(task.worktree),
     putAway: isoOrNull(task.putAwayAt),
+    messages: { ...task.messages },
     createdAt: iso(request.createdAt),
     startedAt: isoOrNull(task.startedAt),
     endedAt: hasEnded(state) ? iso(state.endedAt) : null,

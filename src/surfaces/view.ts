@@ -187,6 +187,8 @@ export const taskView = z.object({
   ),
   /** When its worktree was put away; `restore` brings it back. */
   putAway: z.nullable(z.string()),
+  /** What was said to it after it was handed in, and how much of that its agent has not shown to have. */
+  messages: z.object({ sent: z.number(), unheard: z.number() }),
   createdAt: z.string(),
   startedAt: z.nullable(z.string()),
   endedAt: z.nullable(z.string()),
@@ -424,6 +426,26 @@ export const resultView = z.object({
   ended: z.nullable(z.string()),
   /** Of a review: its answer, read. */
   review: z.nullable(reviewView),
+})
+
+export const sentView = z.object({
+  /** The task that was told, or the one that follows. */
+  task: taskView,
+  /** Null: it is the prompt of a task that follows. */
+  message: z.nullable(
+    z.object({
+      /** Counts from 1 within the task. */
+      number: z.number(),
+      text: z.string(),
+      sentAt: z.string(),
+      /** When its agent showed that it has it; null: not yet. */
+      heardAt: z.nullable(z.string()),
+    }),
+  ),
+  /** When its agent hears it: in the middle of its turn where it can; after it; as it starts, or goes on. */
+  heard: z.enum(['at_once', 'after_turn', 'at_start']),
+  /** False: it was sent before, under the same key. */
+  isNew: z.boolean(),
 })
 
 export const diffView = z.object({
@@ -754,6 +776,7 @@ export type BootView = z.infer<typeof bootView>
 export type ReviewView = z.infer<typeof reviewView>
 export type ResultView = z.infer<typeof resultView>
 export type PickView = z.infer<typeof pickView>
+export type SentView = z.infer<typeof sentView>
 export type DiffView = z.infer<typeof diffView>
 export type ApplyView = z.infer<typeof applyView>
 export type HandoffView = z.infer<typeof handoffView>

@@ -108,12 +108,20 @@ async function announce(task: Task, asked: Asked, context: CommandContext): Prom
   output.tell(`next: holdfast logs -f ${id} · holdfast wait ${id} · holdfast result ${id}`)
 }
 
-/** Waits for its end, shows what it does on stderr, and prints the answer. The exit code. */
-export async function stay(task: Task, asked: Asked, context: CommandContext): Promise<number> {
+/**
+ * Waits for its end, shows on stderr what it does (after a line of its log), and prints the answer.
+ * The exit code.
+ */
+export async function stay(
+  task: Task,
+  asked: Asked,
+  context: CommandContext,
+  after = 0,
+): Promise<number> {
   const { output } = context
   const { id } = task.request
   output.tell(`${id} ${describeRequest(task)}`)
-  const { ended, end } = await waitAndAnswer(task, context)
+  const { ended, end } = await waitAndAnswer(task, after, context)
   if (typeof end === 'object') {
     output.tell(`detached; the task goes on. Come back with: holdfast wait ${id}`)
     return signalExitCode(end.interrupted)
@@ -147,11 +155,11 @@ export async function stay(task: Task, asked: Asked, context: CommandContext): P
 }
 
 /** What it asks meanwhile is asked here, where somebody sits at a terminal. */
-async function waitAndAnswer(task: Task, context: CommandContext) {
+async function waitAndAnswer(task: Task, seen: number, context: CommandContext) {
   const { output } = context
   const { id } = task.request
   const answered = new Set<string>()
-  let after = 0
+  let after = seen
   for (;;) {
     const { tasks, end } = await waitForTasks(
       [id],

@@ -13,6 +13,7 @@ export const commands: Readonly<Record<string, () => Promise<Command>>> = {
   review: async () => (await import('./commands/review.ts')).review as Command,
   cancel: async () => (await import('./commands/cancel.ts')).cancel as Command,
   answer: async () => (await import('./commands/answer.ts')).answer as Command,
+  send: async () => (await import('./commands/send.ts')).send as Command,
   resume: async () => (await import('./commands/resume.ts')).resume as Command,
   open: async () => (await import('./commands/open.ts')).open as Command,
   retry: async () => (await import('./commands/retry.ts')).retry as Command,

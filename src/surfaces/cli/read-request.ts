@@ -50,24 +50,32 @@ export async function readRequest(
       hint: `holdfast run ${first} "…"; to read stdin: run -a ${first} -; the word itself: run -- ${first}`,
     })
   }
-  const sources = [...rest, ...(verbatim === undefined ? [] : [verbatim.join(' ')])]
+  const example = 'holdfast run "fix the failing test"'
+  const prompt = await readWords({ flags: given, words: rest, verbatim }, example, context)
+  const chosen = agentName ?? configuredAgent(configuration)
+  return { agentName: chosen ?? (await firstReadyAgent(context)), prompt, argv: [] }
+}
+
+/** What is to be said: one word, what stood after `--`, a file, or stdin. Refuses with `bad_usage`. */
+export async function readWords(
+  { flags: { promptFile }, words, verbatim }: Pick<Typed, 'flags' | 'words' | 'verbatim'>,
+  example: string,
+  context: CommandContext,
+): Promise<Uint8Array> {
+  const sources = [...words, ...(verbatim === undefined ? [] : [verbatim.join(' ')])]
   if (sources.length > 1) {
     throw new AppError('bad_usage', `more than one prompt: "${sources[0]}" and "${sources[1]}"`, {
-      hint: 'quote the prompt: holdfast run "fix the failing test"',
+      hint: `quote the prompt: ${example}`,
     })
   }
   const [text] = sources
-  if (text !== undefined && given.promptFile !== undefined) {
+  if (text !== undefined && promptFile !== undefined) {
     throw new AppError('bad_usage', 'a prompt was given, and --prompt-file too')
   }
-  const prompt =
-    text !== undefined && text !== '-'
-      ? await argumentBytes(text, context)
-      : given.promptFile !== undefined
-        ? await readPromptFile(resolve(context.directory, given.promptFile))
-        : await readStdin(context)
-  const chosen = agentName ?? configuredAgent(configuration)
-  return { agentName: chosen ?? (await firstReadyAgent(context)), prompt, argv: [] }
+  if (text !== undefined && text !== '-') return await argumentBytes(text, context)
+  return promptFile === undefined
+    ? await readStdin(example, context)
+    : await readPromptFile(resolve(context.directory, promptFile))
 }
 
 /** A flag that would do nothing is a mistake. */
@@ -105,10 +113,10 @@ async function readPromptFile(path: string): Promise<Uint8Array> {
   }
 }
 
-async function readStdin({ stdin }: CommandContext): Promise<Uint8Array> {
+async function readStdin(example: string, { stdin }: CommandContext): Promise<Uint8Array> {
   if (isTerminal(0)) {
     throw new AppError('bad_prompt', 'there is no prompt', {
-      hint: 'holdfast run "fix the failing test", or --prompt-file F, or a prompt on stdin',
+      hint: `${example}, or --prompt-file F, or a prompt on stdin`,
     })
   }
   const chunks: Buffer[] = []

@@ -82,6 +82,7 @@ export function renderTask(task: TaskView, now: number, output: Output): string 
     ['changed', task.result === null ? null : describeDelta(task.result)],
     ['taken', describeTaken(task, now)],
     ...(task.result?.leftOut ?? []).map((line): [string, string] => ['left out', line]),
+    ['told', describeMessages(task)],
     ['tokens', describeUsage(task)],
     ['hint', task.error?.hint ?? null],
   ]
@@ -208,6 +209,12 @@ function describeTaken(task: TaskView, now: number): string | null {
 export function describePermissions({ asked, effective, enforcedBy }: Permissions): string {
   const holder = enforcedBy === 'none' ? 'nobody' : `the ${enforcedBy}`
   return `${effective}, enforced by ${holder}${asked === effective ? '' : ` (asked ${asked})`}`
+}
+
+function describeMessages({ messages: { sent, unheard } }: TaskView): string | null {
+  if (sent === 0) return null
+  const all = sent === 1 ? '1 message' : `${sent} messages`
+  return unheard === 0 ? `${all}, heard` : `${all}, ${unheard} not heard`
 }
 
 function describeUsage({ usage }: TaskView): string | null {

@@ -1,7 +1,7 @@
 import { type Budget, describeBudget, isUsedUp, spentOf } from '../../../domain/budget.ts'
 import { AppError } from '../../../domain/errors.ts'
 import type { Task } from '../../../domain/task.ts'
-import { planResume } from '../../../engine/resubmit.ts'
+import { planResume } from '../../../engine/go-on.ts'
 import { bringBackWorktree } from '../../bring-back-worktree.ts'
 import { requireTask } from '../../find-task.ts'
 import { resubmitPorts } from '../../hand-in-ports.ts'

@@ -1,0 +1,68 @@
+/** What was said in a session so far, for whoever has to begin it anew, or goes on with it. */
+import type { Message } from '../domain/message.ts'
+import type { Task } from '../domain/task.ts'
+import type { Store } from '../ports/store.ts'
+import type { TaskFiles } from '../ports/task-files.ts'
+
+interface SaidPorts {
+  readonly store: Store
+  readonly files: TaskFiles
+}
+
+/**
+ * The prompts of a task and of those that it follows, oldest first, with what was said to these
+ * meanwhile; to the task itself, only with `isWhole`. Where its prompt is all, that byte for byte.
+ */
+export async function readAllSaid(
+  task: Task,
+  { store, files }: SaidPorts,
+  isWhole = false,
+): Promise<Uint8Array> {
+  const parts: Uint8Array[] = []
+  let last = Buffer.alloc(0)
+  for (const { request } of await listChain(task, store)) {
+    const { id } = request
+    const prompt = Buffer.from(await files.readPrompt(id))
+    // One that only goes on has the prompt of the one before, or begins with it.
+    const isRepeated = parts.length > 0 && prompt.subarray(0, last.length).equals(last)
+    const more = isRepeated ? prompt.subarray(last.length) : prompt
+    if (more.length > 0 || parts.length === 0) parts.push(more)
+    last = prompt
+    const isItself = id === task.request.id
+    if (isItself && !isWhole) continue
+    const said = await store.listMessages(id)
+    // What was not heard stands in the prompt of the one that followed.
+    const counted = isItself ? said : said.filter(({ heardAt }) => heardAt !== null)
+    parts.push(...counted.map(({ text }) => Buffer.from(text)))
+  }
+  const [first = Buffer.alloc(0), ...more] = parts
+  if (more.length === 0) return first
+  const then = Buffer.from('\n\nThen you were told:\n\n')
+  return Buffer.concat([first, ...more.flatMap(part => [then, part])])
+}
+
+/** A task and all that it follows, the oldest first. One that is gone ends the look back. */
+export async function listChain(task: Task, store: Store): Promise<readonly Task[]> {
+  const chain = [task]
+  for (let { follows } = task.request; follows !== null; ) {
+    const before = await store.findTask(follows)
+    if (before === undefined) break
+    chain.unshift(before)
+    follows = before.request.follows
+  }
+  return chain
+}
+
+/** The newest of those that follow a task; itself, if none does. */
+export async function findNewestOfChain(task: Task, store: Store): Promise<Task> {
+  for (let newest = task; ; ) {
+    const [next] = await store.listTasks({ follows: newest.request.id, limit: 1 })
+    if (next === undefined) return newest
+    newest = next
+  }
+}
+
+/** What was said to a task that its agent has not heard. */
+export async function listUnheard({ request }: Task, store: Store): Promise<readonly Message[]> {
+  return (await store.listMessages(request.id)).filter(({ heardAt }) => heardAt === null)
+}

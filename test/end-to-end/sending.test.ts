@@ -1,0 +1,131 @@
+/** What is said to a task after it was handed in, with a Codex that is given its prompt alone. */
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import type { SentView, TaskView } from '../../src/surfaces/view.ts'
+import { eventually } from '../eventually.ts'
+import { houseWithCodex } from './fake-codex.ts'
+import type { House } from './house.ts'
+
+/** Each start leaves what it was told in a file of its own, and writes a file into the worktree. */
+const LISTENS = `
+n=1
+while [ -e "$HOME/told-$n" ]; do n=$((n + 1)); done
+printf '%s' "$prompt" > "$HOME/told-$n.part"
+mv "$HOME/told-$n.part" "$HOME/told-$n"
+begin
+echo "$n" > "turn-$n"
+case "$prompt" in *stays*) until [ -e "$HOME/go-$n" ]; do sleep 0.05; done;; esac
+finish "$resumed $session, turn $n"
+`
+
+const told = (house: House, turn: number): string =>
+  readFileSync(join(house.scratch, `told-${turn}`), 'utf8')
+
+const untilTold = (house: House, turn: number): Promise<true> =>
+  eventually(`turn ${turn} is told`, () => existsSync(join(house.scratch, `told-${turn}`)) || false)
+
+const goOn = (house: House, turn: number): void => {
+  writeFileSync(join(house.scratch, `go-${turn}`), '')
+}
+
+async function send(house: House, ...words: string[]): Promise<SentView> {
+  return JSON.parse(await house.ok(['send', ...words, '--json'], { directory: '/' }))
+}
+
+const answerOf = ({ result }: TaskView): string | null | undefined => result?.answer
+
+test('what is sent to an ended task follows it in its session and worktree, and to a running one is heard once', async () => {
+  const house = houseWithCodex(LISTENS)
+  const first = await house.submit(['codex', 'Begin the work'])
+  const begun = await house.wait(first)
+  await house.ok(['apply', first])
+
+  const sent = await send(house, first, 'This one stays a while; $(touch "$HOME/executed") `"')
+  const second = sent.task.id
+  expect(sent).toMatchObject({
+    message: null,
+    isNew: true,
+    task: { name: `${begun.name}.2`, follows: first, base: begun.base, session: begun.session },
+  })
+  await untilTold(house, 2)
+  // It had come to its end well: it is told the text, and nothing of an interruption.
+  expect(told(house, 2)).toContain('This one stays a while; $(touch "$HOME/executed") `"')
+  expect(told(house, 2)).not.toMatch(/interrupted|Begin the work/)
+
+  // The first task is named: its conversation goes on in the second.
+  const key = ['--idempotency-key', 'k']
+  const said = await send(house, first, 'third words', ...key)
+  expect(said).toMatchObject({
+    task: { id: second, messages: { sent: 1, unheard: 1 } },
+    message: { number: 1, text: 'third words', heardAt: null },
+    heard: 'after_turn',
+    isNew: true,
+  })
+  expect(await send(house, begun.name, 'third words', ...key)).toMatchObject({ isNew: false })
+  const other = await house.run(['send', second, 'other words', ...key])
+  expect([other.code, other.stderr]).toEqual([5, expect.stringContaining('"k" was used')])
+  goOn(house, 2)
+  const ended = await house.wait(second)
+  expect(ended).toMatchObject({ state: 'succeeded', messages: { sent: 1, unheard: 0 } })
+  expect(answerOf(ended)).toBe(`yes ${begun.session}, turn 3`)
+  expect(told(house, 3)).toBe('third words')
+  expect(ended.worktree).toEqual(begun.worktree)
+  expect(existsSync(join(house.scratch, 'executed'))).toBe(false)
+
+  // Sent once more, after the end: it was heard, and nothing follows.
+  const again = await send(house, first, 'third words', ...key)
+  expect(again).toMatchObject({ task: { id: second }, isNew: false, message: { number: 1 } })
+  expect(again.message?.heardAt).not.toBeNull()
+
+  // All of it is the second one's result; what the first brought home is there already.
+  expect(ended.result).toMatchObject({ files: 3 })
+  house.write('turn-1', 'edited at home\n')
+  const applied = JSON.parse(await house.ok(['apply', begun.name, '--json']))
+  expect(applied).toMatchObject({ id: second, state: 'applied' })
+  expect(applied.files.map(({ path }: { path: string }) => path)).toEqual(['turn-2', 'turn-3'])
+  expect(readFileSync(join(house.repo, 'turn-1'), 'utf8')).toBe('edited at home\n')
+})
+
+test('a worktree that was put away or lost is there again for what follows, and what was not heard is told', async () => {
+  const house = houseWithCodex(LISTENS)
+  const first = await house.submit(['codex', 'Begin', '--name', 'talk'])
+  const begun = await house.wait(first)
+  await house.ok(['archive', first])
+  expect(existsSync(begun.worktree?.path ?? '')).toBe(false)
+
+  const second = (await send(house, 'talk', 'go on')).task.id
+  const back = await house.wait(second)
+  expect(back).toMatchObject({ name: 'talk.2', state: 'succeeded', result: { files: 2 } })
+  expect(back.worktree?.path).toBe(begun.worktree?.path)
+
+  rmSync(back.worktree?.path ?? '', { recursive: true })
+  const third = (await send(house, 'talk', 'this stays, and on')).task.id
+  await untilTold(house, 3)
+  expect(told(house, 3)).toContain('in a worktree that was deleted')
+  await send(house, 'talk', 'unheard words')
+  await house.run(['cancel', third])
+  const cancelled = await house.task(third)
+  expect(cancelled).toMatchObject({ state: 'cancelled', messages: { sent: 1, unheard: 1 } })
+  expect(await house.ok(['logs', third])).toContain('its agent has not heard')
+  expect(cancelled.worktree?.path).not.toBe(begun.worktree?.path)
+
+  const fourth = (await send(house, 'talk', 'the end')).task.id
+  const last = await house.wait(fourth)
+  expect(last).toMatchObject({ name: 'talk.4', session: begun.session, result: { files: 4 } })
+  expect(told(house, 4)).toMatch(
+    /interrupted \(it was cancelled\)[\s\S]*unheard words[\s\S]*the end$/,
+  )
+  expect(told(house, 4)).not.toContain('this stays')
+})
+
+test('a task without a session, or that is not named, is not sent to', async () => {
+  const house = houseWithCodex(LISTENS)
+  const id = await house.submitScript('true')
+  await house.wait(id)
+  const refused = await house.run(['send', id, 'more'])
+  expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('no session')])
+  expect((await house.run(['send', '-', 'more'])).code).toBe(2)
+  expect((await house.run(['send', 'nobody', 'more'])).code).toBe(4)
+  expect((await house.run(['send', id, 'two', 'words'])).code).toBe(2)
+})
