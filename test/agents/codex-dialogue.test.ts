@@ -9,35 +9,41 @@ import { eventually } from '../eventually.ts'
 import { heard, houseWithModel } from './house-with-model.ts'
 import { killAllIn } from './standing.ts'
 import { tell } from './tell.ts'
+import { turnsOf } from './turns.ts'
 
 const exists = (house: House, id: string, name: string) =>
   eventually(`${name} is there`, () => existsSync(join(house.worktree(id), name)))
 
-/** A command that goes on until its gate is opened. */
-const gated = (name: string) =>
-  shell(`touch at-${name}; until [ -e go-${name} ]; do sleep 0.05; done; unlink go-${name}`)
-
 const countOf = (text: string, words: string) => text.split(words).length - 1
 
-/** What is done depends on the newest of these words that was said. */
+/** What is done depends on the newest of these words that was said: its command, then its answer. */
 const byNewest =
-  (turns: Readonly<Record<string, readonly ReturnType<typeof shell>[]>>): Choose =>
-  ({ conversation }) => {
-    const words = Object.keys(turns).toReversed()
+  (steps: Readonly<Record<string, Step>>): Choose =>
+  ({ body, conversation }) => {
+    const words = Object.keys(steps).toReversed()
     const word = words.find(one => conversation.userTexts.some(text => text.includes(one))) ?? ''
-    const at = conversation.userTexts.findIndex(text => text.includes(word))
-    const done = conversation.resultsAfter.slice(at).reduce((sum, count) => sum + count, 0)
-    return turns[word]?.[Math.min(done, turns[word].length - 1)]
+    const { command, answer } = steps[word] ?? { command: '', answer: '' }
+    // What takes longer than Codex waits for is asked for again, until it is over.
+    const isOver = JSON.stringify(body).includes(`over: ${word}`)
+    return isOver ? say(answer) : shell(`${command}\nprintf 'over: %s\\n' ${word}`)
   }
 
+interface Step {
+  readonly command: string
+  readonly answer: string
+}
+
+/** A command that goes on until its gate is opened. */
+const gated = (name: string) => `touch at-${name}; until [ -e go-${name} ]; do sleep 0.05; done`
+
 test('what is said in mid-turn changes what comes next, over kills of the worker, neither lost nor doubled', async () => {
-  const turns = {
-    'BEGIN-HERE': [gated('first'), say('never asked for')],
-    'MESSAGE-ONE': [gated('second'), say('never asked for')],
-    'MESSAGE-TWO': [gated('third'), say('The first answer.')],
-    'MESSAGE-THREE': [shell('echo three > three.txt'), say('The last answer.')],
+  const steps = {
+    'BEGIN-HERE': { command: gated('first'), answer: 'Too soon.' },
+    'MESSAGE-ONE': { command: gated('second'), answer: 'Too soon.' },
+    'MESSAGE-TWO': { command: gated('third'), answer: 'The first answer.' },
+    'MESSAGE-THREE': { command: 'echo three > three.txt', answer: 'The last answer.' },
   }
-  const { house, model } = await houseWithModel([], { choose: byNewest(turns) })
+  const { house, model } = await houseWithModel([], { choose: byNewest(steps) })
   const points = join(house.scratch, 'points')
   mkdirSync(points)
   house.environment.HOLDFAST_CRASH_POINTS = points
@@ -78,11 +84,10 @@ test('what is said in mid-turn changes what comes next, over kills of the worker
     result: { answer: 'The last answer.' },
   })
   expect(await house.ok(['diff', id])).toContain('+three')
-  const last = heard(model).at(-1) ?? ''
-  for (const words of Object.keys(turns)) {
+  const last = turnsOf(model).at(-1)?.conversation?.userTexts.join('\n') ?? ''
+  for (const words of Object.keys(steps)) {
     expect([words, countOf(last, words)]).toEqual([words, 1])
   }
-  expect(heard(model)).toHaveLength(6)
   const said = readFileSync(stdout, 'utf8')
   expect(said).not.toContain('"interrupted"')
   expect(countOf(said, '"method":"turn/started"')).toBe(2)
@@ -113,12 +118,17 @@ confinedTest(
     const patch =
       "apply_patch <<'EOP'\n*** Begin Patch\n*** Add File: new.txt\n+hello\n*** End Patch\nEOP"
     const { house, model } = await houseWithModel([
-      shell('echo x > allowed.txt; echo x > ../outside.txt; echo x > "$HOME/outside.txt"'),
+      shell(
+        'cat "$CODEX_HOME/auth.json"; echo x > allowed.txt; echo x > ../outside.txt; echo x > "$HOME/outside.txt"; echo x >> "$CODEX_HOME/auth.json"; echo x >> "$CODEX_HOME/config.toml"',
+      ),
       shell('echo x > refused.txt'),
       shell('echo x > refused.txt'),
       shell(patch),
       say('All done.'),
     ])
+    // A login, though this model wants none: it can be read there, and not be changed.
+    const login = join(house.environment.CODEX_HOME ?? '', 'auth.json')
+    writeFileSync(login, '{"OPENAI_API_KEY":"sk-kept"}')
     const id = await house.submit(['codex', 'ask me', '--ask'])
     const answer = async (words: string, about: RegExp) => {
       const { question } = await house.untilState(id, 'needs_input')
@@ -154,7 +164,10 @@ confinedTest(
     }
     expect(heard(model)).toHaveLength(5)
     expect(heard(model)[2]).toContain('allowed.txt')
+    expect(heard(model)[1]).toContain('sk-kept')
+    expect(readFileSync(login, 'utf8')).toBe('{"OPENAI_API_KEY":"sk-kept"}')
     expect(readdirSync(house.environment.CODEX_HOME ?? '').sort()).toEqual([
+      'auth.json',
       'config.toml',
       'sessions',
       'thread-writer-locks',

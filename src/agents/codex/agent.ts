@@ -2,6 +2,7 @@
  * Codex, headless: over its app-server, which is talked to while it works, or one-shot
  * (`codex exec --json`, the prompt on stdin).
  */
+import { existsSync, realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import { AppError } from '../../domain/errors.ts'
 import { type PermissionMode, stricterMode } from '../../domain/permissions.ts'
@@ -194,10 +195,12 @@ function planDialogue(request: LaunchRequest): AgentLaunch {
 /** Of the attempt alone: Codex makes its databases anew from its sessions. */
 const CONFINED_DATABASES = '/tmp'
 
-/** It writes down its sessions; its settings, and what its other sessions obey, it can only read. */
+/** It writes down its sessions; its login, its settings, and what its other sessions obey, it can only read. */
 function confinedPlaces(home: string): OwnPlaces {
+  const login = join(home, 'auth.json')
   return {
-    readable: [],
+    // In a home for one worktree it is a link.
+    readable: existsSync(login) ? [login, realpathSync(login)] : [login],
     writable: [],
     made: ['sessions', 'thread-writer-locks'].map(name => join(home, name)),
     loose: [{ path: home, locks: [] }],
