@@ -27,6 +27,12 @@ export interface Ask {
   readonly effort?: string
   /** The system's confinement is put around it. */
   readonly confined?: boolean
+  /** It is given its prompt alone. */
+  readonly oneShot?: boolean
+  /** It is not ended with its turn. */
+  readonly stays?: boolean
+  /** It asks before it edits or runs anything. */
+  readonly asks?: boolean
 }
 
 /** Its parts are new for each test. */
@@ -102,6 +108,30 @@ export function useAgentHouse(
     return argv
   }
 
+  async function plan(ask: Ask) {
+    const effective = ask.permissions ?? 'workspace'
+    const workingDirectory = ask.directory ?? state.workspace
+    const launch = agent.planLaunch({
+      installation: state.installation,
+      mode: ask.resume
+        ? { kind: 'resume', session: ask.resume, why: 'a test' }
+        : { kind: 'fresh', sessionToBe: '0f6f3e2a-9d8c-4a7b-8c1d-5e4f3a2b1c0d' },
+      prompt: Buffer.from(ask.prompt ?? 'do it'),
+      argv: [],
+      model: ask.model ?? null,
+      effort: ask.effort ?? null,
+      permissions: { asked: effective, effective, enforcedBy: 'system' },
+      asks: ask.asks ?? false,
+      ...(ask.oneShot && { oneShot: true }),
+      handOver: null,
+      worktree: state.workspace,
+      workingDirectory,
+      environment: state.environment,
+    })
+    const enclosure = ask.confined ? await enclose(launch, workingDirectory, effective) : []
+    return { launch, workingDirectory, enclosure }
+  }
+
   const house: AgentHouse = Object.assign(state, {
     async furnish(options: object) {
       state.environment = {
@@ -113,26 +143,8 @@ export function useAgentHouse(
 
     async start(turns: readonly Turn[], ask: Ask = {}) {
       state.model.setTurns(turns)
-      const effective = ask.permissions ?? 'workspace'
-      const workingDirectory = ask.directory ?? state.workspace
-      const launch = agent.planLaunch({
-        installation: state.installation,
-        mode: ask.resume
-          ? { kind: 'resume', session: ask.resume, why: 'a test' }
-          : { kind: 'fresh', sessionToBe: '0f6f3e2a-9d8c-4a7b-8c1d-5e4f3a2b1c0d' },
-        prompt: Buffer.from(ask.prompt ?? 'do it'),
-        argv: [],
-        model: ask.model ?? null,
-        effort: ask.effort ?? null,
-        permissions: { asked: effective, effective, enforcedBy: 'system' },
-        asks: false,
-        handOver: null,
-        worktree: state.workspace,
-        workingDirectory,
-        environment: state.environment,
-      })
-      const enclosure = ask.confined ? await enclose(launch, workingDirectory, effective) : []
-      const run = startAgent(agent, launch, workingDirectory, enclosure)
+      const { launch, workingDirectory, enclosure } = await plan(ask)
+      const run = startAgent(agent, launch, workingDirectory, enclosure, ask.stays)
       runs.push(run)
       return run
     },

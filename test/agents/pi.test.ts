@@ -6,7 +6,8 @@ import { pi } from '../../src/agents/pi/agent.ts'
 import { writePiHome } from '../../src/demo/scripted-model/pi-home.ts'
 import { say, shell, type Turn, usageLimit } from '../../src/demo/scripted-model/script.ts'
 import type { SessionId } from '../../src/domain/ids.ts'
-import { confinedTest } from '../confined.ts'
+import { canConfine, confinedTest } from '../confined.ts'
+import { eventually } from '../eventually.ts'
 import { useAgentHouse } from './agent-house.ts'
 import { turnsOf } from './turns.ts'
 
@@ -58,18 +59,22 @@ describe('a turn', () => {
     ['too many requests', httpError(429, 'slow down'), 'rate_limited', /^429/],
     ['a broken server', httpError(500, 'boom'), 'model_unavailable', /^500/],
     ['a dropped stream', { kind: 'drop', when: 'mid' }, 'model_unavailable', /terminated/],
-  ])('fails by %s, although Pi exits with 0', async (_name, turn, code, words) => {
+  ])('fails by %s, when Pi has given up', async (_name, turn, code, words) => {
     const end = await run([turn, turn])
-    expect(end.exit).toEqual({ kind: 'exited', code: 0 })
+    expect(end.events.at(-1)).toEqual({ kind: 'turn_ended', ok: false })
     expect(end.outcome).toMatchObject({
       failure: { code, message: expect.stringMatching(words) },
     })
   })
 
-  it('goes on after one dropped stream', async () => {
+  it('goes on after one dropped stream: it has not failed in between', async () => {
     const end = await run([{ kind: 'drop', when: 'mid' }, say('Here again.')])
     expect(end.outcome.kind).toBe('succeeded')
     expect(end.translation.answer).toBe('Here again.')
+    const kinds = end.events.map(({ kind }) => kind)
+    expect(kinds.filter(kind => kind === 'turn_ended' || kind === 'error_given')).toEqual([
+      'turn_ended',
+    ])
   })
 
   it('does not sleep through a usage limit, and says when it is lifted', async () => {
@@ -147,6 +152,120 @@ describe('a session', () => {
     const end = await running.ended
     expect(end.outcome.kind).toBe('interrupted')
     expect(await house.waitUntilGone()).toEqual([])
+  })
+})
+
+const waiting = (name: string) => `touch ${name}; until [ -e go-${name} ]; do sleep 0.02; done`
+const reaches = (name: string) => expect.poll(() => there(name), { timeout: 120_000 }).toBe(true)
+const go = (name: string) => writeFileSync(join(house.workspace, `go-${name}`), '')
+/** What the newest request has from the user's side, from the prompt on. */
+const told = () => newest()?.conversation?.userTexts.slice(1)
+
+describe('a message', () => {
+  it('in the middle of a turn is what the model hears next, once, in order and byte for byte', async () => {
+    const talk = await start([shell(waiting('tool')), say('As you say.'), say('And so.')])
+    await reaches('tool')
+    const long = `/name 'x' "y" $(touch no) \\ \u2028\r\n\t${'ü'.repeat(100_000)}`
+    talk.send('first')
+    talk.send(long)
+    // It has both, and works on.
+    await expect.poll(() => talk.lines.join('\n'), { timeout: 120_000 }).toMatch(/message:2#/)
+    expect(talk.state().heard).toBeUndefined()
+    go('tool')
+    const end = await talk.ended
+    expect(end.outcome.kind).toBe('succeeded')
+    expect(end.translation).toMatchObject({ heard: [1, 2], answer: 'And so.' })
+    expect(end.events.filter(({ kind }) => kind === 'turn_started')).toHaveLength(1)
+    const [first, second, third] = turnsOf(house.model).map(
+      turn => turn.conversation?.userTexts.slice(1) ?? [],
+    )
+    expect([first, second]).toEqual([[], ['first']])
+    expect(third).toEqual(['first', `You are told:\n\n${long}`])
+    expect(there('no')).toBe(false)
+  })
+
+  it('after the turn is the next one, and a stop ends that at once; the session goes on', async () => {
+    const slow: Turn = { kind: 'reply', text: 'slow '.repeat(900), chunks: 900, chunkMs: 100 }
+    const talk = await start([say('Done.'), say('Again.'), slow], { stays: true })
+    const answered = (words: string) =>
+      expect.poll(() => talk.state().answer, { timeout: 120_000 }).toBe(words)
+    await answered('Done.')
+    await expect.poll(() => talk.state().turn, { timeout: 120_000 }).toEqual({ ok: true })
+    talk.send('more')
+    await answered('Again.')
+    expect(told()).toEqual(['more'])
+    talk.send('and more')
+    await expect.poll(() => talk.lines.at(-1), { timeout: 120_000 }).toMatch(/"slow /)
+    talk.interrupt()
+    await expect.poll(() => talk.state().turn?.ok, { timeout: 120_000 }).toBe(false)
+    talk.end()
+    const end = await talk.ended
+    expect(end.outcome).toMatchObject({ kind: 'interrupted', failure: { code: 'agent_crashed' } })
+    expect(end.translation.heard).toEqual([1, 2])
+    const { session } = end.translation
+    const again = await run([say('Back.')], { resume: session, oneShot: true })
+    expect(again.outcome.kind).toBe('succeeded')
+    expect(told()?.slice(0, 2)).toEqual(['more', 'and more'])
+  })
+
+  it('waits while Pi is about to try again, and is heard then', async () => {
+    await house.furnish({ retryDelayMs: 2_000 })
+    const broken = httpError(500, 'boom')
+    const talk = await start([broken, say('Up again.')])
+    await expect
+      .poll(() => talk.events.map(({ kind }) => kind), { timeout: 120_000 })
+      .toContain('warning_given')
+    talk.send('hurry')
+    const end = await talk.ended
+    expect(end.translation).toMatchObject({ turn: { ok: true }, heard: [1] })
+    expect(told()).toEqual(['hurry'])
+  })
+})
+
+describe('a task that is to ask', () => {
+  it('is asked before each edit and command, and what is refused is not done', async () => {
+    const turns = [shell('touch one'), shell('touch two'), say('Tried.')]
+    const talk = await start(turns, { asks: true, confined: canConfine })
+    const asked = (words: string) =>
+      eventually('it asks', () => talk.questions().find(({ text }) => text === words), 120_000)
+    const first = await asked('bash: touch one')
+    expect(there('one')).toBe(false)
+    talk.answer(first.id, 'perhaps')
+    expect(talk.questions()).toHaveLength(1)
+    talk.answer(first.id, 'Yes')
+    talk.answer((await asked('bash: touch two')).id, 'n')
+    const end = await talk.ended
+    expect([end.outcome.kind, there('one'), there('two')]).toEqual(['succeeded', true, false])
+    expect(end.events).toContainEqual({
+      kind: 'action_refused',
+      action: 'bash: touch two',
+      why: 'No',
+    })
+    expect(JSON.stringify(newest()?.body)).toContain('does not want it')
+  })
+})
+
+describe('given its prompt alone', () => {
+  it('does its work, and its session goes on in a dialogue', async () => {
+    const first = await run([shell('echo hi > made.txt'), say('Made.')], { oneShot: true })
+    expect([first.outcome.kind, first.exit, there('made.txt')]).toEqual([
+      'succeeded',
+      { kind: 'exited', code: 0 },
+      true,
+    ])
+    const second = await run([say('Again.')], { resume: first.translation.session })
+    expect(second.translation).toMatchObject({
+      session: first.translation.session,
+      answer: 'Again.',
+    })
+    expect(history()).toContain('Made.')
+  })
+
+  it('fails although it exits with 0', async () => {
+    const turn = httpError(500, 'boom')
+    const end = await run([turn, turn], { oneShot: true })
+    expect(end.exit).toEqual({ kind: 'exited', code: 0 })
+    expect(end.outcome).toMatchObject({ failure: { code: 'model_unavailable' } })
   })
 })
 

@@ -11,6 +11,8 @@ export interface AgentRun {
   readonly child: ChildProcess
   /** What was understood so far; grows while it runs. */
   readonly events: readonly AgentEvent[]
+  /** What it has written to stdout so far, line by line. */
+  readonly lines: readonly string[]
   /** What it has written there so far. */
   stderr(): string
   readonly ended: Promise<AgentEnd>
@@ -20,6 +22,8 @@ export interface AgentRun {
   questions(): readonly Question[]
   answer(question: string, words: string): void
   interrupt(): void
+  /** Ends its stdin. */
+  end(): void
 }
 
 export interface AgentEnd {
@@ -30,21 +34,24 @@ export interface AgentEnd {
   readonly stderr: string
 }
 
-const SIGNALS: Readonly<Record<string, number>> = { SIGINT: 2, SIGKILL: 9, SIGTERM: 15 }
+export const SIGNALS: Readonly<Record<string, number>> = { SIGINT: 2, SIGKILL: 9, SIGTERM: 15 }
 
 /**
  * `enclosure`: what stands in front of its argv. One that is talked to (its launch has a brief) is told
- * what its dialogue says, and is at the end of its stdin once its turn is over and all is heard.
+ * what its dialogue says, and is at the end of its stdin once its turn is over and all is heard;
+ * `stays`: not before `end`.
  */
 export function startAgent(
   { translator, judge, dialogue }: Agent,
   launch: AgentLaunch,
   directory: string,
   enclosure: readonly string[] = [],
+  stays = false,
 ): AgentRun {
   const [program = '', ...args] = [...enclosure, ...launch.argv]
   const child = spawn(program, args, { cwd: directory, env: launch.environment })
   const events: AgentEvent[] = []
+  const lines: string[] = []
   let translation = translator.initial
   let rest = ''
   let stderr = ''
@@ -63,12 +70,13 @@ export function startAgent(
     }
     const { turn } = translation
     const isOver = turn?.ok === true && unheard.length === 0 && !dialogue.goesOn?.(translation)
-    if (isOver || turn?.ok === false) child.stdin.end()
+    if (!stays && (isOver || turn?.ok === false)) child.stdin.end()
   }
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    const lines = (rest + text).split('\n')
-    rest = lines.pop() ?? ''
-    for (const line of lines) {
+    const whole = (rest + text).split('\n')
+    rest = whole.pop() ?? ''
+    lines.push(...whole)
+    for (const line of whole) {
       const translated = translator.translate(translation, line)
       translation = translated.state
       events.push(...translated.events)
@@ -102,6 +110,7 @@ export function startAgent(
   return {
     child,
     events,
+    lines,
     stderr: () => stderr,
     ended,
     state: () => translation,
@@ -119,5 +128,6 @@ export function startAgent(
       interrupt = true
       speak()
     },
+    end: () => child.stdin.end(),
   }
 }

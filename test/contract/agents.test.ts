@@ -4,7 +4,7 @@ import { agents, promptAgents } from '../../src/agents/index.ts'
 import { asSessionId } from '../../src/domain/ids.ts'
 import type { AgentExit } from '../../src/domain/outcome.ts'
 import { permissionModes } from '../../src/domain/permissions.ts'
-import type { LaunchRequest, Translation } from '../../src/ports/agent.ts'
+import type { AgentLaunch, LaunchRequest, Translation } from '../../src/ports/agent.ts'
 
 const GARBAGE = [
   '',
@@ -87,11 +87,32 @@ for (const [name, load] of Object.entries(agents)) {
       expect(agent.name).toBe(name)
     })
 
+    /** How it can be told its prompt: in a dialogue, alone, or in either way. */
+    const { dialogue } = agent
+    const isOneShot = dialogue === undefined || agent.capabilities.oneShot === true
+    const alone = (asked: LaunchRequest): LaunchRequest =>
+      dialogue === undefined ? asked : { ...asked, oneShot: true }
+    const ways = [...(dialogue ? [request] : []), ...(isOneShot ? [alone(request)] : [])]
+
     it('tells whom it takes over from another agent what that one did', () => {
       if (!agent.capabilities.takesPrompt) return
-      const { stdin, brief = '' } = agent.planLaunch({ ...request, handOver: '\n\nIt did this.' })
-      const said = Buffer.from(stdin).toString() + brief
-      expect(said).toContain('It did this.')
+      for (const way of ways) {
+        const { stdin, brief = '' } = agent.planLaunch({ ...way, handOver: '\n\nIt did this.' })
+        expect(Buffer.from(stdin).toString() + brief).toContain('It did this.')
+      }
+    })
+
+    it('is told with the rest what was said to it meanwhile, each whole and in order', () => {
+      if (agent.capabilities.continues !== 'session') return
+      const messages = ['first “one”', 'second\n/with $(things)']
+      const goesOn = { ...resume.mode, why: null } as const
+      for (const way of ways) {
+        for (const mode of [request.mode, resume.mode, goesOn]) {
+          const { stdin, brief = '' } = agent.planLaunch({ ...way, mode, messages })
+          const said = Buffer.from(stdin).toString() + brief.replaceAll('\\n', '\n')
+          expect(said).toContain(messages.join('\n\n'))
+        }
+      }
     })
 
     it('says nothing that contradicts itself about what it can do', () => {
@@ -160,7 +181,7 @@ for (const [name, load] of Object.entries(agents)) {
 
     it.each(permissionModes)('is launched by absolute path, with %s permissions', effective => {
       const permissions = { asked: effective, effective, enforcedBy: 'agent' } as const
-      for (const one of [request, resume]) {
+      for (const one of [request, resume, ...ways]) {
         const { argv, environment } = agent.planLaunch({ ...one, permissions })
         expect(argv[0]).toBe('/opt/agent/bin/agent')
         expect(environment).toMatchObject({ PATH: '/usr/bin', KEPT: 'yes', ADDED: 'yes' })
@@ -173,11 +194,10 @@ for (const [name, load] of Object.entries(agents)) {
       await expect(finding).rejects.toMatchObject({ code: 'agent_missing' })
     })
 
-    const isOneShot = agent.dialogue === undefined || agent.capabilities.oneShot === true
-    const planOneShot = (one: LaunchRequest) => agent.planLaunch({ ...one, oneShot: true })
     const takesAtOnce = agent.capabilities.takesPrompt && isOneShot
     it.runIf(takesAtOnce)('gets the prompt byte for byte, by stdin', () => {
-      const { argv, stdin } = planOneShot(request)
+      const { argv, stdin, brief } = agent.planLaunch(alone(request))
+      expect(brief).toBeUndefined()
       expect(Buffer.from(stdin).subarray(-prompt.length)).toEqual(prompt)
       expect(argv.join(' ')).not.toContain('Fix')
     })
@@ -190,18 +210,18 @@ for (const [name, load] of Object.entries(agents)) {
 
     const goesOn = agent.capabilities.continues === 'session' && isOneShot
     it.runIf(goesOn)('is told to go on in its session', () => {
-      const { argv, stdin } = planOneShot(resume)
+      const { argv, stdin } = agent.planLaunch(alone(resume))
       expect(argv).toContain('session-1')
       const words = Buffer.from(stdin).toString()
       expect(words).toContain('killed by signal 9')
       expect(words).not.toContain('Fix')
-      expect(planOneShot(request).argv).not.toContain('session-1')
+      expect(agent.planLaunch(alone(request)).argv).not.toContain('session-1')
     })
 
     it.runIf(goesOn)('is told a new prompt in a session that goes on, and what stopped it', () => {
       const told = (why: string | null) => {
         const mode = { kind: 'resume', session: asSessionId('session-1'), why, saysPrompt: true }
-        const { argv, stdin } = planOneShot({ ...request, mode } as LaunchRequest)
+        const { argv, stdin } = agent.planLaunch(alone({ ...request, mode } as LaunchRequest))
         expect(argv).toContain('session-1')
         expect(Buffer.from(stdin).subarray(-prompt.length)).toEqual(prompt)
         return Buffer.from(stdin).toString()
@@ -210,7 +230,6 @@ for (const [name, load] of Object.entries(agents)) {
       expect(told('killed')).toContain('interrupted (killed)')
     })
 
-    const { dialogue } = agent
     it.runIf(dialogue !== undefined)(
       'is told everything in the dialogue, and nothing before',
       () => {
@@ -228,11 +247,38 @@ for (const [name, load] of Object.entries(agents)) {
           const said = new Set([first?.key ?? ''])
           expect(dialogue?.speak(agent.translator.initial, brief ?? '', said, wishes)).toEqual([])
         }
-        const words = JSON.stringify(prompt.toString()).slice(1, -1)
-        expect(agent.planLaunch(request).brief).toContain(words)
-        expect(agent.planLaunch(resume).brief).toContain('killed by signal 9')
-        expect(agent.planLaunch(resume).brief).toContain('session-1')
-        expect(agent.planLaunch(request).brief).not.toContain('session-1')
+        const [fresh, resumed] = [request, resume].map(one => agent.planLaunch(one))
+        expect(fresh?.brief).toContain(JSON.stringify(prompt.toString()).slice(1, -1))
+        expect(resumed?.brief).toContain('killed by signal 9')
+        const named = (launch: AgentLaunch | undefined) =>
+          JSON.stringify([launch?.argv, launch?.brief])
+        expect(named(resumed)).toContain('session-1')
+        expect(named(fresh)).not.toContain('session-1')
+      },
+    )
+
+    it.runIf(dialogue !== undefined)(
+      'says nothing in return to garbage, and nothing at all after a turn that failed',
+      () => {
+        const brief = agent.planLaunch(request).brief ?? ''
+        const [message, more] = [1, 2].map(number => ({
+          ...{ number, text: 'more', sentAt: 1, launchedWith: null, heardAt: null },
+        }))
+        const messages = [message, more].flatMap(one => one ?? [])
+        const wishes = { answers: new Map([['1', 'yes']]), messages, interrupt: false }
+        let state = agent.translator.initial
+        const due = (known: Translation) =>
+          dialogue?.speak(known, brief, new Set(), wishes).map(({ key }) => key)
+        const first = due(state)
+        for (const line of GARBAGE) {
+          state = agent.translator.translate(state, line).state
+          if (state.turn === null) expect(due(state)).toEqual(first)
+        }
+        const failed: Translation = {
+          ...agent.translator.initial,
+          turn: { ok: false, message: 'x' },
+        }
+        expect(due(failed)).toEqual([])
       },
     )
   })

@@ -169,8 +169,9 @@ describe('the launch', () => {
 
   it('names model and effort in Pi’s own words', () => {
     const argv = (changes: Partial<LaunchRequest>) => pi.planLaunch(request(changes)).argv.slice(2)
-    const plain = ['--print', '--mode', 'json']
+    const plain = ['--mode', 'rpc']
     expect(argv({})).toEqual(plain)
+    expect(argv({ oneShot: true })).toEqual(['--print', '--mode', 'json'])
     expect(argv({ model: 'openrouter/openai/gpt', effort: 'xhigh' })).toEqual([
       ...plain,
       ...['--model', 'openrouter/openai/gpt', '--thinking', 'xhigh'],

@@ -36,8 +36,8 @@ describe('recorded streams of Pi', () => {
 
 describe('lines that Pi might write one day', () => {
   it('become an `other` event where the kind is not known', () => {
-    const line = '{"type":"queue_update","steering":[]}'
-    expect(translateOne(line).events).toEqual([{ kind: 'other', type: 'queue_update', line }])
+    const line = '{"type":"mood_update","mood":[]}'
+    expect(translateOne(line).events).toEqual([{ kind: 'other', type: 'mood_update', line }])
   })
 
   it.each([

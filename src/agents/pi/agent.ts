@@ -1,10 +1,19 @@
-/** Pi, one-shot and headless: `pi --print --mode json`, the prompt on stdin. */
-import type { Agent } from '../../ports/agent.ts'
+/**
+ * Pi, headless: talked to over its stdin while it works (`pi --mode rpc`), or given its prompt alone
+ * (`pi --print --mode json`).
+ */
+import { AppError } from '../../domain/errors.ts'
+import type { Agent, LaunchRequest } from '../../ports/agent.ts'
 import { promptFor } from '../instructions.ts'
+import { askFirstModule } from './ask-first.ts'
+import { writeBrief } from './brief.ts'
 import { findAccount, findOwnPlaces, lookAtLogin } from './configuration.ts'
 import { findPi, lookForPi } from './installation.ts'
 import { judge } from './judge.ts'
 import { piKeptSessions } from './kept-sessions.ts'
+import { longWaitsModule } from './long-waits.ts'
+import { plainBytes } from './plain-words.ts'
+import { piDialogue } from './speak.ts'
 import { piTranslator } from './translate.ts'
 
 export const pi: Agent = {
@@ -17,9 +26,11 @@ export const pi: Agent = {
     promptLimit: null,
     usageCounts: 'attempt',
     saysCost: true,
+    oneShot: true,
   },
   testedVersion: '0.73.1',
   translator: piTranslator,
+  dialogue: piDialogue,
 
   findInstallation: findPi,
 
@@ -51,23 +62,37 @@ export const pi: Agent = {
   },
 
   planLaunch(request) {
-    const { installation, mode, model, effort } = request
+    const { installation, mode, model, effort, asks } = request
+    const prompt = plainBytes(promptFor(request))
+    const isOneShot = request.oneShot === true
     return {
       argv: [
         installation.program,
-        ...installation.leadingArguments,
-        '--print', // It takes a word after it for a prompt; an option is none.
-        ...['--mode', 'json'],
+        ...leadingArguments(request),
+        // `--print` takes a word after it for a prompt; an option is none.
+        ...(isOneShot ? ['--print', '--mode', 'json'] : ['--mode', 'rpc']),
         ...(model === null ? [] : ['--model', model]),
         ...(effort === null ? [] : ['--thinking', effort === 'none' ? 'off' : effort]),
         // The whole id: Pi looks for it among the sessions of this directory first.
         ...(mode.kind === 'resume' ? ['--session', mode.session] : []),
       ],
       environment: { ...request.environment, ...installation.environment },
-      stdin: promptFor(request),
+      stdin: isOneShot ? prompt : new Uint8Array(),
+      ...(!isOneShot && { brief: writeBrief({ prompt: new TextDecoder().decode(prompt), asks }) }),
       own: findOwnPlaces(request.environment),
     }
   },
 
   judge,
+}
+
+/** Pi has no question of its own: it is given one, where the task is to ask. */
+function leadingArguments({ installation, asks }: LaunchRequest): readonly string[] {
+  const known = installation.leadingArguments
+  if (!asks) return known
+  if (!known.includes(longWaitsModule)) {
+    const message = 'this pi is no npm package, and cannot be made to ask'
+    throw new AppError('permissions_unavailable', message, { hint: 'leave out --ask' })
+  }
+  return ['--import', askFirstModule, ...known]
 }

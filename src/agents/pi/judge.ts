@@ -5,6 +5,7 @@ import type { AgentEnding, Translation } from '../../ports/agent.ts'
 import { findLastWords } from '../last-words.ts'
 import { classifyWords, weighLimit } from '../provider-words.ts'
 import { findLongWait } from './long-waits.ts'
+import { memoryOf } from './state.ts'
 
 const LOG_IN = 'start pi and type /login'
 
@@ -21,9 +22,10 @@ const NO_MODEL = /^.*Model ".*" not found\. .*$/m
  * Pure.
  */
 export function judge(
-  { turn }: Translation,
+  translation: Translation,
   { exit, stderr: written, saidAt, timeZone }: AgentEnding,
 ): AttemptOutcome {
+  const turn = translation.turn ?? endedRun(translation)
   if (turn?.ok === true) return { kind: 'succeeded' }
   const stderr = stripVTControlCharacters(written)
   const wait = findLongWait(stderr)
@@ -57,4 +59,10 @@ export function judge(
     code: 'agent_crashed',
     message: lastWords === '' ? message : `${message}: ${lastWords}`,
   })
+}
+
+/** Pi ended before it could say whether it would try again. */
+function endedRun(translation: Translation): Extract<Translation['turn'], { ok: false }> | null {
+  const trouble = memoryOf(translation).talk?.ended?.trouble ?? null
+  return trouble === null ? null : { ok: false, message: trouble }
 }

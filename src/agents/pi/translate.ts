@@ -1,9 +1,17 @@
-import * as z from 'zod/mini'
 import type { AgentEvent } from '../../domain/agent-events.ts'
 import { asSessionId } from '../../domain/ids.ts'
 import type { Usage } from '../../domain/outcome.ts'
 import { addUsage } from '../../domain/usage.ts'
 import type { Translation, Translator } from '../../ports/agent.ts'
+import { type Memory, memoryOf, NOTHING, withTalk } from './state.ts'
+import {
+  endRun,
+  failTurn,
+  showWords,
+  talkOf,
+  translateRequest,
+  translateResponse,
+} from './translate-talk.ts'
 import {
   isUpdate,
   parseLine,
@@ -23,22 +31,13 @@ const COMMAND_KEPT = 4_000
 /** The tools that change files; each names one by its `path`. */
 const EDITING_TOOLS = ['edit', 'write']
 
-/** What a tool call that has not ended was to do; plain text, since the end does not say it. */
-const memory = z.object({
-  /** By the ids of the calls. */
-  calls: z.record(z.string(), z.string()),
-  /** How the model's last message ended; null: well. */
-  trouble: z.nullable(z.string()),
-})
-type Memory = z.infer<typeof memory>
-const NOTHING: Memory = { calls: {}, trouble: 'the turn ended without a word of the model' }
-
 type Translated = ReturnType<Translator['translate']>
 type ToolEvent = Extract<WireEvent, { toolCallId: string }>
 
 /**
  * Pi's events in our words. A turn has ended with `agent_end`, and well if the model's last message
- * ended with `stop`; it goes on where Pi tries again. The answer is the last text of the model.
+ * ended with `stop`; it goes on where Pi tries again. The answer is the last text of the model. What
+ * Pi says only in a dialogue is in `translate-talk.ts`.
  */
 export const piTranslator: Translator = {
   initial: { session: null, answer: null, usage: null, turn: null },
@@ -57,48 +56,87 @@ function translateEvent(state: Translation, event: WireEvent, line: string): Tra
       const session = asSessionId(event.id)
       return { state: { ...state, session }, events: [{ kind: 'session_started', session }] }
     }
-    case 'agent_start':
+    case 'agent_start': {
+      const begun = { ...state, answer: null, turn: null, own: NOTHING }
+      const talk = talkOf(state)
+      const goesOn = { ended: null, waitsFor: null, isAborted: false, isStuck: false }
       return {
-        state: { ...state, answer: null, turn: null, own: NOTHING },
+        state: talk === undefined ? begun : withTalk(begun, { ...talk, ...goesOn }),
         events: [{ kind: 'turn_started' }],
       }
-    case 'message_end':
-      return event.message.role === 'assistant'
-        ? translateMessage(state, event.message)
-        : { state, events: [] }
+    }
+    case 'message_end': {
+      const { role, content = [] } = event.message
+      if (role === 'assistant') return translateMessage(state, event.message)
+      const words = () => content.map(({ text = '' }) => text).join('')
+      return { state: role === 'user' ? showWords(state, words()) : state, events: [] }
+    }
     case 'tool_execution_start':
     case 'tool_execution_end':
       return translateTool(state, event, line)
     case 'agent_end': {
-      const { trouble } = memoryOf(state)
-      const ended: AgentEvent = { kind: 'turn_ended', ok: trouble === null }
+      const { trouble, talk } = memoryOf(state)
+      if (talk !== undefined) return endRun(state, talk, trouble)
       return trouble === null
-        ? { state: { ...state, turn: { ok: true } }, events: [ended] }
-        : {
-            state: { ...state, answer: null, turn: { ok: false, message: trouble } },
-            events: [{ kind: 'error_given', message: trouble }, ended],
+        ? {
+            state: { ...state, turn: { ok: true } },
+            events: [{ kind: 'turn_ended', ok: true }],
           }
+        : failTurn(state, trouble)
     }
     case 'auto_retry_start': {
       const seconds = event.delayMs === undefined ? 'a while' : `${event.delayMs / 1_000} s`
       const message = `Pi tries again in ${seconds}: ${event.errorMessage ?? 'it does not say why'}`
-      return { state: { ...state, turn: null }, events: [{ kind: 'warning_given', message }] }
-    }
-    case 'auto_retry_end': {
-      if (event.success !== false || event.finalError === undefined) return { state, events: [] }
-      return { state: { ...state, turn: { ok: false, message: event.finalError } }, events: [] }
-    }
-    case 'compaction_end': {
-      const { errorMessage: message } = event
       return {
-        // A context that was too long is made shorter, and the turn goes on.
-        state: event.willRetry === true ? { ...state, turn: null } : state,
-        events: message === undefined ? [] : [{ kind: 'warning_given', message }],
+        state: wait({ ...state, turn: null }, 'retry'),
+        events: [{ kind: 'warning_given', message }],
       }
     }
+    case 'auto_retry_end': {
+      const { success, finalError } = event
+      if (success !== false || finalError === undefined) return { state, events: [] }
+      return talkOf(state) === undefined
+        ? { state: { ...state, turn: { ok: false, message: finalError } }, events: [] }
+        : failTurn(state, finalError)
+    }
+    case 'compaction_start':
+      return {
+        state: talkOf(state) === undefined ? state : withTalk(state, { waitsFor: 'compaction' }),
+        events: [],
+      }
+    case 'compaction_end':
+      return endCompaction(state, event)
+    case 'response':
+      return translateResponse(state, event)
+    case 'extension_ui_request':
+      return translateRequest(state, event)
     default:
       return { state, events: [] }
   }
+}
+
+/** It goes on by itself. */
+function wait(state: Translation, waitsFor: 'retry' | null): Translation {
+  return talkOf(state) === undefined ? state : withTalk(state, { ended: null, waitsFor })
+}
+
+/** A context that was too long is made shorter, and the turn goes on. */
+function endCompaction(
+  before: Translation,
+  { willRetry, errorMessage }: Extract<WireEvent, { type: 'compaction_end' }>,
+): Translated {
+  const warnings: AgentEvent[] =
+    errorMessage === undefined ? [] : [{ kind: 'warning_given', message: errorMessage }]
+  if (willRetry === true) {
+    return { state: wait({ ...before, turn: null }, 'retry'), events: warnings }
+  }
+  const talk = talkOf(before)
+  if (talk === undefined) return { state: before, events: warnings }
+  const state = withTalk(before, { waitsFor: null })
+  const trouble = talk.ended?.trouble ?? null
+  if (trouble === null) return { state, events: warnings }
+  const failed = failTurn(state, trouble)
+  return { state: failed.state, events: [...warnings, ...failed.events] }
 }
 
 function translateMessage(state: Translation, message: WireMessage): Translated {
@@ -111,13 +149,11 @@ function translateMessage(state: Translation, message: WireMessage): Translated 
   const thoughts = content.flatMap(({ type, thinking }) =>
     type === 'thinking' && thinking ? [thinking] : [],
   )
+  const own = { ...memoryOf(state), trouble: describeTrouble(message) }
+  const said = { ...state, answer: text === '' ? state.answer : text, usage, own }
+  const isAborted = message.stopReason === 'aborted'
   return {
-    state: {
-      ...state,
-      answer: text === '' ? state.answer : text,
-      usage,
-      own: { ...memoryOf(state), trouble: describeTrouble(message) },
-    },
+    state: own.talk === undefined ? said : withTalk(said, { isAborted }),
     events: [
       ...thoughts.map(thought => ({ kind: 'reasoning_ended', text: thought }) as const),
       ...(text === '' ? [] : [{ kind: 'message_ended', text } as const]),
@@ -134,11 +170,11 @@ function describeTrouble({ stopReason, errorMessage }: WireMessage): string | nu
 }
 
 function translateTool(state: Translation, event: ToolEvent, line: string): Translated {
-  const { calls, trouble } = memoryOf(state)
+  const { calls, ...others } = memoryOf(state)
   const { toolCallId: id, toolName: tool } = event
   if (event.type === 'tool_execution_start') {
     const what = (event.args?.command ?? event.args?.path ?? '').slice(0, COMMAND_KEPT)
-    const own: Memory = { calls: { ...calls, [id]: what }, trouble }
+    const own: Memory = { calls: { ...calls, [id]: what }, ...others }
     return {
       state: { ...state, own },
       // Its beginning is worth a line only where the end may be long in coming.
@@ -148,7 +184,7 @@ function translateTool(state: Translation, event: ToolEvent, line: string): Tran
   const what = calls[id] ?? ''
   const left: Memory = {
     calls: Object.fromEntries(Object.entries(calls).filter(([one]) => one !== id)),
-    trouble,
+    ...others,
   }
   const said = textOf(event.result?.content ?? [])
   return {
@@ -186,10 +222,6 @@ function textOf(content: readonly WireContent[]): string {
   return content
     .flatMap(({ type, text }) => (type === 'text' && text !== undefined ? [text] : []))
     .join('\n')
-}
-
-function memoryOf({ own }: Translation): Memory {
-  return memory.safeParse(own).data ?? NOTHING
 }
 
 /** As for other agents, the input includes what came from the cache. */

@@ -1,6 +1,6 @@
 /**
- * What `pi --mode json` writes to stdout: one JSON object a line, of the kinds and fields seen from
- * Pi 0.73.1. Objects are loose, because every release adds fields; and what only decorates an event
+ * What `pi --mode json` and `pi --mode rpc` write to stdout: one JSON object a line, of the kinds and
+ * fields seen from Pi 0.73.1. Objects are loose, because every release adds fields; and what only decorates an event
  * may be missing, so that no change of a detail costs the proof that a turn ended.
  */
 import * as z from 'zod/mini'
@@ -33,7 +33,36 @@ const wireMessage = z.looseObject({
   errorMessage: maybe(z.string()),
 })
 
+/** What an extension asks, or only tells. */
+const wireUiRequest = z.looseObject({
+  type: z.literal('extension_ui_request'),
+  id: z.string(),
+  method: z.string(),
+  title: maybe(z.string()),
+  message: maybe(z.string()),
+  placeholder: maybe(z.string()),
+  options: maybe(z.array(z.string())),
+  notifyType: maybe(z.string()),
+})
+
+/** To a command of ours, by its id. */
+const wireResponse = z.looseObject({
+  type: z.literal('response'),
+  id: maybe(z.string()),
+  success: z.boolean(),
+  error: maybe(z.string()),
+  data: maybe(
+    z.looseObject({
+      sessionId: maybe(z.string()),
+      isStreaming: maybe(z.boolean()),
+      pendingMessageCount: maybe(z.number()),
+    }),
+  ),
+})
+
 const wireEvent = z.discriminatedUnion('type', [
+  wireResponse,
+  wireUiRequest,
   z.looseObject({ type: z.literal('session'), id: z.string().check(z.minLength(1)) }),
   z.looseObject({ type: z.literal('agent_start') }),
   // There may be several: where Pi tries again after an error, another `agent_start` follows.
@@ -62,6 +91,7 @@ const wireEvent = z.discriminatedUnion('type', [
     success: maybe(z.boolean()),
     finalError: maybe(z.string()),
   }),
+  z.looseObject({ type: z.literal('compaction_start') }),
   z.looseObject({
     type: z.literal('compaction_end'),
     willRetry: maybe(z.boolean()),
@@ -75,12 +105,16 @@ const wireEvent = z.discriminatedUnion('type', [
       'message_start',
       'message_update',
       'tool_execution_update',
-      'compaction_start',
       'agent_settled',
+      'queue_update',
+      'session_info_changed',
+      'thinking_level_changed',
     ]),
   }),
 ])
 
+export type WireUiRequest = z.infer<typeof wireUiRequest>
+export type WireResponse = z.infer<typeof wireResponse>
 export type WireUsage = z.infer<typeof wireUsage>
 export type WireContent = z.infer<typeof wireContent>
 export type WireMessage = z.infer<typeof wireMessage>
