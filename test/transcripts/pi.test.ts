@@ -23,6 +23,11 @@ const recorded: Recorded = {
   kill9_tool: { exit: killed },
   kill9_tool_resume: { exit: exited(0) },
   sigint_tool: { exit: terminated },
+  // Over its RPC, until it was stopped.
+  rpc_messages: { exit: exited(143) },
+  rpc_http500: { exit: exited(143) },
+  rpc_abort: { exit: exited(143) },
+  rpc_asks: { exit: exited(143) },
 }
 
 const translateOne = (line: string) => piTranslator.translate(piTranslator.initial, line)

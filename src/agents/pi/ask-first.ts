@@ -1,7 +1,8 @@
 /**
  * Pi edits and runs whatever its model asks for. A task that is to ask first gives it an extension
  * that does: a module that Node loads before Pi writes it to a temporary file, because Pi loads
- * extensions from files alone; it is taken away as soon as Pi has read it. Nothing of the user's is touched.
+ * extensions from files alone; it is taken away when Pi has begun its session. Nothing of the user's
+ * is touched.
  */
 
 /** As Node's `--import` takes it. */
@@ -18,13 +19,15 @@ function addExtension(
 ): void {
   const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'holdfast-ask-'))
   const file = path.join(directory, 'ask-first.js')
-  const remove = `rmSync(${JSON.stringify(directory)}, { recursive: true, force: true })`
-  const lines = [`import { rmSync } from 'node:fs'`, remove, `export default ${extension}`]
-  fs.writeFileSync(file, lines.join('\n'), { mode: 0o600 })
+  const remove = () => fs.rmSync(directory, { recursive: true, force: true })
+  fs.writeFileSync(file, `export default ${extension}`, { mode: 0o600 })
   process.argv.push('--extension', file)
+  process.on('exit', remove)
+  process.on('holdfast:begun' as 'exit', remove)
 }
 
 interface PiApi {
+  on(event: 'session_start', handler: () => void): void
   on(
     event: 'tool_call',
     handler: (
@@ -36,6 +39,9 @@ interface PiApi {
 
 function extension(pi: PiApi): void {
   const reading = ['read', 'grep', 'find', 'ls']
+  pi.on('session_start', () => {
+    process.emit('holdfast:begun' as 'exit', 0)
+  })
   pi.on('tool_call', async ({ toolName, input }, { ui }) => {
     if (reading.includes(toolName)) return undefined
     const what = input.command ?? input.path ?? JSON.stringify(input)
