@@ -13,6 +13,7 @@ import { writeOpenCodeHome } from '../../src/demo/scripted-model/opencode-home.t
 import { say, shell, type Turn } from '../../src/demo/scripted-model/script.ts'
 import type { AgentEvent } from '../../src/domain/agent-events.ts'
 import type { SessionId } from '../../src/domain/ids.ts'
+import type { Message } from '../../src/domain/message.ts'
 import type { PermissionMode } from '../../src/domain/permissions.ts'
 import { findOpen } from '../../src/domain/question.ts'
 import type { AgentLaunch, Translation } from '../../src/ports/agent.ts'
@@ -39,6 +40,7 @@ interface Talk {
   questions(): ReturnType<typeof findOpen>
   answer(question: string, words: string): void
   interrupt(): void
+  send(text: string): void
   kill(): Promise<unknown>
   /** Waits for the end of the turn, and ends the agent as the engine does. */
   ended(): Promise<{ readonly outcome: ReturnType<ReturnType<typeof makeAcpAgent>['judge']> }>
@@ -93,6 +95,7 @@ async function talkTo(
   const events: AgentEvent[] = []
   const said = new Set<string>()
   const answers = new Map<string, string>()
+  const messages: Message[] = []
   let interrupt = false
   let state = translator.initial
   let rest = ''
@@ -100,7 +103,7 @@ async function talkTo(
   const speak = () => {
     for (const one of dialogue.speak(state, launch.brief ?? '', said, {
       answers,
-      messages: [],
+      messages: messages.filter(({ number }) => !state.heard?.includes(number)),
       interrupt,
     })) {
       said.add(one.key)
@@ -133,6 +136,11 @@ async function talkTo(
     },
     interrupt() {
       interrupt = true
+      speak()
+    },
+    send(text) {
+      const number = messages.length + 1
+      messages.push({ number, text, sentAt: 0, launchedWith: null, heardAt: null })
       speak()
     },
     kill() {
@@ -260,14 +268,18 @@ describe.each([
     expect(made(scene)).toBeUndefined()
   })
 
-  it('stops its turn when it is told to', async () => {
-    const scene = await setScene([SLOW])
+  it('is told more after its turn, and stops that when it is told to', async () => {
+    const scene = await setScene([say('Done.'), SLOW])
     const talk = await talkTo(name, scene, await prepare(scene), { permissions: 'full' })
+    await eventually('its turn is over', () => talk.state().turn?.ok, 100_000)
+    talk.send('and now “more”')
     await eventually(
       'it speaks',
       () => JSON.stringify(talk.state().own ?? '').includes('slow'),
       100_000,
     )
+    expect(talk.state()).toMatchObject({ heard: [1], turn: null })
+    expect(JSON.stringify(turnsOf(scene.model).at(-1)?.body)).toContain('and now “more”')
     talk.interrupt()
     const { outcome } = await talk.ended()
     expect(talk.state().turn).toEqual({ ok: false, message: 'the turn was cancelled' })

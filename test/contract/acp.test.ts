@@ -562,6 +562,74 @@ describe('an interrupt', () => {
   })
 })
 
+describe('messages', () => {
+  const wishes = (...texts: string[]): DialogueWishes => ({
+    ...NO_WISHES,
+    messages: texts.map((text, i) => ({
+      ...{ number: i + 1, text, sentAt: 1, launchedWith: null, heardAt: null },
+    })),
+  })
+  const ENDED = { id: 8, result: { stopReason: 'end_turn', usage: { inputTokens: 5 } } }
+  const end = (id: number | string | undefined) => ({ ...ENDED, id })
+  const unknown = (id: number | string | undefined) => ({ id, error: { code: -32601 } })
+
+  it('wait for the end of the turn, and are one prompt then, each whole and in order', () => {
+    const talk = new Talk().begin().hear(chunk('First.'))
+    const both = wishes('one “x” $(y)\n', 'two')
+    expect(talk.speak(both)).toEqual([])
+    talk.hear(ENDED)
+    const [mark, prompt, ...more] = talk.speak(both)
+    expect(more).toEqual([])
+    expect(prompt).toMatchObject({
+      method: 'session/prompt',
+      params: { sessionId: 's-1', prompt: [{ type: 'text', text: 'one “x” $(y)\n\n\ntwo' }] },
+    })
+    // What was left to say of the turn before is none of this one, and nothing is said twice.
+    talk.hear(chunk('late'))
+    expect([talk.state.answer, talk.state.heard]).toEqual(['First.', undefined])
+    expect(talk.speak(wishes('one “x” $(y)\n', 'two', 'three'))).toEqual([])
+    talk.hear(unknown(mark?.id))
+    expect(talk.state).toMatchObject({ turn: null, answer: null })
+    expect(talk.state.heard).toBeUndefined()
+    expect(talk.hear(chunk('Second.')).state.heard).toEqual([1, 2])
+    talk.hear(end(prompt?.id))
+    expect(talk.outcome()).toEqual({ kind: 'succeeded' })
+    expect(talk.state).toMatchObject({ answer: 'Second.', usage: { inputTokens: 10 } })
+    expect(talk.events.filter(({ kind }) => kind === 'turn_started')).toHaveLength(2)
+  })
+
+  it('are heard by an agent that answers nothing it does not know, when it answers them', () => {
+    const talk = new Talk().begin().hear(ENDED)
+    const [, prompt] = talk.speak(wishes('more'))
+    talk.hear(chunk('Second.'), end(prompt?.id))
+    expect(talk.state).toMatchObject({ turn: { ok: true }, heard: [1] })
+  })
+
+  it('are not heard by a turn that fails at once; that fails the attempt', () => {
+    const talk = new Talk().begin().hear(ENDED)
+    const [mark, prompt] = talk.speak(wishes('more'))
+    const error = { code: -32603, message: 'usage limit reached; try again in 2 days' }
+    talk.hear(unknown(mark?.id), { id: prompt?.id, error })
+    expect(talk.outcome()).toMatchObject({ kind: 'limited' })
+    expect(talk.state.heard).toBeUndefined()
+    expect(talk.speak(wishes('more'))).toEqual([])
+  })
+
+  it('begin turns that can ask, and be told to stop', () => {
+    const talk = new Talk({ asks: true }).begin().hear(ENDED)
+    const [mark, prompt] = talk.speak(wishes('more'))
+    talk.hear(unknown(mark?.id), permission('edit'))
+    expect(talk.state.heard).toEqual([1])
+    expect(talk.open()).toHaveLength(1)
+    expect(talk.speak({ ...NO_WISHES, interrupt: true })).toMatchObject([
+      { method: 'session/cancel' },
+      { id: 0, result: { outcome: { outcome: 'cancelled' } } },
+    ])
+    talk.hear({ id: prompt?.id, result: { stopReason: 'cancelled' } })
+    expect(talk.outcome().kind).toBe('interrupted')
+  })
+})
+
 describe('the end of a turn', () => {
   const end = (result: object, ...before: object[]) =>
     new Talk().begin().hear(...before, { id: 8, result })
@@ -686,6 +754,8 @@ test('another version of the protocol, or none, is no agent that we can talk to'
 })
 
 describe('over a death of ours', () => {
+  const MESSAGE = { number: 1, text: 'more', sentAt: 1, launchedWith: null, heardAt: null }
+
   /** A long dialogue, of all sorts, with what was said in it. */
   const dialogue = (preset: keyof typeof presets, asks: boolean) => {
     const talk = new Talk({ preset, asks, model: 'm', effort: 'e' }).begin()
@@ -703,9 +773,11 @@ describe('over a death of ours', () => {
       messages: [],
       interrupt: false,
     })
-    talk.hear(chunk('b'))
+    talk.hear(chunk('b'), { id: 8, result: { stopReason: 'end_turn' } })
+    const [mark, prompt] = talk.speak({ ...NO_WISHES, messages: [MESSAGE] })
+    talk.hear({ id: mark?.id, error: {} }, chunk('c'))
     talk.speak({ answers: new Map(), messages: [], interrupt: true })
-    talk.hear({ id: 8, result: { stopReason: 'cancelled' } })
+    talk.hear({ id: prompt?.id, result: { stopReason: 'cancelled' } })
     return talk
   }
 
@@ -723,7 +795,7 @@ describe('over a death of ours', () => {
             const known = new Set(keys.filter((_, i) => (mask >> (i % 8)) & 1))
             for (const interrupt of [false, true]) {
               const due = again.due(
-                { answers: new Map([['6', 'a1']]), messages: [], interrupt },
+                { answers: new Map([['6', 'a1']]), messages: [MESSAGE], interrupt },
                 known,
               )
               const all = due.map(({ key }) => key)

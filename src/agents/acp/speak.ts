@@ -1,13 +1,26 @@
 /**
- * Our side of the protocol: initialize, a session, what is to be set in it, the prompt; between
- * them the answers to whatever the agent asks. One request at a time, each once. Pure.
+ * Our side of the protocol: initialize, a session, what is to be set in it, the prompt, and after its
+ * turn whatever was said since, as the next one; between them the answers to whatever the agent asks.
+ * One request at a time, each once. Pure.
  */
+import { type Message, messageKey } from '../../domain/message.ts'
 import { answerKey } from '../../domain/question.ts'
 import type { Dialogue, DialogueWishes, Translation, Utterance } from '../../ports/agent.ts'
-import { nameOf, parseMessage } from '../json-rpc.ts'
+import { nameOf, parseMessage, type RequestId } from '../json-rpc.ts'
 import { type Brief, parseBrief } from './brief.ts'
 import { cancelReply, replyTo } from './requests.ts'
-import { type Own, ownOf, REQUESTS, type RequestName } from './state.ts'
+import {
+  MARK,
+  markId,
+  markKey,
+  messageId,
+  messageOfId,
+  messageOfMark,
+  type Own,
+  ownOf,
+  REQUESTS,
+  type RequestName,
+} from './state.ts'
 
 /** The agent keeps to itself: it reads and writes files, and runs its tools, with its own means. */
 const CLIENT = {
@@ -20,9 +33,13 @@ const CANCEL = 'session/cancel'
 
 export const acpDialogue: Dialogue = {
   speak(state, text, said, wishes) {
-    if (state.turn !== null) return []
+    if (state.turn?.ok === false) return []
     const brief = parseBrief(text)
     const own = ownOf(state)
+    if (state.turn !== null) {
+      const sessionId = sessionOf(state, own, brief)
+      return wishes.interrupt || sessionId === null ? [] : tell(sessionId, said, wishes.messages)
+    }
     const answers = answerAll(own, brief, said, wishes)
     if (!wishes.interrupt) return [...answers, ...ask(state, own, brief, said)]
     // What was not begun is not begun any more.
@@ -31,13 +48,14 @@ export const acpDialogue: Dialogue = {
     return [{ key: CANCEL, line: write({ method: CANCEL, params: { sessionId } }) }, ...answers]
   },
 
+  saysMessages: true,
   interruptKey: CANCEL,
 
   keyOf(line) {
     const message = parseMessage(line)
     switch (message.kind) {
       case 'request':
-        return (Object.keys(REQUESTS) as RequestName[]).find(name => REQUESTS[name] === message.id)
+        return keyOfRequest(message.id)
       case 'notification':
         return message.method
       case 'result':
@@ -47,6 +65,35 @@ export const acpDialogue: Dialogue = {
         return undefined
     }
   },
+}
+
+function keyOfRequest(id: RequestId): string | undefined {
+  const [message, mark] = [messageOfId(id), messageOfMark(id)]
+  if (message !== undefined) return messageKey(message)
+  if (mark !== undefined) return markKey(mark)
+  return (Object.keys(REQUESTS) as RequestName[]).find(name => REQUESTS[name] === id)
+}
+
+/** All that is unheard as one prompt, once the one before it is. */
+function tell(
+  sessionId: string,
+  said: ReadonlySet<string>,
+  messages: readonly Message[],
+): readonly Utterance[] {
+  const last = messages.findLast(({ number }) => said.has(messageKey(number))) ?? messages.at(-1)
+  if (last === undefined || said.has(messageKey(last.number))) return []
+  const { number } = last
+  const text = messages.map(one => one.text).join('\n\n')
+  const params = { sessionId, prompt: [{ type: 'text', text }] }
+  const mark = write({ id: markId(number), method: MARK, params: { sessionId } })
+  return [
+    ...(said.has(markKey(number)) ? [] : [{ key: markKey(number), line: mark }]),
+    {
+      key: messageKey(number),
+      line: write({ id: messageId(number), method: 'session/prompt', params }),
+      events: [{ kind: 'turn_started' }],
+    },
+  ]
 }
 
 function write(message: object): string {

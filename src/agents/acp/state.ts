@@ -22,6 +22,30 @@ export const REQUESTS = {
 
 export type RequestName = keyof typeof REQUESTS
 
+/**
+ * Messages are prompts of their own, one at a time, with as many messages as there are: their id tells
+ * the number of the last one. Right before each goes a request of no known method, which is answered
+ * at once: what is said after that answer is of the new turn, and no rest of the one before.
+ */
+const FIRST_MESSAGE = 1_000_000
+const FIRST_MARK = 2_000_000
+
+export const messageId = (message: number) => FIRST_MESSAGE + message
+export const markId = (message: number) => FIRST_MARK + message
+/** As the protocol names what is not its own. */
+export const MARK = '_holdfast/next_prompt'
+export const markKey = (message: number) => `mark:${message}`
+
+/** Undefined: it is of something else. */
+export function messageOfId(id: RequestId): number | undefined {
+  const isOne = typeof id === 'number' && id > FIRST_MESSAGE && id < FIRST_MARK
+  return isOne ? id - FIRST_MESSAGE : undefined
+}
+
+export function messageOfMark(id: RequestId): number | undefined {
+  return typeof id === 'number' && id > FIRST_MARK ? id - FIRST_MARK : undefined
+}
+
 /** What an agent asks of us. */
 export type OpenRequest = {
   readonly id: RequestId
@@ -87,6 +111,8 @@ export interface Own {
   readonly costUsd: number | null
   /** codex-acp: the turn fails, though its answer will say that it ended. */
   readonly isBroken: boolean
+  /** The turn is that of the messages up to this one. Absent: of the prompt. */
+  readonly told?: number
   /** Which of our requests failed, and with what code, where the turn did. */
   readonly failure: { readonly at: RequestName; readonly code: number | null } | null
 }

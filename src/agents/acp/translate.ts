@@ -6,10 +6,11 @@
 import type { AgentEvent } from '../../domain/agent-events.ts'
 import { asSessionId } from '../../domain/ids.ts'
 import type { Usage } from '../../domain/outcome.ts'
+import { addUsage } from '../../domain/usage.ts'
 import type { Translation, Translator } from '../../ports/agent.ts'
-import { parseMessage, type RequestId, type RpcError } from '../json-rpc.ts'
+import { parseMessage, type RequestId, type RpcError, type RpcMessage } from '../json-rpc.ts'
 import { openRequest, questionOf } from './requests.ts'
-import { type Own, ownOf, REQUESTS, type RequestName } from './state.ts'
+import { messageOfId, messageOfMark, type Own, ownOf, REQUESTS, type RequestName } from './state.ts'
 import { beginCall, endCall, mergeCall } from './tools.ts'
 import {
   parseCancelled,
@@ -51,6 +52,10 @@ function translateLine(state: Translation, line: string, ownModes: readonly stri
   switch (message.kind) {
     case 'result':
     case 'error': {
+      const mark = messageOfMark(message.id)
+      if (mark !== undefined) return { state: beginNext(state, mark), events: [] }
+      const number = messageOfId(message.id)
+      if (number !== undefined) return translateNext(state, number, message, ownModes)
       const name = requestNamed(message.id)
       if (name === undefined || state.turn !== null)
         return { state, events: [other('response', line)] }
@@ -65,13 +70,44 @@ function translateLine(state: Translation, line: string, ownModes: readonly stri
       const request = openRequest(message)
       const requests = [...own.requests.filter(({ name }) => name !== request.name), request]
       const events = request.kind === 'unsupported' ? [other(message.method, line)] : []
-      return { state: withOwn(state, { ...own, requests: requests.slice(-MOST_OPEN) }), events }
+      const opened = withOwn(state, { ...own, requests: requests.slice(-MOST_OPEN) })
+      return { state: hear(opened), events }
     }
     case 'notification':
       return translateNotification(state, message, line)
     case 'malformed':
       return { state, events: [other('malformed', line)] }
   }
+}
+
+/** What comes from now on is of the turn that begins with these messages. */
+function beginNext(state: Translation, told: number): Translation {
+  if (state.turn?.ok !== true || ownOf(state).told === told) return state
+  const own = { ...ownOf(state), calls: {}, speech: null, requests: [], isBroken: false, told }
+  return withOwn({ ...state, answer: null, turn: null }, own)
+}
+
+/** The end of such a turn. */
+function translateNext(
+  before: Translation,
+  number: number,
+  message: Extract<RpcMessage, { kind: 'result' | 'error' }>,
+  ownModes: readonly string[],
+): Translated {
+  const state = beginNext(before, number)
+  const own = ownOf(state)
+  if (state.turn !== null || own.told !== number) return { state, events: [] }
+  if (message.kind === 'error') return translateError(state, 'prompt', message.error)
+  return translateResult(hear(state), own, 'prompt', message.result, ownModes)
+}
+
+/** The agent has what its turn began with. */
+function hear(state: Translation): Translation {
+  const { told } = ownOf(state)
+  const { heard = [] } = state
+  if (told === undefined || state.turn !== null || heard.includes(told)) return state
+  // One prompt has all that were unheard, in their order.
+  return { ...state, heard: Array.from({ length: told }, (_, i) => i + 1) }
 }
 
 function requestNamed(id: RequestId): RequestName | undefined {
@@ -199,7 +235,8 @@ const STOPPED: Readonly<Record<string, string>> = {
 }
 
 function endTurn(before: Translation, own: Own, result: WirePromptResult): Translated {
-  const usage = usageOf(result, own.costUsd)
+  const used = usageOf(result, own.costUsd)
+  const usage = used && addTurn(own.told === undefined ? null : before.usage, used)
   const told = tellSpeech({ ...before, usage: usage ?? before.usage })
   const reported: AgentEvent[] = usage === null ? [] : [{ kind: 'usage_reported', usage }]
   const events = [...told.events, ...reported]
@@ -216,6 +253,11 @@ function endTurn(before: Translation, own: Own, result: WirePromptResult): Trans
       : (STOPPED[stopReason] ?? `the turn ended, and the agent says of it only: ${stopReason}`)
   const failed = fail(told.state, 'prompt', null, message)
   return { state: failed.state, events: [...events, ...failed.events] }
+}
+
+/** Tokens are counted by turns, money by the session. */
+function addTurn(before: Usage | null, used: Usage): Usage {
+  return { ...addUsage(before, used), costUsd: used.costUsd ?? before?.costUsd ?? null }
 }
 
 /** Null where nothing is known. Tokens that were read from a cache, or put there, are input too. */
@@ -262,7 +304,16 @@ function translateNotification(
   return state.turn === null ? translateUpdate(state, own, update) : { state, events: [] }
 }
 
-function translateUpdate(state: Translation, own: Own, update: WireUpdate): Translated {
+/** What an agent says of a turn only when it is at it. */
+const OF_A_TURN: readonly WireUpdate['sessionUpdate'][] = [
+  'agent_message_chunk',
+  'agent_thought_chunk',
+  'tool_call',
+  'tool_call_update',
+]
+
+function translateUpdate(before: Translation, own: Own, update: WireUpdate): Translated {
+  const state = OF_A_TURN.includes(update.sessionUpdate) ? hear(before) : before
   switch (update.sessionUpdate) {
     case 'agent_message_chunk':
     case 'agent_thought_chunk': {
