@@ -376,6 +376,8 @@ export interface Task {
   readonly putAwayAt: number | null
   /** Of all its attempts. */
   readonly usage: Usage | null
+  /** The newest task that goes on with its session and worktree; null: none does. */
+  readonly followedBy: TaskId | null
   /** What was said to it after it was handed in. */
   readonly messages: { readonly sent: number; readonly unheard: number }
   readonly startedAt: number | null

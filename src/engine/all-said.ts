@@ -53,13 +53,20 @@ export async function listChain(task: Task, store: Store): Promise<readonly Task
   return chain
 }
 
+/** Those that follow a task, one after the other. */
+export async function listFollowers(task: Task, store: Store): Promise<readonly Task[]> {
+  const followers: Task[] = []
+  for (let last = task; ; ) {
+    const [next] = await store.listTasks({ follows: last.request.id, limit: 1 })
+    if (next === undefined) return followers
+    followers.push(next)
+    last = next
+  }
+}
+
 /** The newest of those that follow a task; itself, if none does. */
 export async function findNewestOfChain(task: Task, store: Store): Promise<Task> {
-  for (let newest = task; ; ) {
-    const [next] = await store.listTasks({ follows: newest.request.id, limit: 1 })
-    if (next === undefined) return newest
-    newest = next
-  }
+  return (await listFollowers(task, store)).at(-1) ?? task
 }
 
 /** What was said to a task that its agent has not heard. */

@@ -83,7 +83,8 @@ async function describe(
 ): Promise<Candidate> {
   const isInUse = leasedTo !== null || tasks.some(({ state }) => !hasEnded(state))
   const times = tasks.map(({ stateSince, request }) => Math.max(stateSince, request.createdAt))
-  const newest = tasks[0]
+  // One that follows may have ended before it came to anything: what it went on from is still there.
+  const newest = tasks.find(hasResult) ?? tasks[0]
   return {
     id,
     kind,
@@ -99,6 +100,8 @@ async function describe(
         : newest === undefined,
   }
 }
+
+const hasResult = ({ state }: Task) => hasEnded(state) && state.result?.commit != null
 
 /** Nobody took its changes by our means, and the repository's checkout does not have them either. */
 async function isNowhereElse(

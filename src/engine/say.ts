@@ -15,10 +15,10 @@ import { checkPrompt } from './check-prompt.ts'
 export async function say(
   task: Task,
   text: string,
-  idempotency: Idempotency | null,
   agent: Agent,
   store: Store,
   now: number,
+  idempotency: Idempotency | null = null,
 ): Promise<Message | undefined> {
   requireSession(agent)
   if (task.request.opened !== null && !hasEnded(task.state)) {

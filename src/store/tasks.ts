@@ -24,6 +24,7 @@ type TaskRow = Selectable<Database['tasks']> & {
   worktree_port: number | null
   limited_until: number | null
   put_away_at: number | null
+  followed_by: string | null
   messages_sent: number | null
   messages_heard: number | null
 }
@@ -47,6 +48,15 @@ export function selectTasks(db: Db) {
         .select(of => of.fn.max('snapshots.taken_at').as('taken_at'))
         .whereRef('snapshots.worktree', '=', 'tasks.worktree')
         .as('put_away_at'),
+    )
+    .select(eb =>
+      eb
+        .selectFrom('tasks as followers')
+        .select('followers.id')
+        .whereRef('followers.follows', '=', 'tasks.id')
+        .orderBy('followers.number', 'desc')
+        .limit(1)
+        .as('followed_by'),
     )
     .select(eb => {
       const said = eb.selectFrom('messages').whereRef('messages.task', '=', 'tasks.id')
@@ -87,6 +97,7 @@ export function readTask(row: TaskRow): Task {
     putAwayAt:
       row.put_away_at === null || row.worktree_path !== null ? null : Number(row.put_away_at),
     usage: row.usage_json === null ? null : readUsage(row.usage_json),
+    followedBy: row.followed_by as TaskId | null,
     messages: {
       sent: Number(row.messages_sent),
       unheard: Number(row.messages_sent) - Number(row.messages_heard),

@@ -1,5 +1,7 @@
 import { AppError } from '../domain/errors.ts'
 import { hasEnded, type Task } from '../domain/task.ts'
+import { listChain, listFollowers, listUnheard } from '../engine/all-said.ts'
+import type { Store } from '../ports/store.ts'
 import { acknowledgeShown } from './acknowledge.ts'
 import type { SurfaceContext } from './context.ts'
 import { eventPages } from './event-pages.ts'
@@ -18,6 +20,15 @@ export function notFinished({ request: { id }, state }: Task): AppError {
   return new AppError('not_finished', `${id} has not ended yet: it is ${state.name}`, {
     hint: `holdfast wait ${id}`,
   })
+}
+
+/** It, what it follows, and what follows it; the oldest first. */
+export async function viewConversation(
+  task: Task,
+  store: Store,
+): Promise<ResultView['conversation']> {
+  const chain = [...(await listChain(task, store)), ...(await listFollowers(task, store))]
+  return chain.map(({ request: { id, name }, state }) => ({ id, name, state: state.name }))
 }
 
 /** The answer and what speaks for it. */
@@ -53,6 +64,8 @@ export async function gatherEvidence(task: Task, context: SurfaceContext): Promi
     timeline,
     ended: view.endedAt === null ? null : (view.reason ?? view.state),
     review: await findReview(task, context),
+    unheard: (await listUnheard(task, store)).map(({ text }) => text),
+    conversation: await viewConversation(task, store),
   }
 }
 

@@ -89,6 +89,7 @@ export function viewTask(task: Task, judged: JudgedState, picked: Picked = new M
     endsWith: request.tie === null ? null : describeTie(request.tie, request.caller),
     follows: request.follows,
     opened: request.opened?.by ?? null,
+    followedBy: task.followedBy,
     group: request.group,
     picked: viewPicked(task, picked),
     verify: viewVerify(task),

@@ -64,7 +64,7 @@ export async function sendWords(
     const agent = await holdfast.agent(newest.agent)
     if (!hasEnded(newest.state)) {
       await refuseWider(newest, context.caller, store)
-      const message = await say(newest, said, idempotency, agent, store, context.now())
+      const message = await say(newest, said, agent, store, context.now(), idempotency)
       if (message !== undefined) return { task: newest, message, isNew: true }
     }
     const ended = (await store.findTask(id)) ?? newest

@@ -170,6 +170,8 @@ export const taskView = z.object({
   follows: z.nullable(z.string()),
   /** What a person drives at a terminal (`open`): the agent's user interface, or an editor; null: nobody does. */
   opened: z.nullable(z.enum(['agent', 'editor'])),
+  /** The newest that follows it. */
+  followedBy: z.nullable(z.string()),
   /** The group that it is a member of, whose name stands before the colon. */
   group: z.nullable(z.string()),
   /** Of a group of which one was picked: whether it is that one. */
@@ -426,6 +428,10 @@ export const resultView = z.object({
   ended: z.nullable(z.string()),
   /** Of a review: its answer, read. */
   review: z.nullable(reviewView),
+  /** What was said to it that its agent has not shown to have. */
+  unheard: z.array(z.string()),
+  /** It, what it follows, and what follows it; the oldest first. */
+  conversation: z.array(z.object({ id: z.string(), name: z.string(), state: stateView })),
 })
 
 export const sentView = z.object({

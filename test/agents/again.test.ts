@@ -1,5 +1,5 @@
 /** Going on with what stopped, and doing it anew, with the real Codex against the scripted model. */
-import { existsSync } from 'node:fs'
+import { existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { say, shell } from '../../src/demo/scripted-model/script.ts'
@@ -56,9 +56,37 @@ test('a session that was thrown away in the meantime: the prompt is given again'
   await eventually('it is in mid-tool', () => existsSync(join(house.worktree(first), 'under-way')))
   await eventually('the session is known', async () => (await house.task(first)).session)
   await house.ok(['cancel', first])
-  const { rmSync } = await import('node:fs')
   rmSync(join(house.environment.CODEX_HOME ?? '', 'sessions'), { recursive: true })
   const second = (await house.ok(['resume', first])).trim()
   expect(await house.wait(second)).toMatchObject({ state: 'succeeded', attempt: 2 })
   expect(heard(model).at(-1)).toContain('REMEMBER-THIS')
+})
+
+test('what is sent to an ended task is heard in its session, with all that was said there, once', async () => {
+  const { house, model } = await houseWithModel([
+    say('The first is done.'),
+    say('The second is done.'),
+    say('All is done.'),
+  ])
+  const first = await house.submit(['codex', 'REMEMBER-THIS please', '--name', 'work'])
+  const { session } = await house.wait(first)
+  expect(await house.ok(['send', 'work', '--wait', '--', 'SECOND-THING, "$(id)"'])).toBe(
+    'The second is done.\n',
+  )
+  const second = await house.task('work')
+  expect(second).toMatchObject({ follows: first, session, attempt: 1, state: 'succeeded' })
+  const asked = heard(model)[1] ?? ''
+  for (const words of ['REMEMBER-THIS', 'The first is done.', 'SECOND-THING, \\"$(id)\\"']) {
+    expect([words, asked.split(words).length - 1]).toEqual([words, 1])
+  }
+  expect(asked).not.toContain('You were interrupted')
+
+  // Where the session is gone, a new one is told all of it.
+  rmSync(join(house.environment.CODEX_HOME ?? '', 'sessions'), { recursive: true })
+  const third = JSON.parse(await house.ok(['send', 'work', 'THIRD-THING', '--json'])).task.id
+  expect(await house.wait(third)).toMatchObject({ state: 'succeeded', attempt: 2 })
+  const anew = heard(model)[2] ?? ''
+  for (const words of ['REMEMBER-THIS', 'SECOND-THING', 'THIRD-THING']) {
+    expect([words, anew.split(words).length - 1]).toEqual([words, 1])
+  }
 })

@@ -85,6 +85,16 @@ test('what is sent to an ended task follows it in its session and worktree, and 
   expect(applied).toMatchObject({ id: second, state: 'applied' })
   expect(applied.files.map(({ path }: { path: string }) => path)).toEqual(['turn-2', 'turn-3'])
   expect(readFileSync(join(house.repo, 'turn-1'), 'utf8')).toBe('edited at home\n')
+
+  // Two at once: one makes the task that follows, and the other is said to that.
+  const both = await Promise.all([
+    send(house, first, 'one of two'),
+    send(house, first, 'the other'),
+  ])
+  expect(new Set(both.map(({ task }) => task.id)).size).toBe(1)
+  expect(both.filter(({ message }) => message === null)).toHaveLength(1)
+  const third = await house.wait(both[0].task.id)
+  expect(third).toMatchObject({ follows: second, state: 'succeeded', messages: { unheard: 0 } })
 })
 
 test('a worktree that was put away or lost is there again for what follows, and what was not heard is told', async () => {
@@ -110,13 +120,48 @@ test('a worktree that was put away or lost is there again for what follows, and 
   expect(await house.ok(['logs', third])).toContain('its agent has not heard')
   expect(cancelled.worktree?.path).not.toBe(begun.worktree?.path)
 
-  const fourth = (await send(house, 'talk', 'the end')).task.id
-  const last = await house.wait(fourth)
-  expect(last).toMatchObject({ name: 'talk.4', session: begun.session, result: { files: 4 } })
+  expect((await house.evidence(third)).unheard).toEqual(['unheard words'])
+
+  // Whoever goes on is told it, and what it may not have come to hear of before; and then no more.
+  goOn(house, 4)
+  const fourth = await house.wait((await house.ok(['resume', third])).trim())
+  expect(fourth).toMatchObject({ name: 'talk.4', state: 'succeeded', session: begun.session })
   expect(told(house, 4)).toMatch(
-    /interrupted \(it was cancelled\)[\s\S]*unheard words[\s\S]*the end$/,
+    /interrupted \(it was cancelled\)[\s\S]*this stays, and on[\s\S]*unheard words$/,
   )
-  expect(told(house, 4)).not.toContain('this stays')
+  await house.wait((await send(house, 'talk', 'the end')).task.id)
+  expect(told(house, 5)).toMatch(/the end$/)
+  expect(told(house, 5)).not.toMatch(/interrupted|unheard words/)
+
+  // It reads as one conversation, with what people said in it.
+  const log = await house.ok(['logs', 'talk', '-n', '500'])
+  const said = [
+    '> Begin',
+    '> go on',
+    '> this stays',
+    '> unheard words',
+    'turn 4',
+    '> the end',
+    'turn 5',
+  ]
+  const at = said.map(words => log.indexOf(words))
+  expect(at).not.toContain(-1)
+  expect(at).toEqual(at.toSorted((a, b) => a - b))
+  const only = await house.ok(['logs', 'talk', '--only'])
+  expect([only.includes('turn 5'), only.includes('turn 4')]).toEqual([true, false])
+  expect(await house.ok(['status', third])).toContain(
+    `talk.2 (${second}) succeeded → this → talk.4`,
+  )
+  const { conversation } = await house.evidence('talk')
+  const names = conversation.map(({ name }) => name)
+  expect(names).toEqual(['talk', 'talk.2', 'talk.3', 'talk.4', 'talk.5'])
+
+  // Anew, in a session that knows nothing of it, all is said again.
+  goOn(house, 6)
+  await house.wait((await house.ok(['retry', 'talk'])).trim())
+  for (const words of ['Begin', 'go on', 'this stays, and on', 'unheard words', 'the end']) {
+    expect(told(house, 6).split(words)).toHaveLength(2)
+  }
 })
 
 test('a task without a session, or that is not named, is not sent to', async () => {

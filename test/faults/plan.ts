@@ -80,6 +80,7 @@ const CAPTURE = [
 const ANNOUNCED = ['submission.row-committed', 'submission.rung', 'submission.id-written']
 const RING = ['ring.bell-touched', 'ring.watchdog-started']
 const WORKER_START = pointsOf('Starting a worker').filter(point => point.startsWith('worker.'))
+const CONVERSE = pointsOf('Talking with an agent').filter(point => point.startsWith('converse.'))
 const SETTLE = all('Ending')
 /** Of an attempt whose agent has ended by itself. */
 const STOP_OF_NOBODY = ['stop.found', 'stop.ended']
@@ -247,6 +248,17 @@ export const cases: readonly Case[] = [
   ...strikes('resume', ['agent.begun', 'agent.mid-tool', 'agent.turn-ended'], EACH),
 
   ...strikes(
+    'told more',
+    ['message.written', 'message.committed', 'message.launched', 'message.heard'],
+    SELF,
+  ),
+  ...strikes(
+    'followed',
+    ['base.held', 'submission.row-written', 'submission.row-committed', 'message.launched'],
+    SELF,
+  ),
+
+  ...strikes(
     'cancel',
     ['cancel.requested', 'cancel.rung', 'cancel.heard', ...all('Stopping', ['stop.voided'])],
     SELF,
@@ -271,7 +283,7 @@ export const cases: readonly Case[] = [
     ['settle.judged', 'transition.written', 'settle.committed', 'claim.written', 'claim.committed'],
     [...SELF, ...AND_WATCHDOG],
   ),
-  ...strikes('questions', pointsOf('Talking with an agent'), [...SELF, ...TWICE, ...AND_WATCHDOG]),
+  ...strikes('questions', CONVERSE, [...SELF, ...TWICE, ...AND_WATCHDOG]),
   ...strikes('questions', ['follow.lines-read', 'follow.step-recorded', 'settle.stopped'], SELF),
   ...strikes('program', ['agent.mid-tool'], EACH),
   ...strikes('no agent', all('Retiring', [...SNAPSHOT, ...SUBMODULES_KEPT]), SELF),

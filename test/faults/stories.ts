@@ -24,6 +24,7 @@ import type { CodexScript } from './codex.ts'
 import type { RepositoryKind } from './ground.ts'
 import { countSpares, readRows, readTasks } from './rows.ts'
 import type { Scene } from './scene.ts'
+import { readIfThere } from './stage.ts'
 import type { Expected } from './verify.ts'
 
 type Files = Readonly<Record<string, string | null>>
@@ -64,6 +65,18 @@ const FAILED = `say '{"type":"turn.failed","error":{"message":"the model is of n
 reach agent.turn-ended
 exit 1
 `
+
+/** What somebody says to it besides its prompt. */
+const MORE = 'and this'
+/** Whoever is told it writes that down. */
+const HEARS = `case $told in *"${MORE}"*) echo heard >>"$KEEPER/heard" ;; esac
+`
+
+/** It is told once, whoever of us was killed. */
+function heardWrong({ stage }: Scene): string[] {
+  const heard = readIfThere(join(stage.keeper, 'heard')) ?? ''
+  return heard === 'heard\n' ? [] : [`it was told ${heard.split('\n').length - 1} times`]
+}
 
 const LIMITED = `if [ ! -e "$KEEPER/limited" ]; then
   : >"$KEEPER/limited"
@@ -796,6 +809,49 @@ ${DONE}`,
       return [second]
     },
     end: () => ({ ...succeeded(FINISHED)(), besides: 1 }),
+  },
+  'told more': {
+    about: 'a task that is told more while its agent is at work',
+    repository: 'clean',
+    steps: HEARS + WORK + DONE,
+    async tell(scene) {
+      const { stage } = scene
+      stage.arm('agent.mid-model', 'stand')
+      const id = await scene.submitted(TASK)
+      await scene.untilReached('agent.mid-model')
+      scene.strike.arm()
+      const words = ['send', id, MORE, '--idempotency-key', 'one']
+      // Whoever sees their command killed gives it again.
+      if ((await stage.run(words, '/')).code !== 0) await scene.ok(words)
+      stage.letGo('agent.mid-model')
+      await scene.untilEnded(id)
+      scene.complaints.push(...heardWrong(scene))
+      return [id]
+    },
+    end: succeeded(FINISHED),
+  },
+  followed: {
+    about: 'a task that goes on from one that has ended, because somebody has more to say',
+    repository: 'clean',
+    steps: HEARS + WORK + DONE,
+    async tell(scene) {
+      const { stage } = scene
+      const first = await scene.submitted(TASK)
+      await scene.untilEnded(first)
+      scene.strike.arm()
+      const words = ['send', first, MORE, '--idempotency-key', 'one']
+      let second = await scene.submit(words)
+      if (second === undefined) {
+        await scene.strike.landed
+        makeOld(scene)
+        await stage.run(['worker', 'stop'])
+        second = await scene.submitted(words)
+      } else await scene.ok(words)
+      await scene.untilEnded(second)
+      scene.complaints.push(...heardWrong(scene))
+      return [second]
+    },
+    end: () => ({ ...succeeded(FINISHED)(), worktrees: 0, besides: 1 }),
   },
   cancel: {
     about: 'a task that is cancelled while its agent waits for a tool',

@@ -31,7 +31,9 @@ const stateStyles: Record<TaskView['state'], Style> = {
 export function renderTaskLine(task: TaskView, now: number, output: Canvas): string {
   const state = output.style(stateStyles[task.state], task.state.padEnd(11))
   const age = describeAge(now - Date.parse(task.endedAt ?? task.createdAt)).padStart(4)
-  const untaken = task.picked === false ? ', not picked' : isUntaken(task) ? ', not taken yet' : ''
+  // What it did is part of what the one that follows does.
+  const isLeft = isUntaken(task) && task.followedBy === null
+  const untaken = task.picked === false ? ', not picked' : isLeft ? ', not taken yet' : ''
   const verified = task.verify?.state === 'passed' ? ', verified' : ''
   const delta = task.result === null ? '' : `  ${describeDelta(task.result)}${verified}${untaken}`
   const until =
@@ -55,7 +57,12 @@ export function renderUnreadable(task: UnreadableView, now: number, output: Outp
 }
 
 /** All that there is to say of one task. */
-export function renderTask(task: TaskView, now: number, output: Output): string {
+export function renderTask(
+  task: TaskView,
+  now: number,
+  output: Output,
+  conversation: readonly Member[] = [],
+): string {
   const rows: [string, string | null][] = [
     ['task', `${task.id} ${task.name}`],
     ['state', renderState(task, output)],
@@ -82,6 +89,7 @@ export function renderTask(task: TaskView, now: number, output: Output): string 
     ['changed', task.result === null ? null : describeDelta(task.result)],
     ['taken', describeTaken(task, now)],
     ...(task.result?.leftOut ?? []).map((line): [string, string] => ['left out', line]),
+    ['conversation', describeConversation(task, conversation)],
     ['told', describeMessages(task)],
     ['tokens', describeUsage(task)],
     ['hint', task.error?.hint ?? null],
@@ -209,6 +217,21 @@ function describeTaken(task: TaskView, now: number): string | null {
 export function describePermissions({ asked, effective, enforcedBy }: Permissions): string {
   const holder = enforcedBy === 'none' ? 'nobody' : `the ${enforcedBy}`
   return `${effective}, enforced by ${holder}${asked === effective ? '' : ` (asked ${asked})`}`
+}
+
+/** A task of a conversation. */
+export interface Member {
+  readonly id: string
+  readonly name: string
+  readonly state: TaskView['state']
+}
+
+/** `talk succeeded → talk.2 cancelled → this`; null for one that stands alone. */
+function describeConversation({ id }: TaskView, conversation: readonly Member[]): string | null {
+  if (conversation.length < 2) return null
+  return conversation
+    .map(one => (one.id === id ? 'this' : `${one.name} (${one.id}) ${one.state}`))
+    .join(' → ')
 }
 
 function describeMessages({ messages: { sent, unheard } }: TaskView): string | null {

@@ -17,6 +17,7 @@ import { lookAtGroup } from '../look-at-group.ts'
 import { viewEvent } from '../make-view.ts'
 import { passAnswer, requireSameQuestion } from '../pass-answer.ts'
 import { acknowledgeNamed, listInbox, viewEntry } from '../read-inbox.ts'
+import { sendAndView } from '../send-words.ts'
 import { requireSchema } from '../settle-options.ts'
 import { submitRequest, submitGroup as submitTogether } from '../submit-request.ts'
 import { viewDiff } from '../take-diff.ts'
@@ -114,6 +115,10 @@ export function connectThrough(entry: string, options: ConnectOptions = {}): Con
         if (given.undo === true) return await giveBack(task, to, context)
         return await takeHome(task, to, given.mode ?? 'clean', context)
       }),
+    send: (name, text, { idempotencyKey: key = null } = {}) =>
+      callFor(name, {}, (task, context) =>
+        sendAndView(task, { text: Buffer.from(text), key, isAwaited: false }, context),
+      ),
     answer: (name, words, { question } = {}) =>
       callFor(name, {}, async (task, context) => {
         if (question !== undefined) requireSameQuestion(task, question)

@@ -11,6 +11,7 @@ import type {
   GroupView,
   InboxView,
   ResultView,
+  SentView,
   StatusView,
   TasksView,
   TaskView,
@@ -111,6 +112,11 @@ export interface StatusOptions {
   readonly caller?: string
 }
 
+export interface SendOptions {
+  /** Sent twice under one key, it is said once. */
+  readonly idempotencyKey?: string
+}
+
 export interface Abortable {
   /** Aborted, the call rejects with its reason. It ends no task. */
   readonly signal?: AbortSignal
@@ -170,6 +176,11 @@ export interface Connection extends AsyncDisposable {
   /** While it runs, what it has changed so far. */
   diff(name: string): Promise<DiffView>
   apply(name: string, options?: ApplyOptions): Promise<ApplyView>
+  /**
+   * Says more to it, in the same session: at work, its agent hears it; ended, a task that follows goes
+   * on in the same worktree. Durable when it returns.
+   */
+  send(name: string, text: string | Uint8Array, options?: SendOptions): Promise<SentView>
   /** `words`: the number, id or label of an option; or, where there are none, anything. */
   answer(name: string, words: string, options?: { readonly question?: string }): Promise<TaskView>
   /** Ends them, with every process that they started; their work so far is kept. */

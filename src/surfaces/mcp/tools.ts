@@ -8,6 +8,7 @@ import { diff } from './tools/diff.ts'
 import { inbox } from './tools/inbox.ts'
 import { result } from './tools/result.ts'
 import { review } from './tools/review.ts'
+import { send } from './tools/send.ts'
 import { status } from './tools/status.ts'
 import { wait } from './tools/wait.ts'
 
@@ -19,6 +20,7 @@ export const tools: readonly Tool[] = [
   result,
   diff,
   apply,
+  send,
   answer,
   cancel,
   inbox,

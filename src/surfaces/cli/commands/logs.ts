@@ -11,6 +11,7 @@ import { type CommandContext, defineCommand, jsonFlag, optionalWord } from '../c
 import { exitCodes, signalExitCode } from '../exit-codes.ts'
 import { parseCount } from '../flags.ts'
 import { renderEvent } from '../render.ts'
+import { readConversation } from '../show-conversation.ts'
 
 const usage = 'logs [TASK]'
 const DEFAULT_LINES = 50
@@ -24,6 +25,7 @@ export const logs = defineCommand({
     lines: { about: `the last N events (default ${DEFAULT_LINES})`, value: 'N', short: 'n' },
     follow: { about: 'go on until the task has ended', short: 'f' },
     since: { about: 'only events after this sequence number (all, or the first N)', value: 'SEQ' },
+    only: { about: 'of a task that follows others, its own part alone' },
     raw: { about: 'the agent’s own output, byte for byte' },
     ...jsonFlag,
   },
@@ -43,11 +45,23 @@ export const logs = defineCommand({
     const since = flags.since === undefined ? undefined : parseCount(flags.since, 'since')
     const lines = flags.lines === undefined ? undefined : parseCount(flags.lines, 'lines')
     let last = since ?? 0
-    if (since === undefined) {
+    // Sequence numbers are a task's own: what programs read is one task's.
+    const isOne = flags.only === true || flags.json === true
+    if (since === undefined && (isOne || isUnreadable(task))) {
       const events = await store.lastEvents(id, lines ?? DEFAULT_LINES)
       await print(events)
       last = events.at(-1)?.seq ?? 0
-    } else if (lines !== undefined) {
+    } else if (since === undefined && !isUnreadable(task)) {
+      for (const { heading, events } of await readConversation(
+        task,
+        lines ?? DEFAULT_LINES,
+        context,
+      )) {
+        if (heading !== null) context.output.write(`${heading.join('\n')}\n`)
+        await print(events)
+        last = events.at(-1)?.seq ?? 0
+      }
+    } else if (since !== undefined && lines !== undefined) {
       const events = await store.listEvents(id, since, lines)
       await print(events)
       last = events.at(-1)?.seq ?? since
@@ -66,7 +80,7 @@ export const logs = defineCommand({
 
 /** Bytes have no numbers, and are no JSON. */
 function refuseBesideRaw(flags: Readonly<Record<string, string | true | undefined>>): void {
-  const other = ['lines', 'since', 'json'].find(name => flags[name] !== undefined)
+  const other = ['lines', 'since', 'json', 'only'].find(name => flags[name] !== undefined)
   if (other === undefined) return
   throw new AppError(
     'bad_usage',

@@ -41,6 +41,11 @@ export const result = defineCommand({
     } else if (answer === null) output.tell(`${id} ${state.name} without an answer`)
     else output.write(answer)
     if (output.stdoutIsTerminal && answer?.endsWith('\n') === false) output.tell('')
+    const { unheard } = task.messages
+    if (unheard > 0) {
+      output.tell(`${id} has not heard ${unheard === 1 ? '1 message' : `${unheard} messages`}`)
+      output.tell(`  whoever goes on with it is told: holdfast send ${id} "…"`)
+    }
     offerApply(task, output)
     await acknowledgeShown([task], context)
     return exitCodes.done

@@ -1,4 +1,5 @@
 import { findMembers, requireTask } from '../../find-task.ts'
+import { viewConversation } from '../../gather-evidence.ts'
 import { lookAtTask } from '../../look.ts'
 import { lookAround } from '../../look-around.ts'
 import { defineCommand, jsonFlag, optionalWord } from '../command.ts'
@@ -40,9 +41,14 @@ export const status = defineCommand({
       return 0
     }
     if (reference !== undefined) {
-      const view = await lookAtTask(await requireTask(await holdfast.store(), reference), context)
+      const store = await holdfast.store()
+      const task = await requireTask(store, reference)
+      const view = await lookAtTask(task, context)
       if (flags.json === true) output.writeJson(view)
-      else output.write(`${renderTask(view, context.now(), output)}\n`)
+      else {
+        const conversation = await viewConversation(task, store)
+        output.write(`${renderTask(view, context.now(), output, conversation)}\n`)
+      }
       return 0
     }
     const view = await lookAround(flags, context)

@@ -1,22 +1,28 @@
 import type { TaskId } from '../../../domain/ids.ts'
-import { say } from '../../../engine/say.ts'
 import type { SurfaceContext } from '../../context.ts'
 import { ringOrTell } from '../../look.ts'
 import { passAnswer } from '../../pass-answer.ts'
+import { sendWords } from '../../send-words.ts'
 import { requireWritableStore } from '../../writable-store.ts'
 
-/** Answers what a task asks, else tells it more. Gives what became of it, in words. */
-export async function sayHere(id: TaskId, text: string, context: SurfaceContext): Promise<string> {
-  const { holdfast } = context
+/** What became of what was typed, in words, and the task that has it now. */
+export interface Heard {
+  readonly text: string
+  readonly task: TaskId
+}
+
+/** Answers what a task asks; else says it to the task, or to one that follows. */
+export async function sayHere(id: TaskId, typed: string, context: SurfaceContext): Promise<Heard> {
   const store = await requireWritableStore(context)
   const task = await store.findTask(id)
   if (task === undefined) throw new Error('a task that was found is there')
   if (task.state.name === 'needs_input') {
-    await passAnswer(task, text, context)
-    return 'answered'
+    await passAnswer(task, typed, context)
+    return { text: 'answered', task: id }
   }
-  const message = await say(task, text, await holdfast.agent(task.agent), store, context.now())
-  if (message === undefined) return `it is ${task.state.name}, and hears nothing any more`
+  const words = { text: Buffer.from(typed), key: null, isAwaited: true }
+  const { task: told, message } = await sendWords(task, words, context)
   await ringOrTell(context)
-  return 'told'
+  const text = message === null ? `${told.request.name} follows` : 'told'
+  return { text, task: told.request.id }
 }

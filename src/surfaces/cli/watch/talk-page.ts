@@ -11,7 +11,9 @@ import { drawTalk } from './talk.ts'
 /** Of a long log, the end. */
 const EVENTS_KEPT = 500
 
-export function talkPage(id: TaskId, context: SurfaceContext): Page {
+/** It goes on with the task that follows, when what is typed makes one. */
+export function talkPage(first: TaskId, context: SurfaceContext): Page {
+  let id = first
   let task: TaskView | undefined
   let events: readonly TaskEvent[] = []
   let scrolled = 0
@@ -21,14 +23,17 @@ export function talkPage(id: TaskId, context: SurfaceContext): Page {
     takesKeys: false,
     async look() {
       const store = await context.holdfast.store()
-      const stored = await store.findTask(id)
-      if (stored === undefined) throw new Error(`task ${id} is gone from the store`)
-      task = await lookAtTask(stored, context)
+      const looked = id
+      const stored = await store.findTask(looked)
+      if (stored === undefined) throw new Error(`task ${looked} is gone from the store`)
+      const view = await lookAtTask(stored, context)
       const last = events.at(-1)?.seq
       const more =
         last === undefined
-          ? await store.lastEvents(id, EVENTS_KEPT)
-          : await store.listEvents(id, last, EVENTS_KEPT)
+          ? await store.lastEvents(looked, EVENTS_KEPT)
+          : await store.listEvents(looked, last, EVENTS_KEPT)
+      if (looked !== id) return
+      task = view
       events = [...events, ...more].slice(-EVENTS_KEPT)
     },
     draw(sheet, { typed, cursor, pasted }, notice) {
@@ -46,7 +51,13 @@ export function talkPage(id: TaskId, context: SurfaceContext): Page {
     },
     onLine(text, tell) {
       scrolled = 0
-      if (text.trim() !== '') void sayHere(id, text, context).catch(messageOf).then(tell)
+      if (text.trim() === '') return null
+      const said = sayHere(id, text, context).then(heard => {
+        if (heard.task !== id) events = []
+        id = heard.task
+        return heard.text
+      })
+      void said.catch(messageOf).then(tell)
       return null
     },
   }
