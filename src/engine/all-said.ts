@@ -4,6 +4,8 @@ import type { Task } from '../domain/task.ts'
 import type { Store } from '../ports/store.ts'
 import type { TaskFiles } from '../ports/task-files.ts'
 
+const THEN = '\n\nThen you were told:\n\n'
+
 interface SaidPorts {
   readonly store: Store
   readonly files: TaskFiles
@@ -22,6 +24,8 @@ export async function readAllSaid(
   let last = Buffer.alloc(0)
   for (const { request } of await listChain(task, store)) {
     const { id } = request
+    // One that a person drives has none.
+    if (request.opened !== null) continue
     const prompt = Buffer.from(await files.readPrompt(id))
     // One that only goes on has the prompt of the one before, or begins with it.
     const isRepeated = parts.length > 0 && prompt.subarray(0, last.length).equals(last)
@@ -37,7 +41,7 @@ export async function readAllSaid(
   }
   const [first = Buffer.alloc(0), ...more] = parts
   if (more.length === 0) return first
-  const then = Buffer.from('\n\nThen you were told:\n\n')
+  const then = Buffer.from(THEN)
   return Buffer.concat([first, ...more.flatMap(part => [then, part])])
 }
 
@@ -70,6 +74,9 @@ export async function findNewestOfChain(task: Task, store: Store): Promise<Task>
 }
 
 /** What was said to a task that its agent has not heard. */
-export async function listUnheard({ request }: Task, store: Store): Promise<readonly Message[]> {
+export async function listUnheard(
+  { request }: Pick<Task, 'request'>,
+  store: Store,
+): Promise<readonly Message[]> {
   return (await store.listMessages(request.id)).filter(({ heardAt }) => heardAt === null)
 }

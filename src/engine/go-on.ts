@@ -8,8 +8,9 @@ import { followerName, type TaskId } from '../domain/ids.ts'
 import type { Message } from '../domain/message.ts'
 import { hasEnded, type Idempotency, type Task, type Workplace } from '../domain/task.ts'
 import type { Agent } from '../ports/agent.ts'
+import type { Store } from '../ports/store.ts'
 import type { WorktreeRecord } from '../ports/worktrees.ts'
-import { listUnheard } from './all-said.ts'
+import { listChain, listUnheard } from './all-said.ts'
 import { checkPrompt } from './check-prompt.ts'
 import { borrow, seeWorktree } from './choose-workplace.ts'
 import { findStay } from './find-stay.ts'
@@ -19,8 +20,8 @@ import {
   findStart,
   type HeldStart,
   planAgain,
-  refuseOpened,
   type ResubmitPorts,
+  refuseOpened,
   rightsOf,
   startFrom,
   takeOverSetUp,
@@ -45,14 +46,16 @@ export async function planResume(
   refuseOpened(task)
   const place = await requirePlace(task, asker, ports)
   const plan = await planThere(task, place, agent, asker, ports)
-  const unheard = await listUnheard(task, ports.store)
+  const unheard = await listCarried(task, ports.store)
   if (unheard.length === 0) return plan
   const told = `Meanwhile you were told:\n\n${textOf(unheard)}`
   // Its session may not know a prompt of its own either.
-  const before = task.request.ownPrompt ? [Buffer.from(plan.prompt), Buffer.from('\n\n')] : []
+  const prompt = task.request.ownPrompt
+    ? Buffer.concat([plan.prompt, Buffer.from(`\n\n${told}`)])
+    : Buffer.from(told)
   return {
     ...plan,
-    prompt: Buffer.concat([...before, Buffer.from(told)]),
+    prompt,
     request: { ...plan.request, ownPrompt: true },
   }
 }
@@ -76,7 +79,7 @@ export async function planFollowing(
       hint: `holdfast send ${id} says it to its agent`,
     })
   }
-  const unheard = await listUnheard(task, ports.store)
+  const unheard = await listCarried(task, ports.store)
   const prompt = Buffer.from(
     unheard.length === 0
       ? text
@@ -229,6 +232,13 @@ function noWorktree(id: TaskId): AppError {
   return new AppError('refused_in_state', `${id} has no worktree to go on in`, {
     hint: `holdfast retry ${id} does it anew`,
   })
+}
+
+/** What was not heard of it, nor since: nothing is said to those that a person drives. */
+async function listCarried(task: Task, store: Store): Promise<readonly Message[]> {
+  const chain = await listChain(task, store)
+  const last = chain.findLast(({ request }) => request.opened === null)
+  return last === undefined ? [] : await listUnheard(last, store)
 }
 
 const textOf = (messages: readonly Message[]) => messages.map(({ text }) => text).join('\n\n')

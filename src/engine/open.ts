@@ -14,8 +14,8 @@ import type { PermissionMode, Permissions } from '../domain/permissions.ts'
 import { type Caller, hasEnded, OPENED_PRIORITY, type Opened, type Task } from '../domain/task.ts'
 import type { Agent, AgentInstallation, AgentLaunch, Environment } from '../ports/agent.ts'
 import type { AttemptEnd, Underway } from './follow-attempt.ts'
-import type { HandInPlan } from './hand-in.ts'
 import { requirePlace } from './go-on.ts'
+import type { HandInPlan } from './hand-in.ts'
 import { type Asker, type ResubmitPorts, rightsOf, takeOverSetUp } from './resubmit.ts'
 
 /** What a task cannot ask for that a person drives. */

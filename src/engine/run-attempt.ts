@@ -405,6 +405,8 @@ async function describeResume(
 /** What stopped a task that has ended; null: nothing did, or there is none. */
 async function whatStopped(id: TaskId | null, store: Store): Promise<string | null> {
   const before = id === null ? undefined : await store.findTask(id)
+  // Its agent had nothing to go on with.
+  if (before?.request.opened != null) return null
   if (before?.state.name === 'failed') return before.state.failure.message
   return before?.state.name === 'cancelled' ? 'it was cancelled' : null
 }

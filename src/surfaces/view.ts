@@ -754,6 +754,7 @@ export const views = {
   handoff: handoffView,
   inbox: inboxView,
   acknowledged: acknowledgedView,
+  sent: sentView,
   doctor: doctorView,
   agents: agentsView,
   init: initView,

@@ -44,6 +44,7 @@ test('a program hands a task in, follows it, takes its work, and is told what it
       'not_a_repository with a hint',
       'already_ended with a hint',
       'refused_in_state with a hint',
+      'bad_usage with a hint',
       'bad_usage',
     ],
     told: expect.any(Array),

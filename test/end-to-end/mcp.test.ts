@@ -144,6 +144,7 @@ test('a task is delegated once, outlives the server, and is followed, taken and 
     await second.refusal('delegate', { ...script('true'), cwd: 'relative' }),
     await second.refusal('delegate', { ...script('true'), cwd: '/' }),
     await second.refusal('answer', { task: id, answer: 'yes' }),
+    await second.refusal('send', { task: long.task.id, text: 'more' }),
     await second.refusal('cancel', { tasks: [id] }),
   ]).toEqual([
     'ambiguous_task',
@@ -154,9 +155,10 @@ test('a task is delegated once, outlives the server, and is followed, taken and 
     'bad_usage',
     'not_a_repository',
     'refused_in_state',
+    'bad_usage',
     'already_ended',
   ])
-  await expect(second.call('send', {})).rejects.toThrow('there is no tool "send"')
+  await expect(second.call('shout', {})).rejects.toThrow('there is no tool "shout"')
   expect([first.garbage, second.garbage, second.said]).toEqual([[], [], ''])
   expect(await second.leave()).toBe(0)
 })

@@ -2,10 +2,11 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import type { SentView, TaskView } from '../../src/surfaces/view.ts'
+import { type SentView, sentView, type TaskView } from '../../src/surfaces/view.ts'
 import { eventually } from '../eventually.ts'
 import { houseWithCodex } from './fake-codex.ts'
 import type { House } from './house.ts'
+import { McpClient } from './mcp-client.ts'
 
 /** Each start leaves what it was told in a file of its own, and writes a file into the worktree. */
 const LISTENS = `
@@ -162,6 +163,25 @@ test('a worktree that was put away or lost is there again for what follows, and 
   for (const words of ['Begin', 'go on', 'this stays, and on', 'unheard words', 'the end']) {
     expect(told(house, 6).split(words)).toHaveLength(2)
   }
+})
+
+test('a client of MCP says more, once for one use of the tool, and only within what its user allows', async () => {
+  const house = houseWithCodex(LISTENS)
+  const client = new McpClient(house)
+  await client.initialize('2025-06-18')
+  const own = await house.submit(['codex', 'Begin'])
+  const full = await house.submit(['codex', 'Begin with all', '--permissions', 'full'])
+  const begun = await house.wait(own)
+  await house.wait(full)
+  const words = { task: own, text: 'more' }
+  const use = { 'claudecode/toolUseId': 'toolu_1' }
+  const sent = (await client.call('send', words, use)).structuredContent
+  expect(sentView.parse(sent)).toMatchObject({ task: { follows: own, session: begun.session } })
+  const again = (await client.call('send', words, use)).structuredContent
+  expect(again).toMatchObject({ task: { id: sent.task.id }, isNew: false })
+  expect(await client.refusal('send', { ...words, task: full })).toBe('permissions_unavailable')
+  await house.wait(sent.task.id)
+  expect(await client.leave()).toBe(0)
 })
 
 test('a task without a session, or that is not named, is not sent to', async () => {

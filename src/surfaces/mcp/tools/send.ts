@@ -22,7 +22,8 @@ export const send = defineTool({
   async run(given, call) {
     const { context } = call
     const task = await requireTask(await context.holdfast.store(), given.task)
-    if (task.request.permissions.effective === 'full') await refuseUnlessAllowed(call)
+    const { asked, effective } = task.request.permissions
+    if (asked === 'full' && effective === 'full') await refuseUnlessAllowed(call)
     const words = {
       text: Buffer.from(given.text),
       key: given.idempotency_key ?? keyOf(call) ?? null,
