@@ -184,7 +184,7 @@ test('a client of MCP says more, once for one use of the tool, and only within w
   expect(await client.leave()).toBe(0)
 })
 
-test('a task without a session, or that is not named, is not sent to', async () => {
+test('a task without a session, or that may do more than the task that asks, is not sent to', async () => {
   const house = houseWithCodex(LISTENS)
   const id = await house.submitScript('true')
   await house.wait(id)
@@ -193,4 +193,18 @@ test('a task without a session, or that is not named, is not sent to', async () 
   expect((await house.run(['send', '-', 'more'])).code).toBe(2)
   expect((await house.run(['send', 'nobody', 'more'])).code).toBe(4)
   expect((await house.run(['send', id, 'two', 'words'])).code).toBe(2)
+
+  const reader = await house.submit(['codex', 'Look around', '--permissions', 'read-only'])
+  await house.wait(reader)
+  const writer = await house.submit(['codex', 'This one stays'])
+  await untilTold(house, 2)
+  const asReader = { environment: { HOLDFAST_ATTEMPT: `${reader}.1.0` } }
+  const narrow = [6, expect.stringContaining(`${reader} that asks may do no more than read-only`)]
+  const running = await house.run(['send', writer, 'do it for me'], asReader)
+  expect([running.code, running.stderr]).toEqual(narrow)
+  goOn(house, 2)
+  expect(await house.wait(writer)).toMatchObject({ messages: { sent: 0 } })
+  const ended = await house.run(['send', writer, 'do it for me'], asReader)
+  expect([ended.code, ended.stderr]).toEqual(narrow)
+  expect((await house.task(writer)).followedBy).toBeNull()
 })
