@@ -160,23 +160,24 @@ export function planOpenedLaunch(
  * What the end of one comes to: null where it is over and well, for which nobody vouches but whoever
  * drove it. It is not begun again.
  */
-export function judgeOpened(end: AttemptEnd, exit: AgentExit, { request }: Task): Failure | null {
+export function judgeOpened(
+  end: AttemptEnd,
+  exit: AgentExit,
+  /** Whoever opened it was killed before it ended. */
+  isDeserted: boolean,
+  { request }: Task,
+): Failure | null {
   const what = request.opened?.by === 'editor' ? 'the editor' : `the interface of ${request.agent}`
   const hint = `what was done is kept; holdfast open ${request.id} goes on with it`
-  switch (end.kind) {
-    case 'never_started':
-      return { code: 'launch_failed', message: end.why, hint }
-    case 'refused':
-      return end.failure
-    case 'abandoned':
-      return { code: 'terminal_lost', message: `the terminal of ${what} was closed`, hint }
-    default:
-  }
-  if (exit.kind === 'exited' && exit.code === 0) return null
-  if (exit.kind === 'signalled' && exit.signal === SIGHUP) {
+  if (end.kind === 'never_started') return { code: 'launch_failed', message: end.why, hint }
+  if (end.kind === 'refused') return end.failure
+  const isClosed = isDeserted || (exit.kind === 'signalled' && exit.signal === SIGHUP)
+  if (end.kind === 'abandoned' || isClosed) {
     return { code: 'terminal_lost', message: `the terminal of ${what} was closed`, hint }
   }
-  const code = exit.kind === 'unknown' ? 'exit_unknown' : 'agent_crashed'
+  if (exit.kind === 'exited' && exit.code === 0) return null
+  const crash = request.opened?.by === 'editor' ? 'command_failed' : 'agent_crashed'
+  const code = exit.kind === 'unknown' ? 'exit_unknown' : crash
   return { code, message: `${what} ended with ${describeExit(exit)}`, hint }
 }
 

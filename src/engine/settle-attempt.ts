@@ -205,7 +205,9 @@ async function judgeEnd(
   if (end.kind === 'timed_out') return await failed(timedOut(end.afterMs))
   if (underway.task.request.opened !== null) {
     const setUp = await judgeSetUp(underway.task, underway.attempt, worktree, null, ports)
-    const ended = judgeOpened(end, exit, underway.task)
+    const opener = ports.host.lookAtOpener(processesOf(underway, ports).runDirectory)
+    const isDeserted = end.kind === 'exited' && opener === 'dead'
+    const ended = judgeOpened(end, exit, isDeserted, underway.task)
     const failure = setUp?.kind === 'failed' ? setUp.failure : ended
     if (failure !== null) return await failed(failure)
     const collected = await collect()

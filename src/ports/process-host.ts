@@ -130,11 +130,11 @@ export interface ProcessHost {
    * Starts what was offered in the foreground of this process's terminal, and resolves when it has
    * ended; the terminal is then as it was before. Signals of the terminal are not for this process
    * meanwhile. `hung_up`: the terminal is gone, and what was started had a while to end by itself. How
-   * it ended says the run directory.
+   * it ended says the run directory, and that this process saw it.
    */
-  runAtTerminal(offer: Offer): Promise<'ended' | 'hung_up'>
-  /** Whoever took the offer; null: nobody has. */
-  lookAtOpener(runDirectory: string): Liveness | null
+  runAtTerminal(runDirectory: string, offer: Offer): Promise<'ended' | 'hung_up'>
+  /** Whoever took the offer; `saw_end`: it lived to see the end of it. Null: nobody has taken it. */
+  lookAtOpener(runDirectory: string): Liveness | 'saw_end' | null
   /** Null: the attempt was to begin with no set-up. */
   lookAtSetUp(runDirectory: string): SetUpLook | null
   /**

@@ -7,6 +7,7 @@ import { writeSync } from 'node:fs'
 import { reach } from '../domain/crash-points.ts'
 import { AppError } from '../domain/errors.ts'
 import type { Offer } from '../ports/process-host.ts'
+import { noteEnd } from './offer.ts'
 
 /** They are for what runs in the foreground, which gets them from the terminal itself. */
 const OF_THE_TERMINAL = ['SIGINT', 'SIGQUIT', 'SIGTERM'] as const
@@ -18,7 +19,10 @@ const RESET =
   '\x1b[?1049l\x1b[?25h\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1004l\x1b[?1006l\x1b[?2004l\x1b[<u\x1b[0m\r'
 
 /** See `ProcessHost.runAtTerminal`. */
-export async function runAtTerminal({ argv, environment }: Offer): Promise<'ended' | 'hung_up'> {
+export async function runAtTerminal(
+  runDirectory: string,
+  { argv, environment }: Offer,
+): Promise<'ended' | 'hung_up'> {
   const [program, ...args] = argv
   const before = askStty(['-g'])
   const ignore = () => undefined
@@ -40,6 +44,7 @@ export async function runAtTerminal({ argv, environment }: Offer): Promise<'ende
     })
     const end = await Promise.race([ended, hungUp])
     if (end === 'hung_up') child.unref()
+    if (end === 'ended') noteEnd(runDirectory)
     reach('open.over')
     return end
   } finally {

@@ -25,7 +25,7 @@ import { launch } from './launch.ts'
 import { makeRunLook } from './look-at-run.ts'
 import { selectMembers } from './members.ts'
 import { countMemoryKills } from './memory-kills.ts'
-import { takeOffer } from './offer.ts'
+import { hasSeenEnd, takeOffer } from './offer.ts'
 import { makeOutputReaders, watchOutput } from './output.ts'
 import {
   declareGone,
@@ -87,6 +87,7 @@ export function makeProcessHost(processes: ProcessTable, options: HostOptions = 
     lookAtOpener(runDirectory) {
       const opener = loadIdentity(runDirectory, 'opener')
       if (opener === undefined) return null
+      if (hasSeenEnd(runDirectory)) return 'saw_end'
       const launched = loadLaunch(runDirectory)
       if (launched.kind !== 'loaded') return 'unknown'
       return livenessOf({ ...launched.record, ...opener }, processes)

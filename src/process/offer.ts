@@ -27,6 +27,13 @@ export async function writeOffer(runDirectory: string, offer: Offer): Promise<vo
 /** Whether somebody took it. */
 export const isTaken = (runDirectory: string) => existsSync(join(runDirectory, 'opener'))
 
+/** Where its opener was killed, a program finds no terminal any more, and may end as if it were told to. */
+export function noteEnd(runDirectory: string): void {
+  writeFileSync(join(runDirectory, 'saw-end'), '', { mode: 0o600 })
+}
+
+export const hasSeenEnd = (runDirectory: string) => existsSync(join(runDirectory, 'saw-end'))
+
 /** See `ProcessHost.takeOffer`. */
 export async function takeOffer(
   runDirectory: string,

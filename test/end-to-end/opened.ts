@@ -2,6 +2,7 @@
 import { execFileSync } from 'node:child_process'
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
+import type { TaskView } from '../../src/surfaces/view.ts'
 import { eventually } from '../eventually.ts'
 import { entry, House } from './house.ts'
 
@@ -118,8 +119,10 @@ export class Terminal {
   /** The id of the newest of a name, once it runs. */
   async running(name: string): Promise<string> {
     return await eventually(`${name} runs`, async () => {
-      const task = await this.house.task(name)
-      return task.opened !== null && task.state === 'running' && task.id
+      // It may not be handed in yet.
+      const { code, stdout } = await this.house.run(['status', name, '--json'])
+      const task: TaskView | undefined = code === 0 ? JSON.parse(stdout) : undefined
+      return task?.opened != null && task.state === 'running' && task.id
     })
   }
 

@@ -94,7 +94,7 @@ const WRAPPER = ['wrapper.detaching', 'wrapper.born', 'wrapper.written']
 /** The agent lives, and the worker is at a step of its own. */
 const ATTENDED = ['launch.agent-seen', 'launch.agent-synced', ...pointsOf('Following')]
 const OWN_HOME = ['agent-home.made', 'agent-home.ready']
-const LAUNCH = all('Launching', ['launch.ended', ...OWN_HOME])
+const LAUNCH = all('Launching', ['launch.ended', 'launch.offered', ...OWN_HOME])
 const OF_SET_UP = ['worktree.included', 'worktree.directories-brought', 'worktree.marked']
 const CLEANING = pointsOf('Cleaning up before a worktree is put away')
 const OF_OUTPUT = ['spare.output-moved', 'spare.output-removed']
@@ -387,6 +387,11 @@ export const cases: readonly Case[] = [
     SELF,
   ),
   ...strikes('shown', ['submission.shown'], SELF),
+  ...strikes(
+    'opened',
+    ['launch.offered', ...pointsOf('Opening (the command `open`)'), 'settle.judged'],
+    SELF,
+  ),
   ...strikes(
     'with the machine',
     pointsOf('Starting with the machine (the commands `worker install` and `worker uninstall`)'),

@@ -94,6 +94,18 @@ export class Stage {
     })
   }
 
+  /** The same at a terminal, in the foreground of it. */
+  sitDown(words: readonly string[]): Promise<void> {
+    return new Promise(resolve => {
+      const argv = [process.execPath, this.ground.entry, ...words]
+      const line = argv.map(word => `'${word}'`).join(' ')
+      const options = { cwd: this.repo, env: this.environment, timeout: 120_000 } as const
+      const child = execFile('script', ['-qec', line, '/dev/null'], options, () => resolve())
+      // Its end would be taken for the terminal's.
+      child.once('exit', () => child.stdin?.destroy())
+    })
+  }
+
   arm(point: string, order: 'kill' | 'stand'): void {
     writeFileSync(join(this.points, point), order)
   }

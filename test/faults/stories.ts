@@ -1468,6 +1468,31 @@ ${DONE}`,
     },
     end: succeeded(FINISHED),
   },
+  opened: {
+    about: 'an editor on the worktree of a task that has ended; whoever sits there opens it again',
+    repository: 'clean',
+    steps: WORK + DONE,
+    async tell(scene) {
+      await endedTask(scene)
+      const { stage } = scene
+      putProgram(stage.scratch, 'by-hand', 'echo "by hand" >by-hand.txt')
+      stage.environment.VISUAL = join(stage.scratch, 'bin', 'by-hand')
+      const open = async () => {
+        const id = () => readTasks(stage.home).at(-1)?.id ?? ''
+        const before = id()
+        const over = stage.sitDown(['open', before, '--editor'])
+        await eventually('it is handed in', () => id() !== before)
+        await over
+        await scene.untilEnded(id())
+        return id()
+      }
+      scene.strike.arm()
+      await open()
+      await scene.strike.landed
+      return [await open()]
+    },
+    end: () => ({ ...succeeded({ ...FINISHED, 'by-hand.txt': 'by hand\n' })(), before: 2 }),
+  },
   'with the machine': {
     about: 'a worker that is to start with the machine, in one way, in another, and not any more',
     repository: 'clean',

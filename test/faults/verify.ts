@@ -17,6 +17,8 @@ export type Expected =
       readonly worktrees: 0 | 1 | 2
       /** Tasks that the story itself has ended, beside those; each has a worktree. */
       readonly besides?: number
+      /** Tasks before it, in its worktree. */
+      readonly before?: number
       /** The files of the checkout were written, and then written back. */
       readonly isRestored?: boolean
     }
@@ -34,8 +36,8 @@ export function complaints(stage: Stage, tasks: readonly string[], expected: Exp
     if (row === undefined) found.push(`the task ${id} is lost`)
     else found.push(...endedWrong(stage, row, rows, expected))
   }
-  const { besides = 0 } = expected
-  if (rows.tasks.length !== tasks.length + besides)
+  const { besides = 0, before = 0 } = expected
+  if (rows.tasks.length !== tasks.length + besides + before)
     found.push(`${rows.tasks.length} tasks are there`)
   if (rows.worktrees.length !== tasks.length * expected.worktrees + besides) {
     found.push(`${rows.worktrees.length} worktrees are known`)
@@ -153,7 +155,7 @@ function inRepository(stage: Stage, rows: Rows | undefined, isRestored: boolean)
 }
 
 const STRAY =
-  /\.new$|\.discarded|^\.result|^index-|^diff-|\.reached$|^environment\.json$|^included|^collecting$|^snapshotting|\.kept$/
+  /\.new$|^offer\.json|\.discarded|^\.result|^index-|^diff-|\.reached$|^environment\.json$|^included|^collecting$|^snapshotting|\.kept$/
 
 /** Files that only somebody who is in the middle of something has. */
 function strayIn(directory: string, home: string): string[] {

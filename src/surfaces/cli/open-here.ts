@@ -39,7 +39,8 @@ export async function openHere(
   await ringOrTell(context)
   const offer = await untilOffered(id, context)
   if (offer !== null) {
-    const end = await (await holdfast.host()).runAtTerminal(offer)
+    const runDirectory = (await holdfast.files()).runDirectory(id, FIRST)
+    const end = await (await holdfast.host()).runAtTerminal(runDirectory, offer)
     // There is no terminal any more to tell anything.
     if (end === 'hung_up') return signalExitCode(SIGHUP)
     // What was typed there was not for us.

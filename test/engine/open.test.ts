@@ -1,0 +1,59 @@
+import { describe, expect, test } from 'vitest'
+import type { AgentExit } from '../../src/domain/outcome.ts'
+import type { Opened, Task } from '../../src/domain/task.ts'
+import type { AttemptEnd } from '../../src/engine/follow-attempt.ts'
+import { checkOpener, judgeOpened, settleOpened } from '../../src/engine/open.ts'
+import type { Agent } from '../../src/ports/agent.ts'
+
+const taskOf = (opened: Opened) => ({ request: { id: 'k3v9', agent: 'a', opened } }) as Task
+const ui = taskOf({ by: 'agent' })
+const editor = taskOf({ by: 'editor', argv: ['/bin/ed'] })
+const exited = (code: number): AgentExit => ({ kind: 'exited', code })
+const killed = (signal: number): AgentExit => ({ kind: 'signalled', signal })
+const ended = (exit: AgentExit): AttemptEnd => ({ kind: 'exited', exit })
+
+describe('what the end of something opened comes to', () => {
+  test.each<[string, Task, AttemptEnd, AgentExit, string | null]>([
+    ['left by its person', ui, ended(exited(0)), exited(0), null],
+    ['its terminal was closed', ui, ended(killed(1)), killed(1), 'terminal_lost'],
+    ['whoever opened it was killed', ui, ended(exited(0)), exited(0), 'terminal_lost'],
+    ['nobody was left at it', ui, { kind: 'abandoned' }, exited(0), 'terminal_lost'],
+    ['it crashed', ui, ended(killed(11)), killed(11), 'agent_crashed'],
+    ['the editor says no', editor, ended(exited(1)), exited(1), 'command_failed'],
+    ['gone without a word', ui, { kind: 'died' }, { kind: 'unknown' }, 'exit_unknown'],
+    [
+      'nobody took it',
+      ui,
+      { kind: 'never_started', why: 'x' },
+      { kind: 'unknown' },
+      'launch_failed',
+    ],
+  ])('%s', (name, task, end, exit, code) => {
+    const isDeserted = name.includes('was killed')
+    const failure = judgeOpened(end, exit, isDeserted, task)
+    expect(failure?.code ?? null).toBe(code)
+    if (failure !== null) expect(failure.hint).toContain('holdfast open k3v9')
+  })
+})
+
+test('a user interface that flags hold is held, any other is said to be held by nobody', async () => {
+  const settlePermissions = async () =>
+    ({ asked: 'workspace', effective: 'workspace', enforcedBy: 'agent' }) as const
+  const agent = (holdsPermissions: boolean) =>
+    ({ name: 'a', ui: { holdsPermissions }, settlePermissions }) as unknown as Agent
+  const settle = (which: Agent, opened: Opened = { by: 'agent' }) =>
+    settleOpened(opened, which, 'workspace', {})
+  expect(await settle(agent(true))).toMatchObject({ effective: 'workspace', enforcedBy: 'agent' })
+  expect(await settle(agent(false))).toEqual({
+    asked: 'workspace',
+    effective: 'full',
+    enforcedBy: 'none',
+  })
+  await expect(settle({ name: 'acp' } as Agent)).rejects.toMatchObject({ code: 'bad_usage' })
+})
+
+test('no task opens anything', () => {
+  const caller = { id: 'k3v9', directory: '/' }
+  expect(() => checkOpener({ ...caller, kind: 'task' })).toThrow('only a person can open anything')
+  expect(() => checkOpener({ ...caller, kind: 'terminal' })).not.toThrow()
+})
