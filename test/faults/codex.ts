@@ -62,7 +62,10 @@ export async function bringCodex(
   const place = stage.ground.makeRoomElsewhere()
   const home = await writeCodexHome(place, model.url, { retries: 0 })
   const rest = stage.environment.PATH?.split(':').slice(1).join(':') ?? ''
-  Object.assign(stage.environment, home, { PATH: `${dirname(bin)}:${rest}` })
+  Object.assign(stage.environment, home, {
+    PATH: `${dirname(bin)}:${rest}`,
+    HOLDFAST_TALK: 'dialogue',
+  })
   delete stage.environment.CODEX_API_KEY
   return {
     async [Symbol.asyncDispose]() {
