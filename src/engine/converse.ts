@@ -38,7 +38,8 @@ export function converse(
   const runDirectory = files.runDirectory(attempt.task, attempt.fence)
   const brief = host.readBrief(runDirectory)
   const said = new Set(
-    host.readSaid(runDirectory).flatMap(line => {
+    // Without a brief, its stdin is the prompt alone, or nothing yet.
+    (brief === null ? [] : host.readSaid(runDirectory)).flatMap(line => {
       const key = dialogue.keyOf(line)
       return key === undefined ? [] : [key]
     }),

@@ -2,7 +2,15 @@
  * What is said to an agent: lines of `stdin` in its run directory, which its wrapper hands over as
  * they come. Whoever says something never waits for the agent.
  */
-import { closeSync, fstatSync, openSync, readFileSync, readSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  openSync,
+  readFileSync,
+  readSync,
+  writeSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { isGone } from './is-gone.ts'
 
@@ -31,6 +39,7 @@ export function say(runDirectory: string, lines: readonly string[]): void {
 
 /** As `ProcessHost.readSaid`. */
 export function readSaid(runDirectory: string): readonly string[] {
+  if (!existsSync(join(runDirectory, 'stdin'))) return []
   say(runDirectory, [])
   return readFileSync(join(runDirectory, 'stdin'), 'utf8').split('\n').slice(0, -1)
 }
