@@ -82,6 +82,9 @@ function manifest({ name, about, more }: Plugin): string {
   return json({ name, version, description: about, author, license: 'MIT', ...more })
 }
 
+/** A review may take minutes; what it waits at most is less (`review-turn.ts`). */
+const STOP_SECONDS = 900
+
 /**
  * Each plugin answers to its own names: another plugin may bear the other's. What no name is told of is
  * the first one's.
@@ -110,6 +113,7 @@ function hooks({ name, more }: Plugin): object {
       ...named.PreToolUse,
       { matcher: 'Bash', hooks: commands.map(one => run('PreToolUse', { if: one })) },
     ],
+    Stop: [{ hooks: [run('Stop', { timeout: STOP_SECONDS })] }],
     SessionEnd: on('SessionEnd'),
   }
 }
@@ -136,8 +140,8 @@ function markdown(head: Readonly<Record<string, string>>, body: string): string 
 function commands({ name, whom }: Plugin): Record<string, string> {
   const asked = (what: string, hint: string, more = {}) =>
     markdown({ description: what, 'argument-hint': hint, ...more }, handOn(name))
-  const answered = (verb: string, what: string, hint: string, line = verb) =>
-    markdown({ description: what, 'argument-hint': hint }, answer(line))
+  const answered = (verb: string, what: string, hint: string) =>
+    markdown({ description: what, 'argument-hint': hint }, answer(verb))
   const model = name === 'codex' ? '[--model MODEL|spark]' : '[--agent AGENT] [--model MODEL|spark]'
   const review = `[--wait|--background] [--base REF] [--scope auto|working-tree|branch] ${model} [--effort ${EFFORTS}] [focus]`
   return {
@@ -158,7 +162,11 @@ function commands({ name, whom }: Plugin): Record<string, string> {
     result: answered('result', 'The final answer of a task, word for word', '[TASK]'),
     cancel: answered('cancel', 'End a task; its work so far is kept', 'TASK'),
     inbox: answered('inbox', 'What has ended, or asks something, and nobody took note of', ''),
-    setup: answered('setup', 'Which agents are there and logged in', '', 'agents'),
+    setup: answered(
+      'setup',
+      'What is there, what is missing, and what to do about it; and whether a review comes before each stop',
+      '[--enable-review-gate|--disable-review-gate]',
+    ),
   }
 }
 
@@ -170,10 +178,10 @@ Give the output of the command to the user whole and word for word, with nothing
 If nothing was added, the hooks of this plugin are not at work: say so, name /${name}:setup, and stop. Do not hand the request in by yourself.`
 }
 
-function answer(line: string): string {
-  return `Holdfast's hook has run \`holdfast ${line}\` and has added what it printed. Give that to the user, whole and word for word.
+function answer(verb: string): string {
+  return `Holdfast's hook has run \`holdfast ${verb}\` and has added what it printed. Give that to the user, whole and word for word.
 
-If nothing was added, the hooks of this plugin are not at work: run \`holdfast ${line}\` with the Bash tool instead, with the task that was named, if one was.`
+If nothing was added, the hooks of this plugin are not at work: run \`holdfast ${verb}\` with the Bash tool instead, with the task that was named, if one was.`
 }
 
 function forwarder({ name, whom, forwarder: agent }: Plugin): string {

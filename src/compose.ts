@@ -4,7 +4,7 @@
  */
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import type { Configuration } from './domain/configuration.ts'
+import type { Configuration, UserSettings } from './domain/configuration.ts'
 import {
   agentEnvironment,
   trustedPath,
@@ -80,6 +80,11 @@ export interface Composition {
    * Refuses with `bad_configuration`.
    */
   configuration(root: string | null): Promise<Configuration>
+  /**
+   * Changes what the user has set in their own file: `change` gives what is to be set besides;
+   * undefined takes a key away. Refuses with `bad_configuration`.
+   */
+  changeUserSettings(change: (settings: UserSettings) => Partial<UserSettings>): Promise<void>
   applications(): Promise<Applications>
   /** The commands that the checkout whose top is `root` names. Refuses with `bad_configuration`. */
   repositoryCommands(root: string, configuration: Configuration): Promise<FoundCommands>
@@ -274,11 +279,15 @@ export function compose(environment: Variables, entry: string): Composition {
       // What the user has set there is believed: it may not be anybody's.
       requireUsable(home)
       const { loadConfiguration } = await import('./configuration/load.ts')
-      const agents = async () => {
-        const { promptAgents } = await import('./agents/index.ts')
-        return Object.keys(promptAgents)
-      }
-      return await loadConfiguration({ root, home, environment, agents })
+      return await loadConfiguration({ root, home, environment, agents: promptAgentNames })
+    },
+    async changeUserSettings(change) {
+      prepareHome(home)
+      const { changeUserFile } = await import('./configuration/user-file.ts')
+      const agents = await promptAgentNames()
+      await (await locks()).withLock('user-settings', SETTINGS_LOCK_LIMIT_MS, async () => {
+        changeUserFile(home, agents, change)
+      })
     },
     async repositoryCommands(root, { repository }) {
       const { findCommands } = await import('./configuration/repository-commands.ts')
@@ -337,6 +346,14 @@ export function compose(environment: Variables, entry: string): Composition {
     },
     close: closeStore,
   }
+}
+
+/** A file of some lines is written under it. */
+const SETTINGS_LOCK_LIMIT_MS = 10_000
+
+/** Those that take a prompt. */
+async function promptAgentNames(): Promise<readonly string[]> {
+  return Object.keys((await import('./agents/index.ts')).promptAgents)
 }
 
 /** A worker of which nobody is told loads none. */

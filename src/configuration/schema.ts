@@ -3,6 +3,7 @@
  * these schemas, and the reference and the published JSON Schemas are drawn from them.
  */
 import * as z from 'zod/mini'
+import { DEFAULT_STOP_REVIEW_ROUNDS, MOST_STOP_REVIEW_ROUNDS } from '../domain/configuration.ts'
 import { LEAST_MEMORY_BYTES } from '../domain/memory.ts'
 import { TARGETS } from '../domain/notify-target.ts'
 import { permissionModes } from '../domain/permissions.ts'
@@ -248,6 +249,19 @@ export const settings = (agents: readonly string[]) =>
       otherwise: 'false',
       places: ['user'],
     },
+    stopReview: {
+      about:
+        'where a session of Claude Code stops only after a review of what its turn changed (guides/claude-code.md); `setup --enable-review-gate` adds the checkout that it is said in',
+      allowed: 'true, false, or a list of checkouts, with absolute paths',
+      otherwise: 'false',
+      places: ['user'],
+    },
+    stopReviewRounds: {
+      about: 'how often in a row such a review may keep a session from stopping',
+      allowed: `a whole number from 1 to ${MOST_STOP_REVIEW_ROUNDS}`,
+      otherwise: String(DEFAULT_STOP_REVIEW_ROUNDS),
+      places: ['user'],
+    },
     'ports.first': {
       about: 'the first port of those that worktrees get, ten each (`HOLDFAST_PORT`)',
       allowed: 'a whole number from 1024 to 65526',
@@ -328,6 +342,14 @@ export function makeSchemas(agents: readonly string[]) {
       webhookKeyFile: described('webhookKeyFile', z.string().check(z.startsWith('/'))),
       webhookPrivate: described('webhookPrivate', z.boolean()),
       mcpFullPermissions: described('mcpFullPermissions', z.boolean()),
+      stopReview: described(
+        'stopReview',
+        z.union([z.boolean(), z.array(z.string().check(z.startsWith('/')))]),
+      ),
+      stopReviewRounds: described(
+        'stopReviewRounds',
+        z.int().check(z.gte(1), z.lte(MOST_STOP_REVIEW_ROUNDS)),
+      ),
       ports: z.optional(
         z.strictObject({
           first: described('ports.first', z.int().check(z.gte(1_024), z.lte(65_526))),

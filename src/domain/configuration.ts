@@ -79,6 +79,10 @@ export interface UserSettings extends Settings {
   readonly webhookPrivate?: boolean | undefined
   /** What an MCP client asks for may be full permissions. */
   readonly mcpFullPermissions?: boolean | undefined
+  /** Where a session of Claude Code stops only after a review: everywhere, or in these checkouts. */
+  readonly stopReview?: boolean | readonly string[] | undefined
+  /** How often in a row such a review may keep a session from stopping. */
+  readonly stopReviewRounds?: number | undefined
   /** Where the ports of worktrees are taken from. */
   readonly ports?:
     | { readonly first?: number | undefined; readonly blocks?: number | undefined }
@@ -221,4 +225,13 @@ export function configuredOneShot({ environment, user }: Configuration): boolean
 
 export function configuredSlots({ environment, user }: Configuration): number | undefined {
   return environment.slots ?? user.slots
+}
+
+/** Each round costs two turns: one of the reviewer, one of the session. */
+export const DEFAULT_STOP_REVIEW_ROUNDS = 2
+/** After eight in a row Claude Code itself goes over them. */
+export const MOST_STOP_REVIEW_ROUNDS = 7
+
+export function configuredStopReviewRounds({ user }: Configuration): number {
+  return user.stopReviewRounds ?? DEFAULT_STOP_REVIEW_ROUNDS
 }

@@ -188,6 +188,8 @@ const points = {
   'The hooks of a plugin': {
     'request.kept': 'what was typed after a command is in its file; the model was not told yet',
     'shown.written': 'it is written down what a caller session is about to be shown',
+    'turn.kept': 'it is written down how a checkout stands, and what its reviews came to',
+    'settings.written': 'changed settings of the user are written beside their place',
   },
   'Telling subscribers': {
     'caller-token.kept': 'the token of the caller session lies in its private file',

@@ -513,6 +513,8 @@ export interface TaskCommits {
 
 /** Files that differ from HEAD, and the branches that they may be compared with. */
 export interface ChangeSurvey {
+  /** Those files, as people read them, each with a mark of how it is now by what the system says of it. */
+  readonly files: ReadonlyMap<string, string>
   readonly staged: number
   readonly unstaged: number
   readonly untracked: number

@@ -4,8 +4,10 @@ import { appendFile, open, readdir, readFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { reach } from '../domain/crash-points.ts'
 import { type KeptRequest, REQUEST_LASTS_MS, requestKinds } from '../domain/kept-request.ts'
+import type { Turn } from '../domain/turn.ts'
 import type { PluginFiles } from '../ports/plugin-files.ts'
 import { makeDirectory, prepareHome } from './home.ts'
+import { writePrivately } from './private-file.ts'
 
 const ID = /^[0-9a-f]{24}$/
 const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW
@@ -17,8 +19,8 @@ export function makePluginFiles(home: string): PluginFiles {
   const root = join(home, 'plugin')
   const requests = join(root, 'requests')
   const sessions = join(root, 'sessions')
-  const shownTo = (session: string) =>
-    join(sessions, createHash('sha256').update(session).digest('hex').slice(0, 32))
+  const turns = join(root, 'turns')
+  const shownTo = (session: string) => join(sessions, nameOf(session))
   return {
     async keepRequest(request) {
       prepareHome(home)
@@ -52,6 +54,17 @@ export function makePluginFiles(home: string): PluginFiles {
       await appendFile(shownTo(session), text, { mode: 0o600 })
       reach('shown.written')
     },
+    async findTurn(session) {
+      const text = await unlessGone(readFile(join(turns, nameOf(session)), 'utf8'))
+      return text === undefined ? undefined : parseTurn(text)
+    },
+    async keepTurn(session, turn) {
+      prepareHome(home)
+      makeDirectory(turns)
+      await forgetOlder(turns, SHOWN_LASTS_MS)
+      writePrivately(join(turns, nameOf(session)), JSON.stringify(turn))
+      reach('turn.kept')
+    },
     async log(line) {
       // Where there is no state directory, nobody uses us.
       if (statSync(home, { throwIfNoEntry: false }) === undefined) return
@@ -62,6 +75,16 @@ export function makePluginFiles(home: string): PluginFiles {
       await appendFile(path, `${new Date().toISOString()} ${line}\n`, { mode: 0o600 })
     },
   }
+}
+
+const nameOf = (session: string) => createHash('sha256').update(session).digest('hex').slice(0, 32)
+
+/** Undefined: another Holdfast has written it, or nobody of ours. */
+function parseTurn(text: string): Turn | undefined {
+  const { from, isOpen, rounds, review = null } = JSON.parse(text) as Partial<Turn>
+  const isWhole = typeof from?.root === 'string' && typeof from.head === 'string'
+  if (!isWhole || typeof rounds !== 'number') return undefined
+  return { from: { ...from, files: from.files ?? null }, isOpen: isOpen === true, rounds, review }
 }
 
 /** Somebody else may take one away at the same time. */

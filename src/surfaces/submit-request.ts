@@ -3,6 +3,7 @@ import { configuredAgent } from '../domain/configuration.ts'
 import { AppError } from '../domain/errors.ts'
 import type { PermissionMode } from '../domain/permissions.ts'
 import type { Task } from '../domain/task.ts'
+import type { Tie } from '../domain/tie.ts'
 import { findCheckout } from './common-git-dir.ts'
 import type { SurfaceContext } from './context.ts'
 import { ringOrTell } from './look.ts'
@@ -27,6 +28,10 @@ export interface Asked {
   readonly model?: string | undefined
   readonly effort?: string | undefined
   readonly permissions?: PermissionMode | undefined
+  /** How much memory a try may use, as `--memory` takes it. */
+  readonly memory?: string | undefined
+  /** What it ends with. Absent, or null: it outlives whoever asks. */
+  readonly tie?: Tie | null
   /** Whoever asks is likely to wait for the end, and has it from there. */
   readonly isAwaited?: boolean
 }
@@ -110,6 +115,8 @@ async function makeWish(
     model: asked.model,
     effort: asked.effort,
     permissions: asked.permissions,
+    memory: asked.memory,
+    tie: asked.tie ?? null,
     isAwaited: asked.isAwaited ?? false,
     options,
   }

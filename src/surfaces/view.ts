@@ -669,6 +669,8 @@ export const setupView = z.object({
     }),
   ),
   agents: agentsView.shape.agents,
+  /** Whether a session of Claude Code stops here only after a review; null: that cannot be read. */
+  reviewGate: z.nullable(z.boolean()),
   hosts: z.array(
     z.object({
       name: z.enum(hostNames),

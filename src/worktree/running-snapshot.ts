@@ -4,7 +4,7 @@
  * would fill it with packs. What keeps changing while it is read is named, and costs only itself.
  */
 import { createHash } from 'node:crypto'
-import { existsSync, lstatSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import type { CommitId } from '../domain/ids.ts'
 import { baseTreeCommit } from '../domain/task.ts'
@@ -12,6 +12,7 @@ import type { RunningCapture, RunningOrder, WorktreeRecord } from '../ports/work
 import { refuseTooLarge } from './bounds.ts'
 import { captureTree } from './capture-tree.ts'
 import { type WritingPoints, writeDurably } from './durable-file.ts'
+import { factsOf } from './file-facts.ts'
 import type { Git, GitPlace } from './git.ts'
 import { makeOwnRepository } from './own-repository.ts'
 import { pathOnDisk, shownPath } from './paths.ts'
@@ -87,14 +88,4 @@ function fingerprintOf(root: string, { head, changes, populated, nested }: Surve
     hash.update(`${path}\0${present ? factsOf(pathOnDisk(root, path)) : 'gone'}\0`, 'latin1')
   }
   return hash.digest('hex')
-}
-
-function factsOf(place: Buffer): string {
-  try {
-    const { ino, mode, size, mtimeNs, ctimeNs } = lstatSync(place, { bigint: true })
-    return [ino, mode, size, mtimeNs, ctimeNs].join()
-  } catch (error) {
-    // It went in this moment, or may not be looked at: so it is until that changes.
-    return String((error as NodeJS.ErrnoException).code)
-  }
 }

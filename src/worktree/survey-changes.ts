@@ -1,6 +1,9 @@
 /** What there is to review in a checkout. */
+import { createHash } from 'node:crypto'
 import type { ChangeSurvey, Checkout } from '../ports/worktrees.ts'
+import { factsOf } from './file-facts.ts'
 import type { Git } from './git.ts'
+import { pathOnDisk, shownPath } from './paths.ts'
 import { defaultBranch } from './remotes.ts'
 import { placeOf } from './source-status.ts'
 import { readStatus } from './status.ts'
@@ -18,7 +21,9 @@ export async function surveyChanges(git: Git, checkout: Checkout): Promise<Chang
   })
   const tracked = entries.filter(entry => entry.kind === 'tracked')
   const unmerged = entries.filter(({ kind }) => kind === 'unmerged').length
+  const { root } = checkout.place
   return {
+    files: new Map(entries.map(({ path }) => [shownPath(path), markOf(pathOnDisk(root, path))])),
     staged: tracked.filter(({ staged }) => staged !== '.').length,
     unstaged: tracked.filter(({ unstaged }) => unstaged !== '.').length + unmerged,
     untracked: entries.filter(({ kind }) => kind === 'untracked').length,
@@ -26,6 +31,9 @@ export async function surveyChanges(git: Git, checkout: Checkout): Promise<Chang
     mainBranch: await findMainBranch(git, checkout.place.commonDir),
   }
 }
+
+const markOf = (place: Buffer) =>
+  createHash('sha256').update(factsOf(place)).digest('hex').slice(0, 16)
 
 async function currentBranch(git: Git, { gitDir }: Checkout): Promise<string | null> {
   const { status, stdout } = await git.run(['symbolic-ref', '--quiet', '--short', 'HEAD'], {

@@ -40,10 +40,10 @@ finish 'The answer of the agent.'
 `
 
 /** The house, and what runs Claude Code in it with one prompt, to its end: what it prints. */
-async function claudeHouse(choose: Choose) {
+async function claudeHouse(choose: Choose, agent = AGENT) {
   const model = await startScriptedModel({ choose, fallback: say('Nothing more.') })
   models.push(model)
-  const house = houseWithCodex(AGENT)
+  const house = houseWithCodex(agent)
   const home = join(house.scratch, 'claude')
   Object.assign(house.environment, await writeClaudeHome(home, model.origin), {
     PATH: `${dirname(bin)}:${house.environment.PATH}`,
@@ -139,6 +139,34 @@ test('a subagent that waits has the work brought into its own worktree, which st
   expect(toldIn(join(subagents, only))).toBe(TEXT)
   expect(existsSync(join(house.repo, 'told.txt'))).toBe(false)
   expect(heard(model).some(body => body.includes('The answer of the agent.'))).toBe(true)
+})
+
+const FINDING = {
+  ...{ severity: 'critical', title: 'It divides by nought', body: 'Where the list is empty.' },
+  ...{ file: 'made', line_start: 1, line_end: 1, confidence: 1, recommendation: '' },
+}
+const REVIEW = JSON.stringify({
+  ...{ verdict: 'needs-attention', summary: 's', next_steps: [], findings: [FINDING] },
+})
+const REVIEWER = `
+begin
+cat <<'END'
+${JSON.stringify({ type: 'item.completed', item: { type: 'agent_message', text: REVIEW } })}
+{"type":"turn.completed"}
+END
+`
+
+test('a session that would stop reads what its review has found, and goes on; then it stops', async () => {
+  const make = 'touch made'
+  const { house, model, ask } = await claudeHouse(request => {
+    const isTold = JSON.stringify(request.body).includes('It divides by nought')
+    return resultsOf(request) === 0 ? shell(make) : say(isTold ? 'So be it.' : 'All is done.')
+  }, REVIEWER)
+  await house.ok(['setup', '--enable-review-gate', '--json'])
+  expect(await ask('go on', '--allowedTools', `Bash(${make})`)).toContain('So be it.')
+  const reason = heard(model).find(body => body.includes('It divides by nought'))
+  expect(reason).toContain('round 1 of at most 2')
+  expect(await tasksOf(house)).toMatchObject([{ name: 'review-of-turn', state: 'succeeded' }])
 })
 
 test('what Claude Code runs in the background ends with its session: the task does not', async () => {

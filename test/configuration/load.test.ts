@@ -1,10 +1,11 @@
 /** Reading what was set beforehand, and saying what is wrong with it. */
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { loadConfiguration } from '../../src/configuration/load.ts'
 import { makeSchemas, settings } from '../../src/configuration/schema.ts'
+import { changeUserFile } from '../../src/configuration/user-file.ts'
 import { scratchDirectory } from '../scratch.ts'
 
 const agents = async () => ['codex', 'claude']
@@ -80,6 +81,31 @@ test('the user’s file and the variables are checked too', async () => {
   await expect(load({ HOLDFAST_PERMISSIONS: 'full' })).rejects.toThrow('is not taken from here')
   inHome('{"slots": 0}')
   await expect(load()).rejects.toThrow(`${join(home, 'config.json')}: slots is 0`)
+})
+
+test('one setting of the user’s file is changed, where it lies, and nothing else of it', async () => {
+  const { home, load, inHome } = places()
+  const file = join(home, 'config.json')
+  const change = (settings: object) => changeUserFile(home, ['codex', 'claude'], () => settings)
+  change({ stopReview: ['/a'] })
+  expect(statSync(file).mode & 0o777).toBe(0o600)
+  const elsewhere = join(home, 'elsewhere.json')
+  writeFileSync(elsewhere, '{"slots": 3, "stopReview": ["/a"], "$schema": "x"}')
+  execFileSync('ln', ['-sf', elsewhere, file])
+  changeUserFile(home, ['codex'], ({ stopReview }) => ({
+    stopReview: [...(stopReview as readonly string[]), '/b'],
+  }))
+  expect((await load()).user).toEqual({ slots: 3, stopReview: ['/a', '/b'], $schema: 'x' })
+  expect(JSON.parse(readFileSync(elsewhere, 'utf8'))).toHaveProperty('slots', 3)
+  change({ stopReview: undefined })
+  expect(readFileSync(file, 'utf8')).toBe('{\n  "slots": 3,\n  "$schema": "x"\n}\n')
+  // What is not valid stays as it is.
+  expect(() => change({ stopReview: ['relative'] })).toThrow('stopReview.0 is "relative"')
+  for (const text of ['{', '{"agnet": 1}']) {
+    inHome(text)
+    expect(() => change({ slots: 2 })).toThrow(file)
+    expect(readFileSync(file, 'utf8')).toBe(text)
+  }
 })
 
 test('what is no plain file does not hold anybody up', async () => {

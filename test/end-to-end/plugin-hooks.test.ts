@@ -6,6 +6,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   statSync,
   symlinkSync,
   writeFileSync,
@@ -213,7 +214,7 @@ test('what needs no model is answered without one, and what is wrong is said in 
   expect(await said('holdfast:result', '"; touch bad')).toContain('unexpected "touch"')
   expect(await said('holdfast:cancel', id)).toContain('already ended')
   expect(await said('holdfast:inbox')).toContain('nothing')
-  expect(await said('holdfast:setup')).toMatch(/^codex .*logged in/m)
+  expect(await said('holdfast:setup')).toMatch(/^Agents, [\s\S]*^codex .*logged in[\s\S]*^next: /m)
   expect(await said('codex:rescue')).toBe(
     'What should Codex do? Say it after the command: /codex:rescue …',
   )
@@ -309,6 +310,103 @@ test('what needs no model is answered without one, and what is wrong is said in 
     permissions: { asked: 'read-only' },
     review: { kind: 'adversarial', focus: 'the names', target: { scope: 'uncommitted' } },
   })
+})
+
+test('a session stops after a review of its turn, so often, and whenever we are in trouble', async () => {
+  const house = houseWithCodex(`
+printf '%s' "$prompt" >"$HOME/asked"
+begin
+cat "$HOME/answer"
+`)
+  const answer = (review: object | string) => {
+    const text = typeof review === 'string' ? review : JSON.stringify(review)
+    const said = { type: 'item.completed', item: { type: 'agent_message', text } }
+    const lines = [said, { type: 'turn.completed' }].map(line => `${JSON.stringify(line)}\n`)
+    writeFileSync(join(house.scratch, 'answer'), lines.join(''))
+  }
+  const finding = (severity: string) => ({
+    ...{ severity, title: 'It divides by nought', body: 'Where the list is empty.' },
+    ...{
+      file: 'sum.js',
+      line_start: 3,
+      line_end: 3,
+      confidence: 0.9,
+      recommendation: 'Ask first.',
+    },
+  })
+  const reviewed = (verdict: string, ...findings: object[]) =>
+    answer({ verdict, summary: 'Read.', findings, next_steps: [] })
+  const prompt = () => call(house, 'UserPromptSubmit', { prompt: 'go on' })
+  const stop = (stop_hook_active = false) =>
+    call(house, 'Stop', { stop_hook_active, last_assistant_message: 'All `done`.' })
+  const count = async () => JSON.parse(await house.ok(['status', '--all', '--json'])).tasks.length
+
+  reviewed('needs-attention', finding('high'), finding('low'))
+  // It is off, and nobody is asked.
+  house.write('before.txt', 'older\n')
+  await prompt()
+  house.write('sum.js', 'a\n')
+  expect(await stop()).toBe(undefined)
+  expect(existsSync(house.home)).toBe(false)
+  // Only its user sets it, and by typing it.
+  const bySkill = { skill: 'holdfast:setup', args: '--enable-review-gate' }
+  const denied = await uses(house, 'Skill', bySkill)
+  expect(denied?.hookSpecificOutput?.permissionDecision).toBe('deny')
+  const on = await typed(house, 'holdfast:setup', '--enable-review-gate')
+  expect(on?.reason).toContain('Review gate  on here')
+  const settings = JSON.parse(readFileSync(join(house.home, 'config.json'), 'utf8'))
+  expect(settings).toEqual({ stopReview: [house.repo] })
+
+  // A turn that changes nothing is not reviewed, whatever is uncommitted.
+  await prompt()
+  expect(await stop()).toBe(undefined)
+  await prompt()
+  house.write('sum.js', 'b\n')
+  const first = await stop()
+  expect([first?.decision, first?.systemMessage]).toEqual(['block', undefined])
+  expect(first?.reason).toMatch(/Codex has reviewed .*round 1 of at most 2/)
+  expect(first?.reason).toContain('- [high] It divides by nought (sum.js:3)\n')
+  expect(first?.reason).not.toContain('[low]')
+  const asked = readFileSync(join(house.scratch, 'asked'), 'utf8')
+  expect(asked).toContain('\n- sum.js\n')
+  expect(asked).not.toContain('before.txt')
+  expect(asked).toContain('<said>\nAll `done`.\n</said>')
+  const [task] = JSON.parse(await house.ok(['status', '--all', '--json'])).tasks
+  expect(task).toMatchObject({ permissions: { effective: 'read-only' }, name: 'review-of-turn' })
+  expect(await house.ok(['inbox'])).toBe('')
+  // What the user says in between does not make what was done before it the user's.
+  await prompt()
+  // The second time is the last, and then its findings stand.
+  house.write('sum.js', 'c\n')
+  expect((await stop(true))?.reason).toContain('round 2 of at most 2')
+  expect((await stop(true))?.systemMessage).toMatch(/^Holdfast: .*changed nothing since its review/)
+  await prompt()
+  house.write('sum.js', 'd\n')
+  expect((await stop())?.decision).toBe('block')
+  house.write('sum.js', 'e\n')
+  reviewed('approve', finding('low'))
+  expect((await stop(true))?.systemMessage).toMatch(/nothing that must be mended; 1 remark: hold/)
+  expect(await count()).toBe(4)
+
+  // A grave word without a finding to mend, and trouble of ours, keep nobody.
+  const after = async (text: string, act: () => void) => {
+    await prompt()
+    house.write('sum.js', text)
+    act()
+    const reply = await stop()
+    expect([text, reply?.decision]).toEqual([text, undefined])
+    expect(reply?.systemMessage?.split('\n')).toHaveLength(1)
+    return reply?.systemMessage
+  }
+  expect(await after('f\n', () => reviewed('needs-attention'))).toContain('nothing that must be')
+  expect(await after('g\n', () => answer('no JSON at all'))).toContain(
+    'cannot be read: holdfast res',
+  )
+  const program = join(house.scratch, 'fake-bin', 'codex')
+  const gone = await after('h\n', () => renameSync(program, `${program}.away`))
+  expect(gone).toContain('was not reviewed: no agent is ready')
+  const broken = await after('i\n', () => writeFileSync(join(house.home, 'config.json'), '{'))
+  expect(broken).toContain('config.json is no JSON')
 })
 
 test('a session is shown once what has ended, another one too, and no task ends with a session', async () => {

@@ -564,7 +564,40 @@ async function tellShown(scene: Scene): Promise<readonly string[]> {
   return [id]
 }
 
+/** Killed while a review is switched on, or a turn begins: said again, both are so. */
+async function tellTurn(scene: Scene): Promise<readonly string[]> {
+  const { stage } = scene
+  const file = join(stage.home, 'config.json')
+  mkdirSync(stage.home, { mode: 0o700, recursive: true })
+  writeFileSync(file, '{"slots": 1}')
+  const read = () => JSON.parse(readFileSync(file, 'utf8'))
+  const wanted = JSON.stringify({ slots: 1, stopReview: [stage.repo] })
+  scene.strike.arm()
+  await stage.run(['setup', '--enable-review-gate', '--json'])
+  if (![JSON.stringify({ slots: 1 }), wanted].includes(JSON.stringify(read()))) {
+    throw new Error(`half of the settings are there: ${JSON.stringify(read())}`)
+  }
+  await scene.ok(['setup', '--enable-review-gate', '--json'])
+  if (JSON.stringify(read()) !== wanted) throw new Error(`it is not on: ${JSON.stringify(read())}`)
+  for (const event of ['UserPromptSubmit', 'UserPromptSubmit', 'Stop']) {
+    const said = await hear(scene, event, { prompt: 'hello' })
+    if (said !== '') throw new Error(`${event} said ${said}`)
+  }
+  const turns = readdirSync(join(stage.home, 'plugin', 'turns'))
+  const [turn = ''] = turns
+  const kept = JSON.parse(readFileSync(join(stage.home, 'plugin', 'turns', turn), 'utf8'))
+  if (turns.length !== 1 || kept.isOpen !== false) throw new Error(`the turn is ${turns}`)
+  return []
+}
+
 const keeperStories = {
+  'a turn by a plugin': {
+    about: 'a session of Claude Code that stops only after a review',
+    repository: 'clean',
+    steps: WORK + DONE,
+    tell: tellTurn,
+    end: () => 'nothing',
+  },
   'asked by a plugin': {
     about: 'a task that is asked by a command of the plugin for Claude Code',
     repository: 'clean',

@@ -46,7 +46,8 @@ it('counts what is changed, and finds the branch to compare with', async () => {
   const survey = async () => await scene.worktrees.surveyChanges(await repository.open())
   const clean = { staged: 0, unstaged: 0, untracked: 0 }
   // Its branch is called as nobody's main branch is.
-  expect(await survey()).toEqual({ ...clean, branch: 'trunk/odd-name', mainBranch: null })
+  const none = { ...clean, files: new Map(), mainBranch: null }
+  expect(await survey()).toEqual({ ...none, branch: 'trunk/odd-name' })
   repository.git('branch', 'master')
   expect(await survey()).toMatchObject({ mainBranch: 'master' })
   repository.git('update-ref', 'refs/remotes/origin/dev', 'HEAD')
@@ -62,14 +63,21 @@ it('counts what is changed, and finds the branch to compare with', async () => {
   repository.write('some/other.txt', '')
   repository.write('an.ignored', '')
   const before = fingerprint(repository)
-  expect(await survey()).toEqual({
+  const { files, ...counted } = await survey()
+  expect(counted).toEqual({
     staged: 1,
     unstaged: 2,
     untracked: 2,
     branch: null,
     mainBranch: 'dev',
   })
+  const names = ['edited.txt', 'removed.txt', 'some/new.txt', 'some/other.txt']
+  expect([...files.keys()].sort()).toEqual(names)
   expect(fingerprint(repository)).toEqual(before)
+  // What is edited again to the same length is another file all the same.
+  repository.write('edited.txt', 'SIX\n')
+  const { files: later } = await survey()
+  expect(names.filter(name => later.get(name) !== files.get(name))).toEqual(['edited.txt'])
   const checkout = await repository.open()
   expect(await scene.worktrees.requireCommit(checkout, 'dev')).toBe(repository.head())
   await expect(scene.worktrees.requireCommit(checkout, '--all')).rejects.toMatchObject({

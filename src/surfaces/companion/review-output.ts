@@ -71,14 +71,18 @@ function renderFindings({ verdict, summary, findings, next_steps }: Review): str
     summary,
     '',
     ...(findings.length === 0 ? ['No material findings.'] : ['Findings:']),
-    ...sortFindings(findings).flatMap(
-      ({ severity, title, body, file, line_start, line_end, recommendation }) => [
-        `- [${severity}] ${title} (${file}:${line_start}${line_end > line_start ? `-${line_end}` : ''})`,
-        `  ${body}`,
-        ...(recommendation === '' ? [] : [`  Recommendation: ${recommendation}`]),
-      ],
-    ),
+    ...sortFindings(findings).flatMap(renderFinding),
     ...(next_steps.length === 0 ? [] : ['', 'Next steps:', ...next_steps.map(step => `- ${step}`)]),
+  ]
+}
+
+function renderFinding(found: Finding): string[] {
+  const { severity, title, body, file, line_start, line_end, recommendation } = found
+  const lines = line_end > line_start ? `${line_start}-${line_end}` : `${line_start}`
+  return [
+    `- [${severity}] ${title} (${file}:${lines})`,
+    `  ${body}`,
+    ...(recommendation === '' ? [] : [`  Recommendation: ${recommendation}`]),
   ]
 }
 

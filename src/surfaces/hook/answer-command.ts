@@ -10,7 +10,7 @@ const commands: Readonly<Record<Answered, () => Promise<Command>>> = {
   result: async () => (await import('../cli/commands/result.ts')).result as Command,
   cancel: async () => (await import('../cli/commands/cancel.ts')).cancel as Command,
   inbox: async () => (await import('../cli/commands/inbox.ts')).inbox as Command,
-  setup: async () => (await import('../cli/commands/agents.ts')).agents as Command,
+  setup: async () => (await import('../cli/commands/setup.ts')).setup as Command,
 }
 
 /** Never fails by an exit code: what went wrong is in the words. */

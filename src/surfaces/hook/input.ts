@@ -14,6 +14,8 @@ export interface HookInput {
   readonly why: string
   readonly prompt: string
   readonly command: { readonly name: string; readonly arguments: string }
+  /** Of a session that is about to stop: whether a hook has kept it from that, and what it said last. */
+  readonly stop: { readonly isAgain: boolean; readonly said: string }
   readonly tool: { readonly name: string; readonly input: Readonly<Record<string, unknown>> }
 }
 
@@ -34,6 +36,7 @@ export function parseHookInput(text: string, plugin: string): HookInput | undefi
     why: word('source') || word('reason'),
     prompt: word('prompt'),
     command: { name: word('command_name'), arguments: word('command_args') },
+    stop: { isAgain: said.stop_hook_active === true, said: word('last_assistant_message') },
     tool: { name: word('tool_name'), input: isRecord(said.tool_input) ? said.tool_input : {} },
   }
 }

@@ -36,6 +36,8 @@ async function onSkill(input: HookInput, context: CommandContext): Promise<Reply
   const typed = textOf(args)
   const { verb } = command
   if (isAnswered(verb)) {
+    // What it may set is its user's, who can type it.
+    if (verb === 'setup' && typed.trim() !== '') return deny(setupIsTyped(command.plugin))
     const text = await answerCommand(verb, typed, asCaller(context, input))
     const whole = `holdfast ${verb} ${typed}`.trimEnd()
     return allow({ ...rest, skill, args: '' }, cut(text, whole))
@@ -43,6 +45,9 @@ async function onSkill(input: HookInput, context: CommandContext): Promise<Reply
   const taken = await take(command, typed, input.agentId !== null, input, context)
   return typeof taken === 'string' ? deny(taken) : allow({ ...rest, skill, args: '' }, taken.words)
 }
+
+const setupIsTyped = (plugin: string) =>
+  `Only its user sets that: ask them to type /${plugin}:setup with it. Without arguments /${plugin}:setup shows how things stand.`
 
 async function onAgent(input: HookInput, context: CommandContext): Promise<Reply> {
   const command = commandOfForwarder(textOf(input.tool.input.subagent_type), input.plugin)

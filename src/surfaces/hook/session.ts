@@ -1,4 +1,5 @@
 /** The life of a caller session: it begins, somebody says something in it, it ends. Nothing of ours ends with it. */
+import { messageOf } from '../../domain/errors.ts'
 import { activeStates } from '../../domain/task.ts'
 import type { CommandContext } from '../cli/command.ts'
 import { asCaller, taskAround } from './hook-context.ts'
@@ -28,12 +29,23 @@ export async function onUserPromptSubmit(
   context: CommandContext,
 ): Promise<Reply> {
   if (taskAround(context) !== undefined || goesToNoModel(input.prompt)) return undefined
+  await noteTurn(input, context)
   const text = await tell(
     input,
     'Holdfast: these tasks have ended meanwhile, or ask something',
     context,
   )
   return text === undefined ? undefined : addContext('UserPromptSubmit', text)
+}
+
+/** Where it cannot be, all that is uncommitted counts as the turn's. */
+async function noteTurn(input: HookInput, context: CommandContext): Promise<void> {
+  try {
+    const { beginTurn } = await import('./turn.ts')
+    await beginTurn(input, context)
+  } catch (error) {
+    await (await context.holdfast.pluginFiles()).log(`UserPromptSubmit: ${messageOf(error)}`)
+  }
 }
 
 /** What is told beside such a prompt would be lost. */

@@ -103,7 +103,11 @@ function renderPlace(
 }
 
 /** `a.ts:3-7`, `a.ts:3`, `a.ts`; null: it names no file. */
-export function describePlace({ file, line_start, line_end }: FindingView): string | null {
+export function describePlace({
+  file,
+  line_start,
+  line_end,
+}: Pick<FindingView, 'file' | 'line_start' | 'line_end'>): string | null {
   if (file === null || line_start === null) return file
   const end = line_end !== null && line_end > line_start ? `-${line_end}` : ''
   return `${file}:${line_start}${end}`

@@ -10,6 +10,7 @@ type Hook = (input: HookInput, context: CommandContext) => Promise<Reply>
 const hooks: Readonly<Record<string, () => Promise<Hook>>> = {
   SessionStart: async () => (await import('../../hook/session.ts')).onSessionStart,
   UserPromptSubmit: async () => (await import('../../hook/session.ts')).onUserPromptSubmit,
+  Stop: async () => (await import('../../hook/stop.ts')).onStop,
   SessionEnd: async () => (await import('../../hook/session.ts')).onSessionEnd,
   UserPromptExpansion: async () =>
     (await import('../../hook/user-prompt-expansion.ts')).onUserPromptExpansion,

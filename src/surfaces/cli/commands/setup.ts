@@ -7,6 +7,7 @@ import {
   ORIGINAL_CODEX_PLUGIN,
 } from '../../../domain/hosts.ts'
 import type { FoundHost, Hosts, PlannedAddition } from '../../../ports/hosts.ts'
+import { isStopReviewed, switchStopReview } from '../../stop-review.ts'
 import { isTerminal } from '../../terminal.ts'
 import type { SetupView } from '../../view.ts'
 import { openAsker } from '../ask-yes.ts'
@@ -32,6 +33,10 @@ const flags = {
   codexCommands: {
     about: 'Claude Code: /codex:* are Holdfast’s; the plugin that has those names is turned off',
   },
+  enableReviewGate: {
+    about: 'Claude Code: in this repository a session stops only after a review of its turn',
+  },
+  disableReviewGate: { about: 'it stops as it likes again' },
   ...jsonFlag,
 } as const
 
@@ -39,6 +44,8 @@ interface Given {
   readonly yes?: true
   readonly host?: readonly string[]
   readonly codexCommands?: true
+  readonly enableReviewGate?: true
+  readonly disableReviewGate?: true
   readonly json?: true
 }
 
@@ -52,6 +59,7 @@ export const setup = defineCommand({
     'holdfast setup',
     'holdfast setup --yes',
     'holdfast setup --host claude --codex-commands',
+    'holdfast setup --enable-review-gate',
     'holdfast setup --json',
   ],
   async run({ flags: given, words }, context) {
@@ -60,6 +68,7 @@ export const setup = defineCommand({
     const named = (given.host ?? []).map(name => parseChoice(name, 'host', hostNames))
     const isAsked = given.yes === true || named.length > 0 || given.codexCommands === true
     if (isAsked) requireMayAdd(context)
+    await switchGate(given, context)
     const tools = await lookAtTools(context)
     const agents = await lookAtAgents(context)
     const hosts = await holdfast.hosts()
@@ -73,16 +82,46 @@ export const setup = defineCommand({
     for (const host of found)
       views.push(await addTo(host, chosen.get(host.name) ?? [], hosts, context))
     const ready = tools.every(({ problem }) => problem === null) && agents.some(isReadyAgent)
-    if (given.json === true) output.writeJson({ ready, tools, agents, hosts: views })
+    const reviewGate = await isGateOn(context)
+    const view = { ready, tools: [...tools], hosts: views, reviewGate }
+    if (given.json === true) output.writeJson({ ...view, agents })
     else {
-      output.write(views.map(view => renderHost(view, context)).join(''))
-      tellNext({ tools: [...tools], hosts: views, ready }, context)
+      output.write(views.map(one => renderHost(one, context)).join(''))
+      output.write(`\nReview gate  ${describeGate(reviewGate)}\n`)
+      tellNext(view, context)
     }
     return views.some(view => hasFailed(view, chosen.has(view.name)))
       ? exitCodes.refused
       : exitCodes.done
   },
 })
+
+async function switchGate(
+  { enableReviewGate: on, disableReviewGate: off }: Given,
+  context: CommandContext,
+): Promise<void> {
+  if (on === true && off === true) {
+    throw new AppError('bad_usage', '--enable-review-gate and --disable-review-gate: one of them')
+  }
+  if (on === true || off === true) await switchStopReview(on === true, context)
+}
+
+/** A mistake in the user's file is said where it is looked for; here nobody is kept from looking. */
+async function isGateOn({ holdfast, directory }: CommandContext): Promise<boolean | null> {
+  try {
+    return isStopReviewed((await holdfast.configuration(null)).user, directory)
+  } catch (error) {
+    if (error instanceof AppError) return null
+    throw error
+  }
+}
+
+function describeGate(on: boolean | null): string {
+  if (on === null) return 'not known: config.json cannot be read'
+  return on
+    ? 'on here: a session of Claude Code stops only after a review of its turn'
+    : 'off here (holdfast setup --enable-review-gate)'
+}
 
 /** An agent that added itself to its user's hosts would give itself more than it was given. */
 function requireMayAdd({ caller, holdfast }: CommandContext): void {

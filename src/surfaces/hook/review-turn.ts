@@ -1,0 +1,106 @@
+/** Has a turn reviewed by another agent, which may only read, and waits for what it says. */
+import { configuredAgent } from '../../domain/configuration.ts'
+import { AppError } from '../../domain/errors.ts'
+import { hasFindingOf, type ReviewFinding } from '../../domain/review.ts'
+import type { Tie } from '../../domain/tie.ts'
+import type { TurnChange } from '../../domain/turn.ts'
+import { acknowledgeShown } from '../acknowledge.ts'
+import type { CommandContext } from '../cli/command.ts'
+import { findCheckout } from '../common-git-dir.ts'
+import { requireInSight } from '../find-tie.ts'
+import { answerSchema } from '../review/answer-schema.ts'
+import { readAnswer } from '../review/read-answer.ts'
+import { describePlace } from '../review/render-review.ts'
+import { firstReadyAgent } from '../submit.ts'
+import { submitRequest } from '../submit-request.ts'
+import { waitForTasks } from '../wait-for.ts'
+import { turnReviewPrompt } from './turn-review-prompt.ts'
+
+export interface TurnReview {
+  /** The task that has reviewed. */
+  readonly id: string
+  readonly agent: string
+  /** The findings that must be mended, for whoever is to do it; null: there are none. */
+  readonly mustMend: string | null
+  /** How many others there are. */
+  readonly remarks: number
+}
+
+/** Claude Code ends the hook after fifteen. */
+const AT_MOST_MS = 14 * 60_000
+/** Somebody waits for it, and it is short. */
+const PRIORITY = 50
+
+/**
+ * The review ends with this process: nobody else waits for it. Undefined: the wait was broken off.
+ * Refuses where there is no review in the end; the message says why.
+ */
+export async function reviewTurn(
+  turn: TurnChange & { readonly said: string },
+  context: CommandContext,
+): Promise<TurnReview | undefined> {
+  const { holdfast, directory } = context
+  const root = findCheckout(directory)?.root ?? null
+  const agent =
+    configuredAgent(await holdfast.configuration(root)) ?? (await firstReadyAgent(context))
+  const { capabilities } = await holdfast.agent(agent)
+  const outputSchema = capabilities.answersBySchema === true ? answerSchema() : undefined
+  const { task } = await submitRequest(
+    {
+      agent,
+      prompt: turnReviewPrompt(turn, answerSchema()),
+      permissions: 'read-only',
+      isAwaited: true,
+      tie: await tieToThis(context),
+    },
+    { name: 'review-of-turn', priority: PRIORITY, outputSchema },
+    context,
+  )
+  const { id } = task.request
+  const { tasks, end } = await waitForTasks([id], { timeoutMs: AT_MOST_MS }, context)
+  const [ended = task] = tasks
+  if (typeof end === 'object') return undefined
+  if (end === 'timeout') throw noReview('the review took too long, and is ended')
+  await acknowledgeShown([ended], context)
+  const { state } = ended
+  if (state.name === 'failed') throw noReview(`its review failed: ${state.failure.message}`)
+  if (state.name !== 'succeeded') throw noReview(`its review came to no end (${state.name})`)
+  const { answer } = readAnswer(state.result.answer ?? '')
+  if (answer === null) throw noReview(`its review cannot be read: holdfast result ${id}`)
+  const grave = answer.findings.filter(finding => hasFindingOf([finding], 'high'))
+  const isBad = answer.verdict === 'needs-attention' && grave.length > 0
+  return {
+    id,
+    agent: ended.agent,
+    mustMend: isBad ? grave.map(describeFinding).join('\n') : null,
+    remarks: answer.findings.length - (isBad ? grave.length : 0),
+  }
+}
+
+const noReview = (why: string) => new AppError('refused_in_state', why)
+
+function describeFinding(finding: ReviewFinding): string {
+  const { severity, title, body, recommendation } = finding
+  const place = describePlace(finding)
+  return [
+    `- [${severity ?? 'grave or not, it does not say'}] ${title}${place === null ? '' : ` (${place})`}`,
+    `  ${body}`,
+    ...(recommendation === '' ? [] : [`  Recommendation: ${recommendation}`]),
+  ].join('\n')
+}
+
+/** Null: it cannot be told, or not be seen from where the worker is; then the review ends by itself. */
+async function tieToThis({ holdfast }: CommandContext): Promise<Tie | null> {
+  const processes = await holdfast.processes()
+  const own = processes.find(processes.self().pid)
+  if (own === undefined) return null
+  const { pid, startTime } = own
+  const tie = { kind: 'process', process: { ...processes.place(), pid, startTime } } as const
+  try {
+    requireInSight(tie, (await holdfast.presence()).look())
+    return tie
+  } catch (error) {
+    if (error instanceof AppError) return null
+    throw error
+  }
+}
