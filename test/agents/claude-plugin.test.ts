@@ -11,7 +11,14 @@ import { fileURLToPath } from 'node:url'
 import { afterEach, expect, test } from 'vitest'
 import { ensureAgent } from '../../src/demo/ensure-agent.ts'
 import { writeClaudeHome } from '../../src/demo/scripted-model/claude-home.ts'
-import { type Choose, call, say, shell } from '../../src/demo/scripted-model/script.ts'
+import {
+  type Choose,
+  call,
+  callAll,
+  say,
+  shell,
+  type ToolCall,
+} from '../../src/demo/scripted-model/script.ts'
 import { type ScriptedModel, startScriptedModel } from '../../src/demo/scripted-model/server.ts'
 import type { TaskView } from '../../src/surfaces/view.ts'
 import { houseWithCodex } from '../end-to-end/fake-codex.ts'
@@ -188,20 +195,29 @@ test('what Claude Code runs in the background ends with its session: the task do
   expect(await tasksOf(house)).toHaveLength(1)
 })
 
-test('a subagent hands on and ends, its worktree goes, and the session that asked is woken', async () => {
+test('subagents hand on at once and end, their worktrees go, and the session that asked is told of each', async () => {
   const hold = (scratch: string) => `sh '${join(scratch, 'hold.sh')}'`
+  const asks = [
+    ...['One', 'Two', 'Three'].map(name => ['holdfast:delegate', `${name}: ${TEXT}`] as const),
+    ['codex:codex-rescue', `Four: ${TEXT}`] as const,
+  ]
+  const texts = asks.map(([, text]) => `WAIT-HERE ${text}`)
+  const calls = asks.map(([subagent_type, text]) => ({
+    name: 'Agent',
+    input: {
+      ...{ description: 'hand it on', subagent_type, isolation: 'worktree' },
+      prompt: `WAIT-HERE ${text} --background`,
+    },
+  }))
   let house: House | undefined
   const set = await claudeHouse(request => {
     if (request.headers['x-claude-code-agent-id'] !== undefined) {
       return resultsOf(request) === 0 ? shell(lineIn(request.body)) : say('The subagent is done.')
     }
-    if (resultsOf(request) === 0) {
-      const prompt = `WAIT-HERE ${TEXT} --background`
-      const input = { subagent_type: 'codex:codex-rescue', isolation: 'worktree', prompt }
-      return call('Agent', { description: 'hand it on', ...input })
-    }
-    const isOver = JSON.stringify(request.body).includes('The subagent is done.')
-    return isOver && resultsOf(request) === 1 ? shell(hold(house?.scratch ?? '')) : say('So be it.')
+    if (resultsOf(request) === 0) return callAll(calls as [ToolCall, ...ToolCall[]])
+    const done = JSON.stringify(request.body).split('The subagent is done.').length - 1
+    const isHeld = resultsOf(request) > asks.length
+    return done >= asks.length && !isHeld ? shell(hold(house?.scratch ?? '')) : say('So be it.')
   })
   house = set.house
   const { scratch, repo } = house
@@ -211,27 +227,35 @@ test('a subagent hands on and ends, its worktree goes, and the session that aske
     `: >'${scratch}/held'\nuntil [ -e '${scratch}/enough' ]; do sleep 0.05; done\n`,
   )
   const over = set.ask('go on', '--allowedTools', `Bash(${hold(scratch)})`)
-  await eventually('the subagent has ended', () => existsSync(join(scratch, 'held')))
+  await eventually('the subagents have ended', () => existsSync(join(scratch, 'held')))
   const subagents = join(repo, '.claude', 'worktrees')
   await eventually(
-    'its worktree is gone',
+    'their worktrees are gone',
     () => !existsSync(subagents) || readdirSync(subagents).length === 0,
   )
-  const [task] = await tasksOf(house)
-  const id = task?.id ?? ''
-  expect(task?.caller.directory).toContain('/.claude/worktrees/agent-')
+  const tasks = await tasksOf(house)
+  const places = new Set(tasks.map(({ caller }) => caller.directory))
+  expect([tasks.length, places.size]).toEqual([asks.length, asks.length])
+  for (const place of places) expect(place).toContain('/.claude/worktrees/agent-')
   writeFileSync(join(scratch, 'go'), '')
-  expect(await house.untilState(id, 'succeeded', 'failed')).toMatchObject({ state: 'succeeded' })
-  expect(toldIn(house.worktree(id))).toBe(`WAIT-HERE ${TEXT}`)
+  const told: string[] = []
+  for (const { id } of tasks) {
+    expect(await house.untilState(id, 'succeeded', 'failed')).toMatchObject({ state: 'succeeded' })
+    told.push(toldIn(house.worktree(id)))
+  }
+  expect(told.sort()).toEqual([...texts].sort())
   await eventually('it is told', () => isSent(set.house))
   writeFileSync(join(scratch, 'enough'), '')
   await over
-  expect(
-    heard(set.model).some(
-      body => body.includes(`(codex in `) && body.includes(`holdfast result ${id}`),
-    ),
-  ).toBe(true)
-  expect(await house.ok(['inbox'])).toContain(id)
+  // Of one it was told by its inbox; of what had ended by then, beside that.
+  const said = heard(set.model)
+  expect(said.some(body => body.includes('(codex in '))).toBe(true)
+  const inbox = await house.ok(['inbox'])
+  for (const { id } of tasks) {
+    const line = new RegExp(` succeeded(?: \\(codex in [^)]+\\))?[^:\\\\]*: holdfast result ${id}`)
+    expect(said.some(body => line.test(body))).toBe(true)
+    expect(inbox).toContain(id)
+  }
 })
 
 /** Whether the session's inbox has taken what was owed to it. */

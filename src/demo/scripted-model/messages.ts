@@ -80,13 +80,12 @@ function reply(answer: Reply, { tools }: Conversation, id: string): Frames {
     index++
   }
 
-  const use = toolUse(answer, tools, id)
-  if (use !== undefined) {
-    const { input, ...call } = use
+  for (const { input, ...call } of toolUses(answer, tools, id)) {
     const delta = { type: 'input_json_delta', partial_json: JSON.stringify(input) }
     ending += event('content_block_start', { index, content_block: { ...call, input: {} } })
     ending += event('content_block_delta', { index, delta })
     ending += event('content_block_stop', { index })
+    index++
   }
 
   return {
@@ -105,8 +104,7 @@ function reply(answer: Reply, { tools }: Conversation, id: string): Frames {
 function replyInOnePiece(answer: Reply, { tools }: Conversation, id: string): unknown {
   const content: object[] = []
   if (answer.text !== undefined) content.push({ type: 'text', text: answer.text })
-  const use = toolUse(answer, tools, id)
-  if (use !== undefined) content.push(use)
+  content.push(...toolUses(answer, tools, id))
   return makeMessage(id, content, stopReason(answer), OUTPUT_TOKENS)
 }
 
@@ -128,12 +126,21 @@ function makeMessage(
   }
 }
 
-function toolUse({ shell, tool, structured }: Reply, tools: readonly string[], id: string) {
-  const base = { type: 'tool_use', id: `toolu_${id}` }
-  if (shell !== undefined) return { ...base, ...shellCall(shell, tools) }
-  if (tool !== undefined) return { ...base, ...tool }
-  if (structured === undefined) return undefined
-  return { ...base, name: 'StructuredOutput', input: structured }
+function toolUses(
+  { shell, tool, more = [], structured }: Reply,
+  tools: readonly string[],
+  id: string,
+) {
+  const calls = [
+    ...(shell === undefined ? [] : [shellCall(shell, tools)]),
+    ...(tool === undefined ? [] : [tool, ...more]),
+    ...(structured === undefined ? [] : [{ name: 'StructuredOutput', input: structured }]),
+  ]
+  return calls.map((one, n) => ({
+    type: 'tool_use',
+    id: n === 0 ? `toolu_${id}` : `toolu_${id}_${n}`,
+    ...one,
+  }))
 }
 
 function stopReason({ shell, tool, structured }: Reply): string {

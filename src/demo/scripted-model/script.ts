@@ -16,13 +16,20 @@ export interface Reply {
   /** A shell command, run by whichever tool of the request's list runs commands. */
   readonly shell?: string
   /** Any other tool that the agent offers, by its own name. */
-  readonly tool?: { readonly name: string; readonly input: unknown }
+  readonly tool?: ToolCall
+  /** Others in the same answer, after that one (Claude Code). */
+  readonly more?: readonly ToolCall[]
   /** What is answered by Claude Code's tool for an answer that is held to a schema. */
   readonly structured?: unknown
   /** In how many parts the text comes; 1 where nothing is said. */
   readonly chunks?: number
   /** Milliseconds after each part. */
   readonly chunkMs?: number
+}
+
+export interface ToolCall {
+  readonly name: string
+  readonly input: unknown
 }
 
 /** Refuses the request before any stream begins. */
@@ -69,6 +76,13 @@ export const shell = (command: string, text?: string): Turn =>
 export const call = (name: string, input: unknown): Turn => ({
   kind: 'reply',
   tool: { name, input },
+})
+
+/** Calls tools side by side (Claude Code). */
+export const callAll = ([tool, ...more]: readonly [ToolCall, ...ToolCall[]]): Turn => ({
+  kind: 'reply',
+  tool,
+  more,
 })
 
 /** The account's limit is reached until then (milliseconds since 1970). */
