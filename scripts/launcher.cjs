@@ -3,8 +3,11 @@
 var fs = require('node:fs')
 var path = require('node:path')
 
+// This event alone says something by an exit code: 2 wakes the session, with what is on stderr.
+var mayWake = process.argv[2] === 'PostToolUse'
+
 process.on('exit', () => {
-  process.exitCode = 0
+  process.exitCode = mayWake && process.exitCode === 2 ? 2 : 0
 })
 process.on('uncaughtException', () => {
   process.exit(0)
@@ -24,10 +27,19 @@ function hand(words) {
     process.argv = [process.argv[0], found, 'hook'].concat(words)
     require(found)
   } else {
-    require('node:child_process').spawnSync(found, ['hook'].concat(words), {
-      stdio: ['inherit', 'inherit', 'ignore'],
-    })
+    pass(
+      require('node:child_process').spawnSync(found, ['hook'].concat(words), {
+        stdio: ['inherit', 'inherit', 'pipe'],
+      }),
+    )
   }
+}
+
+// One that is older than this plugin complains with the same code.
+function pass(ended) {
+  if (ended.status !== 2 || !String(ended.stderr).startsWith('Holdfast: ')) return
+  process.stderr.write(ended.stderr)
+  process.exitCode = 2
 }
 
 // The package that this plugin lies in; else what a terminal would start. (Claude Code copies a plugin

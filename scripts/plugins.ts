@@ -86,6 +86,12 @@ function manifest({ name, about, more }: Plugin): string {
 const STOP_SECONDS = 900
 
 /**
+ * It runs beside the session, for a day at most, and wakes it by its exit code. Without `async` a
+ * session without a terminal would stand still until then (2.1.329), though the other implies it.
+ */
+const WAKING = { async: true, asyncRewake: true, timeout: 86_400 }
+
+/**
  * Each plugin answers to its own names: another plugin may bear the other's. What no name is told of is
  * the first one's.
  */
@@ -112,6 +118,10 @@ function hooks({ name, more }: Plugin): object {
     PreToolUse: [
       ...named.PreToolUse,
       { matcher: 'Bash', hooks: commands.map(one => run('PreToolUse', { if: one })) },
+    ],
+    PostToolUse: [
+      { matcher: 'Bash', hooks: commands.map(one => run('PostToolUse', { if: one, ...WAKING })) },
+      { matcher: 'mcp__.*holdfast.*__delegate', hooks: [run('PostToolUse', WAKING)] },
     ],
     Stop: [{ hooks: [run('Stop', { timeout: STOP_SECONDS })] }],
     SessionEnd: on('SessionEnd'),

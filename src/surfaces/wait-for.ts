@@ -26,6 +26,8 @@ export interface WaitOptions {
   readonly answered?: ReadonlySet<string>
   /** The sequence number after which log lines are new; by default all are. */
   readonly after?: number
+  /** How often it is looked; by default as often as anybody could notice. */
+  readonly pollMs?: number
   /** Called at every look, at least every `POLL_MS`, and after the end. */
   readonly onLook?: () => Promise<void>
 }
@@ -75,7 +77,7 @@ export async function waitForTasks(
         // Said once: from here it will not become possible.
         if (presence.look() === undefined && !(await ringOrTell(context))) rungAt = Infinity
       }
-      await sleep(POLL_MS)
+      await sleep(options.pollMs ?? POLL_MS)
     } while (store.changeCounter() === counter)
   }
 }

@@ -22,7 +22,7 @@ import {
 import { type ScriptedModel, startScriptedModel } from '../../src/demo/scripted-model/server.ts'
 import type { TaskView } from '../../src/surfaces/view.ts'
 import { houseWithCodex } from '../end-to-end/fake-codex.ts'
-import type { House } from '../end-to-end/house.ts'
+import { entry, type House } from '../end-to-end/house.ts'
 import { eventually } from '../eventually.ts'
 import { heard } from './house-with-model.ts'
 
@@ -256,6 +256,34 @@ test('subagents hand on at once and end, their worktrees go, and the session tha
     expect(said.some(body => line.test(body))).toBe(true)
     expect(inbox).toContain(id)
   }
+})
+
+test('where a session has no inbox, what it has handed in wakes it by a hook beside it', async () => {
+  let house: House | undefined
+  const noInbox = 'env -u CLAUDE_CODE_MESSAGING_SOCKET'
+  const hand = `${noInbox} ${process.execPath} ${entry} run codex WAIT-HERE`
+  const hold = () => `sh '${join(house?.scratch ?? '', 'hold.sh')}'`
+  const set = await claudeHouse(request => {
+    const steps = [shell(hand), shell(hold())]
+    return steps[resultsOf(request)] ?? say('So be it.')
+  })
+  house = set.house
+  const { scratch, home } = house
+  writeFileSync(
+    join(scratch, 'hold.sh'),
+    `: >'${scratch}/held'\nuntil [ -e '${scratch}/enough' ]; do sleep 0.05; done\n`,
+  )
+  const over = set.ask('go on', '--allowedTools', `Bash(${hold()})`, `Bash(${hand})`)
+  await eventually('it waits', () => existsSync(join(scratch, 'held')))
+  const [task] = await tasksOf(house)
+  const id = task?.id ?? ''
+  writeFileSync(join(scratch, 'go'), '')
+  const shown = join(home, 'plugin', 'sessions')
+  await eventually('the hook has told it', () => existsSync(shown) && readdirSync(shown).length > 0)
+  writeFileSync(join(scratch, 'enough'), '')
+  await over
+  const line = `(codex) succeeded: holdfast result ${id}`
+  expect(heard(set.model).some(body => body.includes(line))).toBe(true)
 })
 
 /** Whether the session's inbox has taken what was owed to it. */

@@ -1,5 +1,6 @@
 /** The hooks of the plugin for Claude Code, fed as it feeds them, and the one command that they name. */
-import { execFile, execFileSync, spawnSync } from 'node:child_process'
+import { execFile, execFileSync, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import {
   cpSync,
   existsSync,
@@ -458,6 +459,47 @@ finish done
   expect(await told('SessionStart', elsewhere)).toBe(undefined)
 })
 
+test('where no inbox says it, a hook beside the session waits for the end, and wakes it', async () => {
+  const house = houseWithCodex(`
+until [ -e "$HOME/go" ]; do sleep 0.05; done
+begin
+finish done
+`)
+  const socket = { CLAUDE_CODE_MESSAGING_SOCKET: join(house.scratch, 'none.sock') }
+  const environment = claude()
+  const id = await house.submit(['codex', 'look'], { environment })
+  const heard = await house.submit(['codex', 'hear'], {
+    environment: { ...environment, ...socket },
+  })
+  /** As Claude Code runs it; what it says, and its exit code. */
+  const wait = async (tool_response: unknown) => {
+    const options = { env: { ...house.environment, ...environment }, cwd: house.repo }
+    const child = spawn(process.execPath, [launcher, 'PostToolUse', 'holdfast'], options)
+    const said = { session_id: SESSION, cwd: house.repo, tool_name: 'Bash', tool_response }
+    child.stdin.end(JSON.stringify(said))
+    let text = ''
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.on('data', chunk => {
+        text += chunk
+      })
+    }
+    const [code] = await once(child, 'close')
+    return { code, text }
+  }
+  const silence = { code: 0, text: '' }
+  expect(await wait({ stdout: `${heard}\n` })).toEqual(silence)
+  expect(await wait({ stdout: 'abcdefghij k123456789\n' })).toEqual(silence)
+  expect(await wait(undefined)).toEqual(silence)
+  const waiting = wait({ stdout: `Codex works on it, as ${id}.\n` })
+  writeFileSync(join(house.scratch, 'go'), '')
+  const line = `- look (codex) succeeded: holdfast result ${id}`
+  expect(await waiting).toEqual({ code: 2, text: expect.stringContaining(line) })
+  // It was told; and what has ended already wakes nobody.
+  const prompt = await call(house, 'UserPromptSubmit', { prompt: 'hello' })
+  expect(prompt?.hookSpecificOutput?.additionalContext ?? '').not.toContain(id)
+  expect(await wait({ stdout: id })).toEqual(silence)
+})
+
 test('the launcher finds Holdfast, and is silent where there is none, or nothing to say', () => {
   const house = new House()
   const copy = join(house.scratch, 'cache', 'a', 'b', 'plugin')
@@ -492,6 +534,9 @@ test('the launcher finds Holdfast, and is silent where there is none, or nothing
     mode: 0o755,
   })
   expect(run({ PATH: `${old}:/usr/bin:/bin` })).toEqual(silence)
+  const waking = [join(copy, 'hook.cjs'), 'PostToolUse']
+  const env = { ...house.environment, PATH: `${old}:/usr/bin:/bin` }
+  expect(spawnSync(process.execPath, waking, { env, input }).status).toBe(0)
   const direct = (stdin: string, ...words: string[]) =>
     execFileSync(process.execPath, [entry, 'hook', ...words], {
       env: house.environment,

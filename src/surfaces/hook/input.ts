@@ -16,7 +16,12 @@ export interface HookInput {
   readonly command: { readonly name: string; readonly arguments: string }
   /** Of a session that is about to stop: whether a hook has kept it from that, and what it said last. */
   readonly stop: { readonly isAgain: boolean; readonly said: string }
-  readonly tool: { readonly name: string; readonly input: Readonly<Record<string, unknown>> }
+  readonly tool: {
+    readonly name: string
+    readonly input: Readonly<Record<string, unknown>>
+    /** What it has answered, as JSON; empty: nothing yet. */
+    readonly response: string
+  }
 }
 
 /** Undefined: it is none of Claude Code's. */
@@ -37,7 +42,11 @@ export function parseHookInput(text: string, plugin: string): HookInput | undefi
     prompt: word('prompt'),
     command: { name: word('command_name'), arguments: word('command_args') },
     stop: { isAgain: said.stop_hook_active === true, said: word('last_assistant_message') },
-    tool: { name: word('tool_name'), input: isRecord(said.tool_input) ? said.tool_input : {} },
+    tool: {
+      name: word('tool_name'),
+      input: isRecord(said.tool_input) ? said.tool_input : {},
+      response: said.tool_response === undefined ? '' : JSON.stringify(said.tool_response),
+    },
   }
 }
 

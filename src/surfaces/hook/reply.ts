@@ -1,6 +1,15 @@
 /** What a hook answers Claude Code, as it wants it on stdout; undefined: nothing. */
 export type Reply = Readonly<Record<string, unknown>> | undefined
 
+/** Of a hook that ran beside the session: it is woken, and reads this. */
+export class Wake {
+  readonly text: string
+
+  constructor(text: string) {
+    this.text = text
+  }
+}
+
 /** Claude Code cuts what is longer than 10,000 characters. */
 const MOST_SAID = 9_500
 

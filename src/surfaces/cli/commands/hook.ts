@@ -1,21 +1,25 @@
 import { messageOf } from '../../../domain/errors.ts'
 import { type HookInput, parseHookInput } from '../../hook/input.ts'
-import type { Reply } from '../../hook/reply.ts'
+import { type Reply, Wake } from '../../hook/reply.ts'
 import { type CommandContext, defineCommand } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
 
-type Hook = (input: HookInput, context: CommandContext) => Promise<Reply>
+type Hook = (input: HookInput, context: CommandContext) => Promise<Reply | Wake>
 
 /** Loaded by name: one that only forgets may not take long. */
 const hooks: Readonly<Record<string, () => Promise<Hook>>> = {
   SessionStart: async () => (await import('../../hook/session.ts')).onSessionStart,
   UserPromptSubmit: async () => (await import('../../hook/session.ts')).onUserPromptSubmit,
+  PostToolUse: async () => (await import('../../hook/post-tool-use.ts')).onPostToolUse,
   Stop: async () => (await import('../../hook/stop.ts')).onStop,
   SessionEnd: async () => (await import('../../hook/session.ts')).onSessionEnd,
   UserPromptExpansion: async () =>
     (await import('../../hook/user-prompt-expansion.ts')).onUserPromptExpansion,
   PreToolUse: async () => (await import('../../hook/pre-tool-use.ts')).onPreToolUse,
 }
+
+/** By which Claude Code knows that a session is to be woken (`asyncRewake`); the launcher passes it on. */
+const WAKES = 2
 
 const usage = 'hook EVENT [PLUGIN]'
 
@@ -32,6 +36,10 @@ export const hook = defineCommand({
       const load = Object.hasOwn(hooks, event) ? hooks[event] : undefined
       const input = load === undefined ? undefined : parseHookInput(await readAll(context), plugin)
       const reply = input && (await (await load?.())?.(input, context))
+      if (reply instanceof Wake) {
+        context.output.tell(reply.text)
+        return WAKES
+      }
       if (reply !== undefined) context.output.writeJson(reply)
     } catch (error) {
       // No session fails because of us.
