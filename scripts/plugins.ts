@@ -1,18 +1,21 @@
-/** The files of the two plugins for Claude Code that say the same under two names, by path. */
+/** The files of the plugins for Claude Code, by path; two of them say the same under two names. */
 import { readFileSync } from 'node:fs'
 
 const { version } = JSON.parse(
   readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
 ) as { version: string }
 
-interface Plugin {
+interface Described {
   readonly name: string
   readonly about: string
+  readonly more: object
+}
+
+interface Plugin extends Described {
   /** Whom its commands hand to, in words. */
   readonly whom: string
   readonly forwarder: string
   readonly hasSkill: boolean
-  readonly more: object
 }
 
 const plugins: readonly Plugin[] = [
@@ -37,6 +40,14 @@ const plugins: readonly Plugin[] = [
   },
 ]
 
+/** Whoever adds it has all of Claude Code's worktrees made by us: so it is for itself. */
+const worktrees: Described = {
+  name: 'holdfast-worktrees',
+  about:
+    "Claude Code's own isolated agents and sessions work in worktrees of Holdfast, which nobody deletes under them",
+  more: {},
+}
+
 /** Each plugin has its own: Claude Code may put them anywhere. */
 const LAUNCHER = new URL('launcher.cjs', import.meta.url)
 /** What every host's agent can read. */
@@ -59,7 +70,38 @@ export function pluginFiles(): Record<string, string> {
     if (plugin.hasSkill) add('skills/holdfast/SKILL.md', readFileSync(SKILL, 'utf8'))
     for (const [name, text] of Object.entries(commands(plugin))) add(`commands/${name}.md`, text)
   }
+  for (const [path, text] of Object.entries(worktreesPlugin())) {
+    files[`plugin/${worktrees.name}/${path}`] = text
+  }
   return files
+}
+
+function worktreesPlugin(): Record<string, string> {
+  const hooks = Object.fromEntries(
+    ['WorktreeCreate', 'WorktreeRemove'].map(event => [
+      event,
+      [{ hooks: [runHook(event, worktrees.name)] }],
+    ]),
+  )
+  return {
+    '.claude-plugin/plugin.json': manifest(worktrees),
+    'README.md': `# ${worktrees.name}
+
+${worktrees.about}.
+
+Not installed by \`holdfast setup\`: it takes over every worktree that Claude Code makes (\`isolation:
+"worktree"\`, \`claude --worktree\`). What it does, and what is different then, is told in the package, in
+\`docs/guides/claude-code.md\`. It needs Holdfast itself (\`npm install --global holdfast\`, Node.js 22.18 or
+newer, Linux or macOS): without it Claude Code can make no worktree at all.
+`,
+    'hooks/hooks.json': json({ hooks }),
+    'hook.cjs': readFileSync(LAUNCHER, 'utf8'),
+  }
+}
+
+function runHook(event: string, plugin: string, condition = {}): object {
+  const args = ['${CLAUDE_PLUGIN_ROOT}/hook.cjs', event, plugin]
+  return { type: 'command', ...condition, command: 'node', args }
 }
 
 const json = (document: object) => `${JSON.stringify(document, undefined, 2)}\n`
@@ -69,7 +111,7 @@ function marketplace(): string {
     name: 'holdfast',
     description: 'Coding-agent tasks that hold on',
     owner: author,
-    plugins: plugins.map(({ name, about }) => ({
+    plugins: [...plugins, worktrees].map(({ name, about }) => ({
       name,
       source: `./plugin/${name}`,
       description: about,
@@ -78,7 +120,7 @@ function marketplace(): string {
   })
 }
 
-function manifest({ name, about, more }: Plugin): string {
+function manifest({ name, about, more }: Described): string {
   return json({ name, version, description: about, author, license: 'MIT', ...more })
 }
 
@@ -96,12 +138,7 @@ const WAKING = { async: true, asyncRewake: true, timeout: 86_400 }
  * the first one's.
  */
 function hooks({ name, more }: Plugin): object {
-  const run = (event: string, condition = {}) => ({
-    type: 'command',
-    ...condition,
-    command: 'node',
-    args: ['${CLAUDE_PLUGIN_ROOT}/hook.cjs', event, name],
-  })
+  const run = (event: string, condition = {}) => runHook(event, name, condition)
   const on = (event: string, matcher?: string) => [
     { ...(matcher === undefined ? {} : { matcher }), hooks: [run(event)] },
   ]

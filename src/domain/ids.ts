@@ -58,9 +58,12 @@ export function followerName(name: string): string {
   return stem === undefined ? `${name}.2` : `${stem}.${Number(number) + 1}`
 }
 
+/** In characters. */
+export const LONGEST_NAME = 64
+
 /** Refused, with why: a name that would be mistaken for something else when it is typed. */
 export function findNameProblem(name: string): string | null {
-  if ([...name].length > 64) return 'it is longer than 64 characters'
+  if ([...name].length > LONGEST_NAME) return `it is longer than ${LONGEST_NAME} characters`
   if (!/^[\p{L}\p{N}][\p{L}\p{N}._-]*$/u.test(name)) {
     return 'it may have letters, digits, dots, dashes and underscores, and begins with a letter or digit'
   }

@@ -77,6 +77,7 @@ export async function putAway(
 ): Promise<Snapshot> {
   return await withWorktree(id, ports, async () => {
     const stored = await requireUnleased(id, kinds, ports.store)
+    await refuseHeld(stored, ports)
     const [snapshot] = stored.retiring ? await ports.store.listSnapshots(id) : []
     const isHere = stored.record !== null && isPresent(stored.record, ports)
     // It was renamed, and whoever did it died: what was proven then is proven again.
@@ -94,6 +95,15 @@ export async function putAway(
       if (isPresent(stored.record, ports) && !isTakenUp) await ports.store.giveUpRetirement(id)
       throw error
     }
+  })
+}
+
+/** Whoever it was made for may come back to it at any moment. */
+async function refuseHeld({ id, path }: StoredWorktree, { files, host }: PutAwayPorts) {
+  const holder = await files.findHolder(id)
+  if (holder === undefined || host.liveness(holder) === 'dead') return
+  throw new AppError('leased', `${path} is in use by whoever asked for it (pid ${holder.pid})`, {
+    hint: 'end it, or leave it alone',
   })
 }
 
@@ -173,6 +183,7 @@ async function takeAway(
   if (!(await store.forgetWorktree(id))) throw inUse(stored.path)
   reach('retire.forgotten')
   await files.clearSetUpMark(id)
+  await files.dropHolder(id)
   await forgetOlder(snapshot, ports)
   return snapshot
 }

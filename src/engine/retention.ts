@@ -1,6 +1,6 @@
 /** Keeps the number of worktrees bounded: what may go is put away, and can be brought back. */
 import { messageOf } from '../domain/errors.ts'
-import type { WorktreeId } from '../domain/ids.ts'
+import { parseTaskId, type WorktreeId } from '../domain/ids.ts'
 import {
   type Candidate,
   type Decision,
@@ -97,7 +97,9 @@ async function describe(
     isUntaken:
       newest !== undefined && !isInUse && kind === 'managed'
         ? await isNowhereElse(newest, commonDir, worktrees)
-        : newest === undefined,
+        : // One that bears the id of a task, and of which that is not known, is not ours to judge. What no
+          // task has asked for is kept as a snapshot when it goes.
+          newest === undefined && parseTaskId(id) !== undefined,
   }
 }
 

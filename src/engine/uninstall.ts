@@ -7,7 +7,8 @@
 import { reach } from '../domain/crash-points.ts'
 import { AppError, messageOf } from '../domain/errors.ts'
 import type { CommitId, TaskId } from '../domain/ids.ts'
-import { hasEnded, type Task } from '../domain/task.ts'
+import type { Snapshot } from '../domain/snapshot.ts'
+import { baseTreeCommit, hasEnded, type Task } from '../domain/task.ts'
 import { isUntaken } from '../domain/untaken.ts'
 import type { Application, Applications } from '../ports/applications.ts'
 import type { Store, StoredWorktree, UnreadableTask } from '../ports/store.ts'
@@ -26,6 +27,8 @@ export interface HomeSurvey {
   /** Nobody knows what they came to. */
   readonly unreadable: readonly UnreadableTask[]
   readonly worktrees: readonly StoredWorktree[]
+  /** Of worktrees that are not there, and are of no task. */
+  readonly putAway: readonly Snapshot[]
 }
 
 export async function surveyHome(
@@ -42,6 +45,7 @@ export async function surveyHome(
     ),
     unreadable: store.unreadable(),
     worktrees: await store.listWorktrees(),
+    putAway: await store.listPutAwayAlone(),
   }
 }
 
@@ -93,6 +97,11 @@ export async function purgeRepositories(
     if (await removeWorktree(worktree, survey.tasks, discard, giveUp, ports)) removed++
     else if (isOfOurs(worktree)) standing.push(worktree)
   }
+  for (const snapshot of survey.putAway) {
+    if (await hasNothing(snapshot, ports)) continue
+    const { worktree, path } = snapshot
+    giveUp(`${path} was put away, and is nowhere else (holdfast restore ${worktree})`)
+  }
   for (const problem of await removeStrays([...repositories.keys()], standing, discard, ports)) {
     giveUp(problem)
   }
@@ -122,12 +131,25 @@ export async function purgeRepositories(
   return { worktrees: removed, refs, left, passedOver }
 }
 
+/** What is in it is in the repository's own checkout too. */
+async function hasNothing(
+  { commonDir, state, ignored }: Snapshot,
+  { worktrees }: PurgePorts,
+): Promise<boolean> {
+  if (ignored.files > 0 || (state.submodules ?? []).length > 0) return false
+  try {
+    return await worktrees.isContained(commonDir, baseTreeCommit(state))
+  } catch {
+    return false // It cannot be told.
+  }
+}
+
 const isOfOurs = ({ kind, record }: StoredWorktree) =>
   kind !== 'borrowed' && record?.adoptedFrom === undefined
 
 /** Every repository that we wrote to, with the tasks whose refs are in it. */
 async function findRepositories(
-  { tasks, unreadable, worktrees }: HomeSurvey,
+  { tasks, unreadable, worktrees, putAway }: HomeSurvey,
   { files, applications, worktrees: git }: PurgePorts,
 ): Promise<Map<string, Set<TaskId>>> {
   const found = new Map<string, Set<TaskId>>()
@@ -142,7 +164,8 @@ async function findRepositories(
     add(request.repo.commonDir, request.workplace.id as string as TaskId)
   }
   for (const { id, repository } of unreadable) add(repository, id)
-  for (const { commonDir } of worktrees) add(commonDir)
+  for (const { id, commonDir } of worktrees) add(commonDir, id as string as TaskId)
+  for (const { worktree, commonDir } of putAway) add(commonDir, worktree as string as TaskId)
   // The old contents of a file are held in the repository that a result was applied to.
   for (const { request } of tasks) {
     for (const { root, task } of applications.list(request.id)) {

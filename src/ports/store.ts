@@ -273,6 +273,8 @@ export interface Store extends Outbox {
   /** Of a worktree, the newest first. Refuses with `task_unreadable` where one is damaged. */
   listSnapshots(worktree: WorktreeId): Promise<readonly Snapshot[]>
   forgetSnapshot(worktree: WorktreeId, number: number): Promise<void>
+  /** The newest snapshot of each worktree that is not there, and that no task has worked in. */
+  listPutAwayAlone(): Promise<readonly Snapshot[]>
   /**
    * The newest snapshot of a running task, in the place of the one before. It is forgotten when the
    * task ends with a result. False: a newer attempt exists, or the task does not run any more.

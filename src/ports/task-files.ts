@@ -6,6 +6,7 @@ import type { Fence, TaskId, WorktreeId } from '../domain/ids.ts'
 import type { CommandRole } from '../domain/set-up.ts'
 import type { RunningSnapshot, Snapshot } from '../domain/snapshot.ts'
 import type { Attempt, EndedState, TaskRequest } from '../domain/task.ts'
+import type { KnownProcess } from '../domain/tie.ts'
 import type { Environment } from './agent.ts'
 import type { SetUpTime } from './worktrees.ts'
 
@@ -21,7 +22,7 @@ export interface TaskFiles {
   /** Where all of those are. */
   agentHomes(): string
   /** Where the managed worktree of a task stands. */
-  worktreePath(task: TaskId): string
+  worktreePath(worktree: TaskId | WorktreeId): string
   /** Where all worktrees of ours stand. */
   worktreesDirectory(): string
   /** Where spare worktrees stand; on the file system of all others. */
@@ -83,6 +84,14 @@ export interface TaskFiles {
   markSetUp(worktree: WorktreeId): Promise<void>
   /** For a worktree that is about to be made, or that is gone. */
   clearSetUpMark(worktree: WorktreeId): Promise<void>
+  /** That a worktree is for a process, and stays while that lives. */
+  keepHolder(worktree: WorktreeId, process: KnownProcess): Promise<void>
+  /** Undefined: it is for nobody. */
+  findHolder(worktree: WorktreeId): Promise<KnownProcess | undefined>
+  dropHolder(worktree: WorktreeId): Promise<void>
+  /** A private directory, empty, for what comes along into a worktree that is being made. */
+  openAdding(worktree: WorktreeId): Promise<string>
+  closeAdding(worktree: WorktreeId): Promise<void>
   /**
    * A directory below another one, made if it is missing. Undefined: on the way there is something
    * else than a directory, such as a link; nothing was made then.

@@ -29,7 +29,9 @@ export const OUR_NAMES: readonly string[] = [
   'snapshots',
   'set-up',
   'agent-homes',
+  'adding',
   'callers',
+  'holders',
   'plugin',
   'mcp-token',
   'mcp-token.new',
@@ -49,6 +51,7 @@ export const OUR_NAMES: readonly string[] = [
   'hosts.json',
   'hosts.json.new',
   'config.json',
+  'config.json.new',
   'disk.json',
   'disk.json.new',
   // Last: while it is there, it says that the rest is on its way out.

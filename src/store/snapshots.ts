@@ -52,6 +52,24 @@ function readSnapshot(row: Selectable<Database['snapshots']>): Snapshot {
   }
 }
 
+/** See `Store.listPutAwayAlone`. */
+export async function listPutAwayAlone(db: Db): Promise<readonly Snapshot[]> {
+  const rows = await db
+    .selectFrom('snapshots')
+    .selectAll()
+    .where('worktree', 'not in', db.selectFrom('worktrees').select('id'))
+    .where(eb =>
+      eb.not(
+        eb.exists(
+          eb.selectFrom('tasks').select('id').whereRef('tasks.worktree', '=', 'snapshots.worktree'),
+        ),
+      ),
+    )
+    .orderBy('number')
+    .execute()
+  return [...new Map(rows.map(row => [row.worktree, readSnapshot(row)])).values()]
+}
+
 export async function forgetSnapshot(db: Db, worktree: WorktreeId, number: number): Promise<void> {
   await db
     .deleteFrom('snapshots')

@@ -48,6 +48,7 @@ import { findProgress, listAttempts, listUsage, recordSteps, type Step } from '.
 import type { Database } from './schema.ts'
 import {
   forgetSnapshot,
+  listPutAwayAlone,
   listSnapshots,
   recordRunningSnapshot,
   recordSnapshot,
@@ -198,6 +199,7 @@ export async function openSqliteStore(directory: string, clock: Clock): Promise<
       keepSnapshot(directory, snapshot)
     },
     listSnapshots: worktree => listSnapshots(db, worktree),
+    listPutAwayAlone: () => listPutAwayAlone(db),
     forgetSnapshot: (worktree, number) => forgetSnapshot(db, worktree, number),
     planSpare: order => planSpare(db, order, clock.now()),
     recordSpare: (id, spare) => recordSpare(db, id, spare),

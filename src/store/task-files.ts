@@ -20,6 +20,7 @@ import type { Attempt } from '../domain/task.ts'
 import type { TaskDirectory, TaskFiles } from '../ports/task-files.ts'
 import { makeCommandScripts } from './command-scripts.ts'
 import { END_COPY, REQUEST_COPY } from './copies.ts'
+import { makeLoneWorktrees } from './lone-worktrees.ts'
 import { makeSetUpMarks } from './set-up-marks.ts'
 import { storeError } from './store-error.ts'
 
@@ -56,7 +57,7 @@ export function makeTaskFiles(home: string): TaskFiles {
     scratchDirectory: task => join(directory(task), SCRATCH),
     agentHome: worktree => join(home, AGENT_HOMES, worktree),
     agentHomes: () => join(home, AGENT_HOMES),
-    worktreePath: task => join(home, 'worktrees', task),
+    worktreePath: worktree => join(home, 'worktrees', worktree),
     worktreesDirectory: () => join(home, 'worktrees'),
     pool: () => join(home, 'pool'),
     trash: () => join(home, 'trash'),
@@ -132,6 +133,7 @@ export function makeTaskFiles(home: string): TaskFiles {
     },
     readPatch: task => readFile(join(directory(task), PATCH)).catch(unlessMissing),
     ...makeSetUpMarks(home),
+    ...makeLoneWorktrees(home),
     ...makeCommandScripts(directory),
     verifyDirectory,
     async removeVerifyDirectory(task, fence, run) {

@@ -721,6 +721,32 @@ export const usageSumsView = z.object({
   ),
 })
 
+export const worktreeView = z.object({
+  id: z.string(),
+  path: z.string(),
+  kind: z.enum(['managed', 'permanent', 'borrowed']),
+  /** The common git directory. */
+  repository: z.string(),
+  pinned: z.boolean(),
+  /** Whether it is there, as it was made. */
+  standing: z.boolean(),
+  /** The task that has it; null: none. */
+  leasedTo: z.nullable(z.string()),
+  /** The newest task that worked in it; null: none is known. */
+  task: z.nullable(z.string()),
+})
+
+export const worktreesView = z.object({ worktrees: z.array(worktreeView) })
+
+export const addedWorktreeView = z.object({
+  id: z.string(),
+  path: z.string(),
+  /** `back`: it had been put away, and is as it was then. */
+  how: z.enum(['made', 'there', 'back']),
+  /** What did not come along. */
+  leftOut: z.array(z.string()),
+})
+
 export const completionView = z.object({
   shell: z.enum(['bash', 'zsh', 'fish']),
   script: z.string(),
@@ -764,6 +790,8 @@ export const views = {
   uninstall: uninstallView,
   trust: trustView,
   gc: gcView,
+  worktrees: worktreesView,
+  addedWorktree: addedWorktreeView,
   trustList: trustListView,
   trustRevoked: trustRevokedView,
   usage: usageSumsView,
@@ -778,6 +806,7 @@ export type GroupView = z.infer<typeof groupView>
 export type GroupDiffView = z.infer<typeof groupDiffView>
 export type TasksView = z.infer<typeof tasksView>
 export type DiskView = z.infer<typeof diskView>
+export type WorktreeView = z.infer<typeof worktreeView>
 export type GcView = z.infer<typeof gcView>
 export type UnreadableView = z.infer<typeof unreadableView>
 export type WorkerView = z.infer<typeof workerView>

@@ -47,7 +47,11 @@ finish 'The answer of the agent.'
 `
 
 /** The house, and what runs Claude Code in it with one prompt, to its end: what it prints. */
-async function claudeHouse(choose: Choose, agent = AGENT) {
+async function claudeHouse(
+  choose: Choose,
+  agent = AGENT,
+  names: readonly string[] = ['holdfast', 'codex'],
+) {
   const model = await startScriptedModel({ choose, fallback: say('Nothing more.') })
   models.push(model)
   const house = houseWithCodex(agent)
@@ -65,10 +69,7 @@ async function claudeHouse(choose: Choose, agent = AGENT) {
       )
       child.stdin?.end()
     })
-  const plugins = ['holdfast', 'codex'].flatMap(name => [
-    '--plugin-dir',
-    join(root, 'plugin', name),
-  ])
+  const plugins = names.flatMap(name => ['--plugin-dir', join(root, 'plugin', name)])
   const ask = (prompt: string, ...words: string[]) => claude('-p', prompt, ...plugins, ...words)
   const start = (prompt: string) =>
     spawn(bin, ['-p', prompt, ...plugins], { ...options, stdio: 'ignore' })
@@ -98,7 +99,10 @@ function toldIn(directory: string): string {
 
 test('both plugins are valid, install from the package, and answer without a model', async () => {
   const { claude, model } = await claudeHouse(() => undefined)
-  for (const path of ['', 'plugin/holdfast', 'plugin/codex']) {
+  for (const path of [
+    '',
+    ...['holdfast', 'codex', 'holdfast-worktrees'].map(one => `plugin/${one}`),
+  ]) {
     expect(await claude('plugin', 'validate', '--strict', join(root, path))).toContain('passed')
   }
   await claude('plugin', 'marketplace', 'add', root)
@@ -284,6 +288,34 @@ test('where a session has no inbox, what it has handed in wakes it by a hook bes
   await over
   const line = `(codex) succeeded: holdfast result ${id}`
   expect(heard(set.model).some(body => body.includes(line))).toBe(true)
+})
+
+test('an isolated subagent works in a worktree of ours, which nobody deletes under it', async () => {
+  const work = 'touch work.txt'
+  const set = await claudeHouse(
+    request => {
+      if (request.headers['x-claude-code-agent-id'] !== undefined) {
+        return resultsOf(request) === 0 ? shell(work) : say('The subagent is done.')
+      }
+      const input = { description: 'x', prompt: 'do it', isolation: 'worktree' }
+      const agent = { ...input, subagent_type: 'general-purpose' }
+      return resultsOf(request) === 0 ? call('Agent', agent) : say('So be it.')
+    },
+    AGENT,
+    ['holdfast-worktrees'],
+  )
+  const { house } = set
+  await set.ask('go on', '--allowedTools', `Bash(${work})`)
+  const listed = JSON.parse(await house.ok(['worktree', 'ls', '--json']))
+  const [{ path, id }, ...more] = listed.worktrees
+  expect([more, existsSync(join(house.repo, '.claude', 'worktrees'))]).toEqual([[], false])
+  expect(path).toMatch(/\/home\/worktrees\/claude-agent-/)
+  expect(readdirSync(path).sort()).toEqual(['.git', '.gitignore', 'kept.txt', 'work.txt'])
+  // Its session is gone: it goes like any other, and comes back.
+  await house.ok(['gc', '--keep', '0'])
+  expect(existsSync(path)).toBe(false)
+  expect(await house.ok(['restore', id])).toBe(`${path}\n`)
+  expect(existsSync(join(path, 'work.txt'))).toBe(true)
 })
 
 /** Whether the session's inbox has taken what was owed to it. */

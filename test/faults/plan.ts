@@ -417,6 +417,7 @@ export const cases: readonly Case[] = [
   ...strikes('told by a session', ['caller-token.forgotten'], SELF),
   ...strikes('asked by a plugin', ['request.kept'], SELF),
   ...strikes('shown by a plugin', ['shown.written'], SELF),
+  ...strikes('a worktree alone', all('Adding a worktree without a task'), SELF),
   ...strikes('a turn by a plugin', ['settings.written', 'turn.kept'], SELF),
   ...strikes('worker stopped', all('Leaving (a worker with nothing to do, or told to stop)'), SELF),
 ]

@@ -590,7 +590,30 @@ async function tellTurn(scene: Scene): Promise<readonly string[]> {
   return []
 }
 
+/** Killed while it is made, it is made anew; nobody was told of the first. */
+async function tellLone(scene: Scene): Promise<readonly string[]> {
+  const { stage } = scene
+  const id = await scene.submitted(TASK)
+  await scene.untilEnded(id)
+  const ask = (event: string, more: object) => hear(scene, event, more, 'holdfast-worktrees')
+  scene.strike.arm()
+  if ((await ask('WorktreeCreate', { name: 'one' })) !== '') throw new Error('it was not killed')
+  const path = (await ask('WorktreeCreate', { name: 'one' })).trim()
+  const kept = join(path, 'kept.txt')
+  if (path === '' || !existsSync(kept)) throw new Error(`there is no worktree at "${path}"`)
+  if (!isEmpty(join(stage.home, 'adding'))) throw new Error('what came along is kept')
+  return [id]
+}
+
 const keeperStories = {
+  'a worktree alone': {
+    about: 'a worktree that Claude Code asks for, beside those of tasks',
+    repository: 'clean',
+    environment: { ...SESSION, CLAUDE_PID: String(process.pid) },
+    steps: WORK + DONE,
+    tell: tellLone,
+    end: () => ({ state: 'succeeded', files: FINISHED, worktrees: 2 }),
+  },
   'a turn by a plugin': {
     about: 'a session of Claude Code that stops only after a review',
     repository: 'clean',

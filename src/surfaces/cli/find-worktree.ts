@@ -2,11 +2,12 @@
 import { resolve } from 'node:path'
 import { AppError } from '../../domain/errors.ts'
 import type { WorktreeId } from '../../domain/ids.ts'
-import type { StoredWorktree } from '../../ports/store.ts'
+import type { Store, StoredWorktree } from '../../ports/store.ts'
+import { findCommonGitDir } from '../common-git-dir.ts'
 import { requireTask } from '../find-task.ts'
 import type { CommandContext } from './command.ts'
 
-/** By its path, its id, or a task that works in it. Refuses with `no_such_task`, as a task does. */
+/** By its path, its id, its name in this repository, or a task that works in it. Refuses with `no_such_task`, as a task does. */
 export async function requireWorktreeId(
   word: string,
   { holdfast, directory }: CommandContext,
@@ -15,7 +16,23 @@ export async function requireWorktreeId(
   const path = resolve(directory, word)
   const known = await store.listWorktrees()
   const found = known.find(worktree => worktree.path === path || worktree.id === word)
-  return found?.id ?? (await requireTask(store, word)).request.workplace.id
+  const id = found?.id ?? (await findAlone(word, known, store, directory))
+  return id ?? (await requireTask(store, word)).request.workplace.id
+}
+
+/** One that is not a task's own: by its name in this repository, or put away. */
+async function findAlone(
+  word: string,
+  known: readonly StoredWorktree[],
+  store: Store,
+  directory: string,
+): Promise<WorktreeId | undefined> {
+  const commonDir = findCommonGitDir(directory)
+  const { nameWorktree } = await import('../add-worktree.ts')
+  const named = commonDir === undefined ? undefined : nameWorktree(word, commonDir)
+  if (known.some(({ id }) => id === named)) return named
+  const away = (await store.listPutAwayAlone()).map(({ worktree }) => worktree)
+  return away.find(id => id === word || id === named)
 }
 
 /** One that stands. Refuses with `refused_in_state` where it was put away. */

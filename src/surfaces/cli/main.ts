@@ -34,6 +34,7 @@ export const commands: Readonly<Record<string, () => Promise<Command>>> = {
   setup: async () => (await import('./commands/setup.ts')).setup as Command,
   doctor: async () => (await import('./commands/doctor.ts')).doctor as Command,
   gc: async () => (await import('./commands/gc.ts')).gc as Command,
+  worktree: async () => (await import('./commands/worktree.ts')).worktree as Command,
   pin: async () => (await import('./commands/pin.ts')).pin as Command,
   unpin: async () => (await import('./commands/pin.ts')).unpin as Command,
   archive: async () => (await import('./commands/archive.ts')).archive as Command,

@@ -16,6 +16,8 @@ export interface HookInput {
   readonly command: { readonly name: string; readonly arguments: string }
   /** Of a session that is about to stop: whether a hook has kept it from that, and what it said last. */
   readonly stop: { readonly isAgain: boolean; readonly said: string }
+  /** One that is asked for, by its name; one that goes, by its path. */
+  readonly worktree: { readonly name: string; readonly path: string }
   readonly tool: {
     readonly name: string
     readonly input: Readonly<Record<string, unknown>>
@@ -42,6 +44,7 @@ export function parseHookInput(text: string, plugin: string): HookInput | undefi
     prompt: word('prompt'),
     command: { name: word('command_name'), arguments: word('command_args') },
     stop: { isAgain: said.stop_hook_active === true, said: word('last_assistant_message') },
+    worktree: { name: word('name'), path: word('worktree_path') },
     tool: {
       name: word('tool_name'),
       input: isRecord(said.tool_input) ? said.tool_input : {},

@@ -12,6 +12,8 @@ const hooks: Readonly<Record<string, () => Promise<Hook>>> = {
   UserPromptSubmit: async () => (await import('../../hook/session.ts')).onUserPromptSubmit,
   PostToolUse: async () => (await import('../../hook/post-tool-use.ts')).onPostToolUse,
   Stop: async () => (await import('../../hook/stop.ts')).onStop,
+  WorktreeCreate: async () => (await import('../../hook/worktree.ts')).onWorktreeCreate,
+  WorktreeRemove: async () => (await import('../../hook/worktree.ts')).onWorktreeRemove,
   SessionEnd: async () => (await import('../../hook/session.ts')).onSessionEnd,
   UserPromptExpansion: async () =>
     (await import('../../hook/user-prompt-expansion.ts')).onUserPromptExpansion,

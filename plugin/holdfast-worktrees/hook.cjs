@@ -1,0 +1,65 @@
+// Finds Holdfast and hands it the event of a hook, in this very process. Written so that any Node can
+// read it. Whatever goes wrong here is no reason for a session to fail: then it ends without a word.
+var fs = require('node:fs')
+var path = require('node:path')
+
+// This event alone says something by an exit code: 2 wakes the session, with what is on stderr.
+var mayWake = process.argv[2] === 'PostToolUse'
+
+process.on('exit', () => {
+  process.exitCode = mayWake && process.exitCode === 2 ? 2 : 0
+})
+process.on('uncaughtException', () => {
+  process.exit(0)
+})
+
+var version = process.versions.node.split('.').map(Number)
+var isOld = version[0] < 22 || (version[0] === 22 && version[1] < 18)
+if (!isOld && (process.platform === 'linux' || process.platform === 'darwin')) {
+  hand(process.argv.slice(2, 4))
+}
+
+// The event, and the plugin whose hook this is.
+function hand(words) {
+  var found = findHoldfast()
+  if (found === undefined) return
+  if (isWhole(found)) {
+    process.argv = [process.argv[0], found, 'hook'].concat(words)
+    require(found)
+  } else {
+    pass(
+      require('node:child_process').spawnSync(found, ['hook'].concat(words), {
+        stdio: ['inherit', 'inherit', 'pipe'],
+      }),
+    )
+  }
+}
+
+// One that is older than this plugin complains with the same code.
+function pass(ended) {
+  if (ended.status !== 2 || !String(ended.stderr).startsWith('Holdfast: ')) return
+  process.stderr.write(ended.stderr)
+  process.exitCode = 2
+}
+
+// The package that this plugin lies in; else what a terminal would start. (Claude Code copies a plugin
+// without its package, unless it was added by its directory.)
+function findHoldfast() {
+  var own = path.join(__dirname, '..', '..', 'bin', 'holdfast.cjs')
+  if (isWhole(own)) return own
+  var named = (process.env.PATH || '')
+    .split(path.delimiter)
+    .filter(path.isAbsolute)
+    .map(place => path.join(place, 'holdfast'))
+    .filter(fs.existsSync)
+  return named.length === 0 ? undefined : fs.realpathSync(named[0])
+}
+
+// A checkout has no program until it is built.
+function isWhole(entry) {
+  return (
+    path.basename(entry) === 'holdfast.cjs' &&
+    fs.existsSync(entry) &&
+    fs.existsSync(path.join(path.dirname(entry), '..', 'dist', 'main.cjs'))
+  )
+}
