@@ -7,7 +7,7 @@ import type { TaskId } from '../domain/ids.ts'
 import type { Caller } from '../domain/task.ts'
 import type { Tie } from '../domain/tie.ts'
 import type { ProcessEntry, ProcessTable } from '../ports/process-table.ts'
-import type { WorkerInfo } from '../ports/worker-presence.ts'
+import type { WorkerInfo, WorkerPresence } from '../ports/worker-presence.ts'
 
 const HINT = 'without --with-caller the task outlives whoever asks; holdfast cancel ends it'
 
@@ -80,6 +80,34 @@ export function requireInSight(tie: Tie, worker: WorkerInfo | 'unnamed' | undefi
       hint: HINT,
     },
   )
+}
+
+interface Sights {
+  processes(): Promise<ProcessTable>
+  presence(): Promise<Pick<WorkerPresence, 'look'>>
+}
+
+/** To whoever asks from outside of this process. */
+export async function tieToCaller(
+  caller: Caller,
+  environment: Readonly<Record<string, string | undefined>>,
+  holdfast: Sights,
+): Promise<Tie> {
+  const tie = findTie(caller, environment, await holdfast.processes())
+  requireInSight(tie, (await holdfast.presence()).look())
+  return tie
+}
+
+/** To this very process, which asks for itself; or, as ever, to the task whose agent it is. */
+export async function tieToSelf(caller: Caller, holdfast: Sights): Promise<Tie> {
+  if (caller.kind === 'task') return await tieToCaller(caller, {}, holdfast)
+  const processes = await holdfast.processes()
+  const own = processes.find(processes.self().pid)
+  if (own === undefined) throw unknown(caller)
+  const { pid, startTime } = own
+  const tie = { kind: 'process', process: { ...processes.place(), pid, startTime } } as const
+  requireInSight(tie, (await holdfast.presence()).look())
+  return tie
 }
 
 function unknown({ kind }: Caller): AppError {

@@ -7,7 +7,7 @@ import type { TurnChange } from '../../domain/turn.ts'
 import { acknowledgeShown } from '../acknowledge.ts'
 import type { CommandContext } from '../cli/command.ts'
 import { findCheckout } from '../common-git-dir.ts'
-import { requireInSight } from '../find-tie.ts'
+import { tieToSelf } from '../find-tie.ts'
 import { answerSchema } from '../review/answer-schema.ts'
 import { readAnswer } from '../review/read-answer.ts'
 import { describePlace } from '../review/render-review.ts'
@@ -90,15 +90,9 @@ function describeFinding(finding: ReviewFinding): string {
 }
 
 /** Null: it cannot be told, or not be seen from where the worker is; then the review ends by itself. */
-async function tieToThis({ holdfast }: CommandContext): Promise<Tie | null> {
-  const processes = await holdfast.processes()
-  const own = processes.find(processes.self().pid)
-  if (own === undefined) return null
-  const { pid, startTime } = own
-  const tie = { kind: 'process', process: { ...processes.place(), pid, startTime } } as const
+async function tieToThis({ caller, holdfast }: CommandContext): Promise<Tie | null> {
   try {
-    requireInSight(tie, (await holdfast.presence()).look())
-    return tie
+    return await tieToSelf(caller, holdfast)
   } catch (error) {
     if (error instanceof AppError) return null
     throw error

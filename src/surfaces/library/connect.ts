@@ -9,6 +9,7 @@ import { detectCaller } from '../caller.ts'
 import type { SurfaceContext } from '../context.ts'
 import { askForEnds, awaitEnds, findNamed } from '../end-tasks.ts'
 import { findMembers, requireTask, requireTasks } from '../find-task.ts'
+import { tieToSelf } from '../find-tie.ts'
 import { followEvents } from '../follow-events.ts'
 import { requireResult } from '../gather-evidence.ts'
 import { lookAtTask, lookAtTasks, lookAtWorker } from '../look.ts'
@@ -83,7 +84,7 @@ export function connectThrough(entry: string, options: ConnectOptions = {}): Con
       call(
         request.directory === undefined ? {} : { directory: request.directory },
         async context => {
-          const { tasks, isNew } = await submitTogether(...wordsOf(request), context)
+          const { tasks, isNew } = await submitTogether(...(await wordsOf(request, context)), context)
           return { group: await lookAtGroup(tasks, context), isNew }
         },
       ),
@@ -142,14 +143,18 @@ export function connectThrough(entry: string, options: ConnectOptions = {}): Con
 }
 
 async function submit(request: SubmitRequest, context: SurfaceContext) {
-  return await submitRequest(...wordsOf(request), context)
+  return await submitRequest(...(await wordsOf(request, context)), context)
 }
 
 /** What is asked, and how. */
-function wordsOf<T extends SubmitRequest>(request: T) {
-  const { outputSchema, directory: _, ...rest } = request
+async function wordsOf<T extends SubmitRequest>(request: T, context: SurfaceContext) {
+  const { outputSchema, withCaller, directory: _, ...rest } = request
   const schema = outputSchema === undefined ? undefined : requireSchema(outputSchema)
-  return [rest, { ...rest, outputSchema: schema }] as const
+  const tie = withCaller === true ? await tieToSelf(context.caller, context.holdfast) : null
+  return [
+    { ...rest, tie },
+    { ...rest, outputSchema: schema },
+  ] as const
 }
 
 async function tellWaited(

@@ -63,6 +63,10 @@ export interface SubmitRequest {
   readonly maxFailures?: number
   /** Stop when it has used so much: `5usd`, `2Mtok`. */
   readonly budget?: string
+  /** How much memory its processes may use together: `4G`, or `none`. Default: as configured. */
+  readonly memory?: string
+  /** End it when this process has ended. Default: it outlives you. */
+  readonly withCaller?: boolean
   /** Agents that go on, one after the other, where an account is used up. */
   readonly fallback?: readonly string[]
   /** The JSON Schema that the final answer is to fit. */

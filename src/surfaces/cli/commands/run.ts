@@ -168,8 +168,6 @@ function noTmux(): AppError {
 }
 
 async function tieTo({ caller, environment, holdfast }: CommandContext): Promise<Tie> {
-  const { findTie, requireInSight } = await import('../../find-tie.ts')
-  const tie = findTie(caller, environment, await holdfast.processes())
-  requireInSight(tie, (await holdfast.presence()).look())
-  return tie
+  const { tieToCaller } = await import('../../find-tie.ts')
+  return await tieToCaller(caller, environment, holdfast)
 }

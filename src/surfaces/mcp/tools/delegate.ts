@@ -47,6 +47,7 @@ const input = z.strictObject({
   priority: z.optional(field(z.int(), 'of queued tasks, larger goes first (-100 to 100)')),
   timeout_seconds: z.optional(field(z.number(), 'end it after so much working time')),
   budget: text('stop when it has used so much: 5usd, 2Mtok'),
+  memory: text('how much memory its processes may use together, for example 4G; or none'),
   fallback: z.optional(field(z.array(z.string()), 'agents that go on where an account is used up')),
   output_schema: z.optional(
     field(z.record(z.string(), z.unknown()), 'the JSON Schema that the final answer is to fit'),
