@@ -116,6 +116,8 @@ function marketplace(): string {
       source: `./plugin/${name}`,
       description: about,
       version,
+      // `setup` leaves it to its user.
+      ...(name === worktrees.name ? { tags: ['opt-in'] } : {}),
     })),
   })
 }

@@ -56,6 +56,8 @@ async function addAlone(order: WorktreeOrder, ports: BringBackPorts): Promise<Ad
   const { commonDir } = checkout.place
   const stored = await store.findWorktree(id)
   if (stored?.record != null && isPresent(stored.record, ports)) {
+    // Whoever made it may have died right after.
+    await files.closeAdding(id)
     return { worktree: stored.record, how: 'there', leftOut: [] }
   }
   if (stored !== undefined && stored.leasedTo !== null) throw inUse(stored.path)

@@ -10,13 +10,17 @@ const schema = z.object({
     z.object({
       name: z.string(),
       source: z.union([z.string(), z.object({ path: z.string() })]),
+      tags: z.optional(z.array(z.string())),
     }),
   ),
 })
 
+/** The tag of a plugin that changes more than what its commands do: its user adds it, and not `setup`. */
+const OPT_IN = 'opt-in'
+
 export interface Catalogue {
   readonly name: string
-  /** What each of its plugins is called there, `plugin@marketplace`, and where its files are. */
+  /** What each of the plugins that `setup` adds is called there, `plugin@marketplace`, and where its files are. */
   readonly plugins: ReadonlyMap<string, string>
 }
 
@@ -28,10 +32,10 @@ export function readCatalogue(root: string, path: string): Catalogue | undefined
   return {
     name,
     plugins: new Map(
-      plugins.map(plugin => {
-        const { source } = plugin
+      plugins.flatMap(plugin => {
+        const { source, tags = [] } = plugin
         const directory = typeof source === 'string' ? source : source.path
-        return [`${plugin.name}@${name}`, join(root, directory)]
+        return tags.includes(OPT_IN) ? [] : [[`${plugin.name}@${name}`, join(root, directory)]]
       }),
     ),
   }

@@ -7,7 +7,7 @@ import { expect, test } from 'vitest'
 import { ensureAgent } from '../../src/demo/ensure-agent.ts'
 import { writeOpenCodeHome } from '../../src/demo/scripted-model/opencode-home.ts'
 import { writePiHome } from '../../src/demo/scripted-model/pi-home.ts'
-import { say } from '../../src/demo/scripted-model/script.ts'
+import { call, say, shell } from '../../src/demo/scripted-model/script.ts'
 import { views } from '../../src/surfaces/view.ts'
 import { putPackage, putProgram } from '../end-to-end/hosts.ts'
 import { type House, entry as ownEntry } from '../end-to-end/house.ts'
@@ -33,7 +33,14 @@ const skill = readFileSync(join(ownRoot, 'skills/holdfast/SKILL.md'), 'utf8')
 const [, description = ''] = /^description: (.*)$/m.exec(skill) ?? []
 
 test('setup adds the plugin to both, Codex hands it to its model, uninstall leaves nothing', async () => {
-  const { house, model } = await houseWithModel([say('hi')])
+  let asks = 0
+  const { house, model } = await houseWithModel([], {
+    choose: ({ conversation: { tools } }) => {
+      // It begins without the server, and lists its tools when they are there.
+      if (!tools.includes('mcp__holdfast')) return asks === 0 ? shell('sleep 0.2') : say('hi')
+      return asks++ === 0 ? call('mcp__holdfast__status', { all: true }) : say('hi')
+    },
+  })
   const { environment, scratch } = house
   const hasOwn = existsSync(join(ownRoot, '.claude-plugin/marketplace.json'))
   const pack = hasOwn ? { root: ownRoot, entry: ownEntry } : putPackage(join(scratch, 'package'))
@@ -66,6 +73,11 @@ test('setup adds the plugin to both, Codex hands it to its model, uninstall leav
 
   expect(await ask('codex', 'exec', '--skip-git-repo-check', 'hello')).toContain('hi')
   expect(heard(model)[0]).toContain(`holdfast: ${description.slice(0, 60)}`)
+  // Its MCP server was started by Codex itself, and has answered.
+  const { input } = JSON.parse(heard(model).at(-1) ?? '')
+  const outputs = input.filter(({ type }: { type: string }) => type === 'function_call_output')
+  expect(outputs).toHaveLength(1)
+  expect(JSON.stringify(outputs)).toMatch(/tasks.*worker/)
 
   const removed = await house.run(['uninstall', '--purge', '--json'], { entry: pack.entry })
   expect(views.uninstall.parse(JSON.parse(removed.stdout))).toMatchObject({ done: true, left: [] })

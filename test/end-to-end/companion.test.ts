@@ -1,7 +1,7 @@
 /** The command line of the Codex plugin, with a Codex of our own making behind it. */
 import { execFileSync } from 'node:child_process'
 import { chmodSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { eventually } from '../eventually.ts'
@@ -571,6 +571,15 @@ test('the script that stands in for the original hands all over, from wherever i
   }
   expect(call(linked, ['task', 'a "b" $(c)']).stdout).toBe('It is done.\n')
   expect(call(linked, ['result', 'x'])).toMatchObject({ code: 1, stdout: '' })
+  // As the original's commands have it, where a shell puts in what was typed.
+  const line = 'node "${CLAUDE_PLUGIN_ROOT}/scripts/codex-companion.mjs" task "$ARGUMENTS"'
+  const typed = execFileSync('/bin/sh', ['-c', line], {
+    cwd: house.repo,
+    env: { ...house.environment, CLAUDE_PLUGIN_ROOT: dirname(plugin), ARGUMENTS: 'a "b" --c' },
+    encoding: 'utf8',
+    stdio: 'pipe',
+  })
+  expect(typed).toBe('It is done.\n')
   // A copy finds it on the PATH.
   const copy = join(plugin, 'copy.mjs')
   writeFileSync(copy, readFileSync(shim))
