@@ -84,7 +84,10 @@ export function connectThrough(entry: string, options: ConnectOptions = {}): Con
       call(
         request.directory === undefined ? {} : { directory: request.directory },
         async context => {
-          const { tasks, isNew } = await submitTogether(...(await wordsOf(request, context)), context)
+          const { tasks, isNew } = await submitTogether(
+            ...(await wordsOf(request, context)),
+            context,
+          )
           return { group: await lookAtGroup(tasks, context), isNew }
         },
       ),
