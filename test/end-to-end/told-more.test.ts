@@ -1,8 +1,6 @@
 /** What is said to tasks whose agent is given its prompt alone: it waits, and nothing of it is lost. */
-import { execFile } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { compose } from '../../src/compose.ts'
 import { parseTaskId } from '../../src/domain/ids.ts'
@@ -10,8 +8,6 @@ import { say } from '../../src/engine/say.ts'
 import { eventually } from '../eventually.ts'
 import { houseWithCodex } from './fake-codex.ts'
 import { entry, type House } from './house.ts'
-
-const SAYING = fileURLToPath(new URL('../fixtures/say.ts', import.meta.url))
 
 /** Keeps what it hears, and works until it may end: `go-N` for the try that began as number N. */
 const LISTENS = `n=$(ls "$HOME" | grep -c '^heard-')
@@ -30,15 +26,7 @@ const hears = (house: House, number: number) =>
     existsSync(join(house.scratch, `heard-${number}`)),
   )
 
-/** As a program of its own. */
-const tell = (house: House, id: string, words: string) =>
-  new Promise<void>((resolve, reject) => {
-    const options = { env: house.environment }
-    const child = execFile(process.execPath, [SAYING, id], options, error =>
-      error === null ? resolve() : reject(error),
-    )
-    child.stdin?.end(words)
-  })
+const tell = (house: House, id: string, input: string) => house.ok(['send', id, '-'], { input })
 
 const told = async (house: House, id: string) =>
   (await house.ok(['logs', id, '--json', '-n', '1000']))
@@ -119,5 +107,5 @@ test('a task that waits for a limit is not woken by words, and one that is cance
   await house.ok(['cancel', id])
   expect((await house.wait(id)).state).toBe('cancelled')
   const notes = (await told(house, id)).map(({ text }) => text ?? '')
-  expect(notes.some(text => /^messages? (1, )?2: not heard$/.test(text))).toBe(true)
+  expect(notes.some(text => /^its agent has not heard message (1, )?2: /.test(text))).toBe(true)
 })
