@@ -88,7 +88,9 @@ export async function planFollowing(
   checkPrompt(prompt, agent)
   const place = await findPlace(task, asker, ports)
   const plan = await planThere(task, place ?? findFiles(task, ports), agent, asker, ports)
-  return { ...plan, prompt, request: { ...plan.request, ownPrompt: true, idempotency } }
+  // What is said to a review is not answered by another one.
+  const free = task.request.review === null ? {} : { review: null, outputSchema: null }
+  return { ...plan, prompt, request: { ...plan.request, ...free, ownPrompt: true, idempotency } }
 }
 
 /** Where a task goes on: in a worktree that is there, or in a new one with the files of the lost one. */

@@ -1,6 +1,7 @@
 import { AppError } from '../../../domain/errors.ts'
 import { requireTask } from '../../find-task.ts'
 import { ringOrTell } from '../../look.ts'
+import { findingsFlags, readFindings, refuseLoneOnly } from '../../review/read-findings.ts'
 import { type Sent, sendWords, viewSent, whenHeard } from '../../send-words.ts'
 import type { SentView } from '../../view.ts'
 import { type CommandContext, defineCommand, jsonFlag } from '../command.ts'
@@ -19,6 +20,7 @@ export const send = defineCommand({
   flags: {
     promptFile: { about: 'read the text from a file', value: 'FILE' },
     idempotencyKey: { about: 'sent again under the same key, it is said once', value: 'KEY' },
+    ...findingsFlags,
     ...waitFlag,
     ...jsonFlag,
   },
@@ -26,6 +28,7 @@ export const send = defineCommand({
     'holdfast send fix-the-login "leave the tests as they are"',
     'holdfast send k3v9 --prompt-file more.md --wait',
     'git diff | holdfast send fix-the-login -',
+    'holdfast send fix-the-login --findings review-fix-the-login --only 1,3',
   ],
   async run({ flags, words, verbatim }, context) {
     const [reference, ...rest] = words
@@ -35,11 +38,8 @@ export const send = defineCommand({
       })
     }
     const task = await requireTask(await context.holdfast.store(), reference)
-    const text = await readWords(
-      { flags, words: rest, verbatim },
-      `holdfast send ${reference} "leave the tests as they are"`,
-      context,
-    )
+    refuseLoneOnly(flags)
+    const text = await readText({ flags, words: rest, verbatim }, reference, context)
     const key = flags.idempotencyKey ?? null
     // From here on a signal waits: nobody should have to guess whether it was said.
     const { interrupted } = context
@@ -58,6 +58,23 @@ export const send = defineCommand({
     return signalExitCode(Number(interrupted.reason))
   },
 })
+
+/** With the findings of a review, one text more may stand beside them. */
+async function readText(
+  typed: Parameters<typeof readWords>[0] & {
+    readonly flags: { readonly findings?: string; readonly only?: string }
+  },
+  reference: string,
+  context: CommandContext,
+): Promise<Uint8Array> {
+  const { findings, only, promptFile } = typed.flags
+  const { words, verbatim = [] } = typed
+  const isMore = words.length > 0 || verbatim.length > 0 || promptFile !== undefined
+  const example = `holdfast send ${reference} "leave the tests as they are"`
+  if (findings === undefined) return await readWords(typed, example, context)
+  const said = isMore ? new TextDecoder().decode(await readWords(typed, example, context)) : ''
+  return new TextEncoder().encode(await readFindings({ findings, only }, said, context))
+}
 
 function tell(
   sent: Sent,
