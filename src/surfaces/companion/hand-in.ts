@@ -1,7 +1,7 @@
 /** Hands a job in: as a task of the agent codex, in the caller's directory or in a worktree. */
 
 import type { CompanionJob } from '../../domain/companion-job.ts'
-import { configuredBounds } from '../../domain/configuration.ts'
+import { configuredBounds, configuredOneShot } from '../../domain/configuration.ts'
 import { AppError } from '../../domain/errors.ts'
 import type { SessionId } from '../../domain/ids.ts'
 import type { Task } from '../../domain/task.ts'
@@ -97,6 +97,7 @@ async function planJob(
     setUp: await readSetUpWish(root, configuration, context),
     caller: { ...context.caller, companion },
     tie: null,
+    oneShot: configuredOneShot(configuration),
     callerEnvironment: callerEnvironment(context),
     place,
     name: null,
