@@ -104,7 +104,9 @@ function runHook(event: string, plugin: string, condition = {}): object {
   return { type: 'command', ...condition, command: 'node', args }
 }
 
-const json = (document: object) => `${JSON.stringify(document, undefined, 2)}\n`
+/** As the formatter has it: a lone word stays on the line of its list. */
+const json = (document: object) =>
+  `${JSON.stringify(document, undefined, 2).replace(/\[\n\s+("[^"\n]*")\n\s+\]/g, '[$1]')}\n`
 
 function marketplace(): string {
   return json({
