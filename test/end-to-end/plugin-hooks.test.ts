@@ -7,6 +7,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   renameSync,
   statSync,
   symlinkSync,
@@ -491,6 +492,10 @@ finish done
   expect(await wait({ stdout: 'abcdefghij k123456789\n' })).toEqual(silence)
   expect(await wait(undefined)).toEqual(silence)
   const waiting = wait({ stdout: `Codex works on it, as ${id}.\n` })
+  // What has ended before it looks wakes nobody.
+  await eventually('it looks', () =>
+    house.processes().some(line => line.includes('PostToolUse') && hasStoreOpen(line)),
+  )
   writeFileSync(join(house.scratch, 'go'), '')
   const line = `- look (codex) succeeded: holdfast result ${id}`
   expect(await waiting).toEqual({ code: 2, text: expect.stringContaining(line) })
@@ -499,6 +504,16 @@ finish done
   expect(prompt?.hookSpecificOutput?.additionalContext ?? '').not.toContain(id)
   expect(await wait({ stdout: id })).toEqual(silence)
 })
+
+/** Of a process as `House.processes` gives it. */
+function hasStoreOpen(line: string): boolean {
+  const open = `/proc/${Number.parseInt(line, 10)}/fd`
+  try {
+    return readdirSync(open).some(fd => readlinkSync(join(open, fd)).endsWith('/store.db'))
+  } catch {
+    return false // It has just opened or closed something, or is gone.
+  }
+}
 
 test('the launcher finds Holdfast, and is silent where there is none, or nothing to say', () => {
   const house = new House()
