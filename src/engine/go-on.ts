@@ -86,11 +86,29 @@ export async function planFollowing(
       : `Before your turn ended you had also been told:\n\n${textOf(unheard)}\n\nAnd now:\n\n${text}`,
   )
   checkPrompt(prompt, agent)
-  const place = await findPlace(task, asker, ports)
-  const plan = await planThere(task, place ?? findFiles(task, ports), agent, asker, ports)
+  const place = (await findPlace(task, asker, ports)) ?? findFiles(task, ports)
+  const held = await asHeldBefore(task, ports.store)
+  const plan = await planThere(held, place, agent, asker, ports)
   // What is said to a review is not answered by another one.
   const free = task.request.review === null ? {} : { review: null, outputSchema: null }
   return { ...plan, prompt, request: { ...plan.request, ...free, ownPrompt: true, idempotency } }
+}
+
+/** What a person has driven was held to nothing: who goes on is held as whoever was at work before. */
+async function asHeldBefore(task: Task, store: Store): Promise<Task> {
+  if (task.request.opened === null) return task
+  const before = (await listChain(task, store)).findLast(({ request }) => request.opened === null)
+  if (before === undefined) return task
+  const { permissions, asks, outputSchema, verify, fallback, ...limits } = before.request
+  const { budget, timeoutMs, memoryBytes } = limits
+  return {
+    ...task,
+    request: {
+      ...task.request,
+      ...{ permissions, asks, outputSchema, verify, budget, timeoutMs, memoryBytes },
+      fallback: fallback.slice(before.fallbacks),
+    },
+  }
 }
 
 /** Where a task goes on: in a worktree that is there, or in a new one with the files of the lost one. */

@@ -54,7 +54,7 @@ export async function settleOpened(
   asked: PermissionMode,
   environment: Environment,
 ): Promise<Permissions> {
-  if (opened.by === 'editor') return { asked: 'full', effective: 'full', enforcedBy: 'none' }
+  if (opened.by === 'editor') return { asked, effective: 'full', enforcedBy: 'none' }
   const { name, ui } = agent
   if (ui === undefined) {
     throw new AppError('bad_usage', `${name} has no user interface that could be opened`, {

@@ -24,6 +24,8 @@ export interface Words {
   readonly key: string | null
   /** Whoever sends it stays for the end, and has it from there. */
   readonly isAwaited: boolean
+  /** Refuses the task that would be told, or followed. Absent: nothing speaks against any. */
+  readonly check?: (task: Task) => Promise<void>
 }
 
 export interface Sent {
@@ -45,7 +47,7 @@ const TRIES = 5
  */
 export async function sendWords(
   task: Task,
-  { text, key, isAwaited }: Words,
+  { text, key, isAwaited, check }: Words,
   context: SurfaceContext,
 ): Promise<Sent> {
   const { holdfast } = context
@@ -61,6 +63,7 @@ export async function sendWords(
   for (let tries = 1; ; tries++) {
     const newest = await findNewestOfChain(task, store)
     const { id } = newest.request
+    await check?.(newest)
     const agent = await holdfast.agent(newest.agent)
     if (!hasEnded(newest.state)) {
       await refuseWider(newest, context.caller, store)

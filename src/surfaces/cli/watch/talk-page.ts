@@ -16,6 +16,8 @@ export function talkPage(first: TaskId, context: SurfaceContext): Page {
   let id = first
   let task: TaskView | undefined
   let events: readonly TaskEvent[] = []
+  /** The question that is on the screen. */
+  let asked: string | null = null
   let scrolled = 0
   let mostScrolled = 0
   return {
@@ -40,6 +42,7 @@ export function talkPage(first: TaskId, context: SurfaceContext): Page {
       if (task === undefined) return { lines: [], cursor: null }
       const talk = drawTalk({ task, events, scrolled, typed, cursor, pasted, notice }, sheet)
       mostScrolled = talk.mostScrolled
+      asked = task.question?.id ?? null
       return talk
     },
     onKey(name, rows) {
@@ -52,7 +55,7 @@ export function talkPage(first: TaskId, context: SurfaceContext): Page {
     onLine(text, tell) {
       scrolled = 0
       if (text.trim() === '') return null
-      const said = sayHere(id, text, context).then(heard => {
+      const said = sayHere(id, text, asked, context).then(heard => {
         if (heard.task !== id) events = []
         id = heard.task
         return heard.text

@@ -1,4 +1,5 @@
 import * as z from 'zod/mini'
+import type { Task } from '../../../domain/task.ts'
 import { requireTask } from '../../find-task.ts'
 import { sendAndView } from '../../send-words.ts'
 import { sentView } from '../../view.ts'
@@ -22,12 +23,14 @@ export const send = defineTool({
   async run(given, call) {
     const { context } = call
     const task = await requireTask(await context.holdfast.store(), given.task)
-    const { asked, effective } = task.request.permissions
-    if (asked === 'full' && effective === 'full') await refuseUnlessAllowed(call)
     const words = {
       text: Buffer.from(given.text),
       key: given.idempotency_key ?? keyOf(call) ?? null,
       isAwaited: true,
+      async check({ request: { permissions } }: Task) {
+        const { asked, effective } = permissions
+        if (asked === 'full' && effective === 'full') await refuseUnlessAllowed(call)
+      },
     }
     const view = await sendAndView(task, words, context)
     const { id, name, follows } = view.task
