@@ -28,6 +28,11 @@ export function addEvents(activity: Activity, events: readonly AgentEvent[]): Ac
   return events.some(isProgress) ? { ...activity, fruitlessMs: 0 } : activity
 }
 
+/** Its model was given what the attempt was launched with: a turn can fail before that. */
+export function showsHearing(body: TaskEventBody): boolean {
+  return isProgress(body) && body.kind !== 'turn_ended'
+}
+
 /** That it begins, warns or fails is not yet something done: an agent that only dies does as much. */
 export function isProgress({ kind }: TaskEventBody): boolean {
   switch (kind) {

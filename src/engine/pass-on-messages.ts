@@ -2,8 +2,8 @@
  * What was said to a task since its attempt was launched, and what its agent has heard of it. Kept in
  * the store alone, so that any worker can go on with it.
  */
-import { isProgress } from '../domain/activity.ts'
-import type { AgentEvent, TaskEventBody } from '../domain/agent-events.ts'
+import { showsHearing } from '../domain/activity.ts'
+import type { AgentEvent } from '../domain/agent-events.ts'
 import { reach } from '../domain/crash-points.ts'
 import type { Message } from '../domain/message.ts'
 import type { Translation } from '../ports/agent.ts'
@@ -55,11 +55,6 @@ export function passOnMessages(
       return unheard.filter(({ launchedWith }) => launchedWith !== attempt.fence)
     },
   }
-}
-
-/** A turn can fail before its model was given anything. */
-function showsHearing(body: TaskEventBody): boolean {
-  return isProgress(body) && body.kind !== 'turn_ended'
 }
 
 /** A worker before this one may have taken down what shows it, and nothing else. */

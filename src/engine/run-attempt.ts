@@ -1,4 +1,5 @@
 /** One attempt from its claim to its end: worktree, launch, follow, settle. */
+import { showsHearing } from '../domain/activity.ts'
 import { reach } from '../domain/crash-points.ts'
 import { PORT_VARIABLE } from '../domain/environment.ts'
 import { AppError, messageOf } from '../domain/errors.ts'
@@ -396,10 +397,19 @@ async function describeResume(
   // Its turn had ended well, and it is told more.
   if (interruptedBy === null && attempt.fence > 1) return { kind: 'resume', session, why: null }
   const why = interruptedBy?.message ?? (await whatStopped(request.follows, store))
-  const isNews = request.follows === null || request.ownPrompt
+  const isNews =
+    (request.follows === null || request.ownPrompt) && !(await wasPromptHeard(request.id, store))
   return request.session === session && isNews
     ? { kind: 'resume', session, why, saysPrompt: true }
     : { kind: 'resume', session, why: why ?? 'unknown' }
+}
+
+/** So soon an attempt that was given it shows that it was. */
+const FIRST_EVENTS = 500
+
+async function wasPromptHeard(id: TaskId, store: Store): Promise<boolean> {
+  const first = await store.listEvents(id, 0, FIRST_EVENTS)
+  return first.some(({ body }) => showsHearing(body))
 }
 
 /** What stopped a task that has ended; null: nothing did, or there is none. */

@@ -8,7 +8,7 @@ import { hasEnded, type Idempotency, type Task } from '../domain/task.ts'
 import type { ClaimedAttempt } from '../ports/store.ts'
 import { insertNote } from './events.ts'
 import type { Database, Db } from './schema.ts'
-import { fenceOf, findTask } from './tasks.ts'
+import { fenceOf, findTask, findTwin } from './tasks.ts'
 
 /** See `Store.recordMessage`. */
 export async function recordMessage(
@@ -21,6 +21,10 @@ export async function recordMessage(
   return await db.transaction().execute(async transaction => {
     const before = idempotency === null ? undefined : await findSaid(transaction, idempotency)
     if (before !== undefined) return before.message
+    // A task that follows was handed in with it.
+    if (idempotency !== null && (await findTwin(transaction, idempotency)) !== undefined) {
+      return undefined
+    }
     const task = await findTask(transaction, id)
     if (task === undefined || hasEnded(task.state) || task.state.name === 'cancelling') {
       return undefined

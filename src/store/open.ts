@@ -13,7 +13,7 @@ import { sqliteDialect } from './sqlite-dialect.ts'
 import { SQLITE, sqliteCode, storeError } from './store-error.ts'
 
 /** The number of migrations; kept here as a number so that an up-to-date store loads none of them. */
-export const STORE_VERSION = 13
+export const STORE_VERSION = 12
 
 /** How long a writer waits for another; transactions take milliseconds, a busy disk seconds. */
 export const BUSY_TIMEOUT_MS = 10_000

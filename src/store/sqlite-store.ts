@@ -55,13 +55,14 @@ import {
 } from './snapshots.ts'
 import { forgetSpare, listSpares, planSpare, recordSpare, takeSpare } from './spares.ts'
 import { storeError } from './store-error.ts'
-import { findTwin, submitGroup, submitTask, unlessKnown } from './submissions.ts'
+import { submitGroup, submitTask, unlessKnown } from './submissions.ts'
 import {
   archiveTask,
   countTasks,
   findGroup,
   findTask,
   findTasksNamed,
+  findTwin,
   listTasks,
   recordTaken,
 } from './tasks.ts'

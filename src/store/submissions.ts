@@ -13,8 +13,9 @@ import {
   type TaskState,
 } from '../domain/task.ts'
 import type { SeenWorktree } from '../ports/store.ts'
+import { findSaid } from './messages.ts'
 import type { Database, Db } from './schema.ts'
-import { findTask, insertTask, listTasks, readTask, selectTasks } from './tasks.ts'
+import { findTask, findTwin, insertTask, listTasks } from './tasks.ts'
 import { newestTaskIn } from './worktrees.ts'
 
 /** See `Store.submitTask`. */
@@ -27,9 +28,17 @@ export async function submitTask(
   return await db.transaction().execute(async transaction => {
     if (!isWhole()) throw abandoned()
     const { idempotency } = request
-    const twin = idempotency === null ? undefined : await findTwin(transaction, idempotency)
+    const twin = idempotency === null ? undefined : await findDone(transaction, idempotency)
     return twin ?? (await writeTask(transaction, request, seen))
   })
+}
+
+/** What was handed in under the same key, or the task that was told it. */
+async function findDone(db: Db, idempotency: Idempotency): Promise<Task | undefined> {
+  const twin = await findTwin(db, idempotency)
+  if (twin !== undefined) return twin
+  const said = await findSaid(db, idempotency)
+  return said && (await findTask(db, said.task))
 }
 
 /** See `Store.submitGroup`. */
@@ -100,21 +109,6 @@ export async function unlessKnown(
     await work()
     return true
   })
-}
-
-/** See `Store.findTwin`. */
-export async function findTwin(db: Db, idempotency: Idempotency): Promise<Task | undefined> {
-  const row = await selectTasks(db)
-    .where('tasks.idempotency_key', '=', idempotency.key)
-    .executeTakeFirst()
-  if (row === undefined) return undefined
-  const twin = readTask(row)
-  if (twin.request.idempotency?.fingerprint === idempotency.fingerprint) return twin
-  throw new AppError(
-    'idempotency_conflict',
-    `the key "${idempotency.key}" was used for another request: task ${twin.request.id}`,
-    { hint: 'choose another key for another request' },
-  )
 }
 
 /** A task whose agent delegates without end must not fill the machine. */

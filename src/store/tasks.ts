@@ -1,9 +1,17 @@
 /** Tasks as rows: writing one, finding it again. */
 import type { Insertable, Selectable } from 'kysely'
-import { messageOf } from '../domain/errors.ts'
+import { AppError, messageOf } from '../domain/errors.ts'
 import type { GroupId } from '../domain/group.ts'
 import { asFence, type Fence, type SessionId, type TaskId, type WorktreeId } from '../domain/ids.ts'
-import type { Taken, Task, TaskRequest, TaskState, TaskStateName, Wait } from '../domain/task.ts'
+import type {
+  Idempotency,
+  Taken,
+  Task,
+  TaskRequest,
+  TaskState,
+  TaskStateName,
+  Wait,
+} from '../domain/task.ts'
 import type { TaskFilter, UnreadableTask } from '../ports/store.ts'
 import {
   readBudget,
@@ -183,6 +191,21 @@ export async function insertTask(
 export async function findTask(db: Db, id: TaskId): Promise<Task | undefined> {
   const row = await selectTasks(db).where('tasks.id', '=', id).executeTakeFirst()
   return row === undefined ? undefined : readTask(row)
+}
+
+/** See `Store.findTwin`. */
+export async function findTwin(db: Db, idempotency: Idempotency): Promise<Task | undefined> {
+  const row = await selectTasks(db)
+    .where('tasks.idempotency_key', '=', idempotency.key)
+    .executeTakeFirst()
+  if (row === undefined) return undefined
+  const twin = readTask(row)
+  if (twin.request.idempotency?.fingerprint === idempotency.fingerprint) return twin
+  throw new AppError(
+    'idempotency_conflict',
+    `the key "${idempotency.key}" was used for another request: task ${twin.request.id}`,
+    { hint: 'choose another key for another request' },
+  )
 }
 
 /** Why a task waits, in words. */

@@ -510,6 +510,18 @@ describe.each(Object.entries(stores))('the %s store', (_, openStore) => {
     expect(log.filter(({ body }) => body.kind === 'message_heard')).toHaveLength(2)
   })
 
+  test('under one key it is said once: to a task, or as the prompt of one that follows', async () => {
+    const store = await make()
+    const first = (await store.submitTask(request())).request
+    const idempotency = { key: 'k', fingerprint: 'f' }
+    await store.recordMessage(first.id, 'one', 1, idempotency)
+    expect((await store.submitTask(request({ idempotency }))).request.id).toBe(first.id)
+    const other = { key: 'l', fingerprint: 'f' }
+    await store.submitTask(request({ idempotency: other }))
+    expect(await store.recordMessage(first.id, 'two', 2, other)).toBeUndefined()
+    expect(await store.listMessages(first.id)).toHaveLength(1)
+  })
+
   test('an end that was asked for comes whatever was said, and hears nothing more', async () => {
     const store = await make()
     const { id } = (await store.submitTask(request())).request

@@ -111,3 +111,18 @@ test('a store of each older version is brought up to date, with what is in it', 
     await store.close()
   }
 })
+
+test('what follows a task of an older store is found by it', async () => {
+  const directory = scratchDirectory()
+  const id = await makeOlderStore(directory, 11)
+  const raw = new DatabaseSync(join(directory, STORE_FILE))
+  raw.exec(`INSERT INTO tasks (id, name, agent, repository, created_at, request_json, state, state_since,
+    state_json, ended_at, attempts)
+    SELECT 'aaaaaaaaa2', name, agent, repository, 2, json_set(request_json, '$.id', 'aaaaaaaaa2', '$.follows', id),
+      state, state_since, state_json, ended_at, attempts FROM tasks`)
+  raw.close()
+  const store = await openSqliteStore(directory, systemClock)
+  const followers = await store.listTasks({ follows: id })
+  expect(followers.map(({ request }) => request.id)).toEqual(['aaaaaaaaa2'])
+  await store.close()
+})

@@ -11,7 +11,6 @@ import { up as ports } from './009-ports.ts'
 import { up as deliveries } from './010-deliveries.ts'
 import { up as ties } from './011-ties.ts'
 import { up as messages } from './012-messages.ts'
-import { up as messageKeys } from './015-message-keys.ts'
 
 /** In order; the version of a store is how many of them it has seen. Never edit one that shipped. */
 export const migrations: readonly ((db: Kysely<unknown>) => Promise<void>)[] = [
@@ -27,5 +26,4 @@ export const migrations: readonly ((db: Kysely<unknown>) => Promise<void>)[] = [
   deliveries,
   ties,
   messages,
-  messageKeys,
 ]

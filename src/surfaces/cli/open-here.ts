@@ -1,4 +1,5 @@
 /** Hands in what is to be opened, runs it at this terminal once the worker offers it, and tells its end. */
+
 import { constants } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { asFence, type TaskId } from '../../domain/ids.ts'
@@ -6,6 +7,7 @@ import { hasEnded, type Task } from '../../domain/task.ts'
 import type { HandInPlan } from '../../engine/hand-in.ts'
 import type { Offer } from '../../ports/process-host.ts'
 import { acknowledgeShown } from '../acknowledge.ts'
+import { askForEnds } from '../end-tasks.ts'
 import { lookAtTask, ringOrTell } from '../look.ts'
 import { handInPlanned } from '../submit.ts'
 import { tellLeftOut } from '../tell-left-out.ts'
@@ -48,8 +50,7 @@ export async function openHere(
   }
   if (interrupted.aborted) {
     // It was never begun, or nobody is there to see it.
-    const store = await holdfast.store()
-    await store.transition(id, null, { kind: 'cancel_requested' }, context.now())
+    await askForEnds([task], { tree: false, lost: false }, context)
     await ringOrTell(context)
     return await tellEnd(task, json === true, withSignalsAnew(context))
   }
