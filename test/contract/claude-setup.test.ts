@@ -265,6 +265,7 @@ describe('a launch', () => {
       ...['--model', 'opus', '--effort', 'high'],
     ]
     const head = ['/c/claude', '-p', '--output-format', 'stream-json', '--verbose']
+    head.push('--input-format', 'stream-json', '--replay-user-messages')
     const fresh = claude.planLaunch(request)
     expect(fresh.argv).toEqual([...head, '--session-id', ID, ...options])
     expect(fresh.session).toBe(ID)
@@ -276,6 +277,12 @@ describe('a launch', () => {
     const resumed = claude.planLaunch(resume)
     expect(resumed.argv).toEqual([...head, '--resume', 's1', ...options])
     expect(resumed.session).toBe('s1')
+    const alone = claude.planLaunch({ ...request, oneShot: true })
+    expect(alone.argv).toEqual([...head.slice(0, 5), '--session-id', ID, ...options])
+    expect([alone.brief, Buffer.from(alone.stdin).toString().endsWith('p')]).toEqual([
+      undefined,
+      true,
+    ])
   })
 
   it('to read has no tools that edit', () => {

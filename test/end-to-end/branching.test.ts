@@ -116,8 +116,8 @@ test('pick commits the change onto HEAD beside what is uncommitted, and says how
     to: house.repo,
     undo: null,
   })
-  const undo = /to undo it: (.*)/.exec(stderr)?.[1] ?? ''
-  execFileSync('sh', ['-ec', undo], { cwd: house.repo })
+  expect(stderr).toContain(`to undo it: holdfast pick --undo ${id}\n`)
+  await house.ok(['pick', '--undo', id], here)
   expect(house.git('rev-parse', 'HEAD').trim()).toBe(from)
   expect(house.git('status', '--porcelain').trim()).toBe('A  later.txt')
   const again = JSON.parse(await house.ok(['pick', id, '--json', '--to', house.repo]))
