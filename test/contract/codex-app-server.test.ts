@@ -101,6 +101,7 @@ class Talk {
       { id: 'thread', result: { thread: { id: T } } },
       { id: 'turn', result: { turn: { id: 'turn-1' } } },
       started('turn-1'),
+      isShown('turn'),
     )
   }
 
@@ -115,10 +116,10 @@ const started = (id: string, threadId = T) => ({
 const completed = (id: string, turn: object = { status: 'completed' }, threadId = T) => ({
   ...{ method: 'turn/completed', params: { threadId, turn: { id, ...turn } } },
 })
-const isHeard = (number: number) => ({
-  method: 'item/completed',
-  params: { threadId: T, item: { type: 'userMessage', id: 'i', clientId: `message:${number}` } },
+const isShown = (clientId: string | null) => ({
+  ...{ method: 'item/completed', params: { threadId: T, item: { type: 'userMessage', clientId } } },
 })
+const isHeard = (number: number) => isShown(`message:${number}`)
 const params = (talk: Talk, key: string) => talk.said.get(key)?.params
 
 describe('how Codex is launched', () => {
@@ -321,6 +322,45 @@ describe('what proves an end', () => {
       expect([status, talk.state.turn?.ok]).toEqual([status, false])
     }
     expect(new Talk().begin().hear(completed('turn-1', {})).state.turn).toBeNull()
+  })
+
+  it('is none where its model was never given the prompt', () => {
+    const unshown = () =>
+      new Talk().hear(
+        { id: 'initialize', result: {} },
+        { id: 'thread', result: { thread: { id: T } } },
+        { id: 'turn', result: { turn: { id: 'turn-1' } } },
+        started('turn-1'),
+      )
+    const judge = ({ state }: Talk) => codex.judge(state, endingOf(exited(0)))
+    const hook = (eventName: string, status: string) => {
+      const run = { eventName, status, entries: [{ kind: 'feedback', text: 'status 401, my way' }] }
+      return { method: 'hook/completed', params: { threadId: T, run } }
+    }
+    // Whatever words a hook uses, they are not the provider's.
+    expect(judge(unshown().hear(hook('userPromptSubmit', 'blocked'), completed('turn-1')))).toEqual(
+      expect.objectContaining({
+        kind: 'failed',
+        failure: {
+          code: 'model_error',
+          message: 'a hook kept the prompt back: status 401, my way',
+        },
+      }),
+    )
+    const silent = unshown().hear(hook('preToolUse', 'blocked'), completed('turn-1'))
+    expect(judge(silent)).toMatchObject({
+      failure: { code: 'model_error', message: expect.not.stringContaining('my way') },
+    })
+    // A Codex that does not say names back, one that has answered, and a turn that is not the prompt's.
+    const answer = {
+      method: 'item/completed',
+      params: { threadId: T, item: { type: 'agentMessage', text: 'Done.' } },
+    }
+    for (const line of [isShown(null), isShown('turn'), answer]) {
+      expect(judge(unshown().hear(line, completed('turn-1')))).toEqual({ kind: 'succeeded' })
+    }
+    const goal = new Talk().begin().hear(completed('turn-1'), started('goal'), completed('goal'))
+    expect(judge(goal)).toEqual({ kind: 'succeeded' })
   })
 
   it('is not there while it works towards a goal of its own', () => {

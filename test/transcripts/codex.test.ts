@@ -46,6 +46,7 @@ const recorded: Recorded = {
   appserver_http401: { exit: ended },
   appserver_interrupt: { exit: ended },
   appserver_lost: { exit: ended },
+  appserver_blocked: { exit: ended },
 }
 
 const translateOne = (line: string) => codexTranslator.translate(codexTranslator.initial, line)

@@ -8,7 +8,7 @@ import {
 } from '../../domain/outcome.ts'
 import type { AgentEnding, Translation } from '../../ports/agent.ts'
 import { findLastWords } from '../last-words.ts'
-import { INTERRUPTED, ownOf, type ServerFailure } from './app-server/state.ts'
+import { INTERRUPTED, NOT_ASKED, ownOf, type ServerFailure } from './app-server/state.ts'
 
 /**
  * Codex's own words and what they come to; the first that fits. Each was seen from 0.169.0, or
@@ -89,6 +89,8 @@ function weigh({ at, message, word, status }: ServerFailure): Failure {
   }
   // Whoever asked for it knows what follows; of itself Codex interrupts no turn.
   if (message === INTERRUPTED) return { code: 'agent_crashed', message }
+  // The words are those of whoever kept it back.
+  if (word === NOT_ASKED) return { code: 'model_error', message }
   const code = codeOfStatus(status) ?? INFOS[word ?? '']
   return code === undefined ? classify(message) : withHint(code, message)
 }

@@ -47,6 +47,9 @@ export interface ServerFailure {
 /** The message of a turn that was interrupted. */
 export const INTERRUPTED = 'the turn was interrupted'
 
+/** The word, and it is ours, for a turn whose prompt its model was never given. */
+export const NOT_ASKED = 'not_asked'
+
 /** A limit of the account: how much of it is used, and when it begins anew (in seconds since 1970). */
 export interface RateWindow {
   readonly usedPercent: number
@@ -68,6 +71,10 @@ export interface Own {
   readonly refusals: Readonly<Record<string, number>>
   readonly limits: { readonly primary: RateWindow | null; readonly secondary: RateWindow | null }
   readonly failure: ServerFailure | null
+  /** The turn that took the prompt, and whether the prompt is where its model reads it. Absent: neither. */
+  readonly prompt?: { readonly turn: string | null; readonly isShown: boolean }
+  /** Why a hook of the user's kept back what was said to it last. Absent: none did. */
+  readonly keptBack?: string
   /** It works towards a goal that it has set itself: after a turn it begins the next by itself. */
   readonly hasGoal: boolean
 }

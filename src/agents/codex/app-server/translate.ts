@@ -12,6 +12,7 @@ import { openRequest, questionOf } from './requests.ts'
 import { INITIALIZE, THREAD, TURN } from './speak.ts'
 import {
   INTERRUPTED,
+  NOT_ASKED,
   type OpenRequest,
   type Own,
   ownOf,
@@ -40,6 +41,10 @@ const MOST_OPEN = 64
 const ACTION_KEPT = 1_000
 /** What is refused so often is refused for good. */
 const MOST_REFUSALS = 3
+/** The hooks that can keep what is said from the model, and how a run of one ends that does. */
+const HOOKS_BEFORE = ['userPromptSubmit', 'sessionStart']
+const KEEPS_BACK = ['blocked', 'stopped']
+const UNSHOWN = 'the turn was over before its model was given the prompt'
 
 /** They say nothing of a step of the work, and no failure. */
 const SILENT: ReadonlySet<string> = new Set([
@@ -116,7 +121,10 @@ function translateResult(state: Translation, key: string, result: unknown): Tran
   }
   const turnId = parseTurnId(result)
   if (turnId === undefined) return { state, events: [] }
-  if (key === TURN) return { state: withOwn(state, { turnId }), events: [] }
+  if (key === TURN) {
+    const isShown = ownOf(state).prompt?.isShown === true
+    return { state: withOwn(state, { turnId, prompt: { turn: turnId, isShown } }), events: [] }
+  }
   const number = numberOf(key)
   if (number === undefined || state.heard?.includes(number)) return { state, events: [] }
   return {
@@ -219,6 +227,16 @@ function translateNotification(
       return state.turn === null
         ? fail(state, failure('thread', 'Codex closed the thread before its turn was over'))
         : { state, events: [] }
+    case 'hook/completed': {
+      const { eventName, status, entries } = notification.params.run
+      const keepsBack = HOOKS_BEFORE.includes(eventName) && KEEPS_BACK.includes(status)
+      const words = entries.map(({ text }) => text).join('\n')
+      const keptBack = (words || `it was ${status} by ${eventName}`).slice(0, ACTION_KEPT)
+      return {
+        state: keepsBack ? withOwn(state, { keptBack }) : state,
+        events: [other(notification.method, line)],
+      }
+    }
     case 'serverRequest/resolved': {
       const { requestId } = notification.params
       const requests = own.requests.map(one =>
@@ -264,6 +282,11 @@ function endTurn(before: Translation, { params }: Of<'turn/completed'>): Transla
     const { state, events } = fail(before, failed)
     return { state, events: isTold ? events.slice(1) : events }
   }
+  if (isPromptKeptBack(before, turn.id)) {
+    const { keptBack } = own
+    const message = keptBack === undefined ? UNSHOWN : `a hook kept the prompt back: ${keptBack}`
+    return fail(before, failure('turn', message, { word: NOT_ASKED }))
+  }
   const { usage } = before
   // Taken by this turn, and not in it at its end: it is said again.
   const lost = Object.keys(own.taken).filter(number => own.taken[number] === turn.id)
@@ -275,6 +298,16 @@ function endTurn(before: Translation, { params }: Of<'turn/completed'>): Transla
       { kind: 'turn_ended', ok: true },
     ],
   }
+}
+
+/**
+ * Codex says a prompt back when it has put it where its model reads it, and ends a turn well whose
+ * prompt a hook has kept back. A turn that answered was asked, whatever was said back.
+ */
+function isPromptKeptBack(state: Translation, turn: string | undefined): boolean {
+  const { prompt } = ownOf(state)
+  if (prompt === undefined || prompt.turn === null || prompt.turn !== turn) return false
+  return !prompt.isShown && state.answer === null
 }
 
 /** One that it tries again after is no failure; the end of the turn follows any other. */
@@ -338,7 +371,11 @@ function translateItem(
 /** A message is heard when Codex has put it where its model reads it. */
 function hear(state: Translation, item: WireServerItem): Translated {
   const name = parseHeard(item)
-  const number = name === undefined ? undefined : messageOfKey(name)
+  if (name === undefined || name === TURN) {
+    const turn = ownOf(state).prompt?.turn ?? null
+    return { state: withOwn(state, { prompt: { turn, isShown: true } }), events: [] }
+  }
+  const number = messageOfKey(name)
   if (number === undefined || state.heard?.includes(number)) return { state, events: [] }
   const { [number]: _, ...taken } = ownOf(state).taken
   const heard = [...(state.heard ?? []), number]

@@ -89,6 +89,14 @@ const notifications = {
   'thread/goal/updated': z.looseObject({ threadId, goal: z.looseObject({ status: text }) }),
   'thread/goal/cleared': z.looseObject({ threadId }),
   'thread/closed': z.looseObject({ threadId }),
+  'hook/completed': z.looseObject({
+    threadId,
+    run: z.looseObject({
+      eventName: z.string(),
+      status: z.string(),
+      entries: z.catch(z.array(z.looseObject({ text: z.string() })), []),
+    }),
+  }),
   'serverRequest/resolved': z.looseObject({ threadId, requestId }),
   warning: z.looseObject({ threadId, message: z.string() }),
   guardianWarning: z.looseObject({ threadId, message: z.string() }),
