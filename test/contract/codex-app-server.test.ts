@@ -59,6 +59,7 @@ class Talk {
   readonly brief: string
   readonly said = new Map<string, Record<string, unknown>>()
   readonly refused: string[] = []
+  readonly warnings: string[] = []
   readonly answers = new Map<string, string>()
   messages: Message[] = []
   interrupt = false
@@ -71,7 +72,11 @@ class Talk {
 
   hear(...lines: object[]): this {
     for (const line of lines) {
-      this.state = translator.translate(this.state, JSON.stringify(line)).state
+      const { state, events } = translator.translate(this.state, JSON.stringify(line))
+      this.state = state
+      for (const event of events) {
+        if (event.kind === 'warning_given') this.warnings.push(event.message)
+      }
       this.speak()
     }
     return this
@@ -213,6 +218,35 @@ describe('what is said to Codex', () => {
     expect(talk.said.has('message:7/1')).toBe(true)
     talk.hear({ id: 'message:7/1', ...refusal }, { id: 'message:7/2', ...refusal })
     expect(talk.state.turn).toMatchObject({ ok: false, message: expect.stringContaining('no') })
+  })
+
+  it('is what a hook keeps from the model not for ever: the log says so, and the turn before it stands', () => {
+    const talk = new Talk().begin()
+    const answer = { type: 'agentMessage', text: 'The answer.' }
+    talk.hear({ method: 'item/completed', params: { threadId: T, item: answer } })
+    talk.messages = [message(1), message(2)]
+    talk.speak()
+    talk.hear(
+      { id: 'message:1', result: { turn: { id: 'turn-1' } } },
+      // Codex may say that it has taken one when the turn that took it is over.
+      ...[completed('turn-1'), { id: 'message:2', result: { turn: { id: 'turn-1' } } }],
+    )
+    for (const [id, key] of [
+      ['turn-2', 'message:1/1'],
+      ['turn-3', 'message:2/1'],
+      ['turn-4', 'message:1/2'],
+    ] as const) {
+      expect(talk.said.has(key)).toBe(true)
+      talk.hear({ id: key, result: { turn: { id } } }, started(id), completed(id))
+      expect(talk.state).toMatchObject({ answer: 'The answer.', turn: { ok: true } })
+    }
+    expect(talk.state.heard).toEqual([1])
+    expect(talk.warnings).toEqual([expect.stringMatching(/^message 1 was said 3 times/)])
+    talk.hear({ id: 'message:2/2', result: { turn: { id: 'turn-5' } } }, started('turn-5'))
+    const said = [...talk.said.keys()]
+    talk.hear(isHeard(2), completed('turn-5'))
+    expect(talk.state).toMatchObject({ answer: null, turn: { ok: true }, heard: [1, 2] })
+    expect([...talk.said.keys()]).toEqual(said)
   })
 
   it('is an interrupt only of a turn that has begun, once, and nothing new then', () => {

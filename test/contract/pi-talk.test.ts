@@ -239,6 +239,22 @@ describe('a message', () => {
     expect(talk.speak()).toEqual([])
   })
 
+  it('that Pi never gives out is let go of, and the log says so', () => {
+    const talk = told('stay').begin()
+    talk.answer()
+    talk.hear(model(), END)
+    for (let kicks = 0; kicks < 3; kicks++) {
+      talk.answer({ pendingMessageCount: 1 })
+      const { message } = talk.answer()
+      expect(talk.state.heard).toBeUndefined()
+      talk.hear(START, user(String(message)), model(), END)
+    }
+    talk.answer({ pendingMessageCount: 1 })
+    expect(talk.state).toMatchObject({ heard: [1], turn: { ok: true } })
+    expect(talk.kinds()).toContain('warning_given')
+    expect(talk.speak()).toEqual([])
+  })
+
   it('that an extension took is heard, and the log says how', () => {
     const talk = told('!deploy').begin()
     talk.answer()

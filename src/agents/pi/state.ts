@@ -23,6 +23,8 @@ const talk = z.object({
   refused: z.array(z.number()),
   /** It has something in its queue, and does nothing. */
   isStuck: z.boolean(),
+  /** So often it was made to go on since its model was shown anything of that. Absent: never. */
+  kicks: z.optional(z.number()),
   requests: z.array(openRequest),
 })
 

@@ -16,6 +16,9 @@ type Translated = ReturnType<Translator['translate']>
 /** Of what extensions ask at once, so much is kept. */
 const MOST_OPEN = 64
 
+/** What Pi keeps in its queue, though it was made to go on so often, it keeps for good. */
+const MOST_KICKS = 3
+
 const STOPPED = 'the turn was stopped'
 
 /** Undefined: Pi was given its prompt alone. */
@@ -57,7 +60,7 @@ export function showWords(state: Translation, text: string): Translation {
   const shown = talk.queued.find(one => one.digest === digest)
   if (shown === undefined) return state
   const queued = talk.queued.filter(one => one !== shown)
-  return hear(withTalk(state, { queued }), [shown.number])
+  return hear(withTalk(state, { queued, kicks: 0 }), [shown.number])
 }
 
 function hear(state: Translation, numbers: readonly number[]): Translation {
@@ -133,9 +136,15 @@ function takeMessage(
 }
 
 /** Pi has come to rest: nothing follows by itself. */
-function settle(state: Translation, { queued, ended }: Talk, pending: number): Translated {
+function settle(state: Translation, talk: Talk, pending: number): Translated {
+  const { queued, ended, kicks = 0 } = talk
   if (ended?.trouble != null) return failTurn(state, ended.trouble)
-  if (pending > 0) return { state: withTalk(state, { ended: null, isStuck: true }), events: [] }
+  if (pending > 0 && kicks < MOST_KICKS) {
+    return {
+      state: withTalk(state, { ended: null, isStuck: true, kicks: kicks + 1 }),
+      events: [],
+    }
+  }
   const numbers = queued.map(({ number }) => number)
   const warning = (number: number): AgentEvent => ({
     kind: 'warning_given',

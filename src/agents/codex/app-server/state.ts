@@ -75,6 +75,8 @@ export interface Own {
   readonly prompt?: { readonly turn: string | null; readonly isShown: boolean }
   /** Why a hook of the user's kept back what was said to it last. Absent: none did. */
   readonly keptBack?: string
+  /** The answer of the turn before this one, which stands if this one gives none. Absent: there is none. */
+  readonly standing?: string
   /** It works towards a goal that it has set itself: after a turn it begins the next by itself. */
   readonly hasGoal: boolean
 }

@@ -127,10 +127,10 @@ function translateResult(state: Translation, key: string, result: unknown): Tran
   }
   const number = numberOf(key)
   if (number === undefined || state.heard?.includes(number)) return { state, events: [] }
-  return {
-    state: withOwn(state, { taken: { ...ownOf(state).taken, [number]: turnId } }),
-    events: [],
-  }
+  const { taken, turnId: last } = ownOf(state)
+  // The turn that took it was over before Codex said so.
+  if (state.turn !== null && turnId === last) return lose(state, [number])
+  return { state: withOwn(state, { taken: { ...taken, [number]: turnId } }), events: [] }
 }
 
 function translateError(state: Translation, key: string, error: RpcError): Translated {
@@ -155,6 +155,25 @@ function refuse(state: Translation, numbers: readonly number[]): Translation {
   const { refusals } = ownOf(state)
   const more = numbers.map(number => [number, (refusals[number] ?? 0) + 1])
   return withOwn(state, { refusals: { ...refusals, ...Object.fromEntries(more) } })
+}
+
+/**
+ * Taken by a turn, and not in it at its end: it is said again. What is lost so often is let go of, and
+ * counts as heard: a hook of the user's keeps it from the model, and would once more.
+ */
+function lose(before: Translation, numbers: readonly number[]): Translated {
+  const state = refuse(before, numbers)
+  const { refusals, keptBack } = ownOf(state)
+  const lost = numbers.filter(number => (refusals[number] ?? 0) >= MOST_REFUSALS)
+  if (lost.length === 0) return { state, events: [] }
+  const why = keptBack === undefined ? 'Codex does not say why' : `a hook kept it back: ${keptBack}`
+  return {
+    state: { ...state, heard: [...(state.heard ?? []), ...lost] },
+    events: lost.map(number => ({
+      kind: 'warning_given',
+      message: `message ${number} was said ${MOST_REFUSALS} times, and the model was not given it: ${why}`,
+    })),
+  }
 }
 
 function failure(
@@ -186,8 +205,11 @@ function translateNotification(
   switch (notification.method) {
     case 'turn/started': {
       const turnId = notification.params.turn?.id ?? own.turnId
+      const { standing: _, ...others } = own
+      const standing = state.turn?.ok === true ? state.answer : null
+      const begun = { ...others, turnId, failure: null, ...(standing !== null && { standing }) }
       return {
-        state: withOwn({ ...state, answer: null, turn: null }, { turnId, failure: null }),
+        state: { ...state, answer: null, turn: null, own: begun },
         events: [{ kind: 'turn_started' }],
       }
     }
@@ -288,12 +310,19 @@ function endTurn(before: Translation, { params }: Of<'turn/completed'>): Transla
     return fail(before, failure('turn', message, { word: NOT_ASKED }))
   }
   const { usage } = before
-  // Taken by this turn, and not in it at its end: it is said again.
   const lost = Object.keys(own.taken).filter(number => own.taken[number] === turn.id)
-  const ended = withRequests({ ...before, turn: { ok: true } }, [])
+  // A turn that was given nothing is none.
+  const { standing = null, ...others } = own
+  const answer = before.answer ?? (lost.length === 0 ? null : standing)
+  const ended = withRequests({ ...before, own: others, answer, turn: { ok: true } }, [])
+  const { state, events } = lose(
+    withOwn(ended, { edits: {}, taken: {}, failure: null }),
+    lost.map(Number),
+  )
   return {
-    state: refuse(withOwn(ended, { edits: {}, taken: {}, failure: null }), lost.map(Number)),
+    state,
     events: [
+      ...events,
       ...(usage === null ? [] : [{ kind: 'usage_reported', usage } as const]),
       { kind: 'turn_ended', ok: true },
     ],
