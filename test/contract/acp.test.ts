@@ -24,6 +24,8 @@ interface Asked {
   readonly permissions?: PermissionMode
   readonly asks?: boolean
   readonly resume?: string
+  /** Nothing had stopped it, and this is what it goes on with. */
+  readonly onlyTold?: string
   readonly model?: string
   readonly effort?: string
 }
@@ -57,7 +59,12 @@ class Talk {
       mode:
         asked.resume === undefined
           ? { kind: 'fresh', sessionToBe: 'x' }
-          : { kind: 'resume', session: asSessionId(asked.resume), why: 'killed' },
+          : {
+              kind: 'resume',
+              session: asSessionId(asked.resume),
+              why: asked.onlyTold === undefined ? 'killed' : null,
+            },
+      ...(asked.onlyTold !== undefined && { messages: [asked.onlyTold] }),
       prompt: Buffer.from(PROMPT),
       handOver: null,
       argv: [],
@@ -572,6 +579,19 @@ describe('messages', () => {
   const ENDED = { id: 8, result: { stopReason: 'end_turn', usage: { inputTokens: 5 } } }
   const end = (id: number | string | undefined) => ({ ...ENDED, id })
   const unknown = (id: number | string | undefined) => ({ id, error: { code: -32601 } })
+
+  it.each(['/clear', ' \n/compact', '$deploy'])(
+    'are no command of the agent’s, nor is what its session goes on with: %j',
+    words => {
+      const plain = [{ type: 'text', text: `You are told:\n\n${words}` }]
+      const talk = new Talk().begin().hear(chunk('First.'), ENDED)
+      expect(talk.speak(wishes(words))[1]).toMatchObject({ params: { prompt: plain } })
+      const resumed = new Talk({ resume: 's-0', onlyTold: words }).begin({ session: {} })
+      expect(resumed.lines).toContainEqual(
+        expect.objectContaining({ params: { sessionId: 's-0', prompt: plain } }),
+      )
+    },
+  )
 
   it('wait for the end of the turn, and are one prompt then, each whole and in order', () => {
     const talk = new Talk().begin().hear(chunk('First.'))

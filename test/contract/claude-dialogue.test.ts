@@ -152,11 +152,11 @@ describe('a message', () => {
 
   it('is no command of Claude Code’s, whatever it begins with; nor is a prompt', () => {
     const line = new Talk().begin().send('/clear')
-    expect(line.message?.content[0].text).toBe('\n/clear')
+    expect(line.message?.content[0].text).toBe('You are told:\n\n/clear')
     const resumed = { kind: 'resume', session: SESSION, why: null } as LaunchRequest['mode']
     const told = { ...request, mode: resumed, messages: ['/clear'] }
     const { stdin } = claude.planLaunch({ ...told, oneShot: true })
-    expect(Buffer.from(stdin).toString()).toBe('\n/clear')
+    expect(Buffer.from(stdin).toString()).toBe('You are told:\n\n/clear')
   })
 
   it('is heard when the model has answered to it, and not when it is only taken', () => {

@@ -7,6 +7,7 @@ import { type Message, messageKey } from '../../domain/message.ts'
 import { answerKey } from '../../domain/question.ts'
 import type { Dialogue, DialogueWishes, Translation, Utterance } from '../../ports/agent.ts'
 import { nameOf, parseMessage, type RequestId } from '../json-rpc.ts'
+import { plainWords } from '../plain-words.ts'
 import { type Brief, parseBrief } from './brief.ts'
 import { cancelReply, replyTo } from './requests.ts'
 import {
@@ -83,7 +84,7 @@ function tell(
   const last = messages.findLast(({ number }) => said.has(messageKey(number))) ?? messages.at(-1)
   if (last === undefined || said.has(messageKey(last.number))) return []
   const { number } = last
-  const text = messages.map(one => one.text).join('\n\n')
+  const text = plainWords(messages.map(one => one.text).join('\n\n'))
   const params = { sessionId, prompt: [{ type: 'text', text }] }
   const mark = write({ id: markId(number), method: MARK, params: { sessionId } })
   return [

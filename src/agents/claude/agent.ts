@@ -18,6 +18,7 @@ import {
   readConfiguration,
 } from '../claude-configuration.ts'
 import { INSTRUCTIONS_ROOM, promptFor } from '../instructions.ts'
+import { plainBytes } from '../plain-words.ts'
 import { writeBrief } from './dialogue/brief.ts'
 import { claudeDialogue } from './dialogue/speak.ts'
 import { askLogin, canBeTalkedTo, lookForClaude } from './installation.ts'
@@ -34,8 +35,6 @@ const PROMPT_LIMIT = 3_000_000
 
 /** A login that runs out so soon is renewed before a launch: Claude Code does no more by itself. */
 const RENEWAL_MS = 5 * 60_000
-
-const SLASH = 0x2f
 
 const DIALOGUE_VARIABLES = {
   // It says whether it is at work, or waits for what it has begun in the background.
@@ -139,7 +138,7 @@ export const claude: Agent = {
       ],
       environment: environmentFor(request, isOneShot),
       ...(isOneShot
-        ? { stdin: wordsFor(request) }
+        ? { stdin: plainBytes(promptFor(request)) }
         : { stdin: new Uint8Array(), brief: briefOf(request, session) }),
       session,
       own: ownPlaces(request, session),
@@ -152,12 +151,6 @@ export const claude: Agent = {
 function briefOf(request: LaunchRequest, session: SessionId): string {
   const prompt = new TextDecoder().decode(promptFor(request))
   return writeBrief({ session, prompt, asks: request.asks })
-}
-
-/** As in a dialogue: no command (`asWords`), and otherwise byte for byte. */
-function wordsFor(request: LaunchRequest): Uint8Array {
-  const words = promptFor(request)
-  return words[0] === SLASH ? Buffer.concat([Buffer.from('\n'), words]) : words
 }
 
 function cannotAsk({ version }: AgentInstallation): AppError {

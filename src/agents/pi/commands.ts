@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto'
 import * as z from 'zod/mini'
 import { messageOfKey } from '../../domain/message.ts'
 import { answerKey } from '../../domain/question.ts'
-import { plainWords } from './plain-words.ts'
+import { plainWords } from '../plain-words.ts'
 
 export const STATE = 'state'
 export const PROMPT = 'prompt'

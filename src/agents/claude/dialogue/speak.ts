@@ -5,6 +5,7 @@
 import { messageKey } from '../../../domain/message.ts'
 import { answerKey } from '../../../domain/question.ts'
 import type { Dialogue, Utterance } from '../../../ports/agent.ts'
+import { plainWords } from '../../plain-words.ts'
 import { ownState } from '../state.ts'
 import { parseBrief } from './brief.ts'
 import { messageId, parseMessageId } from './message-id.ts'
@@ -81,12 +82,9 @@ const keyOfMessage = (number: number, round: number) =>
   round === 0 ? messageKey(number) : `${messageKey(number)}/${round}`
 
 function writeUser(text: string, uuid?: string): string {
-  const content = [{ type: 'text', text: asWords(text) }]
+  const content = [{ type: 'text', text: plainWords(text) }]
   const message = { role: 'user', content }
   return write({ type: 'user', message, parent_tool_use_id: null, ...(uuid && { uuid }) })
 }
-
-/** In front, a slash makes a command of it, which its model never sees (tried: 2.1.329). */
-const asWords = (text: string): string => (text.startsWith('/') ? `\n${text}` : text)
 
 const write = (line: object): string => JSON.stringify(line)
