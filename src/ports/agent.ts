@@ -232,6 +232,8 @@ export interface Dialogue {
    * what its session goes on with in the next attempt.
    */
   readonly saysMessages?: true
+  /** It says them only once the turn is over. Absent: in the middle of it too. */
+  readonly waitsForEnd?: true
   /** The key of the line by which it interrupts the turn. */
   readonly interruptKey: string
   /** The key of a line that was said; undefined for a torn one. */

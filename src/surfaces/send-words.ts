@@ -144,12 +144,18 @@ async function follow(
 /** What will become of what was said. */
 export async function whenHeard(
   { task, message }: Sent,
-  { holdfast }: SurfaceContext,
+  { holdfast }: Pick<SurfaceContext, 'holdfast'>,
 ): Promise<SentView['heard']> {
-  if (message === null || task.attempts === 0 || task.state.name === 'waiting') return 'at_start'
-  const { dialogue, capabilities } = await holdfast.agent(task.agent)
-  const isTalkedTo = !(capabilities.oneShot === true && task.request.oneShot)
-  return isTalkedTo && dialogue?.saysMessages === true ? 'at_once' : 'after_turn'
+  const { state } = task
+  if (message === null || (state.name !== 'running' && state.name !== 'needs_input')) {
+    return 'at_start'
+  }
+  const { dialogue } = await holdfast.agent(task.agent)
+  if (dialogue?.saysMessages !== true || dialogue.waitsForEnd === true) return 'after_turn'
+  // One version of an agent is talked to, and another given its prompt alone: its launch tells.
+  const runDirectory = (await holdfast.files()).runDirectory(task.request.id, state.fence)
+  const isTalkedTo = (await holdfast.host()).readBrief(runDirectory) !== null
+  return isTalkedTo ? 'at_once' : 'after_turn'
 }
 
 /** With `ringOrTell` done, for a surface that answers with a document. */

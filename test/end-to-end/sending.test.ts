@@ -54,6 +54,7 @@ test('what is sent to an ended task follows it in its session and worktree, and 
   expect(told(house, 2)).toContain('This one stays a while; $(touch "$HOME/executed") `"')
   expect(told(house, 2)).not.toMatch(/interrupted|Begin the work/)
 
+  await house.untilState(second, 'running')
   // The first task is named: its conversation goes on in the second.
   const key = ['--idempotency-key', 'k']
   const said = await send(house, first, 'third words', ...key)

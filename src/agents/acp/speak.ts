@@ -50,6 +50,7 @@ export const acpDialogue: Dialogue = {
   },
 
   saysMessages: true,
+  waitsForEnd: true,
   interruptKey: CANCEL,
 
   keyOf(line) {
