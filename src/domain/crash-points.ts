@@ -212,11 +212,11 @@ const points = {
     'retire.forgotten': 'its row is gone',
   },
   'Adding a worktree without a task': {
-    'adding.held': 'it is written down who it is for',
     'adding.planned': 'its row says where it will stand',
     'adding.taken': 'ignored files that come along are read and kept',
     'adding.made': 'it stands, and its row does not say so',
     'adding.recorded': 'its row says so; the ignored files are still kept',
+    'adding.held': 'it is written down who it is for',
   },
   'Emptying the trash': {
     'purge.proven': 'all that is in a tree is in its commit, hashed',

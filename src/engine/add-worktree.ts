@@ -9,8 +9,9 @@ import { AppError } from '../domain/errors.ts'
 import type { CommitId, WorktreeId } from '../domain/ids.ts'
 import type { WorktreeKind } from '../domain/task.ts'
 import type { KnownProcess } from '../domain/tie.ts'
+import type { StoredWorktree } from '../ports/store.ts'
 import type { Checkout, WorktreeRecord } from '../ports/worktrees.ts'
-import { type BringBackPorts, bringBack, inUse, isPresent, withWorktree } from './put-away.ts'
+import { type BringBackPorts, bringBackAlone, inUse, isPresent, withWorktree } from './put-away.ts'
 
 export interface WorktreeOrder {
   readonly id: WorktreeId
@@ -37,29 +38,38 @@ export async function addWorktree(
   ports: BringBackPorts,
 ): Promise<AddedWorktree> {
   const { id, holder } = order
-  const { store, files } = ports
-  const stored = await store.findWorktree(id)
-  const isHere = stored?.record != null && isPresent(stored.record, ports)
-  // A second one at work there would not know of the first.
-  if (isHere && holder !== null && stored.leasedTo !== null) throw inUse(stored.path)
-  if (holder !== null) await files.keepHolder(id, holder)
-  if (!isHere && (await store.listSnapshots(id)).length > 0) {
-    const { worktree, problems } = await bringBack(id, null, ports)
-    return { worktree, how: 'back', leftOut: problems }
-  }
-  return await withWorktree(id, ports, () => addAlone(order, ports))
+  // What is seen here is still so when it is acted on: nobody puts it away in between.
+  return await withWorktree(id, ports, async () => {
+    const added = await addAlone(order, ports)
+    if (holder !== null) await ports.files.keepHolder(id, holder)
+    return added
+  })
 }
 
 async function addAlone(order: WorktreeOrder, ports: BringBackPorts): Promise<AddedWorktree> {
-  const { id, kind, checkout, commit, bounds } = order
-  const { store, files, worktrees } = ports
-  const { commonDir } = checkout.place
+  const { id, holder } = order
+  const { store, files } = ports
   const stored = await store.findWorktree(id)
   if (stored?.record != null && isPresent(stored.record, ports)) {
+    // A second one at work there would not know of the first.
+    if (holder !== null && stored.leasedTo !== null) throw inUse(stored.path)
     // Whoever made it may have died right after.
     await files.closeAdding(id)
     return { worktree: stored.record, how: 'there', leftOut: [] }
   }
+  if ((await store.listSnapshots(id)).length > 0) {
+    const { worktree, problems } = await bringBackAlone(id, null, ports)
+    return { worktree, how: 'back', leftOut: problems }
+  }
+  return await makeAlone(stored, order, ports)
+}
+
+async function makeAlone(
+  stored: StoredWorktree | undefined,
+  { id, kind, checkout, commit, bounds }: WorktreeOrder,
+  { store, files, worktrees }: BringBackPorts,
+): Promise<AddedWorktree> {
+  const { commonDir } = checkout.place
   if (stored !== undefined && stored.leasedTo !== null) throw inUse(stored.path)
   const place = { id, kind, path: files.worktreePath(id), commonDir }
   if (stored?.record != null) {

@@ -258,52 +258,59 @@ export async function bringBack(
   to: string | null,
   ports: BringBackPorts,
 ): Promise<BroughtBack> {
+  return await withWorktree(id, ports, () => bringBackAlone(id, to, ports))
+}
+
+/** The same, for whoever is alone with the worktree already. */
+export async function bringBackAlone(
+  id: WorktreeId,
+  to: string | null,
+  ports: BringBackPorts,
+): Promise<BroughtBack> {
   const { store, files, worktrees } = ports
-  return await withWorktree(id, ports, async () => {
-    const stored = await store.findWorktree(id)
-    if (stored?.record != null && isPresent(stored.record, ports)) {
-      throw new AppError('refused_in_state', `${stored.path} is there`, {
-        hint: `cd '${stored.path}'`,
-      })
-    }
-    if (stored !== undefined && stored.leasedTo !== null) throw inUse(stored.path)
-    const snapshots = await store.listSnapshots(id)
-    const [newest] = snapshots
-    if (newest === undefined) {
-      throw new AppError('no_snapshot', `there is no snapshot of the worktree ${id}`, {
-        hint: 'what was collected of it is in the result: holdfast result, holdfast diff',
-      })
-    }
-    // Whoever was taking it away died in the middle.
-    if (stored?.retiring === true) await takeAway(stored, newest, ports)
-    const snapshot = snapshots.find(({ number }) => number === newest.before) ?? newest
-    const { commonDir, kind, number } = snapshot
-    // Nobody was told of one that was never finished.
-    if (stored?.record === null) await worktrees.discardWorktree(id, stored.path, commonDir)
-    const path = to ?? freePath(snapshot.path, worktrees)
-    if (worktrees.isThere(path)) {
-      throw new AppError('refused_in_state', `${path} is there already`, {
-        hint: 'name a place where nothing is: --to DIR',
-      })
-    }
-    const directory = await files.openSnapshotDirectory(id, number)
-    // The row first: nothing on disk is without an owner.
-    await store.planWorktree({ id, kind, path, commonDir })
-    reach('restore.planned')
-    const made = await worktrees.restoreWorktree({ id, path, commonDir }, snapshot, directory)
-    reach('restore.made')
-    await store.registerWorktree(made.worktree, kind)
-    // Nobody expects what they have put somewhere themselves to be taken away.
-    if (to !== null) await store.pinWorktree(id, true)
-    // What it holds is in the worktree again.
-    if (snapshot.isKept === true) await store.recordSnapshot({ ...snapshot, isKept: false })
-    reach('restore.recorded')
-    return {
-      ...made,
-      problems: [...made.problems, ...describeCleanUp(snapshot, snapshots)],
-      snapshot,
-    }
-  })
+  const stored = await store.findWorktree(id)
+  if (stored?.record != null && isPresent(stored.record, ports)) {
+    throw new AppError('refused_in_state', `${stored.path} is there`, {
+      hint: `cd '${stored.path}'`,
+    })
+  }
+  if (stored !== undefined && stored.leasedTo !== null) throw inUse(stored.path)
+  const snapshots = await store.listSnapshots(id)
+  const [newest] = snapshots
+  if (newest === undefined) {
+    throw new AppError('no_snapshot', `there is no snapshot of the worktree ${id}`, {
+      hint: 'what was collected of it is in the result: holdfast result, holdfast diff',
+    })
+  }
+  // Whoever was taking it away died in the middle.
+  if (stored?.retiring === true) await takeAway(stored, newest, ports)
+  const snapshot = snapshots.find(({ number }) => number === newest.before) ?? newest
+  const { commonDir, kind, number } = snapshot
+  // Nobody was told of one that was never finished.
+  if (stored?.record === null) await worktrees.discardWorktree(id, stored.path, commonDir)
+  const path = to ?? freePath(snapshot.path, worktrees)
+  if (worktrees.isThere(path)) {
+    throw new AppError('refused_in_state', `${path} is there already`, {
+      hint: 'name a place where nothing is: --to DIR',
+    })
+  }
+  const directory = await files.openSnapshotDirectory(id, number)
+  // The row first: nothing on disk is without an owner.
+  await store.planWorktree({ id, kind, path, commonDir })
+  reach('restore.planned')
+  const made = await worktrees.restoreWorktree({ id, path, commonDir }, snapshot, directory)
+  reach('restore.made')
+  await store.registerWorktree(made.worktree, kind)
+  // Nobody expects what they have put somewhere themselves to be taken away.
+  if (to !== null) await store.pinWorktree(id, true)
+  // What it holds is in the worktree again.
+  if (snapshot.isKept === true) await store.recordSnapshot({ ...snapshot, isKept: false })
+  reach('restore.recorded')
+  return {
+    ...made,
+    problems: [...made.problems, ...describeCleanUp(snapshot, snapshots)],
+    snapshot,
+  }
 }
 
 /** Outside of the worktree nothing comes back; and where its clean-up changed it, more is kept. */
