@@ -82,21 +82,26 @@ async function makeAlone(
   reach('adding.planned')
   await files.clearSetUpMark(id)
   const scratch = await files.openAdding(id)
+  let isOurs = false
+  const isLeased = async () => (await store.findLease(id)) !== undefined
   try {
     const included = await worktrees.takeIncluded(checkout, scratch, bounds)
     reach('adding.taken')
+    // A task that was handed in meanwhile makes it, from what it was asked for.
+    if (await isLeased()) throw inUse(place.path)
+    isOurs = true
     const base = { commit, changes: null }
     const worktree = await worktrees.createWorktree(id, place.path, base, commonDir)
     reach('adding.made')
     const missing = included === null ? [] : await worktrees.placeIncluded(worktree, scratch)
     // They are as set-up brings them: what is older than this mark is nobody's work.
     if (included !== null) await files.markSetUp(id)
-    await store.registerWorktree(worktree, kind)
+    if (!(await store.recordPlanned(worktree))) throw inUse(place.path)
     reach('adding.recorded')
     return { worktree, how: 'made', leftOut: [...(included?.leftOut ?? []), ...missing] }
   } catch (error) {
-    // Nobody was told of it yet.
-    await worktrees.discardWorktree(id, place.path, commonDir)
+    // Nobody was told of it yet, and a task makes nothing there while we are alone with it.
+    if (isOurs || !(await isLeased())) await worktrees.discardWorktree(id, place.path, commonDir)
     await store.forgetWorktree(id)
     throw error
   } finally {

@@ -14,6 +14,7 @@ import type { Task } from '../domain/task.ts'
 import type { Agent } from '../ports/agent.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Confinement } from '../ports/confinement.ts'
+import type { Locks } from '../ports/lock.ts'
 import type { AttemptProcesses, ProcessHost } from '../ports/process-host.ts'
 import type { ClaimedAttempt, Progress, Store, Tries } from '../ports/store.ts'
 import type { TaskFiles } from '../ports/task-files.ts'
@@ -75,6 +76,7 @@ export interface FollowPorts {
   readonly files: TaskFiles
   readonly host: ProcessHost
   readonly worktrees: Worktrees
+  readonly locks: Locks
   readonly confinement: Confinement
   readonly clock: Clock
   readonly ticker: Ticker

@@ -10,7 +10,7 @@ import type { Task } from '../domain/task.ts'
 import type { Agent, AgentInstallation, Environment, LaunchRequest } from '../ports/agent.ts'
 import type { Confinement, Confines, Enclosure } from '../ports/confinement.ts'
 import type { ClaimedAttempt, Store, StoredWorktree, Tries } from '../ports/store.ts'
-import type { WorktreeRecord } from '../ports/worktrees.ts'
+import type { WorktreePlan, WorktreeRecord } from '../ports/worktrees.ts'
 import { enterHome } from './agent-home.ts'
 import { readAllSaid } from './all-said.ts'
 import { describeLoss } from './collect.ts'
@@ -18,6 +18,7 @@ import { type FollowPorts, followAttempt, type Underway, type Wishes } from './f
 import { describeHandOver, describeStart } from './hand-over.ts'
 import { planOpenedLaunch } from './open.ts'
 import { type Claimed as ClaimedSpare, claimSpare } from './pool.ts'
+import { withWorktree } from './put-away.ts'
 import { loadReading } from './read-output.ts'
 import { orderSetUp, readyWorktree, SetUpRefused } from './set-up.ts'
 import { recordEnd, settleAttempt } from './settle-attempt.ts'
@@ -97,14 +98,15 @@ async function followToEnd(
 
 /** The task's worktree: made for its first attempt, taken up again by each later one. */
 async function prepareWorktree(
-  { task, attempt }: Claimed,
+  claim: Claimed,
   ports: FollowPorts,
 ): Promise<
   | { worktree: WorktreeRecord; failure: null; passes?: never }
   | { worktree: WorktreeRecord | null; failure: Failure; passes?: boolean }
 > {
-  const { store, files, worktrees } = ports
-  const { repo, base, start, workplace } = task.request
+  const { task, attempt } = claim
+  const { store, files } = ports
+  const { repo, workplace } = task.request
   const { id, kind } = workplace
   const stored = await store.findWorktree(id)
   if (stored?.record != null) {
@@ -112,25 +114,16 @@ async function prepareWorktree(
     return { worktree, failure: describeLoss(task, worktree, ports) }
   }
   const path = workplace.path ?? files.worktreePath(attempt.task)
+  const place = { id, kind, path, commonDir: repo.commonDir }
   try {
     // The row first: nothing on disk is without an owner.
-    if (!(await store.leaseWorktree(attempt, { id, kind, path, commonDir: repo.commonDir }))) {
+    if (!(await store.leaseWorktree(attempt, place))) {
       throw new AppError('leased', `the worktree ${path} is in use by another task`)
     }
     reach('worktree.leased')
-    await files.clearSetUpMark(id)
-    // Deleted by its user, it may have commits that only git still knows; a half-made one has none.
-    if (kind === 'permanent' && !worktrees.isThere(path)) {
-      await worktrees.forgetLost({ id, kind, path, commonDir: repo.commonDir })
-    }
-    const claimed = await claimIfNew(task, attempt, path, ports)
-    const worktree =
-      claimed.worktree ?? (await worktrees.createWorktree(id, path, base, repo.commonDir))
-    if (start !== null) await worktrees.placeStart(worktree, base, start.commit)
-    await readyWorktree(task, attempt, worktree, ports)
-    await store.recordWorktree(attempt, worktree)
-    reach('worktree.recorded')
-    if (claimed.worktree !== null) await store.forgetSpare(claimed.spare)
+    const worktree = isOwn(claim)
+      ? await makeWorktree(claim, place, ports)
+      : await withWorktree(id, ports, () => makeShared(claim, place, ports))
     return { worktree, failure: null }
   } catch (error) {
     if (isStoreTrouble(error)) throw error
@@ -138,6 +131,42 @@ async function prepareWorktree(
     const code = gone ? 'repository_lost' : 'worktree_failed'
     return { worktree: null, failure: { code, ...explain(error) }, passes: isMachineTrouble(error) }
   }
+}
+
+/** Whoever makes it without a task, or brings it back, may have been at that when it was leased. */
+async function makeShared(
+  claim: Claimed,
+  place: WorktreePlan,
+  ports: FollowPorts,
+): Promise<WorktreeRecord> {
+  const record = (await ports.store.findWorktree(place.id))?.record ?? null
+  if (record === null) return await makeWorktree(claim, place, ports)
+  // An attempt before this one had it almost made.
+  if (claim.attempt.fence > 1) return record
+  throw new AppError('leased', `the worktree ${place.path} was made by somebody else meanwhile`, {
+    hint: 'hand the task in again: it starts from what is there',
+  })
+}
+
+async function makeWorktree(
+  { task, attempt }: Claimed,
+  place: WorktreePlan,
+  ports: FollowPorts,
+): Promise<WorktreeRecord> {
+  const { store, files, worktrees } = ports
+  const { base, start } = task.request
+  const { id, kind, path, commonDir } = place
+  await files.clearSetUpMark(id)
+  // Deleted by its user, it may have commits that only git still knows; a half-made one has none.
+  if (kind === 'permanent' && !worktrees.isThere(path)) await worktrees.forgetLost(place)
+  const claimed = await claimIfNew(task, attempt, path, ports)
+  const worktree = claimed.worktree ?? (await worktrees.createWorktree(id, path, base, commonDir))
+  if (start !== null) await worktrees.placeStart(worktree, base, start.commit)
+  await readyWorktree(task, attempt, worktree, ports)
+  await store.recordWorktree(attempt, worktree)
+  reach('worktree.recorded')
+  if (claimed.worktree !== null) await store.forgetSpare(claimed.spare)
+  return worktree
 }
 
 /** A spare worktree that a task alone may take over, where nobody has tried to make its own before. */

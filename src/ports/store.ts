@@ -264,6 +264,8 @@ export interface Store extends Outbox {
   pinWorktree(id: WorktreeId, pinned: boolean): Promise<boolean>
   /** Writes down where a worktree will stand; leased to nobody, and to be made. */
   planWorktree(plan: WorktreePlan): Promise<void>
+  /** Completes the record of one that was planned. False: a task has leased it meanwhile. */
+  recordPlanned(worktree: WorktreeRecord): Promise<boolean>
   /** From `at` on it is listed only with all others; null: like any other again. */
   archiveTask(task: TaskId, at: number | null): Promise<void>
   /** The same for all tasks that worked in a worktree. */

@@ -78,6 +78,7 @@ import {
   newestTaskIn,
   pinWorktree,
   planWorktree,
+  recordPlanned,
   recordWorktree,
 } from './worktrees.ts'
 
@@ -190,6 +191,7 @@ export async function openSqliteStore(directory: string, clock: Clock): Promise<
     listWorktrees: () => listWorktrees(db),
     forgetWorktree: id => forgetWorktree(db, id),
     planWorktree: plan => planWorktree(db, plan, clock.now()),
+    recordPlanned: worktree => recordPlanned(db, worktree),
     beginRetirement: id => beginRetirement(db, id),
     giveUpRetirement: id => giveUpRetirement(db, id),
     pinWorktree: (id, pinned) => pinWorktree(db, id, pinned),

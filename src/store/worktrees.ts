@@ -140,6 +140,17 @@ export async function planWorktree(
   })
 }
 
+/** See `Store.recordPlanned`. */
+export async function recordPlanned(db: Db, record: WorktreeRecord): Promise<boolean> {
+  const updated = await db
+    .updateTable('worktrees')
+    .set({ record_json: JSON.stringify(record) })
+    .where('id', '=', record.id)
+    .where(isUnleased(record.id))
+    .executeTakeFirst()
+  return updated.numUpdatedRows > 0n
+}
+
 /** What a worktree had when its newest snapshot was taken, if nobody else has it by now. */
 async function portBefore(db: Db, id: WorktreeId): Promise<number | null> {
   const snapshot = await db

@@ -30,6 +30,7 @@ export async function makeScene() {
     store: await holdfast.store(),
     files: await holdfast.files(),
     worktrees: await holdfast.worktrees(),
+    locks: await holdfast.locks(),
     clock: systemClock,
   }
   return { holdfast, git, repo, ports }

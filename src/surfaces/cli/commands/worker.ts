@@ -182,6 +182,7 @@ async function runWorker(
         files: await holdfast.files(),
         host: await holdfast.host(),
         worktrees: (await holdfast.worktrees()).withUmask(umask),
+        locks: await holdfast.locks(),
         confinement: await holdfast.confinement(),
         clock: systemClock,
         ticker,
