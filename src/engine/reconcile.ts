@@ -2,17 +2,20 @@
  * Brings disk and store back together after a death between two writes. A submission that was
  * killed leaves a task directory, with an environment in it, and a ref, and no row; a worker that
  * was killed right after a task's end leaves the environment, or a worktree in which nothing ever
- * ran. Whatever else has a row is left alone.
+ * ran. Whoever was killed while making a worktree without a task leaves copies of ignored files.
+ * Whatever else has a row is left alone.
  */
 import { reach } from '../domain/crash-points.ts'
 import { messageOf } from '../domain/errors.ts'
-import { parseTaskId } from '../domain/ids.ts'
+import { parseTaskId, type WorktreeId } from '../domain/ids.ts'
 import { endedStates, type Task } from '../domain/task.ts'
 import type { Clock } from '../ports/clock.ts'
+import type { Locks } from '../ports/lock.ts'
 import type { Store } from '../ports/store.ts'
 import type { TaskDirectory, TaskFiles } from '../ports/task-files.ts'
 import type { Worktrees } from '../ports/worktrees.ts'
 import { forgetSnapshots } from './forget-secrets.ts'
+import { isOnItsWay, tryAlone } from './put-away.ts'
 import { isUnused, retireUnused } from './retire.ts'
 import { isRowTrouble } from './trouble.ts'
 
@@ -20,6 +23,7 @@ export interface ReconcilePorts {
   readonly store: Store
   readonly files: TaskFiles
   readonly worktrees: Worktrees
+  readonly locks: Locks
   readonly clock: Clock
 }
 
@@ -31,10 +35,12 @@ export type Leftover =
   | { readonly kind: 'abandoned_submission'; readonly directory: TaskDirectory }
   | { readonly kind: 'environment_of_ended_task'; readonly directory: TaskDirectory }
   | { readonly kind: 'unused_worktree'; readonly task: Task }
+  | { readonly kind: 'abandoned_addition'; readonly worktree: WorktreeId }
 
 export async function findLeftovers({
   store,
   files,
+  locks,
   clock,
 }: Omit<ReconcilePorts, 'worktrees'>): Promise<readonly Leftover[]> {
   const found: Leftover[] = []
@@ -59,6 +65,13 @@ export async function findLeftovers({
     if (task === undefined || task === 'damaged' || !isUnused(task, files)) continue
     found.push({ kind: 'unused_worktree', task })
   }
+  for (const { worktree, isAdding } of await files.listLone()) {
+    // Whoever makes it has that lock, and is at work.
+    if (isOnItsWay(worktree, { locks })) continue
+    if (isAdding || (await store.findWorktree(worktree)) === undefined) {
+      found.push({ kind: 'abandoned_addition', worktree })
+    }
+  }
   return found
 }
 
@@ -71,8 +84,7 @@ function unlessRowTrouble(error: unknown): 'damaged' {
 export async function reconcile(ports: ReconcilePorts): Promise<readonly string[]> {
   const done: string[] = []
   for (const leftover of await findLeftovers(ports)) {
-    const task = 'task' in leftover ? leftover.task.request.id : leftover.directory.task
-    const line = `${leftover.kind.replaceAll('_', ' ')} ${task}`
+    const line = `${leftover.kind.replaceAll('_', ' ')} ${ownerOf(leftover)}`
     try {
       await clearAway(leftover, ports)
       done.push(line)
@@ -84,12 +96,19 @@ export async function reconcile(ports: ReconcilePorts): Promise<readonly string[
   return done
 }
 
+function ownerOf(leftover: Leftover): string {
+  if ('worktree' in leftover) return leftover.worktree
+  return 'task' in leftover ? leftover.task.request.id : leftover.directory.task
+}
+
 /** Does away with one. What has become something else meanwhile stays. */
 export async function clearAway(leftover: Leftover, ports: ReconcilePorts): Promise<void> {
   const { store, files } = ports
   switch (leftover.kind) {
     case 'unused_worktree':
       return await retireUnused(leftover.task, ports)
+    case 'abandoned_addition':
+      return await clearAddition(leftover.worktree, ports)
     case 'environment_of_ended_task': {
       const task = await store.findTask(leftover.directory.task).catch(unlessRowTrouble)
       if (task !== undefined && task !== 'damaged') await forgetSnapshots(task, files)
@@ -102,6 +121,17 @@ export async function clearAway(leftover: Leftover, ports: ReconcilePorts): Prom
       await store.unlessKnown(directory.task, () => clearSubmission(directory, ports))
     }
   }
+}
+
+/** Not its row, and not what stands of it: the next who asks for it makes it anew. */
+async function clearAddition(
+  id: WorktreeId,
+  { store, files, locks }: ReconcilePorts,
+): Promise<void> {
+  await tryAlone(id, locks, async () => {
+    await files.closeAdding(id)
+    if ((await store.findWorktree(id)) === undefined) await files.dropHolder(id)
+  })
 }
 
 async function clearSubmission(

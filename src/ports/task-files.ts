@@ -10,6 +10,13 @@ import type { KnownProcess } from '../domain/tie.ts'
 import type { Environment } from './agent.ts'
 import type { SetUpTime } from './worktrees.ts'
 
+/** What is kept of a worktree that no task has asked for. */
+export interface LoneRemains {
+  readonly worktree: WorktreeId
+  readonly isAdding: boolean
+  readonly isHeld: boolean
+}
+
 export interface TaskFiles {
   /** `tasks/<id>`, absolute. */
   directory(task: TaskId): string
@@ -92,6 +99,8 @@ export interface TaskFiles {
   /** A private directory, empty, for what comes along into a worktree that is being made. */
   openAdding(worktree: WorktreeId): Promise<string>
   closeAdding(worktree: WorktreeId): Promise<void>
+  /** The worktrees of which there is such a directory, or a holder. */
+  listLone(): Promise<readonly LoneRemains[]>
   /**
    * A directory below another one, made if it is missing. Undefined: on the way there is something
    * else than a directory, such as a link; nothing was made then.

@@ -3,7 +3,7 @@
  * `adding/<worktree>/`, the ignored files that come along, while it is made.
  */
 import { mkdirSync } from 'node:fs'
-import { mkdir, readFile, rm } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as z from 'zod/mini'
 import { reach } from '../domain/crash-points.ts'
@@ -13,7 +13,7 @@ import { writePrivately } from './private-file.ts'
 
 type LoneWorktrees = Pick<
   TaskFiles,
-  'keepHolder' | 'findHolder' | 'dropHolder' | 'openAdding' | 'closeAdding'
+  'keepHolder' | 'findHolder' | 'dropHolder' | 'openAdding' | 'closeAdding' | 'listLone'
 >
 
 const holder = z.object({
@@ -27,7 +27,8 @@ const holder = z.object({
 /** `home` is the state directory, absolute. */
 export function makeLoneWorktrees(home: string): LoneWorktrees {
   const holders = join(home, 'holders')
-  const adding = (worktree: WorktreeId) => join(home, 'adding', worktree)
+  const added = join(home, 'adding')
+  const adding = (worktree: WorktreeId) => join(added, worktree)
   return {
     async keepHolder(worktree, process) {
       mkdirSync(holders, { recursive: true, mode: 0o700 })
@@ -44,6 +45,7 @@ export function makeLoneWorktrees(home: string): LoneWorktrees {
     },
     async dropHolder(worktree) {
       await rm(join(holders, worktree), { force: true })
+      await rm(join(holders, `${worktree}.new`), { force: true })
     },
     async openAdding(worktree) {
       await rm(adding(worktree), { recursive: true, force: true })
@@ -53,5 +55,24 @@ export function makeLoneWorktrees(home: string): LoneWorktrees {
     async closeAdding(worktree) {
       await rm(adding(worktree), { recursive: true, force: true })
     },
+    async listLone() {
+      const isAdding = await namesIn(added)
+      // Also one that was only half written.
+      const isHeld = new Set([...(await namesIn(holders))].map(name => name.replace(/\.new$/, '')))
+      return [...new Set([...isAdding, ...isHeld])].sort().map(name => ({
+        worktree: name as WorktreeId,
+        isAdding: isAdding.has(name),
+        isHeld: isHeld.has(name),
+      }))
+    },
+  }
+}
+
+async function namesIn(directory: string): Promise<ReadonlySet<string>> {
+  try {
+    return new Set(await readdir(directory))
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return new Set()
+    throw error
   }
 }

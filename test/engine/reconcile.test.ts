@@ -1,8 +1,9 @@
 /** What a death between two writes leaves is found, and cleared away; what has a row is not. */
-import { existsSync, utimesSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import type { TaskId } from '../../src/domain/ids.ts'
+import type { TaskId, WorktreeId } from '../../src/domain/ids.ts'
+import { withWorktree } from '../../src/engine/put-away.ts'
 import { findLeftovers, reconcile } from '../../src/engine/reconcile.ts'
 import { beginTask, makeRequest, makeScene } from './scene.ts'
 
@@ -106,4 +107,32 @@ test('a worktree in which nothing ever ran goes with the end of its task, also a
     expect(await store.listWorktrees()).toEqual([])
     await holdfast.close()
   }
+})
+
+test('of a worktree whose maker was killed no ignored file stays, nor who it was for; of others both', async () => {
+  const { holdfast, repo, ports } = await makeScene()
+  const { store, files } = ports
+  const holder = { machine: 'm', boot: 'b', pidNamespace: 'p', pid: 1, startTime: 1 }
+  const begin = async (name: string) => {
+    const id = name as WorktreeId
+    await files.keepHolder(id, holder)
+    const directory = await files.openAdding(id)
+    writeFileSync(join(directory, 'ignored.env'), 'TOKEN=secret')
+    return { id, directory }
+  }
+  const [killed, planned, underWay] = [await begin('a-1'), await begin('b-1'), await begin('c-1')]
+  writeFileSync(join(holdfast.home, 'holders', 'd-1.new'), '{')
+  const commonDir = join(repo, '.git')
+  const path = join(holdfast.home, 'worktrees', 'b-1')
+  await store.planWorktree({ id: planned.id, kind: 'managed', path, commonDir })
+  await withWorktree(underWay.id, ports, async () => {
+    expect(await reconcile(ports)).toEqual(
+      ['a-1', 'b-1', 'd-1'].map(id => `abandoned addition ${id}`),
+    )
+  })
+  const kept = [killed, planned, underWay].map(({ directory }) => existsSync(directory))
+  expect(kept).toEqual([false, false, true])
+  expect(readdirSync(join(holdfast.home, 'holders'))).toEqual(['b-1', 'c-1'])
+  expect(await findLeftovers(ports)).toEqual([{ kind: 'abandoned_addition', worktree: 'c-1' }])
+  await holdfast.close()
 })

@@ -1,6 +1,7 @@
 /** Task directories, and the rows that they belong to. */
 import { activeStates, endedStates, type TaskRequest } from '../../domain/task.ts'
 import type { Clock } from '../../ports/clock.ts'
+import type { Locks } from '../../ports/lock.ts'
 import type { Store } from '../../ports/store.ts'
 import type { TaskFiles } from '../../ports/task-files.ts'
 import { findLeftovers, type Leftover } from '../reconcile.ts'
@@ -11,6 +12,7 @@ const CHECK = 'tasks'
 export interface TaskLookPorts {
   readonly store: Store
   readonly files: TaskFiles
+  readonly locks: Locks
   readonly clock: Clock
 }
 
@@ -66,5 +68,7 @@ function describe(leftover: Leftover, files: TaskFiles): string {
       return `${leftover.directory.task} has ended, and its environment is still there`
     case 'unused_worktree':
       return `${leftover.task.request.id} has ended, and no agent ever ran in its worktree`
+    case 'abandoned_addition':
+      return `whoever made the worktree ${leftover.worktree} was killed: copies of ignored files, or who it was for, are kept`
   }
 }

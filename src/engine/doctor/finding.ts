@@ -55,6 +55,7 @@ const clearings: Readonly<Record<TaskLeftover['kind'], string>> = {
   abandoned_submission: 'remove its directory and its ref',
   environment_of_ended_task: 'remove its environment',
   unused_worktree: 'take it away',
+  abandoned_addition: 'remove what is kept of it',
 }
 
 /** What each repair does, for people. */
