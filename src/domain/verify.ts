@@ -3,7 +3,7 @@
  * comes to is evidence, kept with the task. Pure.
  */
 import type { Fence } from './ids.ts'
-import type { Failure } from './outcome.ts'
+import type { Failure, Result } from './outcome.ts'
 import { shellLine } from './shell-word.ts'
 
 /** What a task asks for. */
@@ -29,6 +29,11 @@ export type Verification = {
   readonly fence: Fence
   /** How many attempts before this one it has found wanting. */
   readonly failedBefore: number
+  /**
+   * That work, as it was collected before the command began: what is there since may be the command's.
+   * Absent: a version before this one began it.
+   */
+  readonly result?: Result | undefined
 } & (
   | {
       readonly state: 'running'

@@ -40,7 +40,7 @@ import { passOnMessages } from './pass-on-messages.ts'
 import { loadReading, loadRedact, takeRest } from './read-output.ts'
 import { isUnused, retireUnused } from './retire.ts'
 import { isSetUpOver, judgeSetUp } from './set-up.ts'
-import { endVerification, isVerifying, verifyWork } from './verify.ts'
+import { endVerification, findVerifiedResult, isVerifying, verifyWork } from './verify.ts'
 
 /** How long a cancelled agent may take to put its things in order. */
 const GRACE_MS = 2_000
@@ -187,7 +187,11 @@ async function judgeEnd(
   const answer = isAnswer ? translation.answer : null
   // Before set-up is over no agent has been in it: whatever is there, is not work.
   const held = isSetUpOver(underway.task, ports.files) ? worktree : null
-  const collect = () => collectPatiently({ ...underway, worktree: held }, answer, wishes, ports)
+  const collect = async (): Promise<Collected | 'hands_off'> => {
+    const result = await findVerifiedResult(underway, ports)
+    if (result !== null) return { ok: true, result }
+    return await collectPatiently({ ...underway, worktree: held }, answer, wishes, ports)
+  }
   const failed = async (failure: Failure): Promise<Transition | 'hands_off'> => {
     const collected = await collect()
     if (collected === 'hands_off') return collected
@@ -267,8 +271,8 @@ function timedOut(afterMs: number): Failure {
 }
 
 /**
- * What a success comes to once its work was looked at. It was collected before, so that nothing that
- * the command leaves behind is taken for the agent's.
+ * What a success comes to once its work was looked at. It was collected before, and is not again by
+ * whoever goes on: nothing that the command leaves behind is taken for the agent's.
  */
 async function verified(
   { task, attempt, agent, worktree }: Underway,
@@ -287,7 +291,7 @@ async function verified(
     return { kind: 'attempt_succeeded', result }
   }
   const underway = { task, attempt, agent, worktree }
-  const looked = await verifyWork(underway, verify, progress, wishes, ports)
+  const looked = await verifyWork(underway, verify, result, progress, wishes, ports)
   if (looked === 'hands_off') return looked
   if (looked.kind === 'cancelled') return { kind: 'attempt_cancelled', result }
   if (looked.kind === 'timed_out') {

@@ -12,7 +12,7 @@ import { reach } from '../domain/crash-points.ts'
 import { PORT_VARIABLE } from '../domain/environment.ts'
 import { AppError, messageOf } from '../domain/errors.ts'
 import { asFence } from '../domain/ids.ts'
-import { type AgentExit, describeExit } from '../domain/outcome.ts'
+import { type AgentExit, describeExit, type Result } from '../domain/outcome.ts'
 import type { Permissions } from '../domain/permissions.ts'
 import { plainText } from '../domain/plain-text.ts'
 import { recoveryVerdict } from '../domain/recovery.ts'
@@ -90,9 +90,23 @@ export async function requireVerifiable(
   }
 }
 
+/**
+ * What the attempt has done, where that was collected for a verification of it; null: it was not. It
+ * is not to be collected again: whatever the command has written would count as the agent's.
+ */
+export async function findVerifiedResult(
+  { attempt }: Pick<Underway, 'attempt'>,
+  { store }: Pick<FollowPorts, 'store'>,
+): Promise<Result | null> {
+  const verification = (await store.findTask(attempt.task))?.verification
+  return verification?.fence === attempt.fence ? (verification.result ?? null) : null
+}
+
+/** `result`: the work, collected. */
 export async function verifyWork(
   underway: Underway & { readonly worktree: WorktreeRecord },
   verify: Verify,
+  result: Result,
   progress: Progress,
   wishes: Wishes,
   ports: FollowPorts,
@@ -104,7 +118,7 @@ export async function verifyWork(
   for (let failedStarts = 0; ; ) {
     const run = findRun(underway, ports)
     const judged = (end: Judged): Verified => ({ kind: 'judged', judged: end, log: logOf(run) })
-    const about = { fence: attempt.fence, failedBefore }
+    const about = { fence: attempt.fence, failedBefore, result }
     const unknown = (how: string): Verified =>
       judged({ ...about, state: 'unknown', endedAt: clock.now(), how, output: '' })
     if (run.number > MOST_VERIFY_RUNS) {

@@ -314,7 +314,7 @@ const runningSnapshot = z.object({
   leftOut: z.array(z.string()),
 })
 
-const ranVerification = { fence, failedBefore: z.number() }
+const ranVerification = { fence, failedBefore: z.number(), result: z.optional(result) }
 const judgedVerification = { ...ranVerification, endedAt: z.number(), output: z.string() }
 const verification = z.discriminatedUnion('state', [
   z.object({ state: z.literal('running'), fromMs: z.number(), ...ranVerification }),

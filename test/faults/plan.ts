@@ -369,6 +369,11 @@ export const cases: readonly Case[] = [
     ],
     SELF,
   ),
+  ...strikes(
+    'verified by one that writes',
+    ['verify.launched', 'verify.stopped', 'verify.judged', 'settle.judged'],
+    SELF,
+  ),
   ...strikes('verification killed', ['verify.stopped', 'verify.judged'], SELF),
   ...strikes('handed off', [...HAND_OFF, 'exchange.put', 'apply.row-committed'], SELF),
   ...strikes('handed off by doctor', HAND_OFF, SELF),

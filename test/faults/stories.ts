@@ -1311,6 +1311,22 @@ ${DONE}`,
     },
     end: succeeded(MENDED),
   },
+  'verified by one that writes': {
+    about: 'work that is verified by a command that writes beside it',
+    repository: 'clean',
+    steps: WORK + DONE,
+    async tell(scene) {
+      scene.stage.arm('agent.mid-tool', 'stand')
+      const words = ['sh', '-c', 'echo more >>made.txt; echo new >of-the-command.txt']
+      const id = await scene.submitted([...VERIFIED.slice(0, -1), JSON.stringify(words)])
+      await scene.untilReached('agent.mid-tool')
+      scene.strike.arm()
+      scene.stage.letGo('agent.mid-tool')
+      await scene.untilEnded(id)
+      return [id]
+    },
+    end: succeeded(FINISHED),
+  },
   'handed off': handOffStory('a task that is handed off, and taken back', 'to', untilDone),
   'handed off by doctor': handOffStory(
     'the same, where somebody asks the doctor first',
