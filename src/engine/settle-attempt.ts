@@ -72,6 +72,8 @@ export async function settleAttempt(
   const exit = end.kind === 'exited' ? end.exit : lastExit(underway, ports)
   const judged = await judgeEnd(underway, end, progress, exit, wishes, ports)
   if (judged === 'hands_off') return
+  // It may have come to another end than that of a verification that a worker before this one began.
+  if (isVerifying(underway, ports) && !(await endVerification(underway, wishes, ports))) return
   reach('settle.judged')
   const kills = ports.host.countMemoryKills(processesOf(followed, ports).runDirectory)
   const ending = `try ${attempt.fence} ended: ${describeEnd(end, exit)}${describeKills(kills)}`

@@ -167,13 +167,30 @@ export async function verifyWork(
   }
 }
 
-/** Ends one that was begun, with all that it has started. False: this worker leaves before that. */
+/** Ends what was begun of it, with all that it has started. False: this worker leaves before that. */
 export async function endVerification(
   underway: Underway,
   wishes: Wishes,
   ports: FollowPorts,
 ): Promise<boolean> {
-  return await stopAll(underway, findRun(underway, ports).directory, wishes, ports)
+  for (const { runDirectory } of verificationsOf(underway, ports)) {
+    if (!(await stopAll(underway, runDirectory, wishes, ports))) return false
+  }
+  return true
+}
+
+/** All runs of it that anything may live of, also of those that were killed; by their marks alone. */
+export function verificationsOf(
+  { attempt }: Pick<Underway, 'attempt'>,
+  ports: Pick<FollowPorts, 'files' | 'host' | 'clock'>,
+): readonly AttemptProcesses[] {
+  const last = findRun({ attempt }, ports).number
+  return Array.from({ length: last }, (_, n) => ({
+    task: attempt.task,
+    fence: FENCE,
+    runDirectory: ports.files.verifyDirectory(attempt.task, attempt.fence, n + 1),
+    worktree: null,
+  })).filter(({ runDirectory }) => ports.host.lookAtRun(runDirectory).launchedAt !== null)
 }
 
 const logOf = ({ directory }: Run) => `${directory}/stderr`

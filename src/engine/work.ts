@@ -18,6 +18,7 @@ import { reconcile } from './reconcile.ts'
 import { adoptAttempt, type Claimed, runAttempt } from './run-attempt.ts'
 import { recordEnd } from './settle-attempt.ts'
 import { isMachineTrouble, isRowTrouble, isStoreTrouble } from './trouble.ts'
+import { verificationsOf } from './verify.ts'
 
 export interface WorkOrder {
   /** How many attempts may run at once. */
@@ -290,15 +291,17 @@ async function guard(
       return
     }
     order.log(`failing ${attempt.task}: ${error instanceof Error ? error.stack : error}`)
-    const processes = {
+    const ofAgent = {
       task: attempt.task,
       fence: attempt.fence,
       runDirectory: ports.files.runDirectory(attempt.task, attempt.fence),
       worktree: null,
     }
-    const { ended } = await ports.host.stop(processes, { graceful: null, graceMs: 0 })
-    // What lives on is taken up again by the next worker.
-    if (!ended) throw error
+    for (const processes of [ofAgent, ...verificationsOf({ attempt }, ports)]) {
+      const { ended } = await ports.host.stop(processes, { graceful: null, graceMs: 0 })
+      // What lives on is taken up again by the next worker.
+      if (!ended) throw error
+    }
     const failure = {
       code: 'internal_error',
       message: messageOf(error),

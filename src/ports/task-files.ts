@@ -81,6 +81,10 @@ export interface TaskFiles {
    * looks at what an attempt has done.
    */
   verifyDirectory(task: TaskId, fence: Fence, run: number): string
+  /** All that are there, of any attempt. */
+  listVerifyDirectories(
+    task: TaskId,
+  ): Promise<readonly { readonly fence: Fence; readonly directory: string }[]>
   /** Takes one away that came to nothing. */
   removeVerifyDirectory(task: TaskId, fence: Fence, run: number): Promise<void>
   /** Takes one away that came to nothing. */

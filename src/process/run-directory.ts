@@ -59,7 +59,8 @@ export function markPrefix(task: TaskId, fence: number): string {
 export function parseMark(mark: string): { task: TaskId; fence: Fence } | undefined {
   const [id = '', number = '', nonce] = mark.split('.')
   const task = parseTaskId(id)
-  if (task === undefined || nonce === undefined || !/^[1-9]\d{0,8}$/.test(number)) return undefined
+  if (task === undefined || nonce === undefined || !/^(0|[1-9]\d{0,8})$/.test(number))
+    return undefined
   return { task, fence: asFence(Number(number)) }
 }
 

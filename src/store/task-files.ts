@@ -33,6 +33,7 @@ const REPOSITORY = 'repository'
 const INCLUDED = ['included', 'included.json']
 const SCRATCH = 'scratch'
 const SNAPSHOTS = 'snapshots'
+const VERIFY = 'verify'
 const AGENT_HOMES = 'agent-homes'
 /** As `src/worktree/running-snapshot.ts` names them. */
 const RUNNING_SNAPSHOT = /^snapshot-\d+-\d+\.bundle$|^snapshotting-\d+$/
@@ -50,7 +51,7 @@ export function makeTaskFiles(home: string): TaskFiles {
   const cleanUpDirectory = (task: TaskId, number: number) =>
     join(directory(task), 'clean-up', String(number))
   const verifyDirectory: TaskFiles['verifyDirectory'] = (task, fence, run) =>
-    join(directory(task), 'verify', `${fence}.${run}`)
+    join(directory(task), VERIFY, `${fence}.${run}`)
   return {
     directory,
     runDirectory: (task, fence) => join(directory(task), 'runs', String(fence)),
@@ -136,6 +137,14 @@ export function makeTaskFiles(home: string): TaskFiles {
     ...makeLoneWorktrees(home),
     ...makeCommandScripts(directory),
     verifyDirectory,
+    async listVerifyDirectories(task) {
+      const names = (await readdir(join(directory(task), VERIFY)).catch(unlessMissing)) ?? []
+      return names.flatMap(name => {
+        const fence = /^([1-9]\d{0,8})\.[1-9]\d*$/.exec(name)?.[1]
+        if (fence === undefined) return []
+        return [{ fence: asFence(Number(fence)), directory: join(directory(task), VERIFY, name) }]
+      })
+    },
     async removeVerifyDirectory(task, fence, run) {
       await rm(verifyDirectory(task, fence, run), { recursive: true, force: true })
     },

@@ -299,29 +299,35 @@ test('what lives on of an attempt that is over is ended, and nothing else', asyn
   const house = new House()
   const running = await house.submitScript(untilGo)
   await underWay(house, running)
-  const id = await house.submitScript('true')
-  const launch = JSON.parse(readFileSync(join(house.runDirectory(running), 'launch.json'), 'utf8'))
-  const other = spawn('sleep', ['300'], {
-    env: { PATH: process.env.PATH, HOLDFAST_ATTEMPT: launch.mark.replace(/..$/, 'xx') },
-  })
+  const id = await house.submitScript('true', '--verify', 'true')
+  const markIn = (directory: string): string =>
+    JSON.parse(readFileSync(join(directory, 'launch.json'), 'utf8')).mark
+  const mark = markIn(house.runDirectory(running))
+  const sleepUnder = (HOLDFAST_ATTEMPT: string, detached = false) =>
+    spawn('sleep', ['300'], { env: { PATH: process.env.PATH, HOLDFAST_ATTEMPT }, detached })
+  const other = sleepUnder(mark.replace(/..$/, 'xx'))
   house.write('go', '', house.worktree(running))
   await house.wait(running)
   await house.wait(id)
-  const left = spawn('sleep', ['300'], {
-    env: { PATH: process.env.PATH, HOLDFAST_ATTEMPT: launch.mark },
-    detached: true,
-  })
-  const ended = once(left, 'exit')
+  const left = sleepUnder(mark, true)
+  const verifying = sleepUnder(markIn(join(house.home, 'tasks', id, 'verify', '1.1')), true)
+  const ended = Promise.all([left, verifying].map(one => once(one, 'exit')))
   const found = await examine(house)
-  expect(found.findings).toContainEqual(
-    expect.objectContaining({
-      check: 'processes',
-      message: expect.stringContaining(`these live on: ${left.pid} sleep 300`),
-    }),
-  )
-  expect(left.exitCode).toBeNull()
-  await expectMended(house, [`processes: end what is left of try 1 of ${running}`])
-  expect(await ended).toEqual([null, 'SIGKILL'])
+  for (const { pid, exitCode } of [left, verifying]) {
+    expect(found.findings).toContainEqual(
+      expect.objectContaining({
+        check: 'processes',
+        message: expect.stringContaining(`these live on: ${pid} sleep 300`),
+      }),
+    )
+    expect(exitCode).toBeNull()
+  }
+  const repairs = [running, id].map(of => `processes: end what is left of try 1 of ${of}`)
+  await expectMended(house, expect.arrayContaining(repairs))
+  expect(await ended).toEqual([
+    [null, 'SIGKILL'],
+    [null, 'SIGKILL'],
+  ])
   // The mark of another store's attempt is nobody's here.
   expect(other.exitCode).toBeNull()
   other.kill()

@@ -1,5 +1,5 @@
 /** Groups and `--verify`, with the built program. */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { GroupDiffView, GroupView } from '../../src/surfaces/view.ts'
@@ -115,12 +115,13 @@ test('what still runs goes on when another is picked, until its end is asked for
 })
 
 test('a verification that hangs ends with its task, by cancel and by limit, and outlives a worker', async () => {
-  const house = new House({ HOLDFAST_SLOTS: '3' })
+  const house = new House({ HOLDFAST_SLOTS: '4' })
   const verify = (seconds: number) => `sh -c 'echo begun; sleep ${seconds}; echo never'`
   const submit = (name: string, ...flags: string[]) =>
     house.submitScript('echo x >x.txt', '--name', name, ...flags)
   const hangs = await submit('hangs', '--verify', verify(3001))
   const long = await submit('long', '--verify', verify(3002), '--verify-timeout', '1s')
+  const lost = await submit('lost', '--verify', verify(3004))
   const limited = await submit('limited', '--verify', verify(3003), '--timeout', '2s')
   expect(await house.wait(long)).toMatchObject({
     error: { code: 'verify_failed' },
@@ -128,21 +129,27 @@ test('a verification that hangs ends with its task, by cancel and by limit, and 
     result: { files: 1 },
   })
   expect(await house.wait(limited)).toMatchObject({ error: { code: 'timed_out' } })
-  await eventually(
-    'it is verified',
-    async () => (await house.task(hangs)).verify?.state === 'running',
-  )
+  const sleeping = (seconds: number) =>
+    processesOf(house.scratch).find(
+      line => /^\d+ (sleep \d+)/.exec(line)?.[1] === `sleep ${seconds}`,
+    )
+  await eventually('they are verified', () => sleeping(3001) && sleeping(3004))
   expect((await house.task(hangs)).reason).toMatch(/^verifying: /)
   await house.killWorkers()
+  rmSync(house.worktree(lost), { recursive: true })
   // It is nobody's child, and the next worker waits for the same one.
-  const sleeper = await eventually('it runs', () =>
-    processesOf(house.scratch).find(line => /^\d+ sleep 3001/.test(line)),
-  )
+  const sleeper = await eventually('it runs', () => sleeping(3001))
   await house.ok(['worker', 'start'])
   await eventually('somebody attends to it', async () => {
     const { worker } = JSON.parse(await house.ok(['status', '--json']))
     return worker.state === 'running'
   })
+  // What ends otherwise than by its verification leaves nothing of that, nor loses what was collected.
+  expect(await house.wait(lost)).toMatchObject({
+    error: { code: 'worktree_lost' },
+    result: { files: 1 },
+  })
+  expect(sleeping(3004)).toBeUndefined()
   expect(processesOf(house.scratch).includes(sleeper)).toBe(true)
   await house.ok(['cancel', hangs])
   expect(processesOf(house.scratch).includes(sleeper)).toBe(false)

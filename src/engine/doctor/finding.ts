@@ -3,7 +3,7 @@
  * is touched. Who repairs looks again first, since time has passed.
  */
 import { AppError, messageOf } from '../../domain/errors.ts'
-import type { TaskId, WorktreeId } from '../../domain/ids.ts'
+import type { Fence, TaskId, WorktreeId } from '../../domain/ids.ts'
 import type { Snapshot } from '../../domain/snapshot.ts'
 import type { WorktreeKind } from '../../domain/task.ts'
 import type { BootMethod } from '../../ports/boot.ts'
@@ -46,7 +46,12 @@ export type Repair =
   | { readonly kind: 'adopt'; readonly adoptable: Adoptable }
   | { readonly kind: 'record_snapshot'; readonly snapshot: Snapshot }
   | { readonly kind: 'remove_git_lock'; readonly place: WorktreePlan; readonly path: string }
-  | { readonly kind: 'end_processes'; readonly attempt: AttemptProcesses }
+  /** `processes` are those of the try `fence`, or of a verification of it. */
+  | {
+      readonly kind: 'end_processes'
+      readonly fence: Fence
+      readonly processes: AttemptProcesses
+    }
   | { readonly kind: 'end_gits'; readonly worktreePath: string }
   | { readonly kind: 'install_boot'; readonly method: BootMethod }
   | { readonly kind: 'dead_letters'; readonly fate: DeadLetterFate }
@@ -94,7 +99,7 @@ export function describeRepair(repair: Repair): string {
     case 'remove_git_lock':
       return 'remove it'
     case 'end_processes':
-      return `end what is left of try ${repair.attempt.fence} of ${repair.attempt.task}`
+      return `end what is left of try ${repair.fence} of ${repair.processes.task}`
     case 'end_gits':
       return 'end it'
     case 'install_boot':

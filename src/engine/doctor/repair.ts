@@ -73,9 +73,10 @@ async function carryOut(
     case 'remove_git_lock':
       return worktrees.removeStaleLock(plan.place, plan.path)
     case 'end_processes': {
-      const { task, fence } = plan.attempt
-      if (await isUnderWay(task, fence, await ports.store())) throw changed('it is under way again')
-      const { ended, processes } = await ports.host.stop(plan.attempt, NO_GRACE)
+      const { task } = plan.processes
+      const isAgain = await isUnderWay(task, plan.fence, await ports.store())
+      if (isAgain) throw changed('it is under way again')
+      const { ended, processes } = await ports.host.stop(plan.processes, NO_GRACE)
       if (ended) return
       throw changed(`they do not end: ${processes.map(({ pid }) => pid).join(', ')}`)
     }
