@@ -1,10 +1,11 @@
 /** What was said in a session so far, for whoever has to begin it anew, or goes on with it. */
 import type { Message } from '../domain/message.ts'
-import type { Task } from '../domain/task.ts'
+import type { Task, TaskRequest } from '../domain/task.ts'
 import type { Store } from '../ports/store.ts'
 import type { TaskFiles } from '../ports/task-files.ts'
 
-const THEN = '\n\nThen you were told:\n\n'
+/** Between what was said and what was said later. */
+export const THEN = '\n\nThen you were told:\n\n'
 
 interface SaidPorts {
   readonly store: Store
@@ -28,8 +29,7 @@ export async function readAllSaid(
     if (request.opened !== null) continue
     const prompt = Buffer.from(await files.readPrompt(id))
     // One that only goes on has the prompt of the one before, or begins with it.
-    const isRepeated = parts.length > 0 && prompt.subarray(0, last.length).equals(last)
-    const more = isRepeated ? prompt.subarray(last.length) : prompt
+    const more = parts.length > 0 ? withoutRepeated(prompt, last) : prompt
     if (more.length > 0 || parts.length === 0) parts.push(more)
     last = prompt
     const isItself = id === task.request.id
@@ -43,6 +43,20 @@ export async function readAllSaid(
   if (more.length === 0) return first
   const then = Buffer.from(THEN)
   return Buffer.concat([first, ...more.flatMap(part => [then, part])])
+}
+
+/** A prompt without the one before, where it begins with that. */
+function withoutRepeated(prompt: Buffer, last: Buffer): Buffer {
+  if (!prompt.subarray(0, last.length).equals(last)) return prompt
+  const rest = prompt.subarray(last.length)
+  if (rest.subarray(0, THEN.length).toString() === THEN) return rest.subarray(THEN.length)
+  // Else the one only happens to begin with the same words.
+  return rest.length === 0 || rest.subarray(0, 2).toString() === '\n\n' ? rest : prompt
+}
+
+/** Whether the session that a task goes on with may not know its prompt from anyone before it. */
+export function isNews({ follows, session, ownPrompt }: TaskRequest): boolean {
+  return follows === null ? session !== null : ownPrompt
 }
 
 /** A task and all that it follows, the oldest first. One that is gone ends the look back. */

@@ -10,7 +10,7 @@ import { hasEnded, type Idempotency, type Task, type Workplace } from '../domain
 import type { Agent } from '../ports/agent.ts'
 import type { Store } from '../ports/store.ts'
 import type { WorktreeRecord } from '../ports/worktrees.ts'
-import { listChain, listUnheard } from './all-said.ts'
+import { isNews, listChain, listUnheard, THEN } from './all-said.ts'
 import { checkPrompt } from './check-prompt.ts'
 import { borrow, seeWorktree } from './choose-workplace.ts'
 import { findStay } from './find-stay.ts'
@@ -46,11 +46,11 @@ export async function planResume(
   refuseOpened(task)
   const place = await requirePlace(task, asker, ports)
   const plan = await planThere(task, place, agent, asker, ports)
-  const unheard = await listCarried(task, ports.store)
+  const unheard = await listUnheard(task, ports.store)
   if (unheard.length === 0) return plan
   const told = `Meanwhile you were told:\n\n${textOf(unheard)}`
   // Its session may not know a prompt of its own either.
-  const prompt = task.request.ownPrompt
+  const prompt = isNews(task.request)
     ? Buffer.concat([plan.prompt, Buffer.from(`\n\n${told}`)])
     : Buffer.from(told)
   return {
@@ -79,12 +79,7 @@ export async function planFollowing(
       hint: `holdfast send ${id} says it to its agent`,
     })
   }
-  const unheard = await listCarried(task, ports.store)
-  const prompt = Buffer.from(
-    unheard.length === 0
-      ? text
-      : `Before your turn ended you had also been told:\n\n${textOf(unheard)}\n\nAnd now:\n\n${text}`,
-  )
+  const prompt = Buffer.from(sayAfter(await findCarried(task, ports), text))
   checkPrompt(prompt, agent)
   const place = (await findPlace(task, asker, ports)) ?? findFiles(task, ports)
   const held = await asHeldBefore(task, ports.store)
@@ -131,13 +126,13 @@ async function planThere(
   asker: Asker,
   ports: ResubmitPorts,
 ): Promise<HandInPlan> {
-  const { id, name, repo, ownPrompt, fallback } = task.request
+  const { id, name, repo, fallback } = task.request
   const following = {
     name: followerName(name),
     fallback: fallback.slice(task.fallbacks),
     follows: id,
     session: task.session,
-    ownPrompt,
+    ownPrompt: isNews(task.request),
   }
   if (place.kind === 'lost') {
     const plan = await planAgain(task, agent, asker, repo.root, ports)
@@ -254,11 +249,31 @@ function noWorktree(id: TaskId): AppError {
   })
 }
 
-/** What was not heard of it, nor since: nothing is said to those that a person drives. */
-async function listCarried(task: Task, store: Store): Promise<readonly Message[]> {
+/** What was said, and has not come to the session. */
+interface Carried {
+  /** The prompt of the task, none of whose agents ever ran; null: its session knows it. */
+  readonly prompt: string | null
+  readonly unheard: readonly Message[]
+}
+
+/** Of it, or of the last that was said anything: nothing is said to those that a person drives. */
+async function findCarried(task: Task, { store, files }: ResubmitPorts): Promise<Carried> {
   const chain = await listChain(task, store)
   const last = chain.findLast(({ request }) => request.opened === null)
-  return last === undefined ? [] : await listUnheard(last, store)
+  if (last === undefined) return { prompt: null, unheard: [] }
+  const { runs, request } = last
+  const isLost = runs === 0 && isNews(request)
+  return {
+    prompt: isLost ? Buffer.from(await files.readPrompt(request.id)).toString('utf8') : null,
+    unheard: await listUnheard(last, store),
+  }
+}
+
+/** Where the prompt before is lost, with it in front: in that stands what was lost before that one. */
+function sayAfter({ prompt, unheard }: Carried, text: string): string {
+  if (prompt !== null) return [prompt, ...unheard.map(one => one.text), text].join(THEN)
+  if (unheard.length === 0) return text
+  return `Before your turn ended you had also been told:\n\n${textOf(unheard)}\n\nAnd now:\n\n${text}`
 }
 
 const textOf = (messages: readonly Message[]) => messages.map(({ text }) => text).join('\n\n')

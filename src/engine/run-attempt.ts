@@ -12,7 +12,7 @@ import type { Confinement, Confines, Enclosure } from '../ports/confinement.ts'
 import type { ClaimedAttempt, Store, StoredWorktree, Tries } from '../ports/store.ts'
 import type { WorktreePlan, WorktreeRecord } from '../ports/worktrees.ts'
 import { enterHome } from './agent-home.ts'
-import { readAllSaid } from './all-said.ts'
+import { isNews, readAllSaid } from './all-said.ts'
 import { describeLoss } from './collect.ts'
 import { type FollowPorts, followAttempt, type Underway, type Wishes } from './follow-attempt.ts'
 import { describeHandOver, describeStart } from './hand-over.ts'
@@ -426,9 +426,8 @@ async function describeResume(
   // Its turn had ended well, and it is told more.
   if (interruptedBy === null && attempt.fence > 1) return { kind: 'resume', session, why: null }
   const why = interruptedBy?.message ?? (await whatStopped(request.follows, store))
-  const isNews =
-    (request.follows === null || request.ownPrompt) && !(await wasPromptHeard(request.id, store))
-  return request.session === session && isNews
+  const isNew = isNews(request) && !(await wasPromptHeard(request.id, store))
+  return request.session === session && isNew
     ? { kind: 'resume', session, why, saysPrompt: true }
     : { kind: 'resume', session, why: why ?? 'unknown' }
 }

@@ -1,0 +1,129 @@
+/** What a task that goes on is told and counts from, with the real store and real git. */
+import { randomBytes } from 'node:crypto'
+import { expect, test } from 'vitest'
+import { asSessionId, type TaskId } from '../../src/domain/ids.ts'
+import type { Task } from '../../src/domain/task.ts'
+import { readAllSaid } from '../../src/engine/all-said.ts'
+import { planFollowing, planResume } from '../../src/engine/go-on.ts'
+import { type HandInPlan, handIn } from '../../src/engine/hand-in.ts'
+import type { Agent } from '../../src/ports/agent.ts'
+import { makeScene, runTask } from './scene.ts'
+
+const SESSION = asSessionId('the-session')
+
+const codex = {
+  name: 'codex',
+  capabilities: {
+    takesPrompt: true,
+    continues: 'session',
+    promptLimit: null,
+    usageCounts: 'session',
+  },
+  findInstallation: async () => undefined,
+  settlePermissions: async (asked: string) => ({ asked, effective: asked, enforcedBy: 'agent' }),
+} as unknown as Agent
+
+async function makeConversation() {
+  const { holdfast, repo, ports: shared } = await makeScene()
+  const ports = {
+    ...shared,
+    randomBytes,
+    trust: await holdfast.trust(),
+    confinement: await holdfast.confinement(),
+    hash: (text: string) => text,
+  }
+  const { store, files } = ports
+  const look = async (id: TaskId): Promise<Task> => {
+    const task = await store.findTask(id)
+    if (task === undefined) throw new Error('there is no such task')
+    return task
+  }
+  const asker = {
+    caller: { kind: 'program', id: null, directory: repo },
+    environment: {},
+    timeoutMs: null,
+    budget: null,
+    notify: [],
+  } as const
+  const begin = async (plan: HandInPlan) => (await handIn(plan, ports)).task
+  return {
+    holdfast,
+    repo,
+    ports,
+    look,
+    /** Its agent has done its work, in the session. */
+    async begun(prompt: string): Promise<Task> {
+      const id = await runTask(ports, repo, () => undefined)
+      await files.writeRequest(id, Buffer.from(prompt), {})
+      return { ...(await look(id)), session: SESSION }
+    },
+    send: async (task: Task, text: string, agent = codex) =>
+      await begin(await planFollowing(task, text, null, agent, asker, ports)),
+    resume: async (task: Task) => await begin(await planResume(task, codex, asker, ports)),
+    /** It ends before its agent was ever started. */
+    async cancel({ request: { id } }: Task): Promise<Task> {
+      const ended = await store.transition(id, null, { kind: 'cancel_requested' }, 5)
+      if (ended === undefined) throw new Error('it cannot be cancelled')
+      expect(ended).toMatchObject({ state: { name: 'cancelled' }, runs: 0 })
+      return ended
+    },
+    prompt: async ({ request: { id } }: Task) =>
+      Buffer.from(await files.readPrompt(id)).toString('utf8'),
+    all: async (task: Task) =>
+      Buffer.from(await readAllSaid(await look(task.request.id), ports)).toString('utf8'),
+  }
+}
+
+test('what was sent and never came to its agent stands before what is sent next, each once', async () => {
+  const house = await makeConversation()
+  const { send, cancel, resume, prompt, all, ports } = house
+  // The next only happens to begin with the same letter.
+  const first = await house.begun('A')
+  const second = await send(first, 'AAA')
+  expect(await prompt(second)).toBe('AAA')
+  await ports.store.recordMessage(second.request.id, 'unheard', 4)
+  const third = await send(await cancel(second), 'BBB')
+  const then = '\n\nThen you were told:\n\n'
+  expect(await prompt(third)).toBe(['AAA', 'unheard', 'BBB'].join(then))
+  expect(third.request).toMatchObject({ ownPrompt: true, session: SESSION })
+  // One that only goes on has the same prompt; and so on, however many never ran.
+  const fourth = await resume(await cancel(third))
+  expect(await prompt(fourth)).toBe(await prompt(third))
+  const fifth = await send(await cancel(fourth), 'AAA too')
+  expect(await prompt(fifth)).toBe(['AAA', 'unheard', 'BBB', 'AAA too'].join(then))
+  expect(await all(fifth)).toBe(['A', 'AAA', 'unheard', 'BBB', 'AAA too'].join(then))
+  await house.holdfast.close()
+})
+
+test('a session that was taken over, and has not heard its task, is told all the same', async () => {
+  const house = await makeConversation()
+  const { cancel, prompt, send, resume, ports } = house
+  const { store, files, worktrees } = ports
+  const begun = await house.begun('Begin')
+  const { id: _, base, ...request } = begun.request
+  const { task: taken } = await handIn(
+    {
+      prompt: Buffer.from('AAA'),
+      environment: {},
+      request: { ...request, agent: 'codex', session: SESSION },
+      seen: { record: await recordOf(begun), newestTask: begun.request.id },
+      setUp: null,
+      takeBase: async id => {
+        await worktrees.holdBase(request.repo.commonDir, id, base)
+        return base
+      },
+    },
+    ports,
+  )
+  const again = await resume(await cancel(taken))
+  expect([await prompt(again), again.request.ownPrompt]).toEqual(['AAA', true])
+  const next = await send(await cancel(again), 'BBB')
+  expect(await prompt(next)).toBe('AAA\n\nThen you were told:\n\nBBB')
+  await house.holdfast.close()
+
+  async function recordOf(task: Task) {
+    const stored = await store.findWorktree(task.request.workplace.id)
+    expect(files.worktreePath(task.request.id)).toBe(stored?.record?.path)
+    return stored?.record ?? null
+  }
+})
