@@ -323,9 +323,17 @@ export type Taken =
   | (TakenPlace & {
       readonly how: 'picked'
       /** Where HEAD was, and where it came to. Absent: it had all of it, or an older Holdfast did it. */
-      readonly head?: { readonly from: CommitId; readonly commit: CommitId }
+      readonly head?: HeadMove
     })
   | HandOff
+
+/** HEAD went from one commit to another. */
+export interface HeadMove {
+  readonly from: CommitId
+  readonly commit: CommitId
+  /** The branch that went along; null: HEAD was detached. Absent: an older Holdfast did it. */
+  readonly branch?: string | null
+}
 
 interface TakenPlace {
   /** Milliseconds since 1970. */

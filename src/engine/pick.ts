@@ -53,7 +53,10 @@ function headOf(
   target: Checkout,
   mended: Application | undefined,
 ): Pick<Extract<Taken, { readonly how: 'picked' }>, 'head'> {
-  if (outcome.kind === 'picked') return { head: { from: outcome.from, commit: outcome.commit } }
+  if (outcome.kind === 'picked') {
+    const { from, commit, branch } = outcome
+    return { head: { from, commit, branch } }
+  }
   const head = mended?.head ?? null
   return head !== null && head.commit === target.head ? { head } : {}
 }

@@ -1,7 +1,8 @@
 /** Takes a pick back: HEAD, index and files are as they were before it. */
 import { reach } from '../domain/crash-points.ts'
 import { AppError } from '../domain/errors.ts'
-import type { Task } from '../domain/task.ts'
+import { shellWord } from '../domain/shell-word.ts'
+import type { HeadMove, Task } from '../domain/task.ts'
 import type { FileChange } from '../ports/applications.ts'
 import type { Worktrees } from '../ports/worktrees.ts'
 import { mend } from './apply.ts'
@@ -13,8 +14,9 @@ export interface Unpicked {
 }
 
 /**
- * Where it was picked. Refuses with `not_applied` where no pick is on record, with `changed_since`
- * where HEAD has gone on since, and as `Applications.unpick` does.
+ * Where it was picked, and on the branch that had moved then. Refuses with `not_applied` where no pick
+ * is on record, with `changed_since` where HEAD stands for another branch now or has gone on since,
+ * and as `Applications.unpick` does.
  */
 export async function unpickTask(
   task: Task,
@@ -36,6 +38,7 @@ export async function unpickTask(
     // What was killed half-way may have been ended by that.
     const target = await worktrees.openCheckout(where)
     if (head === undefined) throw notOurs(id, where)
+    refuseBranch(id, where, head, await applications.findBranch(target))
     const isBack = target.head === head.from
     if (!isBack && target.head !== head.commit) throw goneOn(id, where, head)
     const { isStopped } = wish
@@ -54,11 +57,27 @@ function notOurs(id: string, where: string): AppError {
   })
 }
 
-function goneOn(
+/** What HEAD stands for now has nothing to do with the pick, whatever commit it is at. */
+function refuseBranch(
   id: string,
   where: string,
-  { from, commit }: { readonly from: string; readonly commit: string },
-): AppError {
+  { from, commit, branch }: HeadMove,
+  now: string | null,
+): void {
+  // An older Holdfast did not write it down.
+  if (branch === undefined || branch === now) return
+  const name = (one: string | null) => one ?? 'no branch'
+  const back = branch === null ? `--detach ${commit}` : shellWord(branch)
+  throw new AppError(
+    'changed_since',
+    `${id} was picked on ${name(branch)}, and ${where} is on ${name(now)} now`,
+    {
+      hint: `git switch ${back}, and then again; to take its commits back by others: git revert ${from}..${commit}`,
+    },
+  )
+}
+
+function goneOn(id: string, where: string, { from, commit }: HeadMove): AppError {
   return new AppError('changed_since', `HEAD of ${where} has moved since ${id} was picked`, {
     hint: `to take its commits back by others: git revert ${from}..${commit}`,
   })

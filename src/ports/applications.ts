@@ -5,7 +5,7 @@
  * first file is touched, so that one that was killed half-way can be taken back to the byte.
  */
 import type { CommitId, TaskId } from '../domain/ids.ts'
-import type { Base } from '../domain/task.ts'
+import type { Base, HeadMove } from '../domain/task.ts'
 import type { Checkout } from './worktrees.ts'
 
 /** `check`: write nothing. `clean`: only if nothing conflicts. `conflicts`: with their markers. */
@@ -85,7 +85,7 @@ export interface UnpickOrder {
   readonly task: TaskId
   readonly base: Base
   /** Where HEAD was before, and where it came to and still is. */
-  readonly head: { readonly from: CommitId; readonly commit: CommitId }
+  readonly head: HeadMove
   readonly target: Checkout
   readonly isStopped: () => boolean
 }
@@ -104,7 +104,7 @@ export interface Application {
   /** It moves HEAD along. Only one that was killed half-way is ever listed. */
   readonly isPick: boolean
   /** Of a pick, or of the taking back of one: from where HEAD goes where. Null: it stays. */
-  readonly head: { readonly from: CommitId; readonly commit: CommitId } | null
+  readonly head: HeadMove | null
   /** False: it was killed half-way, or the taking back of it was. */
   readonly isWhole: boolean
 }
@@ -139,6 +139,8 @@ export interface Applications {
    * Refuses as `pick` does.
    */
   unpick(order: UnpickOrder): Promise<readonly FileChange[]>
+  /** The branch that HEAD of a checkout stands for now; null: it is detached. */
+  findBranch(target: Checkout): Promise<string | null>
   /** The applications of a task that stand, oldest first, interrupted ones too. */
   list(task: TaskId): readonly Application[]
   /**

@@ -296,7 +296,9 @@ const taken = z.union([
   z.object({
     how: z.literal('picked'),
     ...takenPlace,
-    head: z.optional(z.object({ from: commit, commit })),
+    head: z.optional(
+      z.object({ from: commit, commit, branch: z.optional(z.nullable(z.string())) }),
+    ),
   }),
   z.object({
     how: z.enum(['handed_off', 'handed_back']),

@@ -12,6 +12,7 @@ import { freeBytesAt } from './base.ts'
 import { findExchangeDirectory, realPathOf } from './exchange-directory.ts'
 import { makeGit } from './git.ts'
 import { type Journal, journalPath, listJournals, readJournal } from './journal.ts'
+import { findBranch } from './move-head.ts'
 import { pickResult, takeBackPick } from './pick.ts'
 import { undoApplication } from './undo.ts'
 
@@ -41,6 +42,7 @@ export function makeApplications(needs: ApplicationsNeeds): Applications {
     apply: order => applyResult(git, { order, directoryOf, clock, freeBytes }),
     pick: order => pickResult(git, { order, directoryOf, clock, freeBytes }),
     unpick: order => takeBackPick(git, { order, directoryOf, clock, freeBytes }),
+    findBranch: target => findBranch(git, target),
     list: task => listJournals(directoryOf(task)).map(describe),
     async undo({ task, number }, target) {
       const directory = directoryOf(task)

@@ -20,10 +20,10 @@ import { join } from 'node:path'
 import * as z from 'zod/mini'
 import { AppError, messageOf } from '../domain/errors.ts'
 import { type CommitId, parseCommitId, parseTaskId, type TaskId } from '../domain/ids.ts'
+import type { HeadMove } from '../domain/task.ts'
 import type { Application } from '../ports/applications.ts'
 import type { ObjectFormat } from './contents.ts'
 import { syncFile } from './durable-file.ts'
-import type { HeadMove } from './move-head.ts'
 import type { ExistingDirectory } from './obstacles.ts'
 import type { BytePath } from './paths.ts'
 import type { PlannedChange } from './plan-application.ts'
@@ -72,7 +72,10 @@ const journalFile = z.object({
   made: z.array(bytePath),
   emptied: z.array(z.object({ path: bytePath, mode: z.number() })),
   // Journals of before have none.
-  move: z._default(z.nullable(z.object({ from: commit, commit })), null),
+  move: z._default(
+    z.nullable(z.object({ from: commit, commit, branch: z.exactOptional(z.nullable(z.string())) })),
+    null,
+  ),
 })
 
 /**

@@ -6,6 +6,7 @@
 import { reach } from '../domain/crash-points.ts'
 import { AppError } from '../domain/errors.ts'
 import type { CommitId } from '../domain/ids.ts'
+import type { HeadMove } from '../domain/task.ts'
 import type { Checkout } from '../ports/worktrees.ts'
 import { Edited } from './exchange.ts'
 import { type Git, GitError } from './git.ts'
@@ -15,12 +16,6 @@ import { copyIndex } from './private-index.ts'
 import { readDelta } from './read-back.ts'
 import { placeOf } from './source-status.ts'
 import type { TreeEntry } from './status.ts'
-
-/** From which commit to which. */
-export interface HeadMove {
-  readonly from: CommitId
-  readonly commit: CommitId
-}
 
 /** Under the lock since before the files were moved. Whatever fails leaves HEAD as it was. */
 export async function moveHead(
@@ -44,6 +39,20 @@ export async function moveHead(
   reach('pick.head-moved')
   lock.commit()
   reach('pick.index-moved')
+}
+
+/** See `Applications.findBranch`. In full, since what git takes for short depends on what else there is. */
+export async function findBranch(git: Git, target: Checkout): Promise<string | null> {
+  const { status, stdout } = await git.run(['symbolic-ref', '--quiet', 'HEAD'], {
+    place: placeOf(target),
+    answers: [1],
+  })
+  return status === 0
+    ? stdout
+        .toString('utf8')
+        .trim()
+        .replace(/^refs\/heads\//, '')
+    : null
 }
 
 /** Whether HEAD has come to it, and perhaps gone on from there; of a move backwards, has left. */

@@ -6,12 +6,14 @@ import { mkdirSync } from 'node:fs'
 import { reach } from '../domain/crash-points.ts'
 import { AppError } from '../domain/errors.ts'
 import type { CommitId } from '../domain/ids.ts'
+import type { HeadMove } from '../domain/task.ts'
 import type { FileChange, PickOrder, PickOutcome, UnpickOrder } from '../ports/applications.ts'
 import type { Checkout } from '../ports/worktrees.ts'
 import { explained } from './apply.ts'
 import { clearExchangeDirectory } from './exchange-directory.ts'
 import type { Git, GitPlace } from './git.ts'
 import { clearScratch } from './journal.ts'
+import { findBranch } from './move-head.ts'
 import { directoriesAbove } from './obstacles.ts'
 import { type BytePath, shownPath } from './paths.ts'
 import { planApplication, refuseAtOnce } from './plan-application.ts'
@@ -40,9 +42,12 @@ export async function pickResult(git: Git, picking: Picking): Promise<PickOutcom
     const place = placeOf(target)
     const commit = await replayOnto(git, place, order, target.head)
     reach('pick.committed')
-    const moved = await moveTo(git, picking, commit, scratch, 'pick')
+    const branch = await findBranch(git, target)
+    const move = { from: target.head, commit, branch }
+    const moved = await moveTo(git, picking, move, scratch, 'pick')
     if (moved === null) return { kind: 'in_place' }
-    return { kind: 'picked', ...(await describe(git, place, target.head, commit)), ...moved }
+    const commits = await countCommits(git, place, move)
+    return { kind: 'picked', ...move, commits, ...moved }
   })
 }
 
@@ -54,7 +59,8 @@ export async function takeBackPick(
   const { from, commit } = picking.order.head
   refuseMoved(picking.order.target, commit)
   return await prepared(picking, async scratch => {
-    const moved = await moveTo(git, picking, from, scratch, 'pick --undo')
+    const move = { from: commit, commit: from }
+    const moved = await moveTo(git, picking, move, scratch, 'pick --undo')
     return moved?.files ?? []
   })
 }
@@ -82,20 +88,21 @@ async function prepared<T>(
 async function moveTo(
   git: Git,
   moving: Moving,
-  commit: CommitId,
+  move: HeadMove,
   scratch: string,
   reason: 'pick' | 'pick --undo',
 ): Promise<{ readonly files: readonly FileChange[]; readonly hasStaged: boolean } | null> {
   const { order } = moving
   const { target } = order
   const place = placeOf(target)
-  const delta = await readDelta(git, place, ['diff-tree', '-r'], [target.head, commit])
+  const { from, commit } = move
+  const delta = await readDelta(git, place, ['diff-tree', '-r'], [from, commit])
   if (delta.size === 0) return null
-  const merge = { place, before: target.head, after: commit, delta, conflicts: [], untracked: [] }
+  const merge = { place, before: from, after: commit, delta, conflicts: [], untracked: [] }
   refuseAtOnce(merge, target.place.root)
   const hasStaged = await refuseDirty(git, order, delta, scratch)
   const plan = await planApplication(git, merge, target, scratch)
-  await writeApplication(git, moving, plan, { from: target.head, commit }, reason)
+  await writeApplication(git, moving, plan, move, reason)
   const files = plan.changes.map(({ path, before, after }) => describeChange(path, before, after))
   return { files, hasStaged }
 }
@@ -140,12 +147,7 @@ function describeDirt(entry: StatusEntry): string {
   return entry.staged === '.' ? 'not staged' : 'staged'
 }
 
-async function describe(git: Git, place: GitPlace, from: CommitId, commit: CommitId) {
+async function countCommits(git: Git, place: GitPlace, { from, commit }: HeadMove) {
   const counted = await git.run(['rev-list', '--count', `${from}..${commit}`], { place })
-  const named = await git.run(['symbolic-ref', '--quiet', '--short', 'HEAD'], {
-    place,
-    answers: [1],
-  })
-  const branch = named.status === 0 ? named.stdout.toString('utf8').trim() : null
-  return { from, commit, commits: Number(counted.stdout.toString('latin1')), branch }
+  return Number(counted.stdout.toString('latin1'))
 }

@@ -410,6 +410,29 @@ test('a pick is taken back: files, index and HEAD as they were, all of it or not
   git('update-ref', 'HEAD', commitOfPick)
   expect(seen()).toEqual(picked)
 
+  // Another branch is none of its business, at whichever of the two commits it stands.
+  const branch = git('symbolic-ref', '--short', 'HEAD').trim()
+  // Short names of branches depend on tags.
+  git('tag', branch)
+  for (const [words, now] of [
+    [['switch', '--quiet', '--create', 'at-the-pick'], 'at-the-pick'],
+    [['switch', '--quiet', '--create', 'before-it', from], 'before-it'],
+    [['switch', '--quiet', '--detach', branch], 'no branch'],
+  ] as const) {
+    git(...words)
+    const elsewhere = seen()
+    await expect(unpick()).rejects.toMatchObject({
+      code: 'changed_since',
+      message: expect.stringContaining(`is on ${now} now`),
+      hint: expect.stringContaining(`git switch '${branch}'`),
+    })
+    expect([seen(), (await look(id)).taken?.how]).toEqual([elsewhere, 'picked'])
+    git('switch', '--quiet', branch)
+  }
+  git('tag', '--delete', branch)
+  git('branch', '--quiet', '-D', 'at-the-pick', 'before-it')
+  expect(seen()).toEqual(picked)
+
   expect(await unpick()).toMatchObject({ root: repo })
   expect(seen()).toEqual(before)
   expect(git('reflog', '-1', '--format=%gs').trim()).toBe(`holdfast pick --undo ${id}`)
