@@ -79,7 +79,7 @@ export interface TaskRequest {
   readonly follows: TaskId | null
   /** The session that it goes on with; null: a new one. */
   readonly session: SessionId | null
-  /** What that had used before, where no task of ours has counted it; null: not known. */
+  /** What that had used when it was handed in, where no task of ours has counted it; null: not known. */
   readonly sessionUsage: Usage | null
   /** Null: its agent works by itself. */
   readonly opened: Opened | null

@@ -7,9 +7,10 @@ import { AppError } from '../domain/errors.ts'
 import { followerName, type TaskId } from '../domain/ids.ts'
 import type { Message } from '../domain/message.ts'
 import { hasEnded, type Idempotency, type Task, type Workplace } from '../domain/task.ts'
-import type { Agent } from '../ports/agent.ts'
+import type { Agent, Environment } from '../ports/agent.ts'
 import type { Store } from '../ports/store.ts'
 import type { WorktreeRecord } from '../ports/worktrees.ts'
+import { environmentOf } from './agent-home.ts'
 import { isNews, listChain, listUnheard, THEN } from './all-said.ts'
 import { checkPrompt } from './check-prompt.ts'
 import { borrow, seeWorktree } from './choose-workplace.ts'
@@ -27,6 +28,7 @@ import {
   takeOverSetUp,
 } from './resubmit.ts'
 import { requireSession } from './say.ts'
+import { readUsed } from './watch-usage.ts'
 
 /** Refuses a task that has succeeded, or whose worktree is gone. */
 export async function planResume(
@@ -137,19 +139,37 @@ async function planThere(
   if (place.kind === 'lost') {
     const plan = await planAgain(task, agent, asker, repo.root, ports)
     const from = startFrom(plan, place.held, task, ports)
-    return { ...from, request: { ...from.request, ...following } }
+    const sessionUsage = await readDriven(task, place, agent, from.environment, ports)
+    return { ...from, request: { ...from.request, ...following, sessionUsage } }
   }
   const { commonDir, workplace, record, newestTask, takeBase } = place
   const moved = { ...task, request: { ...task.request, repo: { ...repo, commonDir } } }
   const plan = await planAgain(moved, agent, asker, record.path, ports)
+  const sessionUsage = await readDriven(task, place, agent, plan.environment, ports)
   return {
     ...plan,
-    request: { ...plan.request, ...following, workplace },
+    request: { ...plan.request, ...following, sessionUsage, workplace },
     seen: { record, newestTask },
     ...(takeBase === null
       ? { setUp: await takeOverSetUp(task, rightsOf(task, plan), ports) }
       : { takeBase }),
   }
+}
+
+/** What a session has used by now that people have been in; null: they were not, or it is not known. */
+async function readDriven(
+  { request, session }: Task,
+  place: GoOnPlace,
+  agent: Agent,
+  environment: Environment,
+  { files }: ResubmitPorts,
+) {
+  const isHandedOff = place.kind === 'there' && place.takeBase !== null
+  if (session === null || (request.opened === null && !isHandedOff)) return null
+  const { kind, id } = place.kind === 'there' ? place.workplace : request.workplace
+  const at =
+    kind === 'borrowed' ? environment : environmentOf(agent, session, id, environment, files)
+  return await readUsed(agent, session, at)
 }
 
 /** The same; refuses with `refused_in_state` where its worktree is gone. */

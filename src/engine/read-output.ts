@@ -12,6 +12,7 @@ import type { Clock } from '../ports/clock.ts'
 import type { ProcessHost } from '../ports/process-host.ts'
 import type { AttemptRecord, ClaimedAttempt, Progress, Store, Tries } from '../ports/store.ts'
 import type { TaskFiles } from '../ports/task-files.ts'
+import { listChain } from './all-said.ts'
 
 /** Whose output it is. */
 export interface Speaker {
@@ -77,11 +78,27 @@ async function findUsedBefore(
   if (agent.capabilities.usageCounts === 'attempt' || attempt.mode === 'fresh') {
     return { session: null, task: used }
   }
-  const { follows } = task.request
-  const followed = follows === null ? [] : await store.listAttempts(follows)
-  const counted = followed.findLast(one => one.sessionUsage !== null)?.sessionUsage ?? null
-  const first = follows === null ? task.request.sessionUsage : counted
+  const first = task.request.sessionUsage ?? (await countFollowed(task, store))
   return { session: addUsage(first, used), task: used }
+}
+
+/** What those that a task follows have used in its session: the newest count, and what came after. */
+async function countFollowed(task: Task, store: Store): Promise<Usage | null> {
+  const { session } = task.request
+  const followed = (await listChain(task, store)).slice(0, -1).reverse()
+  let after: Usage | null = null
+  for (const before of followed) {
+    // A person may have begun another one.
+    if (before.session !== session) return after
+    for (const one of (await store.listAttempts(before.request.id)).toReversed()) {
+      if (one.sessionUsage !== null) return addUsage(one.sessionUsage, after)
+      after = addUsage(after, one.usage)
+      if (one.attempt.mode === 'fresh') return after
+    }
+    const { sessionUsage } = before.request
+    if (sessionUsage !== null) return addUsage(sessionUsage, after)
+  }
+  return after
 }
 
 /** What the attempt has used, and the task with it, when its agent says so much. */

@@ -16,7 +16,7 @@ import type { ReviewRequest } from '../domain/review.ts'
 import type { Caller, Idempotency, Opened, RepositoryPlace, Task } from '../domain/task.ts'
 import type { Tie } from '../domain/tie.ts'
 import type { Verify } from '../domain/verify.ts'
-import type { Agent, Environment } from '../ports/agent.ts'
+import type { Agent } from '../ports/agent.ts'
 import type { Confinement } from '../ports/confinement.ts'
 import type { Store } from '../ports/store.ts'
 import type { Trust } from '../ports/trust.ts'
@@ -29,6 +29,7 @@ import { checkOpener, OPENED_REQUEST, settleOpened } from './open.ts'
 import { planSetUp, type SetUpWish } from './plan-set-up.ts'
 import { settlePermissions } from './settle-permissions.ts'
 import { requireVerifiable } from './verify.ts'
+import { readUsed } from './watch-usage.ts'
 
 /** What a caller asks for. */
 export interface Submission {
@@ -229,12 +230,6 @@ async function findOrigin(
     takeBase: (id, scratch) =>
       worktrees.captureBase(source, id, scratch, { ...bounds, changes, revision }),
   }
-}
-
-/** Only what counts over the whole session is told from what others have used in it. */
-async function readUsed(agent: Agent, session: SessionId, environment: Environment) {
-  if (agent.capabilities.usageCounts !== 'session') return null
-  return (await agent.readUsage?.(session, environment)) ?? null
 }
 
 /** The first words of what is asked. */

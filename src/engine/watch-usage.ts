@@ -1,13 +1,24 @@
-/** What a task with a budget has used, also while its agent has yet to say so. */
+/** What is read of use from an agent's own record, where it has not said so itself. */
 import type { SessionId } from '../domain/ids.ts'
-import type { Environment } from '../ports/agent.ts'
+import type { Usage } from '../domain/outcome.ts'
+import type { Agent, Environment } from '../ports/agent.ts'
 import type { Progress } from '../ports/store.ts'
 import { countUsage, type Reading, type Speaker } from './read-output.ts'
+
+/** Of a session that others have used: only what counts over all of it is told from that. */
+export async function readUsed(
+  agent: Agent,
+  session: SessionId,
+  environment: Environment,
+): Promise<Usage | null> {
+  if (agent.capabilities.usageCounts !== 'session') return null
+  return (await agent.readUsage?.(session, environment)) ?? null
+}
 
 /** Reading it means reading the agent's own record of its session. */
 const READ_EVERY_MS = 5_000
 
-/** Asked at every look: the progress, with what the attempt is known to have used by now. */
+/** Of a task with a budget, asked at every look: the progress, with what the attempt is known to have used by now. */
 export type UsageWatch = (reading: Reading, now: number) => Promise<Progress>
 
 export function watchUsage(

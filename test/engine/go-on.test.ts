@@ -6,10 +6,16 @@ import type { Task } from '../../src/domain/task.ts'
 import { readAllSaid } from '../../src/engine/all-said.ts'
 import { planFollowing, planResume } from '../../src/engine/go-on.ts'
 import { type HandInPlan, handIn } from '../../src/engine/hand-in.ts'
+import { planOpen } from '../../src/engine/open.ts'
+import { loadReading } from '../../src/engine/read-output.ts'
 import type { Agent } from '../../src/ports/agent.ts'
-import { makeScene, runTask } from './scene.ts'
+import { beginTask, makeScene } from './scene.ts'
 
 const SESSION = asSessionId('the-session')
+
+const use = (inputTokens: number) =>
+  ({ inputTokens, cachedInputTokens: 0, outputTokens: 1, costUsd: null }) as const
+const silent = { session: SESSION, answer: null, usage: null, turn: null }
 
 const codex = {
   name: 'codex',
@@ -19,6 +25,9 @@ const codex = {
     promptLimit: null,
     usageCounts: 'session',
   },
+  translator: { initial: silent },
+  ui: { holdsPermissions: false },
+  readUsage: async () => use(500),
   findInstallation: async () => undefined,
   settlePermissions: async (asked: string) => ({ asked, effective: asked, enforcedBy: 'agent' }),
 } as unknown as Agent
@@ -53,9 +62,35 @@ async function makeConversation() {
     look,
     /** Its agent has done its work, in the session. */
     async begun(prompt: string): Promise<Task> {
-      const id = await runTask(ports, repo, () => undefined)
+      const { id, attempt, record, collect } = await beginTask(ports, repo)
       await files.writeRequest(id, Buffer.from(prompt), {})
-      return { ...(await look(id)), session: SESSION }
+      await store.recordWorktree(attempt, record)
+      await store.transition(id, attempt.fence, { kind: 'agent_started' }, 3)
+      const translation = { ...silent, usage: use(100) }
+      const activity = { activeMs: 0, fruitlessMs: 0 }
+      const counted = { spent: use(100), usage: use(100) }
+      const progress = { offset: 1, lines: 1, translation, activity, ...counted }
+      await store.recordProgress(attempt, progress, [], 3)
+      const result = { answer: null, ...(await collect()) }
+      await store.transition(id, attempt.fence, { kind: 'attempt_succeeded', result }, 4)
+      return await look(id)
+    },
+    open: async (task: Task) => {
+      const wish = { opened: { by: 'agent' }, permissions: null } as const
+      return await begin(await planOpen(task, codex, wish, asker, ports))
+    },
+    /** What had been used by its session before it, once it is about to start; and it is cancelled. */
+    async countedBefore(task: Task) {
+      const { id } = task.request
+      const claimed = await store.claimNext(4, () => 'resume')
+      if (claimed?.task.request.id !== id) throw new Error('another one was claimed')
+      const { attempt } = claimed
+      const reading = await loadReading({ task: claimed.task, attempt, agent: codex }, ports)
+      await store.transition(id, null, { kind: 'cancel_requested' }, 5)
+      const settled = { kind: 'attempt_cancelled', result: null } as const
+      const ended = await store.transition(id, attempt.fence, settled, 5)
+      if (ended === undefined) throw new Error('it cannot be cancelled')
+      return { session: reading.before.session, ended }
     },
     send: async (task: Task, text: string, agent = codex) =>
       await begin(await planFollowing(task, text, null, agent, asker, ports)),
@@ -126,4 +161,22 @@ test('a session that was taken over, and has not heard its task, is told all the
     expect(files.worktreePath(task.request.id)).toBe(stored?.record?.path)
     return stored?.record ?? null
   }
+})
+
+test('what a session had used is counted from over those that never ran, and over a person', async () => {
+  const house = await makeConversation()
+  const { send, cancel, open, countedBefore } = house
+  const never = await cancel(await send(await house.begun('Begin'), 'AAA'))
+  const { session, ended } = await countedBefore(await send(never, 'BBB'))
+  expect(session).toEqual(use(100))
+
+  // What a person used is nobody's; and that stands for those that follow later.
+  const after = await send(await cancel(await open(ended)), 'CCC')
+  expect(after.request.sessionUsage).toEqual(use(500))
+  const driven = await countedBefore(after)
+  expect(driven.session).toEqual(use(500))
+  const next = await send(driven.ended, 'DDD')
+  expect(next.request.sessionUsage).toBeNull()
+  expect((await countedBefore(next)).session).toEqual(use(500))
+  await house.holdfast.close()
 })
