@@ -22,7 +22,7 @@ import { withWorktree } from './put-away.ts'
 import { loadReading } from './read-output.ts'
 import { orderSetUp, readyWorktree, SetUpRefused } from './set-up.ts'
 import { recordEnd, settleAttempt } from './settle-attempt.ts'
-import { settlePermissions } from './settle-permissions.ts'
+import { settleHeld } from './settle-permissions.ts'
 import { isMachineTrouble, isStoreTrouble } from './trouble.ts'
 
 /** An attempt whose agent is known; its worktree is not, yet. */
@@ -216,16 +216,9 @@ async function launchAgent(
       opened?.by === 'editor'
         ? null
         : await agent.findInstallation(environment, request.argv, workingDirectory)
-    // Whoever took over may be held otherwise, and knows none of the other's names.
+    // It knows none of the other's names.
     const isSuccessor = task.fallbacks > 0
-    const permissions = isSuccessor
-      ? await settlePermissions(
-          agent,
-          { asked: request.permissions.effective, parent: undefined, asks: request.asks },
-          environment,
-          confinement,
-        )
-      : request.permissions
+    const permissions = await settleHeld(task, agent, environment, confinement)
     const schema = request.outputSchema
     const resumed = attempt.mode === 'resume' ? session : null
     const messages = await store.launchWithMessages(attempt)

@@ -41,3 +41,19 @@ export async function settlePermissions(
   await confinement.requireWorking()
   return { asked: wanted, effective, enforcedBy: 'system' }
 }
+
+/**
+ * How the agent that is at work in a task is held, and whatever it has written: as was settled when
+ * the task was handed in, or anew for whoever took over, who may be held otherwise. Never wider than
+ * the task is; refuses as `settlePermissions` does.
+ */
+export async function settleHeld(
+  { request, fallbacks }: Pick<Task, 'request' | 'fallbacks'>,
+  agent: Agent,
+  environment: Environment,
+  confinement: Confinement,
+): Promise<Permissions> {
+  if (fallbacks === 0) return request.permissions
+  const wish = { asked: request.permissions.effective, parent: undefined, asks: request.asks }
+  return await settlePermissions(agent, wish, environment, confinement)
+}

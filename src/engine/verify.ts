@@ -31,6 +31,7 @@ import type { Progress } from '../ports/store.ts'
 import type { WorktreeRecord } from '../ports/worktrees.ts'
 import { type FollowPorts, findTimeLimit, type Underway, type Wishes } from './follow-attempt.ts'
 import { loadRedact } from './read-output.ts'
+import { settleHeld } from './settle-permissions.ts'
 import { isMachineTrouble, isStoreTrouble } from './trouble.ts'
 import { SHELL, variablesOf } from './trusted-command.ts'
 
@@ -277,12 +278,13 @@ async function launch(
  * it: the system does, and keeps it from the network, as such agents keep their tools.
  */
 async function confine(
-  { task, worktree }: Underway & { readonly worktree: WorktreeRecord },
+  { task, agent, worktree }: Underway & { readonly worktree: WorktreeRecord },
   workingDirectory: string,
   environment: Environment,
   { files, confinement }: Pick<FollowPorts, 'files' | 'confinement'>,
 ): Promise<Enclosure | null> {
-  const { effective, enforcedBy } = task.request.permissions
+  const held = await settleHeld(task, agent, environment, confinement)
+  const { effective, enforcedBy } = held
   if (effective === 'full') return null
   return await confinement.enclose({
     mode: effective,

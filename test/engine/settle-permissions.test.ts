@@ -9,7 +9,7 @@ import {
   permissionModes,
 } from '../../src/domain/permissions.ts'
 import type { Task } from '../../src/domain/task.ts'
-import { settlePermissions } from '../../src/engine/settle-permissions.ts'
+import { settleHeld, settlePermissions } from '../../src/engine/settle-permissions.ts'
 import type { Agent } from '../../src/ports/agent.ts'
 import type { Confinement } from '../../src/ports/confinement.ts'
 import { scratchDirectory } from '../scratch.ts'
@@ -71,6 +71,18 @@ describe('an agent whose own configuration names a mode', () => {
     const wish = { asked: 'full', parent: undefined } as const
     const settled = settlePermissions(configured('read-only'), wish, {}, fails)
     await expect(settled).rejects.toMatchObject({ code: 'permissions_unavailable' })
+  })
+})
+
+test('who took over is held by its own configuration, and so is the verification of its work', async () => {
+  const strict: Agent = { ...command, configuredMode: async () => 'read-only' }
+  const { request } = parentWith('full')
+  expect(await settleHeld({ request, fallbacks: 0 }, strict, {}, works)).toBe(request.permissions)
+  const after = { request, fallbacks: 1 }
+  const held = { asked: 'full', effective: 'read-only', enforcedBy: 'system' }
+  expect(await settleHeld(after, strict, {}, works)).toEqual(held)
+  await expect(settleHeld(after, strict, {}, fails)).rejects.toMatchObject({
+    code: 'permissions_unavailable',
   })
 })
 
