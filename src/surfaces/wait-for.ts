@@ -24,6 +24,8 @@ export interface WaitOptions {
   readonly onEvents?: (events: readonly TaskEvent[]) => Promise<void>
   /** Questions that were answered, and may not have been passed on yet: no end of the wait. */
   readonly answered?: ReadonlySet<string>
+  /** In what else it is not waited for one any longer. */
+  readonly isStuck?: (task: Task) => boolean
   /** The sequence number after which log lines are new; by default all are. */
   readonly after?: number
   /** How often it is looked; by default as often as anybody could notice. */
@@ -63,7 +65,12 @@ export async function waitForTasks(
       }
     }
     // A task that asks something will not go on by itself.
-    const done = tasks.map(({ state }) => hasEnded(state) || asksNew(state, options.answered))
+    const done = tasks.map(
+      task =>
+        hasEnded(task.state) ||
+        asksNew(task.state, options.answered) ||
+        options.isStuck?.(task) === true,
+    )
     if (options.any === true && done.length > 0 ? done.includes(true) : !done.includes(false)) {
       await options.onLook?.()
       return { tasks, end: 'ended' }

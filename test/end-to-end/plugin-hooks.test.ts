@@ -404,6 +404,23 @@ cat "$HOME/answer"
   expect(await after('g\n', () => answer('no JSON at all'))).toContain(
     'cannot be read: holdfast res',
   )
+  // Nobody waits for an account that is used up, and the review does not outlive the wait for it.
+  const limit = "You've hit your usage limit. Try again in 200000 seconds."
+  const usedUp = { type: 'turn.failed', error: { message: limit } }
+  const parked = await after('limit\n', () => {
+    writeFileSync(join(house.scratch, 'answer'), `${JSON.stringify(usedUp)}\n`)
+  })
+  expect(parked).toContain(`was not reviewed: its review is ended: ${limit}`)
+  // The next one would not even begin.
+  const held = await after('limit too\n', () => {})
+  expect(held).toMatch(/its review is ended: the usage limit of codex:\w+ was met, until 2\d{3}-/)
+  const { tasks } = JSON.parse(await house.ok(['status', '--all', '--json']))
+  const states = tasks.map(({ state }: { state: string }) => state)
+  expect(states.filter((state: string) => state !== 'succeeded')).toEqual([
+    'cancelled',
+    'cancelled',
+  ])
+  expect(await house.ok(['inbox'])).toBe('')
   const program = join(house.scratch, 'fake-bin', 'codex')
   const gone = await after('h\n', () => renameSync(program, `${program}.away`))
   expect(gone).toContain('was not reviewed: no agent is ready')

@@ -2,11 +2,13 @@
 import { configuredAgent } from '../../domain/configuration.ts'
 import { AppError } from '../../domain/errors.ts'
 import { hasFindingOf, type ReviewFinding } from '../../domain/review.ts'
+import { hasEnded, type Task } from '../../domain/task.ts'
 import type { Tie } from '../../domain/tie.ts'
 import type { TurnChange } from '../../domain/turn.ts'
 import { acknowledgeShown } from '../acknowledge.ts'
 import type { CommandContext } from '../cli/command.ts'
 import { findCheckout } from '../common-git-dir.ts'
+import { askForEnds, awaitEnds } from '../end-tasks.ts'
 import { tieToSelf } from '../find-tie.ts'
 import { answerSchema } from '../review/answer-schema.ts'
 import { readAnswer } from '../review/read-answer.ts'
@@ -32,7 +34,7 @@ const AT_MOST_MS = 14 * 60_000
 const PRIORITY = 50
 
 /**
- * The review ends with this process: nobody else waits for it. Undefined: the wait was broken off.
+ * A review that has not ended when this does is ended: nobody else waits for it. Undefined: the wait was broken off.
  * Refuses where there is no review in the end; the message says why.
  */
 export async function reviewTurn(
@@ -57,12 +59,20 @@ export async function reviewTurn(
     context,
   )
   const { id } = task.request
-  const { tasks, end } = await waitForTasks([id], { timeoutMs: AT_MOST_MS }, context)
+  const isStuck = (one: Task) => whatItWaitsFor(one, context.now()) !== null
+  const { tasks, end } = await waitForTasks([id], { timeoutMs: AT_MOST_MS, isStuck }, context)
   const [ended = task] = tasks
-  if (typeof end === 'object') return undefined
-  if (end === 'timeout') throw noReview('the review took too long, and is ended')
-  await acknowledgeShown([ended], context)
   const { state } = ended
+  if (!hasEnded(state)) {
+    const how = (await endNow(ended, context))
+      ? 'is ended'
+      : `is being ended: holdfast status ${id}`
+    if (typeof end === 'object') return undefined
+    if (end === 'timeout') throw noReview(`its review took too long, and ${how}`)
+    if (state.name === 'needs_input') throw noReview(`its review asked something, and ${how}`)
+    throw noReview(`its review ${how}: ${whatItWaitsFor(ended, context.now())}`)
+  }
+  await acknowledgeShown([ended], context)
   if (state.name === 'failed') throw noReview(`its review failed: ${state.failure.message}`)
   if (state.name !== 'succeeded') throw noReview(`its review came to no end (${state.name})`)
   const { answer } = readAnswer(state.result.answer ?? '')
@@ -75,6 +85,25 @@ export async function reviewTurn(
     mustMend: isBad ? grave.map(describeFinding).join('\n') : null,
     remarks: answer.findings.length - (isBad ? grave.length : 0),
   }
+}
+
+/** What somebody would have to wait for too long, in a line; null: it gets on, or tries again soon. */
+function whatItWaitsFor({ state, account, limitedUntil }: Task, now: number): string | null {
+  if (state.name === 'queued') {
+    if (limitedUntil === null || limitedUntil <= now) return null
+    return `the usage limit of ${account} was met, until ${new Date(limitedUntil).toISOString()}`
+  }
+  if (state.name !== 'waiting') return null
+  const { wait } = state
+  return wait.reason === 'usage_limit' || wait.reason === 'budget' ? wait.failure.message : null
+}
+
+/** False: its end was asked for, and has not come yet. */
+async function endNow(task: Task, context: CommandContext): Promise<boolean> {
+  const { going } = await askForEnds([task], { tree: true, lost: false }, context)
+  const { tasks } = await awaitEnds(going, context)
+  await acknowledgeShown(tasks, context)
+  return tasks.every(({ state }) => hasEnded(state))
 }
 
 const noReview = (why: string) => new AppError('refused_in_state', why)
