@@ -2,6 +2,7 @@
 import { configuredAgent } from '../domain/configuration.ts'
 import { AppError } from '../domain/errors.ts'
 import type { PermissionMode } from '../domain/permissions.ts'
+import type { ReviewRequest } from '../domain/review.ts'
 import type { Task } from '../domain/task.ts'
 import type { Tie } from '../domain/tie.ts'
 import { findCheckout } from './common-git-dir.ts'
@@ -32,6 +33,8 @@ export interface Asked {
   readonly memory?: string | undefined
   /** What it ends with. Absent, or null: it outlives whoever asks. */
   readonly tie?: Tie | null
+  /** What it reviews. */
+  readonly review?: ReviewRequest
   /** Whoever asks is likely to wait for the end, and has it from there. */
   readonly isAwaited?: boolean
 }
@@ -116,6 +119,7 @@ async function makeWish(
     effort: asked.effort,
     permissions: asked.permissions,
     memory: asked.memory,
+    ...(asked.review === undefined ? {} : { review: asked.review }),
     tie: asked.tie ?? null,
     isAwaited: asked.isAwaited ?? false,
     options,

@@ -376,6 +376,10 @@ cat "$HOME/answer"
   const [task] = JSON.parse(await house.ok(['status', '--all', '--json'])).tasks
   expect(task).toMatchObject({ permissions: { effective: 'read-only' }, name: 'review-of-turn' })
   expect(await house.ok(['inbox'])).toBe('')
+  // It is a review like any other: it is shown as one, and its findings can be handed on.
+  expect(await house.ok(['result', task.id])).toMatch(
+    /^Review of uncommitted changes: needs attention\n[^]*^1\. high {2}It divides/m,
+  )
   // What the user says in between does not make what was done before it the user's.
   await prompt()
   // The second time is the last, and then its findings stand.

@@ -1,7 +1,8 @@
 /** Has a turn reviewed by another agent, which may only read, and waits for what it says. */
 import { configuredAgent } from '../../domain/configuration.ts'
 import { AppError } from '../../domain/errors.ts'
-import { hasFindingOf, type ReviewFinding } from '../../domain/review.ts'
+import { parseCommitId } from '../../domain/ids.ts'
+import { hasFindingOf, type ReviewFinding, type ReviewTarget } from '../../domain/review.ts'
 import { hasEnded, type Task } from '../../domain/task.ts'
 import type { Tie } from '../../domain/tie.ts'
 import type { TurnChange } from '../../domain/turn.ts'
@@ -53,6 +54,7 @@ export async function reviewTurn(
       prompt: turnReviewPrompt(turn, answerSchema()),
       permissions: 'read-only',
       isAwaited: true,
+      review: { kind: 'review', focus: '', target: targetOf(turn) },
       tie: await tieToThis(context),
     },
     { name: 'review-of-turn', priority: PRIORITY, outputSchema },
@@ -85,6 +87,13 @@ export async function reviewTurn(
     mustMend: isBad ? grave.map(describeFinding).join('\n') : null,
     remarks: answer.findings.length - (isBad ? grave.length : 0),
   }
+}
+
+/** By which it is a review like others, whose findings can be shown and handed on. */
+function targetOf({ since }: TurnChange): ReviewTarget {
+  const from = since === null ? undefined : parseCommitId(since)
+  if (from === undefined) return { kind: 'uncommitted' }
+  return { kind: 'branch', base: from.slice(0, 7), branch: null, from }
 }
 
 /** What somebody would have to wait for too long, in a line; null: it gets on, or tries again soon. */
