@@ -110,8 +110,8 @@ test('what is not committed is put before the agent, and its findings are sorted
   expect(house.fingerprint()).toBe(before)
 
   // Its findings become work.
-  const asked = ['run', 'codex', 'Hurry.', '--findings', view.task, '--only', '1,3', '--wait']
-  const { id } = JSON.parse(await house.ok([...asked, '--json']))
+  const asked = ['run', 'codex', '-', '--findings', view.task, '--only', '1,3', '--wait']
+  const { id } = JSON.parse(await house.ok([...asked, '--json'], { input: 'Hurry.' }))
   const work = toldIn(house)
   expect(work).toContain('\n\nHurry.\n\n')
   expect(work).toContain('\n\n==== 1. [high] Real\nkept.txt:2\nReal happens.\n====')
@@ -119,6 +119,8 @@ test('what is not committed is put before the agent, and its findings are sorted
   expect(work).not.toContain('Nowhere')
   expect(work).not.toContain('--output-schema')
   expect((await house.run(['run', 'codex', 'x', '--only', '1'])).code).toBe(2)
+  const twice = ['run', 'codex', 'x', '--findings', view.task, '--prompt-file', 'kept.txt']
+  expect((await house.run(twice)).stderr).toContain('a prompt was given, and --prompt-file too')
   await house.ok(['send', id, '--findings', view.task, '--only', '2', '--wait'])
   expect(toldIn(house)).toContain('resume')
   expect(toldIn(house)).toContain('==== 2. [medium] Nowhere\n')

@@ -1,12 +1,13 @@
 import { AppError } from '../../../domain/errors.ts'
 import { requireTask } from '../../find-task.ts'
 import { ringOrTell } from '../../look.ts'
-import { findingsFlags, readFindings, refuseLoneOnly } from '../../review/read-findings.ts'
+import { findingsFlags, refuseLoneOnly } from '../../review/read-findings.ts'
 import { type Sent, sendWords, viewSent, whenHeard } from '../../send-words.ts'
 import type { SentView } from '../../view.ts'
 import { type CommandContext, defineCommand, jsonFlag } from '../command.ts'
 import { exitCodes, signalExitCode } from '../exit-codes.ts'
 import { stay, waitFlag } from '../hand-in-and-tell.ts'
+import { readFindingsText } from '../read-findings-request.ts'
 import { readWords } from '../read-request.ts'
 
 const usage = 'send TASK TEXT'
@@ -39,7 +40,13 @@ export const send = defineCommand({
     }
     const task = await requireTask(await context.holdfast.store(), reference)
     refuseLoneOnly(flags)
-    const text = await readText({ flags, words: rest, verbatim }, reference, context)
+    const { findings, only } = flags
+    const typed = { flags, words: rest, verbatim }
+    const example = `holdfast send ${reference} "leave the tests as they are"`
+    const text =
+      findings === undefined
+        ? await readWords(typed, example, context)
+        : await readFindingsText(typed, { findings, only }, example, context)
     const key = flags.idempotencyKey ?? null
     // From here on a signal waits: nobody should have to guess whether it was said.
     const { interrupted } = context
@@ -58,23 +65,6 @@ export const send = defineCommand({
     return signalExitCode(Number(interrupted.reason))
   },
 })
-
-/** With the findings of a review, one text more may stand beside them. */
-async function readText(
-  typed: Parameters<typeof readWords>[0] & {
-    readonly flags: { readonly findings?: string; readonly only?: string }
-  },
-  reference: string,
-  context: CommandContext,
-): Promise<Uint8Array> {
-  const { findings, only, promptFile } = typed.flags
-  const { words, verbatim = [] } = typed
-  const isMore = words.length > 0 || verbatim.length > 0 || promptFile !== undefined
-  const example = `holdfast send ${reference} "leave the tests as they are"`
-  if (findings === undefined) return await readWords(typed, example, context)
-  const said = isMore ? new TextDecoder().decode(await readWords(typed, example, context)) : ''
-  return new TextEncoder().encode(await readFindings({ findings, only }, said, context))
-}
 
 function tell(
   sent: Sent,
