@@ -151,7 +151,15 @@ function hooks({ name, more }: Plugin): object {
     PreToolUse: on('PreToolUse', 'Skill|Agent|Task'),
   }
   if ('dependencies' in more) return named
-  const commands = ['Bash(*holdfast* --request *)', 'Bash(*holdfast* run *)']
+  const commands = [
+    'Bash(*holdfast* --request *)',
+    'Bash(*holdfast* run *)',
+    // Next to each other: of two that fit one command, each would wait, and wake.
+    'Bash(*holdfast review*)',
+    'Bash(*holdfast send *)',
+    'Bash(*holdfast resume *)',
+    'Bash(*holdfast retry *)',
+  ]
   return {
     SessionStart: on('SessionStart'),
     UserPromptSubmit: on('UserPromptSubmit'),
@@ -162,7 +170,7 @@ function hooks({ name, more }: Plugin): object {
     ],
     PostToolUse: [
       { matcher: 'Bash', hooks: commands.map(one => run('PostToolUse', { if: one, ...WAKING })) },
-      { matcher: 'mcp__.*holdfast.*__delegate', hooks: [run('PostToolUse', WAKING)] },
+      { matcher: 'mcp__.*holdfast.*__(delegate|review|send)', hooks: [run('PostToolUse', WAKING)] },
     ],
     Stop: [{ hooks: [run('Stop', { timeout: STOP_SECONDS })] }],
     SessionEnd: on('SessionEnd'),
