@@ -8,6 +8,8 @@ export interface SurfaceContext {
   /** Where the caller stands. */
   readonly directory: string
   readonly caller: Caller
+  /** A person typed it into a session, whose model is not asked. Absent: that cannot be told. */
+  readonly isTyped?: boolean
   /** What is said besides the answer, a line at a time. */
   readonly output: { tell(line: string): void }
   /** Aborted when the caller does not wait any longer. */

@@ -13,10 +13,16 @@ export function isStopReviewed({ stopReview }: UserSettings, directory: string):
 
 /** Refuses with `not_a_repository`, and with `refused_in_state` what is for the user to do. */
 export async function switchStopReview(on: boolean, context: SurfaceContext): Promise<void> {
-  const { holdfast, caller, directory } = context
+  const { holdfast, caller, directory, isTyped } = context
   if (caller.kind === 'task') {
     throw new AppError('refused_in_state', 'a task cannot change what its user has set', {
       hint: 'in a terminal of yours: holdfast setup --enable-review-gate',
+    })
+  }
+  if (caller.kind === 'claude' && isTyped !== true) {
+    const flag = `--${on ? 'enable' : 'disable'}-review-gate`
+    throw new AppError('refused_in_state', 'a session cannot change what its user has set for it', {
+      hint: `type it into the prompt: /holdfast:setup ${flag}; or in a terminal of yours: holdfast setup ${flag}`,
     })
   }
   const checkout = findCheckout(directory)

@@ -354,6 +354,8 @@ cat "$HOME/answer"
   const bySkill = { skill: 'holdfast:setup', args: '--enable-review-gate' }
   const denied = await uses(house, 'Skill', bySkill)
   expect(denied?.hookSpecificOutput?.permissionDecision).toBe('deny')
+  const byBash = await house.run(['setup', '--enable-review-gate'], { environment: claude() })
+  expect([byBash.code, existsSync(house.home)]).toEqual([5, false])
   const on = await typed(house, 'holdfast:setup', '--enable-review-gate')
   expect(on?.reason).toContain('Review gate  on here')
   const settings = JSON.parse(readFileSync(join(house.home, 'config.json'), 'utf8'))
@@ -378,7 +380,7 @@ cat "$HOME/answer"
   expect(await house.ok(['inbox'])).toBe('')
   // It is a review like any other: it is shown as one, and its findings can be handed on.
   expect(await house.ok(['result', task.id])).toMatch(
-    /^Review of uncommitted changes: needs attention\n[^]*^1\. high {2}It divides/m,
+    /^Review of uncommitted changes: needs attention\n[\s\S]*^1\. high {2}It divides/m,
   )
   // What the user says in between does not make what was done before it the user's.
   await prompt()
@@ -395,10 +397,10 @@ cat "$HOME/answer"
   expect(await count()).toBe(4)
 
   // A grave word without a finding to mend, and trouble of ours, keep nobody.
-  const after = async (text: string, act: () => void) => {
+  const after = async (text: string, act?: () => void) => {
     await prompt()
     house.write('sum.js', text)
-    act()
+    act?.()
     const reply = await stop()
     expect([text, reply?.decision]).toEqual([text, undefined])
     expect(reply?.systemMessage?.split('\n')).toHaveLength(1)
@@ -416,7 +418,7 @@ cat "$HOME/answer"
   })
   expect(parked).toContain(`was not reviewed: its review is ended: ${limit}`)
   // The next one would not even begin.
-  const held = await after('limit too\n', () => {})
+  const held = await after('limit too\n')
   expect(held).toMatch(/its review is ended: the usage limit of codex:\w+ was met, until 2\d{3}-/)
   const { tasks } = JSON.parse(await house.ok(['status', '--all', '--json']))
   const states = tasks.map(({ state }: { state: string }) => state)

@@ -13,11 +13,12 @@ const commands: Readonly<Record<Answered, () => Promise<Command>>> = {
   setup: async () => (await import('../cli/commands/setup.ts')).setup as Command,
 }
 
-/** Never fails by an exit code: what went wrong is in the words. */
+/** Never fails by an exit code: what went wrong is in the words. `isTyped`: by a person, not by a model. */
 export async function answerCommand(
   verb: Answered,
   typed: string,
   context: CommandContext,
+  isTyped: boolean,
 ): Promise<string> {
   const said: string[] = []
   const output = collect(said)
@@ -28,6 +29,7 @@ export async function answerCommand(
     await command.run(parseInput(command, words), {
       ...{ holdfast, environment, directory, caller, stdin, version, interrupted, now },
       output,
+      isTyped,
     })
   } catch (error) {
     if (!(error instanceof AppError)) throw error

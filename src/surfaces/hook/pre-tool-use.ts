@@ -38,7 +38,7 @@ async function onSkill(input: HookInput, context: CommandContext): Promise<Reply
   if (isAnswered(verb)) {
     // What it may set is its user's, who can type it.
     if (verb === 'setup' && typed.trim() !== '') return deny(setupIsTyped(command.plugin))
-    const text = await answerCommand(verb, typed, asCaller(context, input))
+    const text = await answerCommand(verb, typed, asCaller(context, input), false)
     const whole = `holdfast ${verb} ${typed}`.trimEnd()
     return allow({ ...rest, skill, args: '' }, cut(text, whole))
   }
@@ -104,7 +104,9 @@ async function onBash(input: HookInput, { holdfast }: CommandContext): Promise<R
 
 /** What a subagent runs in the background is ended with it; a task need not be waited for there. */
 function adviseSubagent({ agentId, tool }: HookInput): Reply {
-  const isRun = /\bholdfast(?:\.cjs)?\s+run\b/.test(textOf(tool.input.command))
+  const isRun = /\bholdfast(?:\.cjs)?\s+(?:run|review|send|resume|retry)\b/.test(
+    textOf(tool.input.command),
+  )
   if (agentId === null || !isRun || tool.input.run_in_background !== true) return undefined
   return deny(
     'Claude Code ends what a subagent runs in the background when the subagent ends. Run it in the foreground, without --wait: it prints the id of a task at once, and the task goes on by itself. Whoever asked is told when it ends; holdfast result ID gives its answer.',

@@ -17,7 +17,7 @@ export async function onUserPromptExpansion(
   const typed = input.command.arguments
   const caller = asCaller(context, input)
   if (isAnswered(verb)) {
-    const text = await answerCommand(verb, typed, caller)
+    const text = await answerCommand(verb, typed, caller, true)
     return answerUser(cut(text, `holdfast ${verb} ${typed}`.trimEnd()))
   }
   const task = taskAround(context)
