@@ -71,7 +71,7 @@ export interface SubmitRequest {
   readonly fallback?: readonly string[]
   /** The JSON Schema that the final answer is to fit. */
   readonly outputSchema?: Readonly<Record<string, unknown>>
-  /** Let the agent ask before it edits or runs anything (ACP). */
+  /** Let the agent ask before it edits or runs anything, where it can be talked to. */
   readonly asks?: boolean
   /** Who is told what becomes of it, as `run --notify` names them. */
   readonly notify?: readonly string[]

@@ -53,7 +53,10 @@ const input = z.strictObject({
     field(z.record(z.string(), z.unknown()), 'the JSON Schema that the final answer is to fit'),
   ),
   ask: z.optional(
-    field(z.boolean(), 'let the agent ask before it edits or runs anything (agents over ACP)'),
+    field(
+      z.boolean(),
+      'let the agent ask before it edits or runs anything (agents that can be talked to)',
+    ),
   ),
   idempotency_key: text('handed in twice under one key, it is one task'),
 })
