@@ -75,6 +75,7 @@ test('a task that is parked for 7 days, 12 hours of them with the machine off, t
       fallback: [],
       idempotencyKey: null,
       notify: [],
+      oneShot: true,
     },
     {
       ...ports,
