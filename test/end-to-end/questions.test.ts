@@ -156,3 +156,15 @@ test('a usage limit parks it, and a hanging turn is told to stop when it is canc
   await house.ok(['cancel', hanging])
   expect(await house.wait(hanging)).toMatchObject({ state: 'cancelled', result: { files: 1 } })
 })
+
+test('whoever waits for a group is told what its tasks ask, when none goes on by itself', async () => {
+  const house = houseWithAgent()
+  house.environment.HOLDFAST_SLOTS = '2'
+  const words = ['do this: [ask make, write made.txt]', '--ask', '--permissions', 'full']
+  const waited = await house.run(['run', '-a', 'gemini', '--best-of', '2', '--wait', ...words])
+  expect(waited).toMatchObject({ code: 9, stderr: expect.stringContaining('asks: execute: make') })
+  const asking = [...waited.stderr.matchAll(/^ {2}holdfast answer (\S+) 1$/gm)].map(([, id]) => id)
+  expect(new Set(asking).size).toBe(2)
+  for (const id of asking) await house.ok(['answer', id ?? '', '1'])
+  for (const id of asking) expect((await house.wait(id ?? '')).state).toBe('succeeded')
+})

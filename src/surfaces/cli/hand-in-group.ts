@@ -2,7 +2,10 @@
 import { reach } from '../../domain/crash-points.ts'
 import { messageOf } from '../../domain/errors.ts'
 import { nameOfGroup } from '../../domain/group.ts'
-import type { Task } from '../../domain/task.ts'
+import type { TaskId } from '../../domain/ids.ts'
+import { plainText } from '../../domain/plain-text.ts'
+import { hasEnded, type Task, type TaskState } from '../../domain/task.ts'
+import { describeOptions } from '../../engine/answer.ts'
 import type { HandInPlan } from '../../engine/hand-in.ts'
 import { acknowledgeShown } from '../acknowledge.ts'
 import { ringOrTell } from '../look.ts'
@@ -66,7 +69,7 @@ async function handInOrStop(plans: Plans, context: CommandContext) {
   }
 }
 
-/** Until all have ended; then they are shown side by side. */
+/** Until all have ended, or ask; then they are shown side by side. */
 async function stay(
   tasks: readonly Task[],
   name: string,
@@ -76,14 +79,55 @@ async function stay(
   const { output } = context
   for (const { request } of tasks) output.tell(`${request.id} ${request.name}`)
   const ids = tasks.map(({ request }) => request.id)
-  const { tasks: ended, end } = await waitForTasks(ids, {}, context)
-  if (typeof end === 'object') {
+  const ended = await untilAllAreOver(ids, context)
+  if ('interrupted' in ended) {
     output.tell(`detached; the tasks go on. Come back with: holdfast wait ${name}`)
-    return signalExitCode(end.interrupted)
+    return signalExitCode(ended.interrupted)
   }
   if (asked.json === true) output.writeJson(await lookAtGroup(ended, context))
   else output.write(`${renderComparison(await compareGroup(ended, context), output)}\n`)
   output.tell(`next: holdfast diff TASK · holdfast pick TASK`)
   await acknowledgeShown(ended, context)
   return worstExitCode(ended.map(({ state }) => exitCodeOfState(state.name)))
+}
+
+/** What one of them asks is told at once, for whoever answers it elsewhere: then the wait goes on. */
+async function untilAllAreOver(
+  ids: readonly TaskId[],
+  context: CommandContext,
+): Promise<readonly Task[] | { readonly interrupted: number }> {
+  const store = await context.holdfast.store()
+  const over = new Map<TaskId, Task>()
+  for (let open = ids; open.length > 0; ) {
+    const { tasks, end } = await waitForTasks(open, { any: true }, context)
+    if (typeof end === 'object') return end
+    for (const task of tasks) {
+      if (!hasEnded(task.state) && task.state.name !== 'needs_input') continue
+      if (task.state.name === 'needs_input') tellQuestion(task, context)
+      over.set(task.request.id, task)
+    }
+    open = ids.filter(id => !over.has(id))
+    if (open.length > 0) continue
+    for (const before of [...over.values()].filter(({ state }) => !hasEnded(state))) {
+      const { id } = before.request
+      const now = await store.findTask(id)
+      if (now === undefined || isSameQuestion(before.state, now.state)) continue
+      over.delete(id)
+      open = [...open, id]
+    }
+  }
+  return ids.flatMap(id => over.get(id) ?? [])
+}
+
+function isSameQuestion(before: TaskState, now: TaskState): boolean {
+  if (before.name !== 'needs_input' || now.name !== 'needs_input') return false
+  return before.fence === now.fence && before.question.id === now.question.id
+}
+
+function tellQuestion({ request, state }: Task, { output }: CommandContext): void {
+  if (state.name !== 'needs_input') return
+  const { text, options } = state.question
+  output.tell(`${request.name} asks: ${plainText(text)}`)
+  if (options.length > 0) output.tell(`  ${plainText(describeOptions(options))}`)
+  output.tell(`  holdfast answer ${request.id} ${options.length > 0 ? '1' : '"…"'}`)
 }
