@@ -99,6 +99,12 @@ async function findPermanent(
 ): Promise<ChosenWorkplace> {
   const id = permanentWorktreeId(name, hash(checkout.place.commonDir))
   const { stored, newestTask } = await seeWorktree(id, store)
+  if (stored === undefined && (await store.listSnapshots(id)).length > 0) {
+    // Made anew, it would be put away over what is kept of it.
+    throw new AppError('refused_in_state', `the worktree ${name} was put away`, {
+      hint: `holdfast restore ${id} brings it back; or choose another name`,
+    })
+  }
   const path = stored?.path ?? `${home}/worktrees/${id}`
   const workplace = { kind: 'permanent', id, path } as const
   const record = stored?.record ?? null

@@ -38,6 +38,9 @@ test('one is made once, is worked in by its name, goes with all that is in it, a
   const [{ id: worktree = '' } = {}] = await list(house)
   await house.ok(['worktree', 'rm', 'desk'])
   expect([existsSync(path), await list(house)]).toEqual([false, []])
+  // Made anew, it would take the place of what is kept of it.
+  const refused = await house.run(['run', ...words])
+  expect([refused.code, refused.stderr]).toEqual([5, expect.stringContaining('holdfast restore')])
   expect(JSON.parse(await house.ok(['worktree', 'add', 'desk', '--json'])).how).toBe('back')
   expect(readFileSync(join(path, 'work.txt'), 'utf8')).toBe('work\n')
   expect(house.gitIn(path, 'status', '--porcelain')).toMatch(/^A {2}staged\.txt\n\?\? work\.txt\n$/)
