@@ -75,8 +75,8 @@ test('setup adds the plugin to both, Codex hands it to its model, uninstall leav
   expect(heard(model)[0]).toContain(`holdfast: ${description.slice(0, 60)}`)
   // Its MCP server was started by Codex itself, and has answered.
   const { input } = JSON.parse(heard(model).at(-1) ?? '')
+  // Before it there may be those of waiting for it.
   const outputs = input.filter(({ type }: { type: string }) => type === 'function_call_output')
-  expect(outputs).toHaveLength(1)
   expect(JSON.stringify(outputs)).toMatch(/tasks.*worker/)
 
   const removed = await house.run(['uninstall', '--purge', '--json'], { entry: pack.entry })
