@@ -217,13 +217,13 @@ test('findings become work, all or those that are named', () => {
 test.each([
   ['src/a.ts', ['src/a.ts', 'sub/src/a.ts']],
   ['./src//a.ts', ['src/a.ts', 'sub/src/a.ts']],
-  ['/work/tree/src/a.ts', ['src/a.ts', 'sub/src/a.ts']],
+  ['/home/me/tree/src/a.ts', ['src/a.ts', 'sub/src/a.ts']],
   ['b/src/a.ts', ['b/src/a.ts', 'sub/b/src/a.ts', 'src/a.ts']],
   ['../a.ts', ['a.ts']],
   ['/etc/passwd', ['sub/etc/passwd']],
   ['../../etc/passwd', []],
 ])('a path is taken as it may be meant: %s', (file, meant) => {
-  expect(pathsMeant(file, ['/work/tree', '/home/me'], 'sub')).toEqual(meant)
+  expect(pathsMeant(file, ['/home/me/tree', '/home/me'], 'sub')).toEqual(meant)
 })
 
 test('a reviewer is given the change in bounds, and nothing in it ends it early', () => {
