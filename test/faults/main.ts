@@ -77,7 +77,7 @@ async function run(chosen: readonly Case[], isWhole: boolean): Promise<void> {
   } finally {
     ground.leave()
   }
-  if (isWhole) writeFileSync(PAGE, reliabilityPage(played))
+  if (isWhole) writeFileSync(PAGE, reliabilityPage(cases, played))
   const { points, cases: count, survived, lostTasks, lostBytes } = totalsOf(played)
   const seconds = ((performance.now() - began) / 1000).toFixed(0)
   console.log(

@@ -9,11 +9,6 @@ export interface Played {
   readonly lostBytes: number
 }
 
-/** As it has to be: what the page in git says. */
-export function allSurvived(cases: readonly Case[]): readonly Played[] {
-  return cases.map(one => ({ one, survived: true, lostTasks: 0, lostBytes: 0 }))
-}
-
 export interface Totals {
   readonly points: number
   readonly cases: number
@@ -24,7 +19,7 @@ export interface Totals {
 
 export function totalsOf(played: readonly Played[]): Totals {
   return {
-    points: new Set(played.map(({ one }) => one.point)).size,
+    points: countPoints(played.map(({ one }) => one)),
     cases: played.length,
     survived: played.filter(({ survived }) => survived).length,
     lostTasks: played.reduce((sum, { lostTasks }) => sum + lostTasks, 0),
@@ -32,24 +27,22 @@ export function totalsOf(played: readonly Played[]): Totals {
   }
 }
 
-export function reliabilityPage(played: readonly Played[]): string {
-  const all = totalsOf(played)
-  const row = (name: string, some: readonly Played[]) => {
-    const { points, cases, survived } = totalsOf(some)
-    return `| ${name} | ${points} | ${cases} | ${survived} |`
-  }
+/** `played`: what a whole run came to; empty: none was made, and the page says what is to hold. */
+export function reliabilityPage(cases: readonly Case[], played: readonly Played[] = []): string {
+  const row = (name: string, some: readonly Case[]) =>
+    `| ${name} | ${countPoints(some)} | ${some.length} |`
   const byStep = Object.keys(steps).map(step => {
     const points = pointsOf(step)
     return row(
       step,
-      played.filter(({ one }) => points.includes(one.point)),
+      cases.filter(({ point }) => points.includes(point)),
     )
   })
   const names = Object.keys(stories) as StoryName[]
   const byStory = names.map(name =>
     row(
       `${name}: ${stories[name].about}`,
-      played.filter(({ one }) => one.story === name),
+      cases.filter(({ story }) => story === name),
     ),
   )
   return `<!-- Written by \`npm run docs\`, and by a whole run of \`npm run test:faults\`. -->
@@ -61,11 +54,11 @@ agent, its wrapper and the worker in every combination, some with the worker's w
 does what a person would do: nothing, where a watchdog lives; else \`holdfast status\`, or the same
 command again. \`npm run test:faults -- --list\` names the steps.
 
-**${all.points} steps, ${all.cases} kills, ${all.survived} survived. Tasks lost: ${all.lostTasks}. Bytes of work lost: ${all.lostBytes}.**
+**${countPoints(cases)} steps, ${cases.length} kills. Each is to be survived, with no task and no byte of work lost.**
 
-That is what a whole run has to come to, and a whole run writes here what it came to. Of a change the
-scenarios that it touches are played before it; the whole is played now and then.
-
+That is the plan, and no record of a run. A whole run that comes to anything else writes so here. Of a
+change the scenarios that it touches are played before it; the whole is played now and then.
+${describeFall(played)}
 A kill counts as survived if all of this holds:
 
 - the step was reached, and who was to be killed was there and is dead;
@@ -87,8 +80,8 @@ A git that is killed while it writes a pack leaves that (\`objects/pack/tmp_pack
 
 ## By step
 
-| step | points | kills | survived |
-|---|---|---|---|
+| step | points | kills |
+|---|---|---|
 ${byStep.join('\n')}
 
 ## By scenario
@@ -96,8 +89,19 @@ ${byStep.join('\n')}
 The agent is a small program that speaks Codex's protocol and keeps its session; in those called
 \`codex\` it is the real Codex, against a scripted model.
 
-| scenario | points | kills | survived |
-|---|---|---|---|
+| scenario | points | kills |
+|---|---|---|
 ${byStory.join('\n')}
+`
+}
+
+const countPoints = (cases: readonly Case[]) => new Set(cases.map(({ point }) => point)).size
+
+/** Empty: all were survived. */
+function describeFall(played: readonly Played[]): string {
+  const { cases, survived, lostTasks, lostBytes } = totalsOf(played)
+  if (cases === survived) return ''
+  return `
+**The last whole run did not: ${cases - survived} kills were not survived. Tasks lost: ${lostTasks}. Bytes of work lost: ${lostBytes}.**
 `
 }
