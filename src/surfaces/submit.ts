@@ -105,7 +105,7 @@ function refuseOnesOwn({ model, effort }: TaskWish, agents: readonly string[]): 
   const own = model === undefined ? effort && 'effort' : 'model'
   if (own === undefined) return
   throw new AppError('bad_usage', `one ${own} for several agents: each names its own`, {
-    hint: `set it for each in your configuration: agents.AGENT.${own}`,
+    hint: `leave it out: each takes the ${own} of its own configuration`,
   })
 }
 
