@@ -3,6 +3,7 @@
  * and what is of no known shape is `malformed`.
  */
 import * as z from 'zod/mini'
+import type { AgentEvent } from '../domain/agent-events.ts'
 
 /** A detail that may be missing or of another shape: then it is not known. */
 const maybe = <Schema extends z.core.SomeType>(schema: Schema) =>
@@ -69,4 +70,10 @@ export function readMessage(value: unknown): RpcMessage {
 /** The id of a request as a word. A text that looks like a number keeps its quotes. */
 export function nameOf(id: RequestId): string {
   return typeof id === 'number' || /^"|^-?\d/.test(id) ? JSON.stringify(id) : id
+}
+
+/** What is said in return to a request: a result, or an error; and what that means for the log. */
+export interface Reply {
+  readonly body: { readonly result: unknown } | { readonly error: unknown }
+  readonly events: readonly AgentEvent[]
 }

@@ -12,7 +12,7 @@ import type { OptionWishes } from './settle-options.ts'
 import {
   firstReadyAgent,
   type HandedIn,
-  handInPlanned,
+  handInAndRing,
   handInTasks,
   planTask,
   planTasks,
@@ -47,13 +47,7 @@ export async function submitRequest(
 ): Promise<HandedIn> {
   const settled = await settle(context)
   const wish = await makeWish(asked, options, settled, context)
-  const plan = await planTask(wish, settled, context)
-  const handedIn =
-    'handedInBefore' in plan
-      ? { task: plan.handedInBefore, isNew: false }
-      : await handInPlanned(plan, context)
-  await ringOrTell(context)
-  return handedIn
+  return await handInAndRing(await planTask(wish, settled, context), context)
 }
 
 /** The same for several agents, or several tries: a group. */

@@ -18,6 +18,7 @@ import { planSubmission, type Source, type Submission } from '../engine/submit.t
 import { currentUmask } from './caller.ts'
 import type { SurfaceContext } from './context.ts'
 import { callerEnvironment, handInPorts, planPorts } from './hand-in-ports.ts'
+import { ringOrTell } from './look.ts'
 import { settleMemory } from './memory-limit.ts'
 import { readSetUpWish } from './set-up-wish.ts'
 import { type OptionWishes, settleOptions } from './settle-options.ts'
@@ -157,6 +158,19 @@ export async function handInPlanned(plan: HandInPlan, context: SurfaceContext): 
   const handedIn = await handIn(plan, ports)
   // Until it was handed in, nobody knew that anybody waits for the token.
   await keep()
+  return handedIn
+}
+
+/** The same, or as it was handed in before; and a worker was told of it. */
+export async function handInAndRing(
+  plan: HandInPlan | { readonly handedInBefore: Task },
+  context: SurfaceContext,
+): Promise<HandedIn> {
+  const handedIn =
+    'handedInBefore' in plan
+      ? { task: plan.handedInBefore, isNew: false }
+      : await handInPlanned(plan, context)
+  await ringOrTell(context)
   return handedIn
 }
 

@@ -6,7 +6,7 @@ import type { AgentEvent } from '../../domain/agent-events.ts'
 import type { PermissionMode } from '../../domain/permissions.ts'
 import type { Question } from '../../domain/question.ts'
 import { askForm, fieldsOf, fillIn, fold } from '../forms.ts'
-import { METHOD_NOT_FOUND, nameOf, type RequestId } from '../json-rpc.ts'
+import { METHOD_NOT_FOUND, nameOf, type Reply, type RequestId } from '../json-rpc.ts'
 import type { Choice, OpenRequest } from './state.ts'
 import { describeCall, mergeCall } from './tools.ts'
 import { parseForm, parsePermission } from './wire.ts'
@@ -20,12 +20,6 @@ export interface Policy {
   readonly permissions: PermissionMode
   /** It is the agent that holds itself to that: it asks for nothing but what lies beyond. */
   readonly isConfined: boolean
-}
-
-/** What is said in return: a JSON-RPC result, or an error. */
-export interface Reply {
-  readonly body: { readonly result: unknown } | { readonly error: unknown }
-  readonly events: readonly AgentEvent[]
 }
 
 /** Requests are stored at every look, and read by people. */

@@ -12,10 +12,9 @@ import { bringHome } from '../bring-home.ts'
 import type { CommandContext } from '../cli/command.ts'
 import { describeDelta } from '../cli/render.ts'
 import { agentTitle } from '../hook/take-request.ts'
-import { ringOrTell } from '../look.ts'
 import { plainCanvas, renderReview } from '../review/render-review.ts'
 import { viewReview } from '../review/view-review.ts'
-import { handInPlanned } from '../submit.ts'
+import { handInAndRing } from '../submit.ts'
 import { waitForTasks } from '../wait-for.ts'
 import { planRescue, type RescueOrder } from './plan-rescue.ts'
 import { readArguments } from './read-arguments.ts'
@@ -50,10 +49,7 @@ async function carryOut(flags: RescueFlags, kept: KeptRequest, context: CommandC
   if (typeof typed === 'string') throw new AppError('bad_usage', typed)
   const read = flags.resume === undefined ? typed : { ...typed, resume: flags.resume }
   const order: RescueOrder = { id: flags.request, kept, read }
-  const plan = await planRescue(order, context)
-  const task =
-    'handedInBefore' in plan ? plan.handedInBefore : (await handInPlanned(plan, context)).task
-  await ringOrTell(context)
+  const { task } = await handInAndRing(await planRescue(order, context), context)
   if (read.background === true) announce(task, kept, context)
   else await attend(task, flags, kept, context)
 }

@@ -5,18 +5,12 @@
 import type { AgentEvent } from '../../../domain/agent-events.ts'
 import type { Question } from '../../../domain/question.ts'
 import { askForm, fieldsOf, fillIn, fold } from '../../forms.ts'
-import { METHOD_NOT_FOUND, nameOf, type RequestId } from '../../json-rpc.ts'
+import { METHOD_NOT_FOUND, nameOf, type Reply, type RequestId } from '../../json-rpc.ts'
 import type { Brief } from './brief.ts'
 import { INTERRUPTED, type InputQuestion, type OpenRequest, type Own } from './state.ts'
 import { parseCommandApproval, parseEditApproval, parseElicitation, parseInput } from './wire.ts'
 
 type Approval = Extract<OpenRequest, { kind: 'command' | 'edit' }>
-
-/** What is said in return: a JSON-RPC result, or an error. */
-export interface Reply {
-  readonly body: { readonly result: unknown } | { readonly error: unknown }
-  readonly events: readonly AgentEvent[]
-}
 
 /** Requests are stored at every look, and read by people. */
 const TEXT_KEPT = 2_000

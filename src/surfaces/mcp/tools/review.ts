@@ -2,8 +2,9 @@ import * as z from 'zod/mini'
 import { AppError } from '../../../domain/errors.ts'
 import type { ReviewWish } from '../../../engine/choose-reviewed.ts'
 import { requireTask } from '../../find-task.ts'
-import { reviewAtOnce } from '../../review/review-and-wait.ts'
+import { planReview } from '../../review/plan-review.ts'
 import { viewReview } from '../../review/view-review.ts'
+import { handInAndRing } from '../../submit.ts'
 import { reviewView } from '../../view.ts'
 import { keyOf } from '../asked-by-client.ts'
 import { cwdField, defineTool, field, type ToolCall } from '../tool.ts'
@@ -45,7 +46,7 @@ export const review = defineTool({
   effect: 'sets_to_work',
   async run(given, call) {
     const { context } = call
-    const { task, isNew } = await reviewAtOnce(
+    const plan = await planReview(
       {
         of: await readWish(given, call),
         kind: given.adversarial === true ? 'adversarial' : 'review',
@@ -58,6 +59,7 @@ export const review = defineTool({
       },
       context,
     )
+    const { task, isNew } = await handInAndRing(plan, context)
     const view = await viewReview(task, context)
     const when = isNew ? '' : 'was handed in before; it '
     const said = `${view.task} ${view.name}, of ${view.target.label}: ${when}is ${view.state}. It goes on by itself: wait and result take this id.`
