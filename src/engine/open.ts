@@ -163,7 +163,7 @@ export function planOpenedLaunch(
 export function judgeOpened(
   end: AttemptEnd,
   exit: AgentExit,
-  /** Whoever opened it was killed before it ended. */
+  /** Whoever opened it, or the terminal, was gone before it ended. */
   isDeserted: boolean,
   { request }: Task,
 ): Failure | null {

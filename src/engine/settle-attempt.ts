@@ -42,6 +42,8 @@ import { isUnused, retireUnused } from './retire.ts'
 import { isSetUpOver, judgeSetUp } from './set-up.ts'
 import { endVerification, findVerifiedResult, isVerifying, verifyWork } from './verify.ts'
 
+/** So long whoever opened something may take to see that it has ended: it may be stopped itself. */
+const OPENER_MS = 10_000
 /** How long a cancelled agent may take to put its things in order. */
 const GRACE_MS = 2_000
 /** Of a long stderr, the end says why. */
@@ -211,8 +213,8 @@ async function judgeEnd(
   if (end.kind === 'timed_out') return await failed(timedOut(end.afterMs))
   if (underway.task.request.opened !== null) {
     const setUp = await judgeSetUp(underway.task, underway.attempt, worktree, null, ports)
-    const opener = ports.host.lookAtOpener(processesOf(underway, ports).runDirectory)
-    const isDeserted = end.kind === 'exited' && opener === 'dead'
+    const isDeserted = end.kind === 'exited' && (await isTerminalLost(underway, wishes, ports))
+    if (isDeserted === 'hands_off') return isDeserted
     const ended = judgeOpened(end, exit, isDeserted, underway.task)
     const failure = setUp?.kind === 'failed' ? setUp.failure : ended
     if (failure !== null) return await failed(failure)
@@ -261,6 +263,24 @@ async function judgeEnd(
         ? { kind: 'attempt_interrupted', wait: next.wait, failuresInRow: next.failuresInRow }
         : await failed(next.failure)
     }
+  }
+}
+
+/** What was opened has ended; whoever opened it says by and by whether the terminal was there by then. */
+async function isTerminalLost(
+  underway: Underway,
+  wishes: Wishes,
+  ports: FollowPorts,
+): Promise<boolean | 'hands_off'> {
+  const { runDirectory } = processesOf(underway, ports)
+  const until = ports.clock.now() + OPENER_MS
+  for (;;) {
+    const opener = ports.host.lookAtOpener(runDirectory)
+    if (opener !== 'alive' || ports.clock.now() > until) {
+      return opener === 'dead' || opener === 'hung_up'
+    }
+    if (wishes.release) return 'hands_off'
+    await ports.ticker.next()
   }
 }
 

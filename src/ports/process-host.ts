@@ -133,8 +133,11 @@ export interface ProcessHost {
    * it ended says the run directory, and that this process saw it.
    */
   runAtTerminal(runDirectory: string, offer: Offer): Promise<'ended' | 'hung_up'>
-  /** Whoever took the offer; `saw_end`: it lived to see the end of it. Null: nobody has taken it. */
-  lookAtOpener(runDirectory: string): Liveness | 'saw_end' | null
+  /**
+   * Whoever took the offer; `saw_end`: it lived to see the end of it, and `hung_up`: with the terminal
+   * gone by then. Null: nobody has taken it.
+   */
+  lookAtOpener(runDirectory: string): Liveness | 'saw_end' | 'hung_up' | null
   /** Null: the attempt was to begin with no set-up. */
   lookAtSetUp(runDirectory: string): SetUpLook | null
   /**

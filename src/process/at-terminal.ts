@@ -28,8 +28,12 @@ export async function runAtTerminal(
   const ignore = () => undefined
   for (const name of OF_THE_TERMINAL) process.on(name, ignore)
   let hangUp = ignore as () => void
+  let isHungUp = false
   const hungUp = new Promise<'hung_up'>(resolve => {
-    hangUp = () => setTimeout(resolve, HANG_UP_MS, 'hung_up').unref()
+    hangUp = () => {
+      isHungUp = true
+      setTimeout(resolve, HANG_UP_MS, 'hung_up').unref()
+    }
   })
   process.on('SIGHUP', hangUp)
   try {
@@ -44,7 +48,9 @@ export async function runAtTerminal(
     })
     const end = await Promise.race([ended, hungUp])
     if (end === 'hung_up') child.unref()
-    if (end === 'ended') noteEnd(runDirectory)
+    // A program that reads the end of its terminal may be done before anybody is hung up.
+    const isGone = isHungUp || (before !== undefined && askStty(['-g']) === undefined)
+    if (end === 'ended') noteEnd(runDirectory, isGone ? 'hung_up' : 'saw_end')
     reach('open.over')
     return end
   } finally {

@@ -25,7 +25,7 @@ import { launch } from './launch.ts'
 import { makeRunLook } from './look-at-run.ts'
 import { selectMembers } from './members.ts'
 import { countMemoryKills } from './memory-kills.ts'
-import { hasSeenEnd, takeOffer } from './offer.ts'
+import { loadEnd, takeOffer } from './offer.ts'
 import { makeOutputReaders, watchOutput } from './output.ts'
 import {
   declareGone,
@@ -87,7 +87,8 @@ export function makeProcessHost(processes: ProcessTable, options: HostOptions = 
     lookAtOpener(runDirectory) {
       const opener = loadIdentity(runDirectory, 'opener')
       if (opener === undefined) return null
-      if (hasSeenEnd(runDirectory)) return 'saw_end'
+      const noted = loadEnd(runDirectory)
+      if (noted !== null) return noted
       const launched = loadLaunch(runDirectory)
       if (launched.kind !== 'loaded') return 'unknown'
       return livenessOf({ ...launched.record, ...opener }, processes)

@@ -27,12 +27,23 @@ export async function writeOffer(runDirectory: string, offer: Offer): Promise<vo
 /** Whether somebody took it. */
 export const isTaken = (runDirectory: string) => existsSync(join(runDirectory, 'opener'))
 
-/** Where its opener was killed, a program finds no terminal any more, and may end as if it were told to. */
-export function noteEnd(runDirectory: string): void {
-  writeFileSync(join(runDirectory, 'saw-end'), '', { mode: 0o600 })
+/** Where its terminal or its opener is gone, a program may end as if it were told to. */
+export function noteEnd(runDirectory: string, how: 'saw_end' | 'hung_up'): void {
+  const path = join(runDirectory, 'saw-end')
+  writeFileSync(`${path}.new`, `${how}\n`, { mode: 0o600 })
+  renameSync(`${path}.new`, path)
 }
 
-export const hasSeenEnd = (runDirectory: string) => existsSync(join(runDirectory, 'saw-end'))
+/** What its opener noted; null: nothing (yet). */
+export function loadEnd(runDirectory: string): 'saw_end' | 'hung_up' | null {
+  try {
+    const noted = readFileSync(join(runDirectory, 'saw-end'), 'utf8').trim()
+    return noted === 'hung_up' ? 'hung_up' : 'saw_end'
+  } catch (error) {
+    if (isGone(error)) return null
+    throw error
+  }
+}
 
 /** See `ProcessHost.takeOffer`. */
 export async function takeOffer(

@@ -118,6 +118,10 @@ atTerminal(
     await shellLives()
     await strike(() => at.type('exit 3'), { state: 'failed', error: { code: 'agent_crashed' } })
     await strike(() => at.close(), lost)
+    at.sitDown()
+    // It reads the end of its terminal, and ends as if it were told to.
+    at.type("trap '' HUP")
+    await strike(() => at.close(), lost)
 
     at.sitDown()
     at.holdfast('open odd')

@@ -11,7 +11,8 @@ import { entry, type House } from './house.ts'
 
 /** Keeps what it hears, and works until it may end: `go-N` for the try that began as number N. */
 const LISTENS = `n=$(ls "$HOME" | grep -c '^heard-')
-printf '%s' "$prompt" >"$HOME/heard-$n"
+printf '%s' "$prompt" >"$HOME/hears-$n"
+mv "$HOME/hears-$n" "$HOME/heard-$n"
 begin
 until [ -e "$HOME/go-$n" ]; do sleep 0.05; done
 `
