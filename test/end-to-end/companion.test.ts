@@ -570,7 +570,9 @@ test('the script that stands in for the original hands all over, from wherever i
     }
   }
   expect(call(linked, ['task', 'a "b" $(c)']).stdout).toBe('It is done.\n')
-  expect(call(linked, ['result', 'x'])).toMatchObject({ code: 1, stdout: '' })
+  // Not the beginning of an id, as a lone letter may be.
+  const unknown = ['result', 'no-such-job']
+  expect(call(linked, unknown)).toMatchObject({ code: 1, stdout: '' })
   // As the original's commands have it, where a shell puts in what was typed.
   const line = 'node "${CLAUDE_PLUGIN_ROOT}/scripts/codex-companion.mjs" task "$ARGUMENTS"'
   const typed = execFileSync('/bin/sh', ['-c', line], {
@@ -591,9 +593,7 @@ test('the script that stands in for the original hands all over, from wherever i
   expect(call(copy, ['result', '--json'], `${bin}:${house.environment.PATH}`)).toMatchObject({
     code: 0,
   })
-  expect(call(copy, ['result', 'x'], `${bin}:${house.environment.PATH}`)).toMatchObject({
-    code: 1,
-  })
+  expect(call(copy, unknown, `${bin}:${house.environment.PATH}`)).toMatchObject({ code: 1 })
   const missing = call(copy, ['status'], '/nowhere')
   expect(missing).toMatchObject({ code: 1, stdout: '' })
   expect(missing.stderr).toContain('npm install --global holdfast')
