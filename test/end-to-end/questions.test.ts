@@ -121,16 +121,11 @@ test('killed with -9, its session is loaded and goes on', async () => {
 
 test('a session that it does not know any more is begun anew', async () => {
   const house = houseWithAgent()
-  const id = await hand(house, 'write a.txt, once death')
-  // Its record is gone when it comes back.
-  await eventually('it has a session', async () => {
-    const { session } = await house.task(id)
-    if (session === null) return false
-    const { rmSync } = await import('node:fs')
-    rmSync(join(house.scratch, 'acp-sessions', session), { force: true })
-    return true
-  })
-  expect((await house.wait(id)).state).toBe('succeeded')
+  const id = await hand(house, 'write a.txt, forget, once death')
+  const task = await house.wait(id)
+  // The second finds no session to load.
+  const [, , third] = lines(house, 'starts')
+  expect(task).toMatchObject({ state: 'succeeded', attempt: 3, session: `session-${third}` })
 })
 
 test.each([
