@@ -40,6 +40,7 @@ while read -r line; do eval "$line"; done
 export class Terminal {
   readonly house = new House({ CODEX_API_KEY: 'key-1' })
   readonly #window: string
+  #sittings = 0
 
   constructor(name = 't') {
     const { house } = this
@@ -59,8 +60,9 @@ export class Terminal {
     this.#window = name
   }
 
-  /** A shell in a session of tmux. */
+  /** A shell in a session of a tmux of its own: the one that was closed last may still be leaving. */
   sitDown(): void {
+    this.#sittings++
     this.tmux(
       '-f',
       '/dev/null',
@@ -80,7 +82,7 @@ export class Terminal {
 
   tmux(...words: string[]): string {
     const { environment } = this.house
-    return execFileSync(tmux ?? 'tmux', words, {
+    return execFileSync(tmux ?? 'tmux', ['-L', `sitting-${this.#sittings}`, ...words], {
       env: environment,
       encoding: 'utf8',
       stdio: 'pipe',
