@@ -56,6 +56,10 @@ export function unconfined(words: readonly string[]): readonly string[] {
   return isRun ? ['run', '--permissions', 'full', ...words.slice(1)] : words
 }
 
+function isStopped(pid: number): boolean {
+  return /^State:\s+T/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
+}
+
 afterEach(async () => {
   for (const house of built.splice(0)) await house.leave()
 })
@@ -236,8 +240,10 @@ export class House {
   /** Stops the worker where it stands, but not in the middle of a write: that would hold up all. */
   async suspendWorker(): Promise<number> {
     const pid = await this.workerPid()
-    return await eventually('it stands still outside of a write', () => {
+    return await eventually('it stands still outside of a write', async () => {
       process.kill(pid, 'SIGSTOP')
+      // Until the signal is there it may still begin one.
+      await eventually('it stands still', () => isStopped(pid))
       if (!this.#isWritten()) return pid
       process.kill(pid, 'SIGCONT')
       return undefined
