@@ -36,10 +36,11 @@ export interface WorkerPresence {
   removeCard(): void
   /**
    * Becomes the worker; undefined if another one is, `dismissed` if it was told to stop before it
-   * came up. Released when it leaves, however that is.
+   * came up. Released when it leaves, however that is. Refuses where none is up, and somebody who looks
+   * does not let go.
    */
   takePost(info: WorkerCard): Promise<Lock | 'dismissed' | undefined>
-  /** Keeps the post from any worker without becoming one; undefined if one is up. */
+  /** Keeps the post from any worker without becoming one; undefined if one is up. Refuses as above. */
   blockPost(): Promise<Lock | undefined>
   /** In the worker: calls `onRing` whenever somebody rings; returns what stops that. */
   listen(onRing: () => void): () => void

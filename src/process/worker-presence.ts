@@ -34,7 +34,10 @@ const BEAT_MS = 2_000
 /** A machine that is very busy may hold a worker up for some seconds. */
 const SILENT_MS = 15_000
 
-/** Lookers share the lock for well under a millisecond; a post that is free is had at once. */
+/**
+ * Lookers share the lock for well under a millisecond; a post that is free is had at once. One that
+ * is stopped in the middle of its look keeps it.
+ */
 const TAKE_POST_MS = 1_000
 
 /**
@@ -90,7 +93,9 @@ export function makeWorkerPresence(
     const deadline = performance.now() + TAKE_POST_MS
     let lock = locks.tryAcquire(LOCK)
     // Held by lookers alone: worth a moment. Held by a worker: waiting would make a second one.
-    while (lock === undefined && !locks.isHeld(LOCK) && performance.now() < deadline) {
+    while (lock === undefined && !locks.isHeld(LOCK)) {
+      // That is no worker: whoever wants to be one has to come again.
+      if (performance.now() > deadline) throw postLookedAt()
       await new Promise(resolve => setTimeout(resolve, 10))
       lock = locks.tryAcquire(LOCK)
     }
@@ -174,6 +179,11 @@ export function makeWorkerPresence(
       return () => watcher.close()
     },
   }
+}
+
+function postLookedAt(): AppError {
+  const problem = `somebody has looked whether a worker is up for over ${TAKE_POST_MS / 1000} s`
+  return new AppError('refused_in_state', problem, { hint: 'try again' })
 }
 
 function workerOutside(sandbox: Sandbox): AppError {

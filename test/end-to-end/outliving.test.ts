@@ -124,6 +124,23 @@ test('two that ring at once do not disarm the watchdog', async () => {
   expect(await house.wait(id)).toMatchObject({ state: 'succeeded', attempt: 1 })
 })
 
+test('a worker whose post somebody looks at without an end comes again, and work does not wait for a command', async () => {
+  const house = new House()
+  await house.ok(['worker', 'start'])
+  await house.ok(['worker', 'stop'])
+  const looker = new DatabaseSync(join(house.home, 'locks', 'worker.lock'))
+  looker.exec('BEGIN; SELECT 1 FROM sqlite_schema')
+  const log = join(house.home, 'worker.log')
+  const before = readFileSync(log, 'utf8')
+  const id = await house.submitScript(untilGo)
+  await eventually('it has given up', () => readFileSync(log, 'utf8').length > before.length)
+  looker.close()
+  // Without any further command.
+  await underWay(house, id)
+  house.write('go', '', house.worktree(id))
+  expect((await house.wait(id)).state).toBe('succeeded')
+})
+
 test('a worker that died right after the launch: the adopted task is running, and has a start', async () => {
   const house = new House()
   const id = await house.submitScript(untilGo)
