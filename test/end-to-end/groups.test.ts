@@ -46,7 +46,7 @@ test('a race: all hold the same base, one wins, and the others come back to the 
   expect(await house.ok(['wait', 'race'])).toMatch(/race-command-3 .*verified/)
   const table = (await house.ok(['diff', 'race'])).split('\n')
   expect(Math.max(...table.map(line => line.length))).toBeLessThanOrEqual(80)
-  expect(table[1]).toMatch(/^ {2}command +succeeded +passed +1 file \+2 -0 +\d+s +–$/)
+  expect(table[1]).toMatch(/^ {2}command +succeeded +passed +1 file \+2 -0 +\d+[sm] +–$/)
   const compared = JSON.parse(await house.ok(['diff', group, '--json'])) as GroupDiffView
   expect(compared.tasks.map(one => [one.files, one.insertions, one.verify])).toEqual(
     Array.from({ length: 3 }, () => [1, 2, 'passed']),
@@ -105,6 +105,7 @@ test('what still runs goes on when another is picked, until its end is asked for
   const winner = tasks.find((task: { state: string }) => task.state === 'succeeded')
   const other = tasks.find((task: { id: string }) => task.id !== winner.id)
   await eventually('it has begun', () => existsSync(join(house.worktree(other.id), 'made.txt')))
+  await house.untilState(other.id, 'running')
   const picked = await house.run(['pick', winner.id])
   expect([picked.code, picked.stderr]).toEqual([0, expect.stringContaining('which goes on')])
   expect(await house.task(other.id)).toMatchObject({ state: 'running', picked: false })
