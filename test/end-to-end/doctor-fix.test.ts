@@ -305,7 +305,7 @@ test('what lives on of an attempt that is over is ended, and nothing else', asyn
   const mark = markIn(house.runDirectory(running))
   const sleepUnder = (HOLDFAST_ATTEMPT: string, detached = false) =>
     spawn('sleep', ['300'], { env: { PATH: process.env.PATH, HOLDFAST_ATTEMPT }, detached })
-  const other = sleepUnder(mark.replace(/..$/, 'xx'))
+  const other = sleepUnder(mark.replace(/.$/, last => (last === 'x' ? 'y' : 'x')))
   house.write('go', '', house.worktree(running))
   await house.wait(running)
   await house.wait(id)
@@ -394,6 +394,7 @@ test('lock files of killed gits go, where nobody is at work', async () => {
   const house = new House()
   const id = await house.submitScript('true')
   await house.wait(id)
+  await house.untilForgotten(id)
   const registration = join(house.repo, '.git', 'worktrees', id)
   const old = new Date(Date.now() - 3_600_000)
   const leave = (path: string, time = old) => {
