@@ -258,6 +258,8 @@ function post(
         host: '127.0.0.1',
         port,
         path,
+        // The server may be closing a connection that has been idle, just when it is used again.
+        agent: false,
         method: 'POST',
         headers: {
           'content-type': 'application/json',
