@@ -25,9 +25,12 @@ export function watchStall(
   let quietSince = began
   let saidAt = host.lastOutputAt(attempt.runDirectory)
   let measured: { readonly at: number; readonly exertion: Exertion | null } | undefined
+  // One that was measured once may have been at work all the time: we may not have been there.
+  let isIdle = false
   const excuse = (now: number) => {
     quietSince = now
     measured = undefined
+    isIdle = false
   }
   return {
     excuse,
@@ -48,8 +51,9 @@ export function watchStall(
           measured.exertion !== null &&
           wasBusy(before.exertion, measured.exertion, now - before.at, idling)
         if (isBusy) quietSince = now
+        isIdle = before !== undefined && !isBusy
       }
-      return now - quietSince >= stallMs && measured !== undefined
+      return isIdle && measured !== undefined && now - quietSince >= stallMs
         ? { silentMs: now - quietSince, exertion: measured.exertion }
         : null
     },
