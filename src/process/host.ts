@@ -42,12 +42,14 @@ import {
 } from './run-directory.ts'
 import { CONTROL_GROUPS, type ControlGroups, noScopes, type Scopes } from './scopes.ts'
 import { lookAtSetUp } from './set-up.ts'
-import { type Member, type MemberSource, stopMembers } from './stop.ts'
+import { FORCEFUL_LIMIT_MS, type Member, type MemberSource, stopMembers } from './stop.ts'
 
 export interface HostOptions {
   /** Where `setsid` and what the wrapper uses are found, in the form of PATH. */
   readonly toolPath?: string
   readonly launchLimitMs?: number
+  /** How long one call of `stop` tries it forcefully. */
+  readonly stopLimitMs?: number
   /** What gives an attempt a control group of its own; none where it is not given. */
   readonly scopes?: Scopes
   readonly groups?: ControlGroups
@@ -67,7 +69,11 @@ export function makeProcessHost(processes: ProcessTable, options: HostOptions = 
     switch (judgeAttempt(attempt, processes)) {
       case 'here':
         if (loadIdentity(attempt.runDirectory, 'pid') === undefined) voidRun(attempt.runDirectory)
-        return await stopMembers(openSource(attempt, processes), order).catch(notEnded)
+        return await stopMembers(
+          openSource(attempt, processes),
+          order,
+          options.stopLimitMs ?? FORCEFUL_LIMIT_MS,
+        ).catch(notEnded)
       case 'dead':
         return { ended: true, processes: [] }
       case 'unknown':

@@ -35,7 +35,7 @@ export interface MemberSource {
  * The forceful end takes some milliseconds, and seconds on a busy machine that must ask a program
  * who is there; what resists for this long sleeps in the kernel.
  */
-const FORCEFUL_LIMIT_MS = 10_000
+export const FORCEFUL_LIMIT_MS = 10_000
 /**
  * What outlives agent and wrapper has been told nothing by anybody (most agents leave their tools
  * behind), so there is no end to wait for; only what is just about to end gets its moment.
@@ -45,7 +45,11 @@ const ORPHANS_MS = 500
 const LOOK_MS = 10
 
 /** As `ProcessHost.stop`, on an attempt of this machine, boot and PID namespace. */
-export async function stopMembers(source: MemberSource, order: StopOrder): Promise<StopReport> {
+export async function stopMembers(
+  source: MemberSource,
+  order: StopOrder,
+  limitMs: number,
+): Promise<StopReport> {
   const { liveness } = source
   const known = new Map<string, Member>()
   // Who cannot be seen counts as living: it is never reported as ended.
@@ -62,7 +66,7 @@ export async function stopMembers(source: MemberSource, order: StopOrder): Promi
   if (order.graceful !== null) {
     await endGracefully(source, order.graceful, order.graceMs, living)
   }
-  const deadline = performance.now() + FORCEFUL_LIMIT_MS
+  const deadline = performance.now() + limitMs
   // However long it took to look: nobody was met, so nobody is left. A limit on that would never be
   // kept on a machine that is so busy.
   let ended = false

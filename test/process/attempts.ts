@@ -48,7 +48,9 @@ export const isAlive = (one: LocalIdentity) => processes.liveness(one) === 'aliv
 
 /** To be called at the top of a test file, or of a group of tests. */
 export function useAttempts(table = processes): Attempts {
-  const host = makeProcessHost(table)
+  // Whoever stops an attempt calls again where one call gives up: a busy machine may take seconds
+  // to let two processes die, and a report names those alone whom its own call has met.
+  const host = makeProcessHost(table, { stopLimitMs: 100_000 })
   let root = ''
   let tasks: string[] = []
   let answered: LocalIdentity[] = []

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { describe, expect, test, vi } from 'vitest'
 import { stopMembers } from '../../src/process/stop.ts'
 import { eventually } from '../eventually.ts'
+import { killIfThere } from '../kill-if-there.ts'
 import { isAlive, processes, type TestAttempt, useAttempts } from './attempts.ts'
 
 const attempts = useAttempts()
@@ -13,20 +14,12 @@ const { host } = attempts
 const forceful = { graceful: null, graceMs: 0 }
 const borrowed = (attempt: TestAttempt) => ({ ...attempt, worktree: null })
 
-/** Where somebody lives on, a forceful end is tried for 10 s. */
-async function stopWithin(attempt: Parameters<typeof host.stop>[0], limitMs: number) {
-  const started = performance.now()
-  const report = await host.stop(attempt, forceful)
-  expect(performance.now() - started).toBeLessThan(limitMs)
-  return report
-}
-
 describe('the forceful end', () => {
-  test('is quick when nothing lives', async () => {
+  test('is over when nothing lives', async () => {
     const attempt = await attempts.launch(['/bin/true'])
     await attempts.exit(attempt)
     await eventually('the wrapper is gone', () => host.findProcesses(attempt).length === 0)
-    expect(await stopWithin(attempt, 9_000)).toEqual({ ended: true, processes: [] })
+    expect(await host.stop(attempt, forceful)).toEqual({ ended: true, processes: [] })
   })
 
   test('has ended all where nobody is met, however long a busy machine takes to look', async () => {
@@ -43,7 +36,7 @@ describe('the forceful end', () => {
       chase: { quietLooks: 20, look: slowly },
       liveness: () => 'dead' as const,
     }
-    const report = await stopMembers(source, forceful).finally(() => clock.mockRestore())
+    const report = await stopMembers(source, forceful, 10_000).finally(() => clock.mockRestore())
     expect(report).toEqual({ ended: true, processes: [] })
     expect(now).toBe(20_000)
   })
@@ -87,7 +80,7 @@ describe('the forceful end', () => {
     const attempt = await attempts.launch(['deaf.sh'])
     await attempts.lines(attempt, 1)
     process.kill(-attempts.identity(attempt, 'wrapper').pid, 'SIGSTOP')
-    expect((await stopWithin(attempt, 9_000)).ended).toBe(true)
+    expect((await host.stop(attempt, forceful)).ended).toBe(true)
   })
 
   test('ends who forks without end', async () => {
@@ -202,7 +195,8 @@ describe('others are spared', () => {
     )
     await eventually('nothing of it lives', async () => (await host.stop(attempt, forceful)).ended)
     expect(delegated.map(isAlive)).toEqual([true, true])
-    for (const one of delegated) process.kill(one.pid, 'SIGKILL')
+    // The shell ends by itself once its tool has.
+    for (const one of delegated) killIfThere(one.pid)
   })
 
   test('another attempt of another task', async () => {

@@ -18,6 +18,7 @@ import { loadExit, loadIdentity } from '../../src/process/run-directory.ts'
 import { lookAtSetUp, SET_UP_FILES, setUpScript } from '../../src/process/set-up.ts'
 import { wrapperArgv } from '../../src/process/wrapper.ts'
 import { eventually } from '../eventually.ts'
+import { killIfThere } from '../kill-if-there.ts'
 import { fixture, isAlive, processes } from './attempts.ts'
 
 const find = (name: string) =>
@@ -118,8 +119,8 @@ describe.each(['dash', 'bash', 'busybox'])('in %s', name => {
       expect(isAlive(agent)).toBe(true)
       process.kill(agent.pid, 'SIGKILL')
       await ended
-      // Its tool is an orphan now, in the same group, and deaf as well.
-      process.kill(-groupOf(child), 'SIGKILL')
+      // Its tool is an orphan now, in the same group, and deaf as well; if it came to start one.
+      killIfThere(-groupOf(child))
       expect(loadExit(root)).toEqual({ kind: 'ended', exit: { kind: 'signalled', signal: 9 } })
     },
   )
