@@ -3,8 +3,10 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { type Choose, say, shell } from '../../src/demo/scripted-model/script.ts'
+import { armPoint } from '../arm-point.ts'
 import { confinedTest } from '../confined.ts'
 import type { House } from '../end-to-end/house.ts'
+import { Points } from '../end-to-end/points.ts'
 import { eventually } from '../eventually.ts'
 import { heard, houseWithModel } from './house-with-model.ts'
 import { killAllIn } from './standing.ts'
@@ -61,7 +63,7 @@ test('what is said in mid-turn changes what comes next, over kills of the worker
   await exists(house, id, 'at-second')
 
   // Between the saying and the acknowledgement.
-  writeFileSync(join(points, 'converse.said'), 'kill')
+  armPoint(points, 'converse.said', 'kill')
   await tell(house, id, 'MESSAGE-TWO')
   await eventually('the worker died', () => existsSync(join(points, 'converse.said.pid')))
   await house.workerPid()
@@ -91,7 +93,7 @@ test('what is said in mid-turn changes what comes next, over kills of the worker
   const said = readFileSync(stdout, 'utf8')
   expect(said).not.toContain('"interrupted"')
   expect(countOf(said, '"method":"turn/started"')).toBe(2)
-  const log = await house.ok(['logs', id, '-n', '100', '--json'])
+  const log = await house.ok(['logs', id, '-n', '1000', '--json'])
   expect(countOf(log, '"message_heard"')).toBe(3)
 })
 
@@ -100,11 +102,20 @@ test('cancel stops the turn before it stops the process; its session goes on whe
     shell('touch at-work; exec sleep 300', 'I begin.'),
     say('All done.'),
   ])
+  const points = new Points(house)
   const id = await house.submit(['codex', 'REMEMBER-THIS please'])
   await exists(house, id, 'at-work')
-  await house.ok(['cancel', id])
-  const said = readFileSync(join(house.runDirectory(id), 'stdout'), 'utf8')
-  expect(said).toMatch(/"method":"turn\/completed".*"status":"interrupted"/)
+  // The worker waits for the end of the turn no longer than two seconds: it stands still meanwhile.
+  points.stand('converse.said')
+  const cancelled = house.run(['cancel', id])
+  await eventually('its turn is cut short', () =>
+    /"method":"turn\/completed".*"status":"interrupted"/.test(
+      readFileSync(join(house.runDirectory(id), 'stdout'), 'utf8'),
+    ),
+  )
+  points.go('converse.said')
+  await cancelled
+  expect(await house.wait(id)).toMatchObject({ state: 'cancelled' })
   const again = (await house.ok(['resume', id])).trim()
   expect(await house.wait(again)).toMatchObject({ state: 'succeeded', attempt: 1 })
   for (const words of ['REMEMBER-THIS', 'I begin.', 'it was cancelled']) {

@@ -1,6 +1,7 @@
 /** A house whose processes stand still at crash points until they are told to go on. */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { armPoint } from '../arm-point.ts'
 import { House } from './house.ts'
 
 export class Points {
@@ -16,7 +17,7 @@ export class Points {
 
   /** Whoever comes to the point first stands still there. */
   stand(point: string): void {
-    writeFileSync(join(this.#directory, point), 'stand')
+    armPoint(this.#directory, point, 'stand')
   }
 
   go(point: string): void {

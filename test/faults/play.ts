@@ -1,5 +1,6 @@
 /** Plays one case, and says what went wrong. */
 import { setTimeout as sleep } from 'node:timers/promises'
+import { messageOf } from '../../src/domain/errors.ts'
 import { bringCodex } from './codex.ts'
 import type { Ground } from './ground.ts'
 import type { Case } from './plan.ts'
@@ -77,12 +78,22 @@ function expect({ who }: Case, story: Story, ground: Ground): Expected {
   return { ...rest, patch: files === null ? null : ground.patch(story.repository, files) }
 }
 
+/** While a worker is up, files may go between two looks at them. */
+function complaintsNow(...asked: Parameters<typeof complaints>): string[] {
+  try {
+    return complaints(...asked)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    return [`something goes as it is looked at: ${messageOf(error)}`]
+  }
+}
+
 /** Waits until all is as it should be; what is not by then. */
 async function inOrder(scene: Scene, tasks: readonly string[], expected: Expected) {
   const { stage } = scene
   const deadline = performance.now() + ORDER_LIMIT_MS
   for (let helped = false; ; await sleep(ORDER_LOOK_MS)) {
-    const found = complaints(stage, tasks, expected)
+    const found = complaintsNow(stage, tasks, expected)
     if (found.length === 0 || performance.now() > deadline) return found
     if (helped || scene.isAttended()) continue
     helped = true

@@ -15,6 +15,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { CRASH_POINTS_VARIABLE } from '../../src/domain/environment.ts'
+import { armPoint } from '../arm-point.ts'
 import { CODE_CACHE } from '../code-cache.ts'
 import { fingerprint } from '../fingerprint.ts'
 import { processesOf } from '../processes-of.ts'
@@ -107,7 +108,7 @@ export class Stage {
   }
 
   arm(point: string, order: 'kill' | 'stand'): void {
-    writeFileSync(join(this.points, point), order)
+    armPoint(this.points, point, order)
   }
 
   /** For whoever reaches a point next. */
