@@ -1,5 +1,6 @@
 /** Worktrees that are put away, by name or because they are too many, and come back to the byte. */
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -148,7 +149,9 @@ test('a worktree in which somebody stands, or whose task goes on, stays', async 
     expect([code, stderr]).toEqual([5, expect.stringContaining(`sleep (${shell.pid})`)])
     expect(readFileSync(join(house.worktree(id), 'made.txt'), 'utf8')).toBe('agent\n')
   } finally {
+    const gone = once(shell, 'exit')
     shell.kill('SIGKILL')
+    await gone
   }
   // So does whoever gives the command.
   const inside = join(house.worktree(id), 'deep')

@@ -88,11 +88,12 @@ test('what is sent to an ended task follows it in its session and worktree, and 
   expect(applied.files.map(({ path }: { path: string }) => path)).toEqual(['turn-2', 'turn-3'])
   expect(readFileSync(join(house.repo, 'turn-1'), 'utf8')).toBe('edited at home\n')
 
-  // Two at once: one makes the task that follows, and the other is said to that.
+  // Two at once: one makes the task that follows, and the other is said to that, which is still there.
   const both = await Promise.all([
-    send(house, first, 'one of two'),
-    send(house, first, 'the other'),
+    send(house, first, 'one of two stays'),
+    send(house, first, 'the other stays'),
   ])
+  for (const turn of [4, 5]) goOn(house, turn)
   expect(new Set(both.map(({ task }) => task.id)).size).toBe(1)
   expect(both.filter(({ message }) => message === null)).toHaveLength(1)
   const third = await house.wait(both[0].task.id)

@@ -79,6 +79,7 @@ test('they are taken when the task is handed in: the checkout may be gone when i
   await eventually('it is under way', () => existsSync(join(house.worktree(gate), 'under-way')))
   house.write('go', '', house.worktree(gate))
   expect((await house.wait(id)).result?.answer).toBe('SECRET=1')
+  await house.untilForgotten(id)
   expect(existsSync(kept)).toBe(false)
 })
 
