@@ -190,7 +190,8 @@ async function enclose(scene: Scene, launch: AgentLaunch, mode: PermissionMode) 
   return argv
 }
 
-const SLOW: Turn = { kind: 'reply', text: 'slow '.repeat(200), chunks: 200, chunkMs: 100 }
+/** Longer than any test takes to cut it short. */
+const SLOW: Turn = { kind: 'reply', text: 'slow '.repeat(900), chunks: 900, chunkMs: 100 }
 const TWO = [shell('echo hello > made.txt', 'Making it.'), say('It is made.')]
 
 describe.each([

@@ -81,12 +81,13 @@ confinedTest(
   'what comes as the turn ends is its next turn; a command in the background is waited for, and no longer',
   async () => {
     const background = 'touch under-way; until [ -e end ]; do sleep 0.05; done; echo x > made.txt'
+    const isTold = Promise.withResolvers<void>()
     const { house, model } = await houseOfClaude({
       turns: [
         call('Bash', { command: background, run_in_background: true, description: 'waits' }),
         say('I wait for it.'),
         say('Told while I wait.'),
-        { kind: 'reply', text: 'It has ended, at length.', chunks: 8, chunkMs: 250 },
+        { kind: 'reply', text: 'It has ended, at length.', chunks: 2, until: isTold.promise },
         say('The last word.'),
       ],
     })
@@ -98,6 +99,8 @@ confinedTest(
     await eventually('it goes on by itself', () => heard(model).length === 4)
     // No tool comes any more: it is read after the turn that goes on.
     await tell(house, id, '/clear this')
+    await eventually('it was said', () => saidTo(house, id).includes('/clear this'))
+    isTold.resolve()
     expect(await house.wait(id)).toMatchObject({
       state: 'succeeded',
       attempt: 1,
@@ -117,12 +120,19 @@ confinedTest(
   'cancel interrupts the turn before anything is killed, and the session goes on one-shot',
   async () => {
     const { house, model } = await houseOfClaude({ turns: [AT_WORK, say('Back again.')] })
+    const points = new Points(house)
     const id = await house.submit(['-a', 'claude', 'REMEMBER-THIS'])
     await underWay(house, id)
-    await house.ok(['cancel', id])
+    // The worker waits for the end of the turn no longer than two seconds: it stands still meanwhile.
+    points.stand('converse.said')
+    const cancelled = house.run(['cancel', id])
+    const stdout = join(house.runDirectory(id), 'stdout')
+    await eventually('its turn is cut short', () =>
+      readFileSync(stdout, 'utf8').includes('"terminal_reason":"aborted_tools"'),
+    )
+    points.go('converse.said')
+    await cancelled
     expect(await house.wait(id)).toMatchObject({ state: 'cancelled' })
-    const stdout = readFileSync(join(house.runDirectory(id), 'stdout'), 'utf8')
-    expect(stdout).toContain('"terminal_reason":"aborted_tools"')
     const environment = { HOLDFAST_TALK: 'one-shot' }
     const second = (await house.ok(['resume', id], { environment })).trim()
     expect(await house.wait(second)).toMatchObject({

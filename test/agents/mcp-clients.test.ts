@@ -26,6 +26,8 @@ const task = { command: ['/bin/sh', '-c', gated], name: 'for-a-client', permissi
  * begins without, and lists them when it has; Claude Code need not list them.)
  */
 async function startModel(house: House): Promise<ScriptedModel> {
+  // What the server has said as a request comes, its client may not have read when it made that.
+  let isSaid = false
   const model = await startScriptedModel({
     turns: [
       call('mcp__holdfast__delegate', task),
@@ -35,7 +37,8 @@ async function startModel(house: House): Promise<ScriptedModel> {
     ],
     choose: ({ conversation: { tools } }) => {
       const isOffered = tools.includes('Bash') || tools.includes('mcp__holdfast')
-      const isReady = tools.length === 0 || (isOffered && hasSaid(house, '"tools":['))
+      const isReady = tools.length === 0 || (isOffered && isSaid)
+      isSaid = hasSaid(house, '"tools":[')
       return isReady ? undefined : shell('sleep 0.2')
     },
   })

@@ -211,11 +211,14 @@ describe('a message', () => {
   it('waits while Pi is about to try again, and is heard then', async () => {
     await house.furnish({ retryDelayMs: 2_000 })
     const broken = httpError(500, 'boom')
-    const talk = await start([broken, say('Up again.')])
+    const isTold = Promise.withResolvers<void>()
+    const again: Turn = { kind: 'reply', text: 'Up again.', until: isTold.promise }
+    const talk = await start([broken, again])
     await expect
       .poll(() => talk.events.map(({ kind }) => kind), { timeout: 120_000 })
       .toContain('warning_given')
     talk.send('hurry')
+    isTold.resolve()
     const end = await talk.ended
     expect(end.translation).toMatchObject({ turn: { ok: true }, heard: [1] })
     expect(told()).toEqual(['hurry'])

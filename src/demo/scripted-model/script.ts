@@ -25,6 +25,8 @@ export interface Reply {
   readonly chunks?: number
   /** Milliseconds after each part. */
   readonly chunkMs?: number
+  /** What comes after the first part waits for this. */
+  readonly until?: Promise<unknown>
 }
 
 export interface ToolCall {

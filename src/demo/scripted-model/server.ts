@@ -189,7 +189,7 @@ async function perform(
     return
   }
   if (turn.kind === 'hang') {
-    if (!signal.aborted) await once(signal, 'abort')
+    await aborted(signal)
     return
   }
   for (const part of frames.parts) {
@@ -201,8 +201,14 @@ async function perform(
     }
     response.write(part)
     await pause(reply.chunkMs)
+    if (reply.until !== undefined) await Promise.race([reply.until, aborted(signal)])
+    signal.throwIfAborted()
   }
   response.end(frames.ending)
+}
+
+async function aborted(signal: AbortSignal): Promise<void> {
+  if (!signal.aborted) await once(signal, 'abort')
 }
 
 function refuse(
