@@ -48,6 +48,10 @@ function startWaiting(
   return Object.assign(child, { pid })
 }
 
+/** In the middle of its `exec`, which `spawn` does not wait for, it shows neither words nor variables. */
+const untilStarted = (pid: number) =>
+  eventually('it shows its environment', () => readFileSync(`/proc/${pid}/environ`, 'utf8') !== '')
+
 /** As seen by somebody to whom no mark is shown. */
 const unmarked = (processes: ProcessTable): ProcessTable => ({
   ...processes,
@@ -238,15 +242,16 @@ describe.each(systems)('the process table of $name', ({ make, seesAllMarks, tick
     const child = spawn('/bin/sleep', ['1000'], { env: { [VARIABLE]: 'x' }, stdio: 'ignore' })
     onTestFinished(() => void child.kill('SIGKILL'))
     const pid = child.pid ?? 0
-    await eventually('it sleeps', () => readStat(pid)?.name === 'sleep')
+    await untilStarted(pid)
     expect(bearersOf(processes).has(pid)).toBe(seesAllMarks)
   })
 
-  test('commands are told on one line, cut, and in brackets where there is none', () => {
+  test('commands are told on one line, cut, and in brackets where there is none', async () => {
     const words = ['-e', 'setInterval(()=>{},1e6)', 'two  words', 'a\nb', 'x'.repeat(300)]
     const child = spawn(process.execPath, words, { stdio: 'ignore', env: { SECRET: 'hidden' } })
     onTestFinished(() => void child.kill('SIGKILL'))
     const pid = child.pid ?? 0
+    await untilStarted(pid)
     const entry = processes.find(pid)
     if (entry === undefined) throw new Error('it did not start')
     const gone = { ...entry, pid: 3_999_999, name: 'gone' }
