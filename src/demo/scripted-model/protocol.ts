@@ -1,4 +1,4 @@
-import type { Conversation, Reply } from './script.ts'
+import type { Conversation, Reply, ToolCall } from './script.ts'
 
 /** An answer as the bytes of a stream, in the order in which they are sent. */
 export interface Frames {
@@ -21,6 +21,11 @@ export interface Protocol {
   /** Whether a POST to this path (without its query) speaks this protocol. */
   matches(path: string): boolean
   readConversation(body: unknown): Conversation
+  /**
+   * What waits on for a command that the agent has left running, and has just said so; undefined:
+   * there is none. Its result is the command's, for which the script has no turn before that.
+   */
+  waitOn?(body: unknown): ToolCall | undefined
   /** `id` is unique per answer, also across servers: an agent keeps it in its history. */
   reply(reply: Reply, conversation: Conversation, id: string): Frames
   /** What follows the opening where the model fails. */

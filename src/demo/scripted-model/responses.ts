@@ -23,9 +23,26 @@ const USAGE = {
   total_tokens: 120,
 }
 
+/** To wait on costs nothing: how often that is done is no part of a script. */
+const NO_USAGE = {
+  ...{ input_tokens: 0, input_tokens_details: { cached_tokens: 0 } },
+  ...{ output_tokens: 0, output_tokens_details: { reasoning_tokens: 0 } },
+  total_tokens: 0,
+}
+const WAITS_ON = 'write_stdin'
+/** Codex waits for a command for 10 s, unless it is asked to for longer. */
+const LEFT_RUNNING = /^Process running with session ID (\d+)$/m
+const WAIT_MS = 300_000
+
 export const responses: Protocol = {
   matches: path => path.endsWith('/responses'),
   readConversation,
+  waitOn(body) {
+    const [, session] = LEFT_RUNNING.exec(textAt(listAt(body, 'input').at(-1), 'output')) ?? []
+    if (session === undefined || !toolsOf(body).includes(WAITS_ON)) return undefined
+    const input = { session_id: Number(session), chars: '', yield_time_ms: WAIT_MS }
+    return { name: WAITS_ON, input }
+  },
   reply,
   failure: (code, message, id) =>
     event('response.failed', {
@@ -52,12 +69,16 @@ export const responses: Protocol = {
 
 function readConversation(body: unknown): Conversation {
   const heard = listAt(body, 'input').flatMap((item): Heard[] => {
-    if (textAt(item, 'type').endsWith('_call_output')) return [{ kind: 'tool_result' }]
+    if (textAt(item, 'type').endsWith('_call_output')) {
+      return LEFT_RUNNING.test(textAt(item, 'output')) ? [] : [{ kind: 'tool_result' }]
+    }
     return textAt(item, 'role') === 'user' ? [{ kind: 'user', text: contentText(item) }] : []
   })
-  const tools = listAt(body, 'tools').map(tool => textAt(tool, 'name') || textAt(tool, 'type'))
-  return makeConversation(heard, tools)
+  return makeConversation(heard, toolsOf(body))
 }
+
+const toolsOf = (body: unknown) =>
+  listAt(body, 'tools').map(tool => textAt(tool, 'name') || textAt(tool, 'type'))
 
 function reply(answer: Reply, { tools }: Conversation, id: string): Frames {
   const parts: string[] = []
@@ -102,6 +123,7 @@ function reply(answer: Reply, { tools }: Conversation, id: string): Frames {
     output.push(call)
   }
 
+  const usage = use?.name === WAITS_ON ? NO_USAGE : USAGE
   const response = { id: `resp_${id}`, object: 'response', output: [] as unknown[] }
   return {
     opening: event('response.created', { response: { ...response, status: 'in_progress' } }),
@@ -109,7 +131,7 @@ function reply(answer: Reply, { tools }: Conversation, id: string): Frames {
     ending:
       ending +
       event('response.completed', {
-        response: { ...response, status: 'completed', output, usage: USAGE },
+        response: { ...response, status: 'completed', output, usage },
       }),
   }
 }

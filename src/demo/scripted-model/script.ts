@@ -113,8 +113,11 @@ export interface RecordedRequest {
   readonly body: unknown
   /** Null for what is no request to a model. */
   readonly conversation: Conversation | null
-  /** The turn that answered it; `side` for a request without tools (a title, a probe). */
-  readonly answer: Turn | 'side' | 'not_a_turn'
+  /**
+   * The turn that answered it; `side` for a request without tools (a title, a probe), `waits` where a
+   * command of the turn before it still runs.
+   */
+  readonly answer: Turn | 'side' | 'waits' | 'not_a_turn'
 }
 
 /** A model request that waits for its turn to be chosen. */

@@ -89,10 +89,13 @@ export async function startScriptedModel(
     const conversation = protocol.readConversation(body)
     const asked: TurnRequest = { ...heard, conversation }
     const side = conversation.tools.length === 0
+    const wait = protocol.waitOn?.(body)
     const turn: Turn = side
       ? { kind: 'reply', text: 'A side request.' }
-      : (options.choose?.(asked) ?? queue.shift() ?? fallback)
-    record({ ...asked, answer: side ? 'side' : turn })
+      : wait !== undefined
+        ? { kind: 'reply', tool: wait }
+        : (options.choose?.(asked) ?? queue.shift() ?? fallback)
+    record({ ...asked, answer: side ? 'side' : wait !== undefined ? 'waits' : turn })
     await perform(turn, protocol, asked, response, `${idPrefix}_${heard.number}`, closing.signal)
   }
 

@@ -48,6 +48,20 @@ describe('a turn', () => {
     expect(item).toMatchObject({ ...named, arguments: '{"at":1}' })
   })
 
+  it('waits on for a command that was left running: its turn is over when that is', async () => {
+    const model = await startModel([say('Done.')])
+    const tools = ['exec_command', 'write_stdin'].map(name => ({ type: 'function', name }))
+    const running = { ...result, output: 'Wall time: 10 s\nProcess running with session ID 77\n' }
+    const events = await askEvents(model, [user('hi'), running], tools)
+    const { item } = events.findLast(event => event.item?.type === 'function_call') ?? {}
+    expect(item?.name).toBe('write_stdin')
+    expect(JSON.parse(item?.arguments ?? '')).toMatchObject({ session_id: 77, chars: '' })
+    expect(model.requests.at(-1)?.answer).toBe('waits')
+    expect(understood(model)?.resultsAfter).toEqual([0])
+    expect(saidText(await askEvents(model, [user('hi'), running, result], tools))).toBe('Done.')
+    expect(understood(model)?.resultsAfter).toEqual([1])
+  })
+
   it('refuses with a status, a body and headers', async () => {
     const model = await startModel([
       { kind: 'http_error', status: 429, headers: { 'retry-after': '7' }, body: { error: 'no' } },
