@@ -1,7 +1,15 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 
-/** The live processes with a directory in their environment, or inside of it, as `PID COMMAND`. */
+/**
+ * The live processes with a directory in their environment, or inside of it, as `PID COMMAND`. One that
+ * starts another and ends as it is looked for hides both: nobody is taken for gone after one look.
+ */
 export function processesOf(directory: string): string[] {
+  const found = lookFor(directory)
+  return found.length > 0 ? found : lookFor(directory)
+}
+
+function lookFor(directory: string): string[] {
   const found: string[] = []
   for (const entry of readdirSync('/proc')) {
     if (!/^\d+$/.test(entry) || Number(entry) === process.pid) continue

@@ -151,8 +151,9 @@ test('everything under the state directory is private, whatever the umask', asyn
   const open: string[] = []
   for (const name of readdirSync(house.home, { recursive: true, encoding: 'utf8' })) {
     if (name.startsWith('worktrees/')) continue
-    const path = join(house.home, name)
-    if ((statSync(path).mode & 0o077) !== 0 && statSync(path).isFile()) open.push(name)
+    // The worker is up: what it writes beside its place goes there as we look.
+    const stats = statSync(join(house.home, name), { throwIfNoEntry: false })
+    if (stats?.isFile() === true && (stats.mode & 0o077) !== 0) open.push(name)
   }
   expect(open).toEqual([])
   const kept = readdirSync(join(house.home, 'tasks', id), { recursive: true, encoding: 'utf8' })
