@@ -1,5 +1,5 @@
 /** Processes by where they stand, as an outside tool would find them. */
-import { existsSync, readdirSync, readlinkSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
 
 /** The processes that stand in a directory or below it; none where there is no `/proc`. */
 export function standingIn(directory: string): readonly number[] {
@@ -12,6 +12,17 @@ export function standingIn(directory: string): readonly number[] {
       return `${place}/`.startsWith(`${directory}/`)
     } catch {
       return false // It is gone, or a zombie, or not ours.
+    }
+  })
+}
+
+/** The same without the gits of a worker, which looks at a worktree when it likes. */
+export function othersIn(directory: string): readonly number[] {
+  return standingIn(directory).filter(pid => {
+    try {
+      return !readFileSync(`/proc/${pid}/environ`, 'latin1').includes('HOLDFAST_GIT=')
+    } catch {
+      return false // It is gone.
     }
   })
 }

@@ -15,7 +15,7 @@ import type { TaskView } from '../../../src/surfaces/view.ts'
 import type { House } from '../../end-to-end/house.ts'
 import { eventually } from '../../eventually.ts'
 import { heard } from '../house-with-model.ts'
-import { killAllIn, standingIn } from '../standing.ts'
+import { killAllIn, othersIn } from '../standing.ts'
 import type { CaseName } from './case-names.ts'
 import { requireMember } from './cast.ts'
 
@@ -70,7 +70,7 @@ async function ended({ house }: Play, id: string): Promise<TaskView> {
     directory: '/',
   })
   const task: TaskView = JSON.parse(stdout).tasks[0]
-  expect(standingIn(house.worktree(id))).toEqual([])
+  expect(othersIn(house.worktree(id))).toEqual([])
   expect([task.state, code === 0]).toEqual([task.state, task.state === 'succeeded'])
   return task
 }
