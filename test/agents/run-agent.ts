@@ -59,6 +59,7 @@ export function startAgent(
   const messages: Message[] = []
   const answers = new Map<string, string>()
   let interrupt = false
+  let saidAt = Date.now()
   const speak = () => {
     if (dialogue === undefined || launch.brief === undefined || child.stdin.writableEnded) return
     const unheard = messages.filter(({ number }) => !translation.heard?.includes(number))
@@ -73,6 +74,7 @@ export function startAgent(
     if (!stays && (isOver || turn?.ok === false)) child.stdin.end()
   }
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    saidAt = Date.now()
     const whole = (rest + text).split('\n')
     rest = whole.pop() ?? ''
     lines.push(...whole)
@@ -101,7 +103,7 @@ export function startAgent(
         : { kind: 'signalled', signal: SIGNALS[String(signal)] ?? 0 }
     return {
       exit,
-      outcome: judge(translation, { exit, stderr, saidAt: Date.now(), timeZone: 'UTC' }),
+      outcome: judge(translation, { exit, stderr, saidAt, timeZone: 'UTC' }),
       translation,
       events,
       stderr,
