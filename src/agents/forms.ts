@@ -11,6 +11,8 @@ export interface FormField {
   readonly values: readonly string[]
 }
 
+const YES_OR_NO = ['yes', 'no']
+
 const field = z.looseObject({
   type: z.catch(z.optional(z.string()), undefined),
   enum: z.catch(z.optional(z.array(z.string())), undefined),
@@ -35,7 +37,12 @@ export function askForm(
 ): { readonly text: string; readonly options: readonly { id: string; label: string }[] } {
   const [only, more] = fields
   if (more === undefined) {
-    return { text, options: (only?.values ?? []).map(value => ({ id: value, label: value })) }
+    const values = only?.values.length === 0 && only.type === 'boolean' ? YES_OR_NO : only?.values
+    const isNumber = only?.type === 'number' || only?.type === 'integer'
+    return {
+      text: isNumber ? `${text} [a ${only.type === 'number' ? '' : 'whole '}number]` : text,
+      options: (values ?? []).map(value => ({ id: value, label: value })),
+    }
   }
   const names = fields.map(({ name, type }) => `${name} (${type})`).join(', ')
   return { text: `${text} [as JSON: ${names}]`, options: [] }

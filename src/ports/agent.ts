@@ -219,7 +219,7 @@ export interface Dialogue {
   /**
    * What is to be said now and was not yet, in this order. It answers by itself whatever the task's
    * permissions answer: what is open after these lines were said is for whoever handed it in. An
-   * answer that fits none of a question's options is passed over, and the question stays open.
+   * answer that it does not take (`takesAnswer`) is passed over, and the question stays open.
    */
   speak(
     state: Translation,
@@ -227,6 +227,8 @@ export interface Dialogue {
     said: ReadonlySet<string>,
     wishes: DialogueWishes,
   ): readonly Utterance[]
+  /** Whether words answer a question that it has asked, as far as its output tells. */
+  takesAnswer(state: Translation, question: string, words: string): boolean
   /**
    * It says messages (`DialogueWishes.messages`). Absent: they wait for the end of the turn, and are
    * what its session goes on with in the next attempt.

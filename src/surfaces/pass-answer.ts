@@ -12,7 +12,8 @@ export async function passAnswer(
   context: SurfaceContext,
 ): Promise<Task> {
   const store = await requireWritableStore(context)
-  await answerQuestion(task, words, store, context.now())
+  const agent = await context.holdfast.agent(task.agent)
+  await answerQuestion(task, words, agent, store, context.now())
   await ringOrTell(context)
   return (await store.findTask(task.request.id)) ?? task
 }

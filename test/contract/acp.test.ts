@@ -527,6 +527,8 @@ describe('a form', () => {
     const talk = new Talk({ permissions: 'full' }).begin().hear(form(properties))
     expect(talk.speak()).toEqual([])
     expect(talk.open()).toHaveLength(1)
+    const takes = talk.agent.dialogue?.takesAnswer(talk.state, '1', words)
+    expect(takes).toBe(content !== undefined)
     const said = talk.speak({ answers: new Map([['1', words]]), messages: [], interrupt: false })
     expect(said).toMatchObject(content ? [{ id: 1, result: { action: 'accept', content } }] : [])
     expect(talk.open()).toHaveLength(content ? 0 : 1)

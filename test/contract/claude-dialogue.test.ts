@@ -357,6 +357,8 @@ describe('what it asks', () => {
     ])
     two.answers.set('r1', 'rather green')
     expect(two.speak()).toEqual([])
+    expect(claude.dialogue?.takesAnswer(two.state, 'r1', 'rather green')).toBe(false)
+    expect(claude.dialogue?.takesAnswer(two.state, 'r1', 'rather green\nS, M')).toBe(true)
     two.answers.set('r1', 'rather green\nS, M')
     expect(two.speak()[0]?.response?.response?.updatedInput).toMatchObject({
       answers: { 'Which colour?': 'rather green', 'Which sizes?': 'S, M' },

@@ -313,7 +313,7 @@ describe('what Codex asks', () => {
       }),
     )
     expect(talk.questions().map(({ text }) => text)).toEqual([
-      ...['make\nto build', 'change /w/a', 'files: how many?'],
+      ...['make\nto build', 'change /w/a', 'files: how many? [a whole number]'],
     ])
     expect(talk.said.get('answer:2')?.result).toEqual({ permissions: {}, scope: 'turn' })
     for (const [id, words] of [
@@ -322,6 +322,7 @@ describe('what Codex asks', () => {
       ['3', 'many'],
     ] as const) {
       talk.answers.set(id, words)
+      expect(dialogue.takesAnswer(talk.state, id, words)).toBe(id === '1')
     }
     expect(talk.speak()).toEqual(['answer:1'])
     talk.answers.set('3', '3').set('0', ' ALLOW ')

@@ -334,10 +334,14 @@ describe('what extensions ask', () => {
       'Deploy',
       'Deploy: where',
     ])
-    for (const id of ['a', 'b']) talk.answers.set(id, 'perhaps')
+    for (const id of ['a', 'b']) {
+      talk.answers.set(id, 'perhaps')
+      expect(pi.dialogue?.takesAnswer(talk.state, id, 'perhaps')).toBe(false)
+    }
     expect(talk.speak()).toEqual([])
     for (const [id, words] of Object.entries({ a: 'no', b: 'green', c: ' $(x) ' })) {
       talk.answers.set(id, words)
+      expect(pi.dialogue?.takesAnswer(talk.state, id, words)).toBe(true)
     }
     expect(talk.speak()).toMatchObject([
       { id: 'a', confirmed: false },

@@ -81,12 +81,23 @@ test('what it asks is answered from another terminal, once; and the first answer
 
 test('without --ask nobody is asked, but for what permissions cannot decide', async () => {
   const house = houseWithAgent()
-  const id = await hand(house, 'ask, form')
+  const id = await hand(house, 'ask, form, form integer')
   const { question } = await house.untilState(id, 'needs_input')
   expect(question).toMatchObject({ text: 'Which branch?', options: [] })
   await house.ok(['answer', id, 'main; rm -rf "$HOME"'])
+  await eventually('the next is asked', async () => {
+    const { question } = await house.task(id)
+    return question?.text === 'Which branch? [a whole number]'
+  })
+  // One that its agent would not take is refused: the first answer counts.
+  const refused = await house.run(['answer', id, 'many'])
+  expect(refused).toMatchObject({ code: 2 })
+  expect(refused.stderr).toContain('"many" does not answer')
+  await house.ok(['answer', id, '3'])
   expect((await house.wait(id)).state).toBe('succeeded')
-  expect(await house.ok(['logs', id])).toContain('The branch is main; rm -rf "$HOME".')
+  const logs = await house.ok(['logs', id])
+  expect(logs).toContain('The branch is main; rm -rf "$HOME".')
+  expect(logs).toContain('The branch is 3.')
 })
 
 test('the worker killed while a question is pending, before and after the answer, loses nothing', async () => {

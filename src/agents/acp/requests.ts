@@ -95,10 +95,17 @@ export function replyTo(
   if (request.kind === 'unsupported') return unsupportedReply(request.method)
   // Nobody could answer it.
   if (request.kind === 'permission' && request.options.length === 0) return cancelReply(request)
-  if (answer !== undefined) {
-    return request.kind === 'permission' ? choose(request, answer) : answerForm(request, answer)
-  }
+  if (answer !== undefined) return answerWith(request, answer)
   return request.kind === 'form' || policy.asks ? undefined : decide(request, policy)
+}
+
+/** Whether words answer it, of which a question for people was made. */
+export function takesAnswer(request: OpenRequest, answer: string): boolean {
+  return request.kind !== 'unsupported' && answerWith(request, answer) !== undefined
+}
+
+function answerWith(request: Permission | Form, answer: string): Reply | undefined {
+  return request.kind === 'permission' ? choose(request, answer) : answerForm(request, answer)
 }
 
 function unsupportedReply(method: string): Reply {

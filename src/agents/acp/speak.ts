@@ -9,7 +9,7 @@ import type { Dialogue, DialogueWishes, Translation, Utterance } from '../../por
 import { nameOf, parseMessage, type RequestId } from '../json-rpc.ts'
 import { plainWords } from '../plain-words.ts'
 import { type Brief, parseBrief } from './brief.ts'
-import { cancelReply, replyTo } from './requests.ts'
+import { cancelReply, replyTo, takesAnswer } from './requests.ts'
 import {
   MARK,
   markId,
@@ -48,6 +48,9 @@ export const acpDialogue: Dialogue = {
     if (!said.has('prompt') || said.has(CANCEL) || sessionId === null) return answers
     return [{ key: CANCEL, line: write({ method: CANCEL, params: { sessionId } }) }, ...answers]
   },
+
+  takesAnswer: (state, question, words) =>
+    ownOf(state).requests.some(request => request.name === question && takesAnswer(request, words)),
 
   saysMessages: true,
   waitsForEnd: true,

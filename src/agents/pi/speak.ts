@@ -34,6 +34,10 @@ export const piDialogue: Dialogue = {
     if (!said.has(PROMPT) || said.has(ABORT) || state.turn !== null) return answers
     return [{ key: ABORT, line: abort() }, ...answers]
   },
+  takesAnswer(state, question, words) {
+    const { requests } = memoryOf(state).talk ?? NEW_TALK
+    return requests.some(request => request.id === question && replyTo(request, words))
+  },
   saysMessages: true,
   interruptKey: ABORT,
   keyOf: keyOfLine,

@@ -1,9 +1,9 @@
 /** Asks a task's question at this terminal, and passes the answer on. */
 import { AppError } from '../../domain/errors.ts'
 import type { Task } from '../../domain/task.ts'
-import { answerQuestion, describeOptions, requireQuestion } from '../../engine/answer.ts'
+import { describeOptions, requireQuestion } from '../../engine/answer.ts'
+import { passAnswer } from '../pass-answer.ts'
 import { isTerminal } from '../terminal.ts'
-import { requireWritableStore } from '../writable-store.ts'
 import type { CommandContext } from './command.ts'
 
 /** False: nobody sits here, or whoever does has gone. */
@@ -19,7 +19,7 @@ export async function askHere(task: Task, context: CommandContext): Promise<bool
       if (options.length > 0) output.tell(`  ${describeOptions(options)}`)
       const words = await lines.question('> ', { signal: interrupted })
       try {
-        await answerQuestion(task, words, await requireWritableStore(context), context.now())
+        await passAnswer(task, words, context)
         return true
       } catch (error) {
         if (!(error instanceof AppError)) throw error

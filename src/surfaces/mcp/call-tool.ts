@@ -164,11 +164,14 @@ function askUser({ asks: { id, text, options } }: Asks): InputRequiredResult {
   })
 }
 
-function readReply({ id }: Question, { mcpReq }: ServerContext): Reply | undefined {
+function readReply({ id, options }: Question, { mcpReq }: ServerContext): Reply | undefined {
   const response = inputResponse(mcpReq.inputResponses, id)
   if (response.kind !== 'elicit') return undefined
   const words = response.action === 'accept' ? response.content?.answer : null
-  return { words: typeof words === 'string' ? words : null }
+  if (typeof words !== 'string') return { words: null }
+  // By its number: what it is called may be the number of another.
+  const chosen = options.findIndex(({ label }) => label === words)
+  return { words: chosen < 0 ? words : `#${chosen + 1}` }
 }
 
 function tellClient({ view, text }: Told<unknown>, notes: readonly string[]): CallToolResult {

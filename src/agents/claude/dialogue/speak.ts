@@ -49,6 +49,11 @@ export const claudeDialogue: Dialogue = {
     return due.filter(({ key }) => !said.has(key))
   },
 
+  takesAnswer: (state, question, words) =>
+    talkOf(state).requests.some(
+      request => request.id === question && replyTo(request, words, true) !== undefined,
+    ),
+
   saysMessages: true,
   interruptKey: INTERRUPT,
 

@@ -143,6 +143,12 @@ function decline(request: OpenRequest, why: string): Reply {
   }
 }
 
+/** Whether words answer it, of which a question for people was made. */
+export function takesAnswer(request: OpenRequest, answer: string): boolean {
+  if (request.kind === 'unsupported' || request.kind === 'permissions') return false
+  return answerWith(request, answer) !== undefined
+}
+
 type ForPeople = Exclude<OpenRequest, { kind: 'unsupported' | 'permissions' }>
 
 function answerWith(request: ForPeople, answer: string): Reply | undefined {

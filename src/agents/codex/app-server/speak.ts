@@ -9,7 +9,7 @@ import type { Dialogue, DialogueWishes, Translation, Utterance } from '../../../
 import { nameOf, parseMessage } from '../../json-rpc.ts'
 import { SANDBOXES } from '../sandboxes.ts'
 import { type Brief, parseBrief } from './brief.ts'
-import { cancelReply, replyTo } from './requests.ts'
+import { cancelReply, replyTo, takesAnswer } from './requests.ts'
 import { type Own, ownOf } from './state.ts'
 
 export const INITIALIZE = 'initialize'
@@ -63,6 +63,9 @@ export const codexDialogue: Dialogue = {
       : (begin(state, own, brief) ?? passOn(state, own, brief, wishes))
     return [...more, ...answers].filter(({ key }) => !said.has(key))
   },
+
+  takesAnswer: (state, question, words) =>
+    ownOf(state).requests.some(asked => asked.name === question && takesAnswer(asked, words)),
 
   saysMessages: true,
   interruptKey: INTERRUPT,
