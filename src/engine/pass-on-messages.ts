@@ -5,10 +5,14 @@
 import { showsHearing } from '../domain/activity.ts'
 import type { AgentEvent } from '../domain/agent-events.ts'
 import { reach } from '../domain/crash-points.ts'
+import type { SessionId } from '../domain/ids.ts'
 import type { Message } from '../domain/message.ts'
 import type { Translation } from '../ports/agent.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { ClaimedAttempt, Store } from '../ports/store.ts'
+import { environmentOf } from './agent-home.ts'
+import { listUnheard } from './all-said.ts'
+import type { ReadPorts, Speaker } from './read-output.ts'
 
 /** So far back it is looked for. */
 const EVENTS_SEEN = 200
@@ -55,6 +59,30 @@ export function passOnMessages(
       return unheard.filter(({ launchedWith }) => launchedWith !== attempt.fence)
     },
   }
+}
+
+/**
+ * Takes down what its session has of what was said to an attempt that is over, though its output did
+ * not come to show it: whoever goes on in the session is not told it again.
+ */
+export async function takeKept(
+  { task, attempt, agent }: Speaker,
+  session: SessionId | null,
+  { store, files, clock }: ReadPorts,
+): Promise<void> {
+  const hold = agent.keptSessions?.hold
+  if (session === null || hold === undefined) return
+  const said = (await listUnheard(task, store)).filter(
+    ({ launchedWith }) => launchedWith !== attempt.fence,
+  )
+  if (said.length === 0) return
+  const environment = await files.readEnvironment(attempt.task)
+  const { id } = task.request.workplace
+  const home = environmentOf(agent, session, id, environment, files)
+  const kept = await hold(session, said, home)
+  if (kept.length === 0) return
+  await store.recordHeard(attempt, kept, clock.now())
+  reach('message.heard')
 }
 
 /** A worker before this one may have taken down what shows it, and nothing else. */

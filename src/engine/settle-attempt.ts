@@ -36,7 +36,7 @@ import {
 import { forgetSecrets } from './forget-secrets.ts'
 import { noteLastSession } from './last-session.ts'
 import { judgeOpened } from './open.ts'
-import { passOnMessages } from './pass-on-messages.ts'
+import { passOnMessages, takeKept } from './pass-on-messages.ts'
 import { loadReading, loadRedact, takeRest } from './read-output.ts'
 import { isUnused, retireUnused } from './retire.ts'
 import { isSetUpOver, judgeSetUp } from './set-up.ts'
@@ -71,6 +71,7 @@ export async function settleAttempt(
   if (progress === 'superseded') return
   reach('settle.rest-taken')
   await passOnMessages(attempt, ports).look(progress.translation, [])
+  await takeKept(underway, progress.translation.session, ports)
   const exit = end.kind === 'exited' ? end.exit : lastExit(underway, ports)
   const judged = await judgeEnd(underway, end, progress, exit, wishes, ports)
   if (judged === 'hands_off') return

@@ -311,6 +311,15 @@ export interface KeptSessions {
    * or later. Undefined: there is none.
    */
   newestIn(directory: string, since: number, environment: Environment): SessionId | undefined
+  /**
+   * Of messages that were said to it in a dialogue, the numbers of those that its model reads in the
+   * session when that goes on. Absent: its output tells as soon as that is so.
+   */
+  hold?(
+    session: SessionId,
+    messages: readonly Message[],
+    environment: Environment,
+  ): Promise<readonly number[]>
 }
 
 export interface Agent {

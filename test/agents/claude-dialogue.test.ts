@@ -78,6 +78,35 @@ confinedTest(
 )
 
 confinedTest(
+  'killed before its model has answered, Claude Code is told again what it had not taken, and nothing else',
+  async () => {
+    const { house, model } = await houseOfClaude({
+      turns: [AT_WORK, { kind: 'hang' }, say('Done.')],
+    })
+    const id = await house.submit(['-a', 'claude', 'do it'])
+    await underWay(house, id)
+    await tell(house, id, 'WITH-ITS-TOOL')
+    await eventually('it was said', () => saidTo(house, id).includes('WITH-ITS-TOOL'))
+    letEnd(house, id)
+    await eventually('its model is asked', () => heard(model).length === 2)
+    // In its queue: no tool comes that it would be read with.
+    await tell(house, id, 'IN-ITS-QUEUE')
+    const isQueued = () => {
+      const stdout = readFileSync(join(house.runDirectory(id), 'stdout'), 'utf8')
+      return timesIn(stdout, '"state":"queued"') === 2
+    }
+    await eventually('it has that in its queue', isQueued)
+    const [pid] = readFileSync(join(house.runDirectory(id), 'pid'), 'utf8').split(' ')
+    process.kill(Number(pid), 'SIGKILL')
+    expect(await house.wait(id)).toMatchObject({ state: 'succeeded', attempt: 2 })
+    const last = heard(model)
+      .slice(2)
+      .map(text => [timesIn(text, 'WITH-ITS-TOOL'), timesIn(text, 'IN-ITS-QUEUE')])
+    expect(last).toEqual([[1, 1]])
+  },
+)
+
+confinedTest(
   'what comes as the turn ends is its next turn; a command in the background is waited for, and no longer',
   async () => {
     const background = 'touch under-way; until [ -e end ]; do sleep 0.05; done; echo x > made.txt'

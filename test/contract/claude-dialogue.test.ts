@@ -1,9 +1,13 @@
 /** Our side of the dialogue with Claude Code, against lines of 2.1.329 that are played one by one. */
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { claude } from '../../src/agents/claude/agent.ts'
 import type { AgentEvent } from '../../src/domain/agent-events.ts'
+import { asSessionId } from '../../src/domain/ids.ts'
 import { answerKey, findOpen } from '../../src/domain/question.ts'
 import type { DialogueWishes, LaunchRequest, Translation } from '../../src/ports/agent.ts'
+import { scratchDirectory } from '../scratch.ts'
 import { exited } from '../transcripts/recorded.ts'
 
 const SESSION = '0f6f3e2a-9d8c-4a7b-8c1d-5e4f3a2b1c0d'
@@ -188,6 +192,28 @@ describe('a message', () => {
     talk.hear(replay(line), aborted, lifecycle(line, 'cancelled'))
     expect(talk.state.heard).toBeUndefined()
     expect(claude.judge(talk.state, ending)).toMatchObject({ kind: 'interrupted' })
+  })
+
+  it('is held by a transcript where its model reads it, and not where it only waits', async () => {
+    const talk = new Talk().begin()
+    const [begins, comesBetween, waits] = ['one', 'two', 'three'].map(text => talk.send(text).uuid)
+    const lines = [
+      { type: 'queue-operation', operation: 'enqueue', commandUuid: waits },
+      { type: 'user', uuid: 'another', message: { content: `of ${waits}` } },
+      { type: 'user', uuid: begins, message: { content: 'one \u2028' } },
+      { type: 'attachment', attachment: { type: 'queued_command', source_uuid: comesBetween } },
+    ]
+    const config = scratchDirectory()
+    mkdirSync(join(config, 'projects', 'p'), { recursive: true })
+    const text = lines.map(line => JSON.stringify(line)).join('\n')
+    const torn = `{"type":"user","uuid":"${waits}"`
+    writeFileSync(join(config, 'projects', 'p', `${SESSION}.jsonl`), `${text}\n${torn}`)
+    const hold = (session: string) =>
+      claude.keptSessions?.hold?.(asSessionId(session), talk.wishes().messages, {
+        CLAUDE_CONFIG_DIR: config,
+      })
+    expect(await hold(SESSION)).toEqual([1, 2])
+    expect(await hold('0b0b0b0b-0000-4000-8000-000000000000')).toEqual([])
   })
 
   it('that is refused is said again under another id, and not for ever', () => {

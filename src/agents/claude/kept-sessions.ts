@@ -1,9 +1,9 @@
 /**
  * What Claude Code keeps of its sessions: a transcript of each, below the name of the directory that
- * it was begun in, whose lines say which that was; and `sessions/PID.json` for each process that has
+ * it was begun in, whose lines say which that was, and what its model reads; and `sessions/PID.json` for each process that has
  * one open (2.1.329; an older one does not write that down).
  */
-import { existsSync, readFileSync } from 'node:fs'
+import { createReadStream, existsSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import * as z from 'zod/mini'
 import { asSessionId, type SessionId } from '../../domain/ids.ts'
@@ -12,6 +12,7 @@ import { configDirectory, nameProject } from '../claude-configuration.ts'
 import { newestFirst } from '../files-by-age.ts'
 import { namesIn } from '../names-in.ts'
 import { findJson } from '../read-json.ts'
+import { messageIds } from './dialogue/message-id.ts'
 
 const openSession = z.looseObject({
   pid: z.int(),
@@ -23,9 +24,7 @@ const openSession = z.looseObject({
 export const claudeKeptSessions: KeptSessions = {
   find(session, environment) {
     const config = configDirectory(environment)
-    const transcript = namesIn(join(config, 'projects'))
-      .map(project => join(config, 'projects', project, `${session}.jsonl`))
-      .find(path => existsSync(path))
+    const transcript = findTranscript(session, config)
     if (transcript === undefined) return undefined
     return { session, directory: findDirectory(transcript), openIn: whoHasOpen(session, config) }
   },
@@ -37,6 +36,64 @@ export const claudeKeptSessions: KeptSessions = {
     const [newest] = newestFirst(transcripts, since)
     return newest === undefined ? undefined : asSessionId(basename(newest, '.jsonl'))
   },
+  async hold(session, messages, environment) {
+    const transcript = findTranscript(session, configDirectory(environment))
+    if (transcript === undefined) return []
+    const ids = new Map(
+      messages.flatMap(one => messageIds(one, session).map(id => [id, one.number] as const)),
+    )
+    const held = new Set<number>()
+    for await (const line of linesOf(transcript)) {
+      const isNamed = [...ids.keys()].some(id => line.includes(id))
+      const number = isNamed ? ids.get(idOf(line) ?? '') : undefined
+      if (number !== undefined) held.add(number)
+    }
+    return [...held]
+  },
+}
+
+function findTranscript(session: SessionId, config: string): string | undefined {
+  return namesIn(join(config, 'projects'))
+    .map(project => join(config, 'projects', project, `${session}.jsonl`))
+    .find(path => existsSync(path))
+}
+
+const READ_AT_ONCE = 1024 * 1024
+
+/** It may be long, and `readline` would end a line at U+2028, too. */
+async function* linesOf(path: string): AsyncGenerator<string> {
+  let rest = ''
+  for await (const chunk of createReadStream(path, {
+    encoding: 'utf8',
+    highWaterMark: READ_AT_ONCE,
+  })) {
+    const lines = `${rest}${chunk}`.split('\n')
+    rest = lines.pop() ?? ''
+    yield* lines
+  }
+}
+
+/** A message that begins a turn has its UUID there; one in mid-turn is attached, and names it. */
+const placed = z.union([
+  z.looseObject({ type: z.literal('user'), uuid: z.string() }),
+  z.looseObject({
+    type: z.literal('attachment'),
+    attachment: z.looseObject({ type: z.literal('queued_command'), source_uuid: z.string() }),
+  }),
+])
+
+/** The id of a message that a line puts before the model; undefined: it puts none there. */
+function idOf(line: string): string | undefined {
+  const found = parsePlaced(line)
+  return found?.type === 'user' ? found.uuid : found?.attachment.source_uuid
+}
+
+function parsePlaced(line: string) {
+  try {
+    return placed.safeParse(JSON.parse(line)).data
+  } catch {
+    return undefined // The last one, torn.
+  }
 }
 
 /** Not every line says it; the first that does, says where it began. */

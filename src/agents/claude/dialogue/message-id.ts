@@ -18,6 +18,14 @@ export function messageId(
   return `${a}-${b}-8${c}-a${digits(round, 3)}-${digits(number, 12)}`
 }
 
+/** A message that is refused so often is left to the next attempt. */
+export const ROUNDS = 3
+
+/** All under which a message may have been said. */
+export function messageIds(message: Message, session: string): readonly string[] {
+  return Array.from({ length: ROUNDS }, (_, round) => messageId(message, session, round))
+}
+
 const MESSAGE_ID = /^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-a(\d{3})-(\d{12})$/
 
 /** Undefined: it is of no message. */

@@ -8,16 +8,13 @@ import type { Dialogue, Utterance } from '../../../ports/agent.ts'
 import { plainWords } from '../../plain-words.ts'
 import { ownState } from '../state.ts'
 import { parseBrief } from './brief.ts'
-import { messageId, parseMessageId } from './message-id.ts'
+import { messageId, parseMessageId, ROUNDS } from './message-id.ts'
 import { cancelReply, replyTo } from './requests.ts'
 import { talkOf } from './state.ts'
 import { parseUtterance } from './wire.ts'
 
 const PROMPT = 'prompt'
 const INTERRUPT = 'interrupt'
-
-/** A message that Claude Code refuses so often is left to the next attempt. */
-const ROUNDS = 3
 
 export const claudeDialogue: Dialogue = {
   speak(state, text, said, { messages, answers, interrupt }) {
