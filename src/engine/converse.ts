@@ -6,7 +6,7 @@
 import { reach } from '../domain/crash-points.ts'
 import type { Message } from '../domain/message.ts'
 import { findOpen, type Question } from '../domain/question.ts'
-import type { Dialogue } from '../ports/agent.ts'
+import type { Dialogue, Translation } from '../ports/agent.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { ProcessHost } from '../ports/process-host.ts'
 import type { ClaimedAttempt, Progress, Store } from '../ports/store.ts'
@@ -24,7 +24,7 @@ export interface Conversation {
   goOn(progress: Progress, messages: readonly Message[], interrupt: boolean): Promise<boolean>
   /** It was told to stop its turn. */
   wasInterrupted(): boolean
-  /** Its turn is over, and nothing is left that it was told, is to be told, or does by itself. */
+  /** Its turn is over (`isTurnOver`), and it can be talked to. */
   isOver(progress: Progress, messages: readonly Message[]): boolean
 }
 
@@ -84,11 +84,19 @@ export function converse(
       return first !== undefined
     },
     wasInterrupted: () => said.has(dialogue.interruptKey),
-    isOver({ translation }, messages) {
-      const { turn } = translation
-      if (brief === null || turn === null) return false
-      const isTold = messages.length === 0 || dialogue.saysMessages !== true
-      return !turn.ok || (isTold && dialogue.goesOn?.(translation) !== true)
-    },
+    isOver: ({ translation }, messages) =>
+      brief !== null && isTurnOver(dialogue, translation, messages),
   }
+}
+
+/** Nothing is left that it is to be told in this attempt, or does by itself. */
+export function isTurnOver(
+  { saysMessages, leaves, goesOn }: Dialogue,
+  translation: Translation,
+  messages: readonly Message[],
+): boolean {
+  const { turn } = translation
+  if (turn?.ok !== true) return turn !== null
+  const isTold = saysMessages !== true || messages.every(one => leaves?.(translation, one) === true)
+  return isTold && goesOn?.(translation) !== true
 }

@@ -236,6 +236,8 @@ export interface Dialogue {
   readonly saysMessages?: true
   /** It says them only once the turn is over. Absent: in the middle of it too. */
   readonly waitsForEnd?: true
+  /** It refuses a message for good, which is left to the next attempt. Absent: it does so of none. */
+  leaves?(state: Translation, message: Message): boolean
   /** The key of the line by which it interrupts the turn. */
   readonly interruptKey: string
   /** The key of a line that was said; undefined for a torn one. */

@@ -6,6 +6,7 @@ import { claude } from '../../src/agents/claude/agent.ts'
 import type { AgentEvent } from '../../src/domain/agent-events.ts'
 import { asSessionId } from '../../src/domain/ids.ts'
 import { answerKey, findOpen } from '../../src/domain/question.ts'
+import { isTurnOver } from '../../src/engine/converse.ts'
 import type { DialogueWishes, LaunchRequest, Translation } from '../../src/ports/agent.ts'
 import { scratchDirectory } from '../scratch.ts'
 import { exited } from '../transcripts/recorded.ts'
@@ -99,9 +100,9 @@ class Talk {
 
   /** As the engine asks: nothing keeps its process alive any more. */
   isOver(): boolean {
-    const { turn } = this.state
-    const isTold = this.wishes().messages.length === 0
-    return turn !== null && (!turn.ok || (isTold && claude.dialogue?.goesOn?.(this.state) !== true))
+    const { dialogue } = claude
+    if (dialogue === undefined) throw new Error('it can be talked to')
+    return isTurnOver(dialogue, this.state, this.wishes().messages)
   }
 
   questions() {
@@ -228,6 +229,10 @@ describe('a message', () => {
       ids.push(again.uuid)
     }
     expect(new Set(ids).size).toBe(3)
+    // It is left to the next attempt, which nothing of this one keeps waiting.
+    expect(talk.hear(result(), idle).isOver()).toBe(true)
+    talk.send('and this')
+    expect(talk.isOver()).toBe(false)
     talk.hear(replay(line), words('I do.'))
     expect(talk.state.heard).toEqual([1])
   })

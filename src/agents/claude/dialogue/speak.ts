@@ -10,7 +10,7 @@ import { ownState } from '../state.ts'
 import { parseBrief } from './brief.ts'
 import { messageId, parseMessageId, ROUNDS } from './message-id.ts'
 import { cancelReply, replyTo } from './requests.ts'
-import { talkOf } from './state.ts'
+import { type Talk, talkOf } from './state.ts'
 import { parseUtterance } from './wire.ts'
 
 const PROMPT = 'prompt'
@@ -37,8 +37,8 @@ export const claudeDialogue: Dialogue = {
     } else {
       due.push({ key: PROMPT, line: writeUser(prompt) })
       for (const message of messages) {
+        if (isLeft(talkOf(state), message.number)) continue
         const round = refused[message.number] ?? 0
-        if (round >= ROUNDS) continue
         const uuid = messageId(message, session, round)
         due.push({ key: keyOfMessage(message.number, round), line: writeUser(message.text, uuid) })
       }
@@ -52,6 +52,7 @@ export const claudeDialogue: Dialogue = {
     ),
 
   saysMessages: true,
+  leaves: (state, { number }) => isLeft(talkOf(state), number),
   interruptKey: INTERRUPT,
 
   keyOf(line) {
@@ -73,6 +74,8 @@ export const claudeDialogue: Dialogue = {
   // Of a version that does not say whether it is at work, what runs in the background tells.
   goesOn: state => ownState(state).background > 0 || talkOf(state).isBusy === true,
 }
+
+const isLeft = ({ refused }: Talk, number: number) => (refused[number] ?? 0) >= ROUNDS
 
 const INTERRUPTION = {
   type: 'control_request',
