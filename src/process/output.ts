@@ -10,6 +10,9 @@ import { readLines, readTail } from './tail.ts'
  */
 const STEP_BYTES = 32 * 1024
 
+/** The same where nobody writes any more: there may be much to take, and each step is written down. */
+const REST_STEP_BYTES = 512 * 1024
+
 /** An unfinished line, and how far its end was looked for. */
 interface Unfinished {
   readonly offset: number
@@ -27,7 +30,8 @@ export function makeOutputReaders(): Pick<
       const before = unfinished.get(runDirectory)
       const searchedTo = before?.offset === offset ? before.searchedTo : offset
       const path = join(runDirectory, 'stdout')
-      const read = readLines(path, offset, STEP_BYTES, { ended, searchedTo })
+      const most = ended ? REST_STEP_BYTES : STEP_BYTES
+      const read = readLines(path, offset, most, { ended, searchedTo })
       const { lines, ...reached } = read
       if (reached.searchedTo > reached.offset) unfinished.set(runDirectory, reached)
       else unfinished.delete(runDirectory)

@@ -678,6 +678,22 @@ describe('the end of a turn', () => {
     })
   })
 
+  it('is a message that is cut where it is long, and every piece beyond costs nothing', () => {
+    const talk = new Talk().begin()
+    const piece = JSON.stringify({ jsonrpc: '2.0', ...chunk('x'.repeat(10_000)) })
+    const { translate } = talk.agent.translator
+    let state = talk.state
+    for (let i = 0; i < 30; i++) state = translate(state, piece).state
+    // Nothing is made anew, and nothing is compared: it may be megabytes, a word at a time.
+    expect(translate(state, piece).state).toBe(state)
+    const { answer } = translate(
+      state,
+      JSON.stringify({ id: 8, result: { stopReason: 'end_turn' } }),
+    ).state
+    expect(answer).toHaveLength(256 * 1024)
+    expect(answer).toMatch(/xx\n\[the rest is only in the raw output\]$/)
+  })
+
   it('is not changed by what is said after it', () => {
     const talk = end({ stopReason: 'end_turn' }, chunk('Done.'))
     talk.hear(

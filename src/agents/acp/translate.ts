@@ -347,16 +347,20 @@ type Speech = NonNullable<Own['speech']>
 function addSpeech(state: Translation, added: Speech): Translated {
   const { speech } = ownOf(state)
   const goesOn = speech !== null && speech.of === added.of && speech.id === added.id
+  // Only by its length: an agent may say megabytes in small pieces, and each would be compared whole.
+  if (goesOn && isCut(speech)) return { state, events: [] }
   const told = goesOn ? { state, events: [] } : tellSpeech(state)
   if (!goesOn && added.text === '') return told
   const text = goesOn ? speech.text + added.text : added.text
   const kept =
-    text.length <= SPEECH_LIMIT || text.endsWith(CUT_NOTE)
+    text.length < SPEECH_LIMIT
       ? text
       : `${text.slice(0, SPEECH_LIMIT - CUT_NOTE.length)}${CUT_NOTE}`
-  const next = goesOn && speech.text.endsWith(CUT_NOTE) ? speech : { ...added, text: kept }
+  const next = { ...added, text: kept }
   return { state: withOwn(told.state, { ...ownOf(told.state), speech: next }), events: told.events }
 }
+
+const isCut = ({ text }: Speech) => text.length >= SPEECH_LIMIT
 
 /** What it was saying is complete. */
 function tellSpeech(state: Translation): Translated {
