@@ -411,8 +411,9 @@ describe('what proves an end', () => {
 describe('why it failed', () => {
   const failed = (info: unknown, words = 'no') =>
     completed('turn-1', { status: 'failed', error: { message: words, codexErrorInfo: info } })
-  const limits = (primary: object | null, secondary: object | null) => ({
-    ...{ method: 'account/rateLimits/updated', params: { rateLimits: { primary, secondary } } },
+  const limits = (primary: object | null, secondary: object | null, limitId = 'codex') => ({
+    method: 'account/rateLimits/updated',
+    params: { rateLimits: { limitId, primary, secondary } },
   })
   const judge = (talk: Talk) => codex.judge(talk.state, endingOf(exited(0)))
 
@@ -444,6 +445,9 @@ describe('why it failed', () => {
       [[limits(full, later)], 1_795_700_000_000],
       // What an update leaves out has not changed.
       [[limits(full, free), limits(null, null)], 1_795_600_000_000],
+      // Another limit of the same account is another one, whether it is told of before or after.
+      [[limits(full, free), limits(free, null, 'spark')], 1_795_600_000_000],
+      [[limits(later, later, 'spark'), limits(full, null)], 1_795_600_000_000],
       [[limits(free, null)], Date.parse('2026-11-21T08:47:00Z')],
       [[], Date.parse('2026-11-21T08:47:00Z')],
     ] as const

@@ -50,7 +50,15 @@ export const INTERRUPTED = 'the turn was interrupted'
 /** The word, and it is ours, for a turn whose prompt its model was never given. */
 export const NOT_ASKED = 'not_asked'
 
-/** A limit of the account: how much of it is used, and when it begins anew (in seconds since 1970). */
+/** One of the account's limits: what a model, or all of them, may use in each window of time. */
+export interface AccountLimit {
+  /** Null: it is the only one. */
+  readonly id: string | null
+  readonly primary: RateWindow | null
+  readonly secondary: RateWindow | null
+}
+
+/** How much of it is used, and when it begins anew (in seconds since 1970). */
 export interface RateWindow {
   readonly usedPercent: number
   readonly resetsAt: number | null
@@ -69,7 +77,8 @@ export interface Own {
   readonly taken: Readonly<Record<string, string>>
   /** How often a message was refused, by its number. */
   readonly refusals: Readonly<Record<string, number>>
-  readonly limits: { readonly primary: RateWindow | null; readonly secondary: RateWindow | null }
+  /** The one that was told of last is the last. Absent: none was told of. */
+  readonly accountLimits?: readonly AccountLimit[]
   readonly failure: ServerFailure | null
   /** The turn that took the prompt, and whether the prompt is where its model reads it. Absent: neither. */
   readonly prompt?: { readonly turn: string | null; readonly isShown: boolean }
@@ -89,7 +98,6 @@ const INITIAL: Own = {
   edits: {},
   taken: {},
   refusals: {},
-  limits: { primary: null, secondary: null },
   failure: null,
   hasGoal: false,
 }

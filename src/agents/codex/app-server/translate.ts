@@ -11,6 +11,7 @@ import { convertCompleted, other } from '../items.ts'
 import { openRequest, questionOf } from './requests.ts'
 import { INITIALIZE, THREAD, TURN } from './speak.ts'
 import {
+  type AccountLimit,
   INTERRUPTED,
   NOT_ASKED,
   type OpenRequest,
@@ -37,6 +38,8 @@ type Of<Method extends WireNotification['method']> = Extract<WireNotification, {
 
 /** Of what Codex asks at once, and edits at once, so many are kept. */
 const MOST_OPEN = 64
+/** An account has a few. */
+const MOST_LIMITS = 16
 /** Paths of an edit, as a person reads them. */
 const ACTION_KEPT = 1_000
 /** What is refused so often is refused for good. */
@@ -230,15 +233,8 @@ function translateNotification(
       }
       return { state: { ...state, usage }, events: [] }
     }
-    case 'account/rateLimits/updated': {
-      // What is missing has not changed.
-      const { primary, secondary } = notification.params.rateLimits
-      const limits = {
-        primary: primary ? readWindow(primary) : own.limits.primary,
-        secondary: secondary ? readWindow(secondary) : own.limits.secondary,
-      }
-      return { state: withOwn(state, { limits }), events: [] }
-    }
+    case 'account/rateLimits/updated':
+      return { state: withOwn(state, { accountLimits: noteLimit(own, notification) }), events: [] }
     case 'thread/goal/updated': {
       const hasGoal = notification.params.goal.status === 'active'
       return { state: hasGoal === own.hasGoal ? state : withOwn(state, { hasGoal }), events: [] }
@@ -281,6 +277,24 @@ const warn = (state: Translation, message: string): Translated => ({
   state,
   events: [{ kind: 'warning_given', message }],
 })
+
+function noteLimit(
+  { accountLimits = [] }: Own,
+  { params: { rateLimits } }: Of<'account/rateLimits/updated'>,
+): readonly AccountLimit[] {
+  const { limitId, primary, secondary } = rateLimits
+  // Without a name it is the one that was told of before.
+  const id = limitId ?? accountLimits.at(-1)?.id ?? null
+  const known = accountLimits.find(one => one.id === id)
+  const others = accountLimits.filter(one => one.id !== id).slice(1 - MOST_LIMITS)
+  const limit = {
+    id,
+    // What is missing has not changed.
+    primary: primary ? readWindow(primary) : (known?.primary ?? null),
+    secondary: secondary ? readWindow(secondary) : (known?.secondary ?? null),
+  }
+  return [...others, limit]
+}
 
 function readWindow(wire: {
   usedPercent: number
@@ -353,19 +367,26 @@ function translateTurnError(state: Translation, { params }: Of<'error'>): Transl
   }
 }
 
-function readFailure(error: WireTurnError, { limits }: Own): ServerFailure {
+function readFailure(error: WireTurnError, { accountLimits = [] }: Own): ServerFailure {
   const message = error.message ?? 'the turn failed, and Codex did not say why'
   const { word, status } = readErrorInfo(error.codexErrorInfo)
-  const passesAt = word === 'usageLimitExceeded' ? resetOf(limits) : null
+  const passesAt = word === 'usageLimitExceeded' ? resetOf(accountLimits) : null
   return failure('turn', message, { word, status, passesAt })
 }
 
-/** When all that is used up begins anew; null: none of it says that it is, or when. */
-function resetOf({ primary, secondary }: Own['limits']): number | null {
-  const used = [primary, secondary].filter(window => window !== null && window.usedPercent >= 100)
+/**
+ * When all that is used up of a limit begins anew: of the one that Codex told of last, of those that
+ * are. Null: none of them is, or it does not say when.
+ */
+function resetOf(limits: readonly AccountLimit[]): number | null {
+  const usedOf = ({ primary, secondary }: AccountLimit) =>
+    [primary, secondary].filter(window => window !== null && window.usedPercent >= 100)
+  const used = usedOf(limits.findLast(limit => usedOf(limit).length > 0) ?? NO_LIMIT)
   const resets = used.flatMap(window => window?.resetsAt ?? [])
   return resets.length === 0 ? null : Math.max(...resets) * 1_000
 }
+
+const NO_LIMIT: AccountLimit = { id: null, primary: null, secondary: null }
 
 function translateItem(
   state: Translation,

@@ -82,6 +82,7 @@ const notifications = {
   'account/rateLimits/updated': z.looseObject({
     threadId,
     rateLimits: z.looseObject({
+      limitId: text,
       primary: maybe(z.nullable(rateWindow)),
       secondary: maybe(z.nullable(rateWindow)),
     }),
