@@ -10,8 +10,12 @@ export function plainWords(text: string): string {
   return COMMAND.test(text) ? `${BEFORE}${text}` : text
 }
 
+/** What was said, as a text: a byte order mark at its beginning is part of it. */
+export const wordsOf = (bytes: Uint8Array): string =>
+  new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes)
+
 /** The same for bytes, which need not be text. */
 export function plainBytes(bytes: Uint8Array): Uint8Array {
-  const text = new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes)
+  const text = wordsOf(bytes)
   return COMMAND.test(text) ? Buffer.concat([Buffer.from(BEFORE), bytes]) : bytes
 }

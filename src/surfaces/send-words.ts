@@ -55,7 +55,7 @@ export async function sendWords(
   const named = await holdfast.agent(task.agent)
   requireSession(named)
   checkPrompt(text, named)
-  const said = new TextDecoder().decode(text)
+  const said = new TextDecoder('utf-8', { ignoreBOM: true }).decode(text)
   const idempotency = key === null ? null : await identify(task, key, said, store)
   const before = idempotency && (await findSent(idempotency, store))
   if (before) return before

@@ -91,7 +91,7 @@ class Talk {
     const due = this.due(wishes)
     for (const { key, line, events } of due) {
       expect(this.said).not.toContain(key)
-      expect(line).not.toMatch(/[\n\r]/)
+      expect(line).not.toMatch(/[\n\r\u2028\u2029]/)
       expect(this.agent.dialogue?.keyOf(line)).toBe(key)
       expect(this.agent.dialogue?.keyOf(line.slice(0, -1))).toBeUndefined()
       this.said.add(key)
@@ -597,19 +597,22 @@ describe('messages', () => {
 
   it('wait for the end of the turn, and are one prompt then, each whole and in order', () => {
     const talk = new Talk().begin().hear(chunk('First.'))
-    const both = wishes('one “x” $(y)\n', 'two')
+    const both = wishes('\ufeffone “x” $(y)\u2028\n', 'two')
     expect(talk.speak(both)).toEqual([])
     talk.hear(ENDED)
     const [mark, prompt, ...more] = talk.speak(both)
     expect(more).toEqual([])
     expect(prompt).toMatchObject({
       method: 'session/prompt',
-      params: { sessionId: 's-1', prompt: [{ type: 'text', text: 'one “x” $(y)\n\n\ntwo' }] },
+      params: {
+        sessionId: 's-1',
+        prompt: [{ type: 'text', text: '\ufeffone “x” $(y)\u2028\n\n\ntwo' }],
+      },
     })
     // What was left to say of the turn before is none of this one, and nothing is said twice.
     talk.hear(chunk('late'))
     expect([talk.state.answer, talk.state.heard]).toEqual(['First.', undefined])
-    expect(talk.speak(wishes('one “x” $(y)\n', 'two', 'three'))).toEqual([])
+    expect(talk.speak(wishes('\ufeffone “x” $(y)\u2028\n', 'two', 'three'))).toEqual([])
     talk.hear(unknown(mark?.id))
     expect(talk.state).toMatchObject({ turn: null, answer: null })
     expect(talk.state.heard).toBeUndefined()
@@ -619,6 +622,23 @@ describe('messages', () => {
     expect(talk.state).toMatchObject({ answer: 'Second.', usage: { inputTokens: 10 } })
     expect(talk.events.filter(({ kind }) => kind === 'turn_started')).toHaveLength(2)
   })
+
+  it.each([false, true])(
+    'are said after a mark that was said before a death of ours (answered: %j), and no later one with them',
+    isAnswered => {
+      const talk = new Talk().begin().hear(ENDED)
+      const [mark] = talk.due(wishes('one', 'two'))
+      talk.said.add(mark?.key ?? '')
+      const { id } = JSON.parse(mark?.line ?? '')
+      if (isAnswered) talk.hear(unknown(id))
+      const [prompt, ...more] = talk.speak(wishes('one', 'two', 'three'))
+      expect(more).toEqual([])
+      expect(prompt).toMatchObject({ params: { prompt: [{ text: 'one\n\ntwo' }] } })
+      if (!isAnswered) talk.hear(unknown(id))
+      talk.hear(chunk('Yes.'), end(prompt?.id))
+      expect(talk.state).toMatchObject({ turn: { ok: true }, heard: [1, 2] })
+    },
+  )
 
   it('are heard by an agent that answers nothing it does not know, when it answers them', () => {
     const talk = new Talk().begin().hear(ENDED)

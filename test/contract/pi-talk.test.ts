@@ -70,7 +70,7 @@ class Talk {
   speak(interrupt = false): Record<string, unknown>[] {
     return this.due(interrupt).map(({ key, line, events = [] }) => {
       expect(this.said).not.toContain(key)
-      expect(line).not.toMatch(/[\n\r]/)
+      expect(line).not.toMatch(/[\n\r\u2028\u2029]/)
       expect(pi.dialogue?.keyOf(line)).toBe(key)
       expect(pi.dialogue?.keyOf(line.slice(0, -1))).toBeUndefined()
       this.said.add(key)

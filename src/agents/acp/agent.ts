@@ -8,7 +8,7 @@ import type { Agent, AgentInstallation, Environment, LaunchRequest } from '../..
 import { findProgram } from '../find-program.ts'
 import { promptFor } from '../instructions.ts'
 import { nameAccount } from '../name-account.ts'
-import { plainWords } from '../plain-words.ts'
+import { plainWords, wordsOf } from '../plain-words.ts'
 import { readPackageVersion } from '../versions.ts'
 import { writeBrief } from './brief.ts'
 import { judge } from './judge.ts'
@@ -92,7 +92,7 @@ export function makeAcpAgent(preset: Preset): Agent {
 
 function briefOf(preset: Preset, request: LaunchRequest): string {
   const { mode, permissions, asks, model, effort, workingDirectory } = request
-  const words = (given: LaunchRequest) => plainWords(new TextDecoder().decode(promptFor(given)))
+  const words = (given: LaunchRequest) => plainWords(wordsOf(promptFor(given)))
   // Also of a session that goes on: an agent may turn out not to keep any.
   const fresh = words({ ...request, mode: { kind: 'fresh', sessionToBe: '' } })
   return writeBrief({

@@ -6,6 +6,7 @@
 import { type Message, messageKey } from '../../domain/message.ts'
 import { answerKey } from '../../domain/question.ts'
 import type { Dialogue, DialogueWishes, Translation, Utterance } from '../../ports/agent.ts'
+import { writeLine } from '../json-line.ts'
 import { nameOf, parseMessage, type RequestId } from '../json-rpc.ts'
 import { plainWords } from '../plain-words.ts'
 import { type Brief, parseBrief } from './brief.ts'
@@ -37,7 +38,9 @@ export const acpDialogue: Dialogue = {
     if (state.turn?.ok === false) return []
     const brief = parseBrief(text)
     const own = ownOf(state)
-    if (state.turn !== null) {
+    // Where we died while we said the next prompt, its mark was answered, and it is still owed.
+    const isOwed = own.told !== undefined && !said.has(messageKey(own.told))
+    if (state.turn !== null || isOwed) {
       const sessionId = sessionOf(state, own, brief)
       return wishes.interrupt || sessionId === null ? [] : tell(sessionId, said, wishes.messages)
     }
@@ -85,10 +88,13 @@ function tell(
   said: ReadonlySet<string>,
   messages: readonly Message[],
 ): readonly Utterance[] {
-  const last = messages.findLast(({ number }) => said.has(messageKey(number))) ?? messages.at(-1)
-  if (last === undefined || said.has(messageKey(last.number))) return []
+  const isSaid = ({ number }: Message) => said.has(messageKey(number))
+  const isMarked = ({ number }: Message) => said.has(markKey(number))
+  const last = messages.findLast(isSaid) ?? messages.findLast(isMarked) ?? messages.at(-1)
+  if (last === undefined || isSaid(last)) return []
   const { number } = last
-  const text = plainWords(messages.map(one => one.text).join('\n\n'))
+  const told = messages.filter(one => one.number <= number)
+  const text = plainWords(told.map(one => one.text).join('\n\n'))
   const params = { sessionId, prompt: [{ type: 'text', text }] }
   const mark = write({ id: markId(number), method: MARK, params: { sessionId } })
   return [
@@ -102,7 +108,7 @@ function tell(
 }
 
 function write(message: object): string {
-  return JSON.stringify({ jsonrpc: '2.0', ...message })
+  return writeLine({ jsonrpc: '2.0', ...message })
 }
 
 function answerAll(

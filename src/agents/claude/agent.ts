@@ -18,7 +18,7 @@ import {
   readConfiguration,
 } from '../claude-configuration.ts'
 import { INSTRUCTIONS_ROOM, promptFor } from '../instructions.ts'
-import { plainBytes } from '../plain-words.ts'
+import { plainBytes, wordsOf } from '../plain-words.ts'
 import { writeBrief } from './dialogue/brief.ts'
 import { claudeDialogue } from './dialogue/speak.ts'
 import { askLogin, canBeTalkedTo, lookForClaude } from './installation.ts'
@@ -149,7 +149,7 @@ export const claude: Agent = {
 }
 
 function briefOf(request: LaunchRequest, session: SessionId): string {
-  const prompt = new TextDecoder().decode(promptFor(request))
+  const prompt = wordsOf(promptFor(request))
   return writeBrief({ session, prompt, asks: request.asks })
 }
 

@@ -23,6 +23,7 @@ import {
 import { codexOwnHome } from '../codex-home.ts'
 import { CODEX_IDLING } from '../codex-idling.ts'
 import { INSTRUCTIONS_ROOM, promptFor } from '../instructions.ts'
+import { wordsOf } from '../plain-words.ts'
 import { isOlder } from '../versions.ts'
 import { writeBrief } from './app-server/brief.ts'
 import { codexDialogue } from './app-server/speak.ts'
@@ -180,7 +181,7 @@ function planDialogue(request: LaunchRequest): AgentLaunch {
     ...(enforcedBy === 'system' && { own: confinedPlaces(codexHome(request.environment)) }),
     brief: writeBrief({
       session: mode.kind === 'resume' ? mode.session : null,
-      prompt: new TextDecoder('utf-8', { ignoreBOM: true }).decode(promptFor(request)),
+      prompt: wordsOf(promptFor(request)),
       permissions: effective,
       sandbox,
       asks,

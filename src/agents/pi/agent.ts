@@ -5,7 +5,7 @@
 import { AppError } from '../../domain/errors.ts'
 import type { Agent, LaunchRequest } from '../../ports/agent.ts'
 import { promptFor } from '../instructions.ts'
-import { plainBytes } from '../plain-words.ts'
+import { plainBytes, wordsOf } from '../plain-words.ts'
 import { askFirstModule } from './ask-first.ts'
 import { writeBrief } from './brief.ts'
 import { findAccount, findOwnPlaces, lookAtLogin } from './configuration.ts'
@@ -78,7 +78,7 @@ export const pi: Agent = {
       ],
       environment: { ...request.environment, ...installation.environment },
       stdin: isOneShot ? prompt : new Uint8Array(),
-      ...(!isOneShot && { brief: writeBrief({ prompt: new TextDecoder().decode(prompt), asks }) }),
+      ...(!isOneShot && { brief: writeBrief({ prompt: wordsOf(prompt), asks }) }),
       own: findOwnPlaces(request.environment),
     }
   },

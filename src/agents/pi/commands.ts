@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto'
 import * as z from 'zod/mini'
 import { messageOfKey } from '../../domain/message.ts'
 import { answerKey } from '../../domain/question.ts'
+import { writeLine } from '../json-line.ts'
 import { plainWords } from '../plain-words.ts'
 
 export const STATE = 'state'
@@ -25,8 +26,8 @@ export function numberOf(key: string): number | undefined {
 
 const KICK = 'Go on with what you are told.'
 
-export const askState = (key: string) => write({ id: key, type: 'get_state' })
-export const abort = () => write({ id: ABORT, type: 'abort' })
+export const askState = (key: string) => writeLine({ id: key, type: 'get_state' })
+export const abort = () => writeLine({ id: ABORT, type: 'abort' })
 export const kick = (key: string) => writePrompt(key, KICK)
 export const sayPrompt = (text: string) => writePrompt(PROMPT, text)
 
@@ -36,17 +37,15 @@ export function sayMessage(key: string, text: string): string {
 }
 
 export const answer = (id: string, body: object) =>
-  write({ type: 'extension_ui_response', id, ...body })
+  writeLine({ type: 'extension_ui_response', id, ...body })
 
 /**
  * In the middle of a run it is heard before the model is asked the next time; without one, it begins
  * one: only Pi itself knows which of the two it is when the line comes.
  */
 function writePrompt(id: string, message: string): string {
-  return write({ id, type: 'prompt', message, streamingBehavior: 'steer' })
+  return writeLine({ id, type: 'prompt', message, streamingBehavior: 'steer' })
 }
-
-const write = (command: object) => JSON.stringify(command)
 
 export function digestOf(text: string): string {
   return createHash('sha256').update(text).digest('hex').slice(0, 16)
