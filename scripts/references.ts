@@ -166,9 +166,11 @@ function describeOutput(schema: unknown): string {
   if (found !== undefined) return found
   const { properties = {} } = schema as { properties?: Record<string, Property> }
   const parts = Object.entries(properties).map(([key, value]) => {
-    const { items } = value as { items?: unknown }
-    const name = known.get(bare(value)) ?? known.get(bare(items))
-    return `\`${key}\` (${name ?? value.type}${items === undefined || name === undefined ? '' : ', a list'})`
+    const { items, anyOf } = value as { items?: unknown; anyOf?: readonly Property[] }
+    // Of what may be null, the rest.
+    const one = anyOf?.find(({ type }) => type !== 'null') ?? value
+    const name = known.get(bare(one)) ?? known.get(bare(items))
+    return `\`${key}\` (${name ?? one.type}${items === undefined || name === undefined ? '' : ', a list'})`
   })
   return parts.join(', ')
 }

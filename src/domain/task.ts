@@ -308,6 +308,19 @@ export function isActive(state: TaskState): state is ActiveState {
   return (activeStates as readonly string[]).includes(state.name)
 }
 
+export interface Asked {
+  /** Of the question among those of all tasks: agents count theirs from the same number. */
+  readonly name: string
+  readonly question: Question
+}
+
+/** What a task asks; null: nothing. */
+export function askedBy({ request, state }: Pick<Task, 'request' | 'state'>): Asked | null {
+  if (state.name !== 'needs_input') return null
+  const { fence, question } = state
+  return { name: `${request.id}.${fence}.${question.id}`, question }
+}
+
 export interface WorktreePlace {
   readonly id: WorktreeId
   readonly path: string

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { TaskEvent } from '../domain/agent-events.ts'
 import type { TaskId } from '../domain/ids.ts'
-import { hasEnded, type Task, type TaskState } from '../domain/task.ts'
+import { askedBy, hasEnded, type Task } from '../domain/task.ts'
 import type { SurfaceContext } from './context.ts'
 import { eventPages } from './event-pages.ts'
 import { ringOrTell } from './look.ts'
@@ -22,7 +22,7 @@ export interface WaitOptions {
   readonly any?: boolean
   /** Called with each task's new log lines as they come. */
   readonly onEvents?: (events: readonly TaskEvent[]) => Promise<void>
-  /** Questions that were answered, and may not have been passed on yet: no end of the wait. */
+  /** Questions, by their names, that were answered, and may not have been passed on yet: no end of the wait. */
   readonly answered?: ReadonlySet<string>
   /** In what else it is not waited for one any longer. */
   readonly isStuck?: (task: Task) => boolean
@@ -34,8 +34,9 @@ export interface WaitOptions {
   readonly onLook?: () => Promise<void>
 }
 
-function asksNew(state: TaskState, answered: ReadonlySet<string> | undefined): boolean {
-  return state.name === 'needs_input' && answered?.has(state.question.id) !== true
+function asksNew(task: Task, answered: ReadonlySet<string> | undefined): boolean {
+  const asked = askedBy(task)
+  return asked !== null && answered?.has(asked.name) !== true
 }
 
 /** The tasks as they stand in the end, in the order of `ids`. */
@@ -67,9 +68,7 @@ export async function waitForTasks(
     // A task that asks something will not go on by itself.
     const done = tasks.map(
       task =>
-        hasEnded(task.state) ||
-        asksNew(task.state, options.answered) ||
-        options.isStuck?.(task) === true,
+        hasEnded(task.state) || asksNew(task, options.answered) || options.isStuck?.(task) === true,
     )
     if (options.any === true && done.length > 0 ? done.includes(true) : !done.includes(false)) {
       await options.onLook?.()

@@ -27,10 +27,19 @@ export class McpClient {
   readonly #asks: Readonly<Record<string, Ask>>
   #last = 0
 
-  /** `asks`: what the server may ask of its client, by method. */
-  constructor(house: House, asks: Readonly<Record<string, Ask>> = {}, directory = house.repo) {
+  /**
+   * `asks`: what the server may ask of its client, by method. `starter`: a program that starts the
+   * server, given as its last arguments.
+   */
+  constructor(
+    house: House,
+    asks: Readonly<Record<string, Ask>> = {},
+    directory = house.repo,
+    starter: readonly string[] = [],
+  ) {
     this.#asks = asks
-    this.process = spawn(process.execPath, [entry, 'mcp'], {
+    const [program = '', ...words] = [...starter, process.execPath, entry, 'mcp']
+    this.process = spawn(program, words, {
       cwd: directory,
       env: house.environment,
       stdio: ['pipe', 'pipe', 'pipe'],

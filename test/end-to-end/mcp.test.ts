@@ -335,7 +335,10 @@ test('over HTTP it serves whoever has the token, and no page of a browser', asyn
     const messages = body.split('\n').filter(line => line.startsWith('data: {'))
     return messages.map(line => JSON.parse(line.slice('data: '.length)))
   }
-  const [delegated] = await call('delegate', { ...script('echo over http'), cwd: house.repo })
+  const given = { ...script('echo over http'), cwd: house.repo }
+  const [tied] = await call('delegate', { ...given, with_caller: true })
+  expect(tied.result.content[0].text).toContain('it cannot be told who asks')
+  const [delegated] = await call('delegate', given)
   const { task } = checked('delegate', delegated.result)
   expect(task.caller).toMatchObject({ kind: 'mcp', id: `web:${session}` })
   const said2 = await call('wait', { tasks: [task.id], timeout_seconds: 600 })

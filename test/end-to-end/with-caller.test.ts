@@ -1,11 +1,12 @@
 /** Tasks that end with whoever asked: the built program, from `run --with-caller` to the end. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { eventually } from '../eventually.ts'
 import { entry, House } from './house.ts'
+import { McpClient } from './mcp-client.ts'
 
 const untilGo = 'touch under-way; while [ ! -e go ]; do sleep 0.05; done; echo done'
 
@@ -72,4 +73,22 @@ test('who cannot be told is refused, and nothing is handed in', async () => {
   await refused(session, /cannot be told which process the session[\s\S]*holdfast cancel/)
   await refused({ HOLDFAST_ATTEMPT: 'k3v9m2x7qd.1.x' }, /is not in this store/)
   expect(JSON.parse(await house.ok(['status', '--json'])).tasks).toEqual([])
+})
+
+test('what an MCP client delegates ends with that client, if it is asked to', async () => {
+  const house = new House()
+  mkdirSync(house.home, { mode: 0o700 })
+  house.write('config.json', JSON.stringify({ mcpFullPermissions: true }), house.home)
+  const starter = ['/bin/sh', '-c', '"$@"; exit', 'client']
+  const client = new McpClient(house, {}, house.repo, starter)
+  await client.initialize('2025-11-25')
+  const command = ['/bin/sh', '-c', untilGo]
+  const asked = { command, permissions: 'full', with_caller: true, idempotency_key: 'k' }
+  const { task } = (await client.call('delegate', asked)).structuredContent
+  expect(task.endsWith).toBe(`the MCP client that asked (pid ${client.process.pid})`)
+  const again = (await client.call('delegate', asked)).structuredContent
+  expect([again.task.id, again.isNew]).toEqual([task.id, false])
+  await client.kill('SIGKILL')
+  const why = `the MCP client that asked (pid ${client.process.pid}) has ended`
+  expect(await house.wait(task.id)).toMatchObject({ state: 'cancelled', reason: why })
 })

@@ -3,7 +3,7 @@
 import { reach } from '../../domain/crash-points.ts'
 import { messageOf } from '../../domain/errors.ts'
 import { describeTarget } from '../../domain/review.ts'
-import type { Task } from '../../domain/task.ts'
+import { askedBy, type Task } from '../../domain/task.ts'
 import { isUntaken } from '../../domain/untaken.ts'
 import { describeOptions } from '../../engine/answer.ts'
 import type { HandInPlan } from '../../engine/hand-in.ts'
@@ -177,15 +177,15 @@ async function waitAndAnswer(task: Task, seen: number, context: CommandContext) 
       context,
     )
     const ended = tasks[0] ?? task
-    const { state } = ended
-    if (typeof end === 'object' || state.name !== 'needs_input') return { ended, end }
+    const asked = askedBy(ended)
+    if (typeof end === 'object' || asked === null) return { ended, end }
     if (!(await askHere(ended, context))) {
-      output.tell(`it asks: ${state.question.text}`)
-      output.tell(`  ${describeOptions(state.question.options)}`)
+      output.tell(`it asks: ${asked.question.text}`)
+      output.tell(`  ${describeOptions(asked.question.options)}`)
       output.tell(`next: holdfast answer ${id} …`)
       return { ended, end }
     }
-    answered.add(state.question.id)
+    answered.add(asked.name)
   }
 }
 

@@ -4,7 +4,11 @@ import { fileURLToPath } from 'node:url'
 import * as z from 'zod/mini'
 import type { Variables } from '../../compose.ts'
 import type { Caller } from '../../domain/task.ts'
+import type { Tie } from '../../domain/tie.ts'
 import { detectCaller } from '../caller.ts'
+import { tieToCaller } from '../find-tie.ts'
+import type { Premises } from './make-call.ts'
+import { TASKS } from './mcp-task.ts'
 import type { Server, ServerContext } from './sdk.ts'
 
 const CLIENT_INFO = 'io.modelcontextprotocol/clientInfo'
@@ -16,6 +20,7 @@ const ROOTS_MS = 5_000
 export interface Client {
   readonly name: string
   readonly elicits: boolean
+  readonly takesTasks: boolean
   readonly hasRoots: boolean
 }
 
@@ -26,13 +31,19 @@ export function clientOf(server: Server, { mcpReq }: ServerContext): Client {
     | { name?: string }
     | undefined
   const capabilities = (envelope?.[CAPABILITIES] ?? server.getClientCapabilities()) as
-    | { elicitation?: { form?: object; url?: object }; roots?: object }
+    | {
+        elicitation?: { form?: object; url?: object }
+        roots?: object
+        extensions?: Readonly<Record<string, unknown>>
+      }
     | undefined
   const elicitation = capabilities?.elicitation
   return {
     name: info?.name ?? 'unknown',
     // One that names no mode takes forms: there was nothing else once.
     elicits: elicitation !== undefined && (elicitation.form !== undefined || !elicitation.url),
+    // Each request says it anew: before, there was no such extension.
+    takesTasks: envelope !== undefined && capabilities?.extensions?.[TASKS] !== undefined,
     // Later clients are not asked any more.
     hasRoots: envelope === undefined && capabilities?.roots !== undefined,
   }
@@ -74,6 +85,21 @@ export function callerOf(
   const caller = detectCaller(environment, directory)
   if (caller.kind === 'task') return caller
   return { kind: 'mcp', id: session === null ? null : `${client.name}:${session}`, directory }
+}
+
+/**
+ * The process of whoever calls: over stdio, the one that has started us, and of Claude Code the session,
+ * whatever it starts us through. What it has in its environment may be of a session around it. Over
+ * HTTP anybody may be at the other end.
+ */
+export async function tieOf(
+  { name }: Client,
+  caller: Caller,
+  { session, holdfast }: Pick<Premises, 'session' | 'holdfast'>,
+): Promise<Tie> {
+  const starter = name.startsWith('claude') ? 'claude' : 'program'
+  const isStarter = caller.kind === 'mcp' && session !== null
+  return await tieToCaller(isStarter ? { ...caller, kind: starter } : caller, {}, holdfast)
 }
 
 /** The first of its roots that is a directory of this machine; undefined: it names none. */

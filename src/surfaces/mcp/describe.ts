@@ -19,3 +19,16 @@ export function describeEnd({ id, state, error, result, taken, worktree }: TaskV
   const next = isThere ? '; diff shows it, apply takes it' : ''
   return [...failed, answer, `${delta}${next}`].filter(line => line !== '').join('\n')
 }
+
+/** Each as it stands, and what it came to or asks. */
+export function describeWaited(tasks: readonly TaskView[], timedOut: boolean, now: number): string {
+  const parts = tasks.map(task => {
+    const line = describeTasks([task], now)
+    if (task.question !== null) {
+      const options = task.question.options.map(({ label }, n) => `${n + 1} ${label}`).join(' · ')
+      return `${line}\nit asks: ${task.question.text}\n${options}\nanswer it with the tool answer`
+    }
+    return task.endedAt === null ? line : `${line}\n${describeEnd(task)}`
+  })
+  return [...parts, timedOut ? 'not over yet: call wait again' : ''].join('\n').trimEnd()
+}

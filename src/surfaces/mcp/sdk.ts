@@ -12,6 +12,7 @@ export {
   isLegacyRequest,
   localhostAllowedHostnames,
   localhostAllowedOrigins,
+  MissingRequiredClientCapabilityError,
   originValidationResponse,
   ProtocolError,
   ProtocolErrorCode,

@@ -14,7 +14,7 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { ReadableStream } from 'node:stream/web'
 import { AppError, messageOf } from '../../domain/errors.ts'
-import type { Premises } from './call-tool.ts'
+import type { Premises } from './make-call.ts'
 import { makeServer } from './make-server.ts'
 import {
   createMcpHandler,
@@ -77,7 +77,7 @@ async function listen(http: HttpServer, port: number): Promise<number> {
 /** Clients of both eras: those since 2026-07-28 need no session. */
 function answerBoth(premises: Premises, version: string): Answer {
   const onerror = (error: Error) => premises.tell(`holdfast: ${error.message}`)
-  const modern = createMcpHandler(() => makeServer(premises, version), {
+  const modern = createMcpHandler(() => makeServer(premises, 'modern', version), {
     legacy: 'reject',
     maxRequestBodySize: MOST_BYTES,
     onerror,
@@ -103,7 +103,7 @@ function answerInSessions(premises: Premises, version: string): Answer {
       },
       onsessionclosed: id => drop(id),
     })
-    await makeServer(premises, version).connect(transport)
+    await makeServer(premises, 'legacy', version).connect(transport)
     return transport
   }
   const drop = (id: string) => {

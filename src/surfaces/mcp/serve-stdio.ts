@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { Premises } from './call-tool.ts'
+import type { Premises } from './make-call.ts'
 import { makeServer } from './make-server.ts'
 import { serveStdio } from './sdk.ts'
 
@@ -14,7 +14,7 @@ export async function serveOverStdio(
   // Claude Code says which session it is; of any other, this connection is all that tells it apart.
   const session = premises.environment.CLAUDE_CODE_SESSION_ID ?? randomUUID()
   const closed = Promise.withResolvers<void>()
-  const handle = serveStdio(() => makeServer({ ...premises, session }, version), {
+  const handle = serveStdio(({ era }) => makeServer({ ...premises, session }, era, version), {
     onerror: error => premises.tell(`holdfast: ${error.message}`),
   })
   process.stdin.once('close', () => closed.resolve())

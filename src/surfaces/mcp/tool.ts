@@ -1,7 +1,9 @@
 /** What a tool is: data for the client and the reference, and a function. */
 import * as z from 'zod/mini'
-import type { Question } from '../../domain/question.ts'
+import type { Asked, Task } from '../../domain/task.ts'
+import type { Tie } from '../../domain/tie.ts'
 import type { SurfaceContext } from '../context.ts'
+import type { McpTask } from './mcp-task.ts'
 
 export interface Tool<I extends z.ZodMiniObject = z.ZodMiniObject, V = unknown> {
   readonly name: string
@@ -12,7 +14,9 @@ export interface Tool<I extends z.ZodMiniObject = z.ZodMiniObject, V = unknown> 
   /** The document that it answers with. */
   readonly output: z.ZodMiniType<V>
   readonly effect: keyof typeof effects
-  run(given: z.infer<I>, call: ToolCall): Promise<Told<V> | Asks>
+  run(given: z.infer<I>, call: ToolCall): Promise<Told<V> | Asks | GoesOn>
+  /** Of a tool whose call may go on as an MCP task: what it answers with once that is over. */
+  report?(tasks: readonly Task[], call: ToolCall): Promise<Told<V>>
 }
 
 export interface ToolCall {
@@ -21,13 +25,17 @@ export interface ToolCall {
     readonly name: string
     /** Whether its user can be asked. */
     readonly elicits: boolean
+    /** Whether it looks after MCP tasks. */
+    readonly takesTasks: boolean
   }
   /** What names this one use of a tool, also when it is sent again; null: nothing does. */
   readonly toolUse: string | null
   /** Tells whoever waits what goes on; null: nobody asked for that. */
   readonly progress: ((message: string) => Promise<void>) | null
+  /** What a task ends with that is to end with whoever calls; refuses where that cannot be told. */
+  tie(): Promise<Tie>
   /** What the user has said to a question; undefined: was not asked yet. */
-  replyTo(question: Question): Reply | undefined
+  replyTo(asked: Asked): Reply | undefined
 }
 
 /** `words` null: the user would rather not answer. */
@@ -54,7 +62,12 @@ export interface Told<V> {
 
 /** The user is to answer first; then the tool is called once more. */
 export interface Asks {
-  readonly asks: Question
+  readonly asks: Asked
+}
+
+/** The client looks after it from here; where it is over already, it is told at once. */
+export interface GoesOn {
+  readonly goesOn: McpTask
 }
 
 /** Keeps the types of what goes in and out. */

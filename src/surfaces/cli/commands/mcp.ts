@@ -33,6 +33,7 @@ export const mcp = defineCommand({
       holdfast,
       environment,
       directory,
+      declined: new Set<string>(),
       ended: interrupted,
       borrowing: lendStore(holdfast),
       tell: (line: string) => output.tell(line),

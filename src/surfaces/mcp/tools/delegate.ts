@@ -1,14 +1,17 @@
 import * as z from 'zod/mini'
 import { permissionModes } from '../../../domain/permissions.ts'
+import type { Task } from '../../../domain/task.ts'
 import { changeScopes } from '../../../ports/worktrees.ts'
-import type { SurfaceContext } from '../../context.ts'
-import { lookAtTask } from '../../look.ts'
+import { acknowledgeShown } from '../../acknowledge.ts'
+import { lookAtTask, lookAtTasks, lookAtWorker } from '../../look.ts'
 import { lookAtGroup } from '../../look-at-group.ts'
 import { type OptionWishes, requireSchema } from '../../settle-options.ts'
 import { isGroup, submitGroup, submitRequest } from '../../submit-request.ts'
 import { groupView, taskView } from '../../view.ts'
 import { keyOf, refuseUnlessAllowed } from '../asked-by-client.ts'
-import { cwdField, defineTool, field } from '../tool.ts'
+import { describeWaited } from '../describe.ts'
+import { MOST_IN_ONE } from '../mcp-task.ts'
+import { cwdField, defineTool, field, type GoesOn, type ToolCall } from '../tool.ts'
 
 const text = (about: string) => z.optional(field(z.string(), about))
 
@@ -58,6 +61,9 @@ const input = z.strictObject({
       'let the agent ask before it edits or runs anything (agents that can be talked to)',
     ),
   ),
+  with_caller: z.optional(
+    field(z.boolean(), 'end it when you have ended (your process); else it outlives you'),
+  ),
   idempotency_key: text('handed in twice under one key, it is one task'),
 })
 
@@ -81,7 +87,8 @@ export const delegate = defineTool({
   async run(given, call) {
     const { context } = call
     if (given.permissions === 'full') await refuseUnlessAllowed(call)
-    const asked = { ...given, bestOf: given.best_of, isAwaited: true }
+    const tie = given.with_caller === true ? await call.tie() : null
+    const asked = { ...given, bestOf: given.best_of, isAwaited: true, tie }
     const options = {
       ...given,
       timeoutMs: given.timeout_seconds === undefined ? undefined : given.timeout_seconds * 1_000,
@@ -90,21 +97,36 @@ export const delegate = defineTool({
       asks: given.ask,
       idempotencyKey: given.idempotency_key ?? keyOf(call),
     }
-    if (isGroup(asked)) return await delegateGroup(asked, options, context)
+    if (isGroup(asked)) return await delegateGroup(asked, options, call)
     const { task, isNew } = await submitRequest(asked, options, context)
     const { id, name } = task.request
+    if (call.client.takesTasks) return goOn([task])
     const when = isNew ? '' : 'was handed in before; it '
     const text = `${id} ${name}: ${when}is ${task.state.name}. It goes on by itself: wait, result, diff and apply take this id.`
     return { view: { task: await lookAtTask(task, context), group: null, isNew }, text }
   },
+  async report(tasks, { context }) {
+    const worker = await lookAtWorker(context)
+    const [first, ...others] = await lookAtTasks(tasks, worker, context)
+    if (first === undefined) throw new Error('something was delegated')
+    await acknowledgeShown(tasks, context)
+    const group = first.group === null ? null : await lookAtGroup(tasks, context)
+    const text = describeWaited([first, ...others], false, context.now())
+    return { view: { task: first, group, isNew: true }, text }
+  },
+})
+
+const goOn = (tasks: readonly Task[]): GoesOn => ({
+  goesOn: { tool: 'delegate', any: false, tasks: tasks.map(({ request }) => request.id) },
 })
 
 async function delegateGroup(
   asked: Parameters<typeof submitGroup>[0],
   options: OptionWishes,
-  context: SurfaceContext,
+  { context, client }: ToolCall,
 ) {
   const { tasks, isNew } = await submitGroup(asked, options, context)
+  if (client.takesTasks && tasks.length <= MOST_IN_ONE) return goOn(tasks)
   const group = await lookAtGroup(tasks, context)
   const [task] = group.tasks
   if (task === undefined) throw new Error('a group has tasks')

@@ -1,15 +1,16 @@
 import * as z from 'zod/mini'
 import type { TaskEvent } from '../../../domain/agent-events.ts'
-import { AppError } from '../../../domain/errors.ts'
-import type { Task } from '../../../domain/task.ts'
+import { type Asked, askedBy, type Task } from '../../../domain/task.ts'
 import { acknowledgeShown } from '../../acknowledge.ts'
 import { describeEvent } from '../../cli/render.ts'
+import type { SurfaceContext } from '../../context.ts'
 import { requireTasks } from '../../find-task.ts'
 import { lookAtTasks, lookAtWorker } from '../../look.ts'
-import { passAnswer } from '../../pass-answer.ts'
-import { type TaskView, taskView, workerView } from '../../view.ts'
+import { taskView, workerView } from '../../view.ts'
 import { type WaitOptions, waitForTasks } from '../../wait-for.ts'
-import { describeEnd, describeTasks } from '../describe.ts'
+import { describeWaited } from '../describe.ts'
+import { passReplies } from '../elicit.ts'
+import { MOST_IN_ONE } from '../mcp-task.ts'
 import { defineTool, field, type ToolCall, tasksField } from '../tool.ts'
 
 /** Most clients give a call up after a minute. */
@@ -49,9 +50,13 @@ export const wait = defineTool({
     const { context, client } = call
     const store = await context.holdfast.store()
     const tasks = await requireTasks(store, names)
+    const ids = tasks.map(({ request }) => request.id)
+    if (client.takesTasks && timeout_seconds === undefined && ids.length <= MOST_IN_ONE) {
+      return { goesOn: { tool: 'wait', any: any ?? false, tasks: ids } }
+    }
     const { answered, declined } = await passReplies(tasks, call)
     const waited = await waitForTasks(
-      tasks.map(({ request }) => request.id),
+      ids,
       {
         timeoutMs:
           timeout_seconds === undefined
@@ -64,42 +69,20 @@ export const wait = defineTool({
       context,
     )
     context.interrupted.throwIfAborted()
-    const settled = new Set([...answered, ...declined])
-    const asking = waited.tasks.find(
-      ({ state }) => state.name === 'needs_input' && !settled.has(state.question.id),
-    )
-    if (client.elicits && asking?.state.name === 'needs_input') {
-      return { asks: asking.state.question }
-    }
-    const worker = await lookAtWorker(context)
-    const views = await lookAtTasks(waited.tasks, worker, context)
-    await acknowledgeShown(waited.tasks, context)
-    const timedOut = waited.end === 'timeout'
-    return { view: { tasks: [...views], worker, timedOut }, text: describe(views, timedOut, call) }
+    const isUnsettled = ({ name }: Asked) => !answered.has(name) && !declined.has(name)
+    const [asks] = waited.tasks.flatMap(task => askedBy(task) ?? []).filter(isUnsettled)
+    if (client.elicits && asks !== undefined) return { asks }
+    return await tellWaited(waited.tasks, waited.end === 'timeout', context)
   },
+  report: (tasks, { context }) => tellWaited(tasks, false, context),
 })
 
-/** Hands on what the user has said since the last round. */
-async function passReplies(tasks: readonly Task[], { context, replyTo }: ToolCall) {
-  const answered = new Set<string>()
-  const declined = new Set<string>()
-  for (const task of tasks) {
-    if (task.state.name !== 'needs_input') continue
-    const { question } = task.state
-    const reply = replyTo(question)
-    if (reply === undefined) continue
-    if (reply.words === null) declined.add(question.id)
-    else {
-      await passAnswer(task, reply.words, context).catch(passOverAnswered)
-      answered.add(question.id)
-    }
-  }
-  return { answered, declined }
-}
-
-/** Somebody else was faster: the task goes on. */
-function passOverAnswered(error: unknown): void {
-  if (!(error instanceof AppError) || error.code !== 'refused_in_state') throw error
+async function tellWaited(tasks: readonly Task[], timedOut: boolean, context: SurfaceContext) {
+  const worker = await lookAtWorker(context)
+  const views = await lookAtTasks(tasks, worker, context)
+  await acknowledgeShown(tasks, context)
+  const text = describeWaited(views, timedOut, context.now())
+  return { view: { tasks: [...views], worker, timedOut }, text }
 }
 
 /** Of one task, what it does; of several, which have ended; and now and then that all is well. */
@@ -139,23 +122,3 @@ async function tellProgress(
 
 const firstLine = (text: string | null) =>
   (text ?? '').trim().split('\n', 1)[0]?.slice(0, 200) ?? ''
-
-function describe(
-  tasks: readonly TaskView[],
-  timedOut: boolean,
-  { context: { now } }: ToolCall,
-): string {
-  const parts = tasks.map(task => {
-    const line = describeTasks([task], now())
-    if (task.question !== null) {
-      const options = task.question.options.map(({ label }, n) => `${n + 1} ${label}`).join(' · ')
-      return `${line}\nit asks: ${task.question.text}\n${options}\nanswer it with the tool answer`
-    }
-    return isOver(task) ? `${line}\n${describeEnd(task)}` : line
-  })
-  return [...parts, timedOut ? 'not over yet: call wait again' : ''].join('\n').trimEnd()
-}
-
-function isOver({ endedAt }: TaskView): boolean {
-  return endedAt !== null
-}

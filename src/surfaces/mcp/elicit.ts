@@ -1,0 +1,57 @@
+/** What a task asks, as a form for the user of a client, and what that brings back. */
+import { AppError } from '../../domain/errors.ts'
+import type { Question } from '../../domain/question.ts'
+import { type Asked, askedBy, type Task } from '../../domain/task.ts'
+import { passAnswer } from '../pass-answer.ts'
+import { inputRequired, inputResponse, type ServerContext } from './sdk.ts'
+import type { Reply, ToolCall } from './tool.ts'
+
+export function formOf({ text, options }: Question) {
+  const labels = options.map(({ label }) => label)
+  return inputRequired.elicit({
+    message: text,
+    requestedSchema: {
+      type: 'object',
+      properties: {
+        answer: {
+          type: 'string',
+          title: 'Answer',
+          ...(labels.length === 0 ? {} : { enum: labels }),
+        },
+      },
+      required: ['answer'],
+    },
+  })
+}
+
+export function readReply({ name, question }: Asked, { mcpReq }: ServerContext): Reply | undefined {
+  const response = inputResponse(mcpReq.inputResponses, name)
+  if (response.kind !== 'elicit') return undefined
+  const said = response.action === 'accept' ? response.content?.answer : null
+  if (typeof said !== 'string') return { words: null }
+  // By its number: what it is called may be the number of another.
+  const chosen = question.options.findIndex(({ label }) => label === said)
+  return { words: chosen < 0 ? said : `#${chosen + 1}` }
+}
+
+/** Hands on what the user has said; the names of the questions that were answered, and declined. */
+export async function passReplies(tasks: readonly Task[], { context, replyTo }: ToolCall) {
+  const answered = new Set<string>()
+  const declined = new Set<string>()
+  for (const task of tasks) {
+    const asked = askedBy(task)
+    const reply = asked === null ? undefined : replyTo(asked)
+    if (asked === null || reply === undefined) continue
+    if (reply.words === null) declined.add(asked.name)
+    else {
+      await passAnswer(task, reply.words, context).catch(passOverAnswered)
+      answered.add(asked.name)
+    }
+  }
+  return { answered, declined }
+}
+
+/** Somebody else was faster: the task goes on. */
+function passOverAnswered(error: unknown): void {
+  if (!(error instanceof AppError) || error.code !== 'refused_in_state') throw error
+}
