@@ -241,6 +241,11 @@ export function nameOf({ agent, prompt, argv, opened }: Submission): string {
 /** What an agent cannot do is said before it is asked to. */
 function refuseUnable(submission: Submission): void {
   const { agent, asks, outputSchema, budget, fallback, session, oneShot } = submission
+  const { argv, model, effort, revision } = submission
+  // Tried again and again, it would keep all others waiting.
+  if ([...argv, model, effort, revision].some(word => word?.includes('\0'))) {
+    throw new AppError('bad_usage', 'there is a zero byte in what a program is to be given')
+  }
   const { name, capabilities } = agent
   if (session != null && capabilities.continues !== 'session') {
     throw new AppError('bad_usage', `${name} has no sessions to go on with`)

@@ -156,7 +156,13 @@ export function makeGit(
         env: { ...inherited, PATH, ...fixedEnvironment(call) },
         stdio: [stdin, call.outputTo ?? 'pipe', 'pipe'],
       })
-    const child = umask === undefined ? start() : underUmask(umask, start)
+    let child: ChildProcess
+    try {
+      child = umask === undefined ? start() : underUmask(umask, start)
+    } catch (cause) {
+      // Of a word that no program can be given, and of some directories, it says so at once.
+      throw notStarted(cause as Error, cwd)
+    }
     if (niceness !== 0) standBack(child.pid, niceness)
     const disks = [cwd, place?.commonDir ?? place?.gitDir].filter(path => path !== undefined)
     return { child, ended: ending(child, args, call.answers ?? [], cwd, disks) }
@@ -290,6 +296,8 @@ function notStarted(cause: Error, cwd: string | undefined): Error {
     return new AppError('refused_in_state', `the directory ${cwd} is gone`, { cause })
   }
   const { code = '' } = cause as { code?: string }
+  if (code === 'ENOTDIR') return new AppError('bad_usage', `${cwd} is no directory`, { cause })
+  if (code === 'ERR_INVALID_ARG_VALUE') return new AppError('bad_usage', cause.message, { cause })
   return new AppError('refused_in_state', `git could not be started: ${cause.message}`, {
     hint: ['EMFILE', 'ENFILE'].includes(code)
       ? 'allow more open files: ulimit -n 1024'

@@ -44,6 +44,7 @@ test('a program hands a task in, follows it, takes its work, and is told what it
       'bad_usage with a hint',
       'idempotency_conflict with a hint',
       'not_a_repository with a hint',
+      'bad_usage',
       'already_ended with a hint',
       'refused_in_state with a hint',
       'bad_usage with a hint',

@@ -45,10 +45,24 @@ export async function callTool(
 
 function parseInput(tool: Tool, given: unknown): Readonly<Record<string, unknown>> {
   const parsed = tool.input.safeParse(given ?? {})
-  if (parsed.success) return parsed.data
+  if (parsed.success) return refuseZeroBytes(tool, parsed.data)
   const [issue] = parsed.error.issues
   const where = issue?.path.join('.') || 'the arguments'
   throw new AppError('bad_usage', `${tool.name}: ${where}: ${issue?.message ?? 'not understood'}`)
+}
+
+/** JSON can say it, and no name of anything has one. What an agent is told is looked at as a whole. */
+function refuseZeroBytes(
+  { name }: Tool,
+  input: Readonly<Record<string, unknown>>,
+): Readonly<Record<string, unknown>> {
+  for (const [key, value] of Object.entries(input)) {
+    const isTold = key === 'prompt' || key === 'text' || key === 'answer'
+    const words = [value].flat().filter(one => typeof one === 'string')
+    if (isTold || !words.some(word => word.includes('\0'))) continue
+    throw new AppError('bad_usage', `${name}: ${key}: there is a zero byte in it`)
+  }
+  return input
 }
 
 /** No document: a client would hold it against the schema of one that went well. */
