@@ -186,31 +186,32 @@ test('what a task asks is asked of the user where the client can, and else of th
   house.environment.PATH = `${bin}:${house.environment.PATH}`
   settle(house, PERMITTED)
   const asked: unknown[] = []
-  const replies = [{ action: 'accept', content: { answer: 'Allow' } }, { action: 'decline' }]
+  // More than the SDK would ask for; then nobody is there any more.
+  const things = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j']
   const elicit = (params: unknown) => {
     asked.push(params)
-    return replies.shift()
+    const isLast = asked.length === things.length
+    return isLast ? undefined : { action: 'accept', content: { answer: 'Allow' } }
   }
   const client = new McpClient(house, { 'elicitation/create': elicit })
   await client.initialize('2025-11-25', { elicitation: {} })
-  const prompt = 'do this: [ask rm -rf build, ask make]'
+  const prompt = `do this: [${things.map(thing => `ask ${thing}`).join(', ')}]`
   const asks = { agent: 'gemini', prompt, ask: true, permissions: 'full' }
   const { task } = checked('delegate', await client.call('delegate', asks))
   const wait = { tasks: [task.id], timeout_seconds: 600 }
   const waited = checked('wait', await client.call('wait', wait))
-  expect(asked).toEqual([
-    expect.objectContaining({ message: 'execute: rm -rf build' }),
-    expect.objectContaining({ message: 'execute: make' }),
-  ])
+  expect(asked).toEqual(
+    things.map(thing => expect.objectContaining({ message: `execute: ${thing}` })),
+  )
   const { state, question } = waited.tasks[0]
-  expect([state, question.text]).toEqual(['needs_input', 'execute: make'])
+  expect([state, question.text]).toEqual(['needs_input', 'execute: j'])
   expect(await client.leave()).toBe(0)
 
   const plain = new McpClient(house)
   await plain.initialize('2025-06-18')
   const told = await plain.call('wait', wait)
   expect(checked('wait', told).tasks[0].state).toBe('needs_input')
-  expect(told.content[0].text).toContain('execute: make\n1 Allow')
+  expect(told.content[0].text).toContain('execute: j\n1 Allow')
   const words = { task: task.id, answer: '1' }
   expect(await plain.refusal('answer', { ...words, question: 'another' })).toBe('refused_in_state')
   checked('answer', await plain.call('answer', { ...words, question: question.id }))

@@ -3,7 +3,16 @@ import { AppError } from '../../domain/errors.ts'
 import type { Question } from '../../domain/question.ts'
 import { type Asked, askedBy, type Task } from '../../domain/task.ts'
 import { passAnswer } from '../pass-answer.ts'
-import { inputRequired, inputResponse, type ServerContext } from './sdk.ts'
+import {
+  type CallToolResult,
+  type ElicitRequestFormParams,
+  type ElicitResult,
+  type InputRequiredResult,
+  inputRequired,
+  inputResponse,
+  isInputRequiredResult,
+  type ServerContext,
+} from './sdk.ts'
 import type { Reply, ToolCall } from './tool.ts'
 
 export function formOf({ text, options }: Question) {
@@ -32,6 +41,37 @@ export function readReply({ name, question }: Asked, { mcpReq }: ServerContext):
   // By its number: what it is called may be the number of another.
   const chosen = question.options.findIndex(({ label }) => label === said)
   return { words: chosen < 0 ? said : `#${chosen + 1}` }
+}
+
+/** People take their time. */
+const ANSWER_MS = 600_000
+
+type Answer = CallToolResult | InputRequiredResult
+
+/**
+ * Before 2026-07-28 it is us who put a question, as often as there is one (the SDK would give the call
+ * up after eight). Whoever does not answer, or cannot after all, has declined.
+ */
+export async function askingMeanwhile(
+  answer: (request: ServerContext) => Promise<Answer>,
+  request: ServerContext,
+): Promise<CallToolResult> {
+  const { mcpReq } = request
+  const responses: Record<string, ElicitResult> = {}
+  for (;;) {
+    const told = await answer({ ...request, mcpReq: { ...mcpReq, inputResponses: responses } })
+    if (!isInputRequiredResult(told)) return told
+    for (const [name, { params }] of Object.entries(told.inputRequests ?? {})) {
+      const { message, requestedSchema } = params as ElicitRequestFormParams
+      responses[name] = await mcpReq
+        .send(
+          { method: 'elicitation/create', params: { message, requestedSchema } },
+          { timeout: ANSWER_MS },
+        )
+        .catch((): ElicitResult => ({ action: 'cancel' }))
+      mcpReq.signal.throwIfAborted()
+    }
+  }
 }
 
 /** Hands on what the user has said; the names of the questions that were answered, and declined. */

@@ -1,9 +1,16 @@
 import * as z from 'zod/mini'
 import { callTool } from './call-tool.ts'
+import { askingMeanwhile } from './elicit.ts'
 import type { Premises } from './make-call.ts'
 import { TASKS } from './mcp-task.ts'
 import { serveMcpTasks } from './mcp-tasks.ts'
-import { ProtocolError, ProtocolErrorCode, Server, type Tool as WireTool } from './sdk.ts'
+import {
+  ProtocolError,
+  ProtocolErrorCode,
+  Server,
+  type ServerContext,
+  type Tool as WireTool,
+} from './sdk.ts'
 import { effects, type Tool } from './tool.ts'
 import { tools } from './tools.ts'
 
@@ -29,8 +36,10 @@ export function makeServer(premises: Premises, era: Era, version: string): Serve
         `there is no tool "${params.name}"; tools: ${tools.map(({ name }) => name).join(', ')}`,
       )
     }
+    const answer = (asked: ServerContext) =>
+      callTool(tool, params.arguments, server, asked, premises)
     return await premises.borrowing(() =>
-      callTool(tool, params.arguments, server, request, premises),
+      era === 'modern' ? answer(request) : askingMeanwhile(answer, request),
     )
   })
   return server

@@ -5,10 +5,13 @@
 export {
   type CallToolResult,
   createMcpHandler,
+  type ElicitRequestFormParams,
+  type ElicitResult,
   hostHeaderValidationResponse,
   type InputRequiredResult,
   inputRequired,
   inputResponse,
+  isInputRequiredResult,
   isLegacyRequest,
   localhostAllowedHostnames,
   localhostAllowedOrigins,
