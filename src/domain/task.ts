@@ -143,6 +143,34 @@ export type Opened =
 /** Whoever sits at a terminal waits for nobody: it needs no slot, and is above all that can be asked for. */
 export const OPENED_PRIORITY = 1_000
 
+/** What a task cannot ask for that a person drives (`beforeOpened`). */
+export const OPENED_REQUEST = {
+  account: null,
+  asks: false,
+  outputSchema: null,
+  argv: [],
+  retryOnCrash: false,
+  fallback: [],
+  notify: [],
+  budget: null,
+  timeoutMs: null,
+  memoryBytes: null,
+  verify: null,
+  after: [],
+  priority: OPENED_PRIORITY,
+  idempotency: null,
+  delegation: null,
+  tie: null,
+  start: null,
+} as const
+
+/** The same as it was asked of a task before: whoever goes on after a person is held to that again. */
+export function beforeOpened(request: TaskRequest): Pick<TaskRequest, keyof typeof OPENED_REQUEST> {
+  const names = Object.keys(OPENED_REQUEST) as (keyof typeof OPENED_REQUEST)[]
+  const asked = Object.fromEntries(names.map(name => [name, request[name]]))
+  return asked as Pick<TaskRequest, keyof typeof OPENED_REQUEST>
+}
+
 /** The worktree that a task leases. */
 export interface Workplace {
   readonly kind: WorktreeKind

@@ -6,7 +6,13 @@ import { defaultBounds } from '../domain/configuration.ts'
 import { AppError } from '../domain/errors.ts'
 import { followerName, type TaskId } from '../domain/ids.ts'
 import type { Message } from '../domain/message.ts'
-import { hasEnded, type Idempotency, type Task, type Workplace } from '../domain/task.ts'
+import {
+  beforeOpened,
+  hasEnded,
+  type Idempotency,
+  type Task,
+  type Workplace,
+} from '../domain/task.ts'
 import type { Agent, Environment } from '../ports/agent.ts'
 import type { Store } from '../ports/store.ts'
 import type { WorktreeRecord } from '../ports/worktrees.ts'
@@ -91,20 +97,16 @@ export async function planFollowing(
   return { ...plan, prompt, request: { ...plan.request, ...free, ownPrompt: true, idempotency } }
 }
 
-/** What a person has driven was held to nothing: who goes on is held as whoever was at work before. */
+/** What a person has driven asked for nothing: who goes on is held as whoever was at work before. */
 async function asHeldBefore(task: Task, store: Store): Promise<Task> {
   if (task.request.opened === null) return task
   const before = (await listChain(task, store)).findLast(({ request }) => request.opened === null)
-  if (before === undefined) return task
-  const { permissions, asks, outputSchema, verify, fallback, ...limits } = before.request
-  const { budget, timeoutMs, memoryBytes } = limits
+  if (before === undefined) return { ...task, request: { ...task.request, priority: 0 } }
+  const { permissions, fallback } = before.request
+  const held = { ...beforeOpened(before.request), permissions }
   return {
     ...task,
-    request: {
-      ...task.request,
-      ...{ permissions, asks, outputSchema, verify, budget, timeoutMs, memoryBytes },
-      fallback: fallback.slice(before.fallbacks),
-    },
+    request: { ...task.request, ...held, fallback: fallback.slice(before.fallbacks) },
   }
 }
 

@@ -11,33 +11,12 @@ import { followerName } from '../domain/ids.ts'
 import type { AgentExit, Failure } from '../domain/outcome.ts'
 import { describeExit } from '../domain/outcome.ts'
 import type { PermissionMode, Permissions } from '../domain/permissions.ts'
-import { type Caller, hasEnded, OPENED_PRIORITY, type Opened, type Task } from '../domain/task.ts'
+import { type Caller, hasEnded, OPENED_REQUEST, type Opened, type Task } from '../domain/task.ts'
 import type { Agent, AgentInstallation, AgentLaunch, Environment } from '../ports/agent.ts'
 import type { AttemptEnd, Underway } from './follow-attempt.ts'
 import { requirePlace } from './go-on.ts'
 import type { HandInPlan } from './hand-in.ts'
 import { type Asker, type ResubmitPorts, rightsOf, takeOverSetUp } from './resubmit.ts'
-
-/** What a task cannot ask for that a person drives. */
-export const OPENED_REQUEST = {
-  account: null,
-  asks: false,
-  outputSchema: null,
-  argv: [],
-  retryOnCrash: false,
-  fallback: [],
-  notify: [],
-  budget: null,
-  timeoutMs: null,
-  memoryBytes: null,
-  verify: null,
-  after: [],
-  priority: OPENED_PRIORITY,
-  idempotency: null,
-  delegation: null,
-  tie: null,
-  start: null,
-} as const
 
 /** What is confined, or delegates, would open something that is neither. */
 export function checkOpener({ kind, id }: Caller): void {

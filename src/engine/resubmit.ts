@@ -185,7 +185,6 @@ export async function planAgain(
     request: {
       ...rest,
       start: null,
-      priority: request.opened === null ? request.priority : 0,
       agent: agent.name,
       permissions,
       account,

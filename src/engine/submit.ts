@@ -13,7 +13,14 @@ import { makeTaskName, type SessionId, type TaskId } from '../domain/ids.ts'
 import { narrowMemory } from '../domain/memory.ts'
 import type { PermissionMode } from '../domain/permissions.ts'
 import type { ReviewRequest } from '../domain/review.ts'
-import type { Caller, Idempotency, Opened, RepositoryPlace, Task } from '../domain/task.ts'
+import {
+  type Caller,
+  type Idempotency,
+  OPENED_REQUEST,
+  type Opened,
+  type RepositoryPlace,
+  type Task,
+} from '../domain/task.ts'
 import type { Tie } from '../domain/tie.ts'
 import type { Verify } from '../domain/verify.ts'
 import type { Agent } from '../ports/agent.ts'
@@ -25,7 +32,7 @@ import { findAccount } from './after-limit.ts'
 import { checkPrompt } from './check-prompt.ts'
 import { type ChosenWorkplace, chooseWorkplace, type Place } from './choose-workplace.ts'
 import type { HandInPlan } from './hand-in.ts'
-import { checkOpener, OPENED_REQUEST, settleOpened } from './open.ts'
+import { checkOpener, settleOpened } from './open.ts'
 import { planSetUp, type SetUpWish } from './plan-set-up.ts'
 import { settlePermissions } from './settle-permissions.ts'
 import { requireVerifiable } from './verify.ts'

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { asSessionId, type TaskId } from '../../src/domain/ids.ts'
-import type { Task } from '../../src/domain/task.ts'
+import type { Task, TaskRequest } from '../../src/domain/task.ts'
 import { readAllSaid } from '../../src/engine/all-said.ts'
 import { planFollowing, planResume } from '../../src/engine/go-on.ts'
 import { type HandInPlan, handIn } from '../../src/engine/hand-in.ts'
@@ -92,8 +92,10 @@ async function makeConversation() {
       if (ended === undefined) throw new Error('it cannot be cancelled')
       return { session: reading.before.session, ended }
     },
-    send: async (task: Task, text: string, agent = codex) =>
-      await begin(await planFollowing(task, text, null, agent, asker, ports)),
+    async send(task: Task, text: string, agent = codex, asked: Partial<TaskRequest> = {}) {
+      const plan = await planFollowing(task, text, null, agent, asker, ports)
+      return await begin({ ...plan, request: { ...plan.request, ...asked } })
+    },
     resume: async (task: Task) => await begin(await planResume(task, codex, asker, ports)),
     /** It ends before its agent was ever started. */
     async cancel({ request: { id } }: Task): Promise<Task> {
@@ -179,4 +181,23 @@ test('what a session had used is counted from over those that never ran, and ove
   expect(next.request.sessionUsage).toBeNull()
   expect((await countedBefore(next)).session).toEqual(use(500))
   await house.holdfast.close()
+})
+
+test('what a person drove in between takes nothing from what was asked: limits, order, who is told', async () => {
+  const { begun, send, cancel, open, holdfast } = await makeConversation()
+  const asked = {
+    ...{ timeoutMs: 5_000, memoryBytes: 1e9, priority: 7, budget: { kind: 'tokens', tokens: 9 } },
+    notify: [
+      { to: { kind: 'desktop' }, isNamed: true },
+      { to: { kind: 'file', path: '/by-default' }, isNamed: false },
+    ],
+  } as unknown as Partial<TaskRequest>
+  const held = await cancel(await send(await begun('A'), 'B', codex, asked))
+  const driven = await open(held)
+  expect(driven.request).toMatchObject({ timeoutMs: null, notify: [], priority: 1_000 })
+  const next = await send(await cancel(driven), 'C')
+  const { timeoutMs, memoryBytes, budget } = asked
+  expect(next.request).toMatchObject({ timeoutMs, memoryBytes, budget, priority: 7 })
+  expect(next.request.notify).toEqual([{ to: { kind: 'desktop' }, isNamed: true }])
+  await holdfast.close()
 })
