@@ -726,7 +726,7 @@ describe('the end of a turn', () => {
     expect(talk.speak()).toEqual([])
   })
 
-  it.each(['max_tokens', 'max_turn_requests', 'refusal', 'something_new'])(
+  it.each(['max_tokens', 'max_turn_requests', 'refusal', 'something_new', 'constructor'])(
     'is no success by %s',
     stopReason => {
       const talk = end({ stopReason }, chunk('half'))

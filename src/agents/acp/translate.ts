@@ -9,6 +9,7 @@ import type { Usage } from '../../domain/outcome.ts'
 import { addUsage } from '../../domain/usage.ts'
 import type { Translation, Translator } from '../../ports/agent.ts'
 import { parseMessage, type RequestId, type RpcError, type RpcMessage } from '../json-rpc.ts'
+import { lookUp } from '../look-up.ts'
 import { openRequest, questionOf } from './requests.ts'
 import { messageOfId, messageOfMark, type Own, ownOf, REQUESTS, type RequestName } from './state.ts'
 import { beginCall, endCall, mergeCall } from './tools.ts'
@@ -250,7 +251,8 @@ function endTurn(before: Translation, own: Own, result: WirePromptResult): Trans
   const message =
     stopReason === 'end_turn'
       ? (told.state.answer ?? 'the turn failed, and the agent did not say why')
-      : (STOPPED[stopReason] ?? `the turn ended, and the agent says of it only: ${stopReason}`)
+      : (lookUp(STOPPED, stopReason) ??
+        `the turn ended, and the agent says of it only: ${stopReason}`)
   const failed = fail(told.state, 'prompt', null, message)
   return { state: failed.state, events: [...events, ...failed.events] }
 }
@@ -377,7 +379,8 @@ function translateCall(before: Translation, wire: WireToolCall): Translated {
   const { state, events } = tellSpeech(before)
   const own = ownOf(state)
   const id = wire.toolCallId
-  const { [id]: known, ...others } = own.calls
+  const known = lookUp(own.calls, id)
+  const { [id]: _, ...others } = own.calls
   const merged = mergeCall(known, wire)
   const { call, events: begun } = beginCall(merged, wire.status)
   const ended = endCall(call, wire.status)

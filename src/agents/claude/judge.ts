@@ -8,6 +8,7 @@ import {
 } from '../../domain/outcome.ts'
 import type { AgentEnding, Translation } from '../../ports/agent.ts'
 import { findLastWords } from '../last-words.ts'
+import { lookUp } from '../look-up.ts'
 import { type ClaudeFailure, NOT_ASKED, ownState } from './state.ts'
 
 const LOGIN = 'claude auth login'
@@ -102,7 +103,7 @@ function classify(message: string, failure: ClaudeFailure | null): Failure {
   for (const [words, code, hint] of WORDS) {
     if (words.test(message)) return withHint(code, message, hint)
   }
-  const [code, hint] = KINDS[failure?.kind ?? ''] ?? []
+  const [code, hint] = lookUp(KINDS, failure?.kind) ?? []
   if (code !== undefined) return withHint(code, message, hint)
   const { status = null } = failure ?? {}
   if (status !== null && status >= 500) return { code: 'model_unavailable', message }

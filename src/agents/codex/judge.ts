@@ -8,6 +8,7 @@ import {
 } from '../../domain/outcome.ts'
 import type { AgentEnding, Translation } from '../../ports/agent.ts'
 import { findLastWords } from '../last-words.ts'
+import { lookUp } from '../look-up.ts'
 import { INTERRUPTED, NOT_ASKED, ownOf, type ServerFailure } from './app-server/state.ts'
 
 /**
@@ -91,7 +92,7 @@ function weigh({ at, message, word, status }: ServerFailure): Failure {
   if (message === INTERRUPTED) return { code: 'agent_crashed', message }
   // The words are those of whoever kept it back.
   if (word === NOT_ASKED) return { code: 'model_error', message }
-  const code = codeOfStatus(status) ?? INFOS[word ?? '']
+  const code = codeOfStatus(status) ?? lookUp(INFOS, word)
   return code === undefined ? classify(message) : withHint(code, message)
 }
 

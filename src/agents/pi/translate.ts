@@ -3,6 +3,7 @@ import { asSessionId } from '../../domain/ids.ts'
 import type { Usage } from '../../domain/outcome.ts'
 import { addUsage } from '../../domain/usage.ts'
 import type { Translation, Translator } from '../../ports/agent.ts'
+import { lookUp } from '../look-up.ts'
 import { type Memory, memoryOf, NOTHING, withTalk } from './state.ts'
 import {
   endRun,
@@ -181,7 +182,7 @@ function translateTool(state: Translation, event: ToolEvent, line: string): Tran
       events: tool === 'bash' ? [{ kind: 'command_started', command: what }] : [],
     }
   }
-  const what = calls[id] ?? ''
+  const what = lookUp(calls, id) ?? ''
   const left: Memory = {
     calls: Object.fromEntries(Object.entries(calls).filter(([one]) => one !== id)),
     ...others,

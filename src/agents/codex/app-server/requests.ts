@@ -6,6 +6,7 @@ import type { AgentEvent } from '../../../domain/agent-events.ts'
 import type { Question } from '../../../domain/question.ts'
 import { askForm, fieldsOf, fillIn, fold } from '../../forms.ts'
 import { METHOD_NOT_FOUND, nameOf, type Reply, type RequestId } from '../../json-rpc.ts'
+import { lookUp } from '../../look-up.ts'
 import type { Brief } from './brief.ts'
 import { INTERRUPTED, type InputQuestion, type OpenRequest, type Own } from './state.ts'
 import { parseCommandApproval, parseEditApproval, parseElicitation, parseInput } from './wire.ts'
@@ -35,7 +36,7 @@ export function openRequest(
     }
     case 'item/fileChange/requestApproval': {
       const asked = parseEditApproval(params)
-      const action = edits[asked?.itemId ?? ''] ?? 'change files that it does not name'
+      const action = lookUp(edits, asked?.itemId) ?? 'change files that it does not name'
       return { ...base, kind: 'edit', ...about(asked), action }
     }
     case 'item/tool/requestUserInput': {
