@@ -12,7 +12,14 @@ import type { AgentExit, Failure } from '../domain/outcome.ts'
 import { describeExit } from '../domain/outcome.ts'
 import type { PermissionMode, Permissions } from '../domain/permissions.ts'
 import { type Caller, hasEnded, OPENED_REQUEST, type Opened, type Task } from '../domain/task.ts'
-import type { Agent, AgentInstallation, AgentLaunch, Environment } from '../ports/agent.ts'
+import type {
+  Agent,
+  AgentInstallation,
+  AgentLaunch,
+  Environment,
+  InteractiveRequest,
+} from '../ports/agent.ts'
+import type { Confinement } from '../ports/confinement.ts'
 import type { AttemptEnd, Underway } from './follow-attempt.ts'
 import { requirePlace } from './go-on.ts'
 import type { HandInPlan } from './hand-in.ts'
@@ -26,12 +33,16 @@ export function checkOpener({ kind, id }: Caller): void {
   })
 }
 
-/** Refuses an agent without a user interface. */
+/**
+ * What holds it: its own flags, else the system's confinement around it, where that can hold a program
+ * at a terminal. Refuses an agent without a user interface, and with `permissions_unavailable`.
+ */
 export async function settleOpened(
   opened: Opened,
   agent: Agent,
   asked: PermissionMode,
   environment: Environment,
+  confinement: Confinement,
 ): Promise<Permissions> {
   if (opened.by === 'editor') return { asked, effective: 'full', enforcedBy: 'none' }
   const { name, ui } = agent
@@ -42,6 +53,10 @@ export async function settleOpened(
   }
   if (ui.holdsPermissions && agent.settlePermissions !== undefined) {
     return await agent.settlePermissions(asked, environment)
+  }
+  if (asked !== 'full' && confinement.holdsTerminals) {
+    await confinement.requireWorking()
+    return { asked, effective: asked, enforcedBy: 'system' }
   }
   return { asked, effective: 'full', enforcedBy: 'none' }
 }
@@ -65,7 +80,7 @@ export async function planOpen(
   requireEnded(task)
   const environment = agentEnvironment(asker.environment)
   const asked = permissions ?? task.request.permissions.asked
-  const settled = await settleOpened(opened, agent, asked, environment)
+  const settled = await settleOpened(opened, agent, asked, environment, ports.confinement)
   const place = await requirePlace(task, asker, ports)
   const { commonDir, workplace, record } = place
   if (opened.by === 'agent') await agent.findInstallation(environment, [], record.path)
@@ -120,7 +135,7 @@ function requireEnded({ request: { id }, state }: Task): void {
 /** How what was opened is started, in its worktree. */
 export function planOpenedLaunch(
   { task, agent }: Pick<Underway, 'task' | 'agent'>,
-  place: { readonly worktree: string; readonly workingDirectory: string },
+  place: Pick<InteractiveRequest, 'worktree' | 'workingDirectory' | 'sessionToBe'>,
   installation: AgentInstallation | null,
   environment: Environment,
 ): AgentLaunch {
@@ -150,14 +165,17 @@ export function judgeOpened(
   const hint = `what was done is kept; holdfast open ${request.id} goes on with it`
   if (end.kind === 'never_started') return { code: 'launch_failed', message: end.why, hint }
   if (end.kind === 'refused') return end.failure
+  // Ctrl-C is how people leave: once a program has given the terminal back, it is a signal.
+  const isLeft = exit.kind === 'signalled' && exit.signal === SIGINT
   const isClosed = isDeserted || (exit.kind === 'signalled' && exit.signal === SIGHUP)
   if (end.kind === 'abandoned' || isClosed) {
     return { code: 'terminal_lost', message: `the terminal of ${what} was closed`, hint }
   }
-  if (exit.kind === 'exited' && exit.code === 0) return null
+  if (isLeft || (exit.kind === 'exited' && exit.code === 0)) return null
   const crash = request.opened?.by === 'editor' ? 'command_failed' : 'agent_crashed'
   const code = exit.kind === 'unknown' ? 'exit_unknown' : crash
   return { code, message: `${what} ended with ${describeExit(exit)}`, hint }
 }
 
 const SIGHUP = 1
+const SIGINT = 2

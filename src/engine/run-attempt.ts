@@ -226,15 +226,16 @@ async function launchAgent(
     reach('message.launched')
     const inHome = await enterHome(agent, resumed, request.workplace, environment, ports)
     const place = { worktree: worktree.path, workingDirectory }
+    const sessionToBe = clock.uuid()
     const launch =
       opened !== null || installation === null
-        ? planOpenedLaunch(underway, place, installation, inHome)
+        ? planOpenedLaunch(underway, { ...place, sessionToBe }, installation, inHome)
         : agent.planLaunch({
             installation,
             mode:
               resumed !== null
                 ? await describeResume(underway, resumed, interruptedBy, store)
-                : { kind: 'fresh', sessionToBe: clock.uuid() },
+                : { kind: 'fresh', sessionToBe },
             prompt:
               resumed === null
                 ? await readAllSaid(task, { store, files })
@@ -267,6 +268,7 @@ async function launchAgent(
       environment: launch.environment,
       scratch: files.scratchDirectory(attempt.task),
       own: launch.own ?? { readable: [], writable: [] },
+      ...(opened !== null && { terminal: true as const }),
     }
     const enclosure = await enclose(permissions, confines, confinement)
     const held = enclosure === null ? null : confines

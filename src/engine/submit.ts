@@ -154,7 +154,13 @@ export async function planSubmission(
     findOrigin(submission, ports),
     opened === null
       ? settlePermissions(agent, wish, environment, confinement)
-      : settleOpened(opened, agent, submission.permissions ?? 'workspace', environment),
+      : settleOpened(
+          opened,
+          agent,
+          submission.permissions ?? 'workspace',
+          environment,
+          confinement,
+        ),
     findAccount(agent, environment),
     agent.findInstallation(environment, argv, caller.directory),
   ])

@@ -106,13 +106,15 @@ export interface InteractiveRequest
   > {
   /** Null: it begins a new one. */
   readonly session: SessionId | null
+  /** A random UUID, for an agent whose new session can be named in advance. */
+  readonly sessionToBe: string
 }
 
 /** The agent's own user interface, for a person at a terminal. */
 export interface Interactive {
-  /** Its flags hold it to what is asked. If not, whoever drives it is asked by it, and nothing else holds it. */
+  /** Its flags hold it to what is asked. If not, the system's confinement is put around it, where that can be. */
   readonly holdsPermissions: boolean
-  planLaunch(request: InteractiveRequest): Pick<AgentLaunch, 'argv' | 'environment'>
+  planLaunch(request: InteractiveRequest): Pick<AgentLaunch, 'argv' | 'environment' | 'own'>
 }
 
 /** How to start it, as the agent wants it. */

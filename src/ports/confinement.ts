@@ -22,6 +22,8 @@ export interface Confines {
   readonly own: OwnPlaces
   /** `none`: nothing but this machine can be reached. Absent: whatever we can. */
   readonly network?: 'none'
+  /** It runs at a person's terminal: it can type nothing there. Absent: it has none. */
+  readonly terminal?: true
 }
 
 /** What is put around an agent process. */
@@ -44,6 +46,8 @@ export interface Confinement {
    * inside of a sandbox this cannot be known: then `enclose` says, when the agent is started.
    */
   requireWorking(): Promise<void>
+  /** Whether a program at a terminal can be confined: if not, it could type there, and be run outside. */
+  readonly holdsTerminals: boolean
   /** Refuses with `permissions_unavailable` too: never is anything left out that does not work. */
   enclose(confines: Confines): Promise<Enclosure>
 }

@@ -16,11 +16,13 @@ import { scratchDirectory } from '../scratch.ts'
 import { makeRequest } from './scene.ts'
 
 const enclose: Confinement['enclose'] = () => Promise.reject(new Error('nobody asked for that'))
-const works: Confinement = { requireWorking: async () => undefined, enclose }
+const holdsTerminals = true
+const works: Confinement = { requireWorking: async () => undefined, holdsTerminals, enclose }
 const fails: Confinement = {
   requireWorking: async () => {
     throw new AppError('permissions_unavailable', 'nothing can confine a program')
   },
+  holdsTerminals,
   enclose,
 }
 

@@ -5,7 +5,14 @@
 import { join } from 'node:path'
 import { AppError } from '../../domain/errors.ts'
 import { asSessionId, type SessionId } from '../../domain/ids.ts'
-import type { Agent, AgentInstallation, LaunchRequest, OwnPlaces } from '../../ports/agent.ts'
+import type { Permissions } from '../../domain/permissions.ts'
+import type {
+  Agent,
+  AgentInstallation,
+  Environment,
+  LaunchRequest,
+  OwnPlaces,
+} from '../../ports/agent.ts'
 import {
   configDirectory,
   findConfiguredMode,
@@ -104,17 +111,27 @@ export const claude: Agent = {
 
   ui: {
     holdsPermissions: false,
-    planLaunch({ installation, session, model, effort, permissions, environment }) {
+    planLaunch(request) {
+      const { installation, model, effort, permissions, environment } = request
+      const session = request.session ?? asSessionId(request.sessionToBe)
       return {
         argv: [
           installation.program,
           ...installation.leadingArguments,
-          ...(session === null ? [] : ['--resume', session]),
+          ...[request.session === null ? '--session-id' : '--resume', session],
           ...UI_MODES[permissions.asked],
           ...(model === null ? [] : ['--model', model]),
           ...(effort === null ? [] : ['--effort', EFFORTS[effort] ?? effort]),
         ],
-        environment: { ...environment, DISABLE_AUTOUPDATER: '1', ...installation.environment },
+        environment: {
+          ...environment,
+          DISABLE_AUTOUPDATER: '1',
+          // It would ask whether the directory is trusted, and could not write the answer down.
+          ...(permissions.enforcedBy === 'system' && { CLAUDE_CODE_SANDBOXED: '1' }),
+          ...unaskedVariables(permissions),
+          ...installation.environment,
+        },
+        own: ownPlaces(request, session),
       }
     },
   },
@@ -190,11 +207,15 @@ function environmentFor(
     ...(level !== undefined && effort === null && { CLAUDE_CODE_EFFORT_LEVEL: level }),
     // A version is not to change between an attempt and the next by itself.
     DISABLE_AUTOUPDATER: '1',
-    // Without it, Claude Code does nothing for root unasked; it means what it says, or `full`.
-    ...((permissions.effective !== 'full' || process.getuid?.() === 0) && { IS_SANDBOX: '1' }),
+    ...unaskedVariables(permissions),
     ...(!isOneShot && DIALOGUE_VARIABLES),
     ...installation.environment,
   }
+}
+
+/** Without it, Claude Code does nothing for root unasked; it means what it says, or `full`. */
+function unaskedVariables({ effective }: Permissions): Environment {
+  return effective !== 'full' || process.getuid?.() === 0 ? { IS_SANDBOX: '1' } : {}
 }
 
 /**
@@ -204,7 +225,7 @@ function environmentFor(
  * so is the login, which is renewed before a launch: a lock for that would lie among the settings.
  */
 function ownPlaces(
-  { environment, workingDirectory }: LaunchRequest,
+  { environment, workingDirectory }: Pick<LaunchRequest, 'environment' | 'workingDirectory'>,
   session: SessionId,
 ): OwnPlaces {
   const directory = configDirectory(environment)

@@ -54,6 +54,7 @@ export const opencode: Agent = {
           ...environment,
           ...installation.environment,
         },
+        own: findOwnPlaces(environment),
       }
     },
   },

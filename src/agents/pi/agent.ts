@@ -48,15 +48,16 @@ export const pi: Agent = {
 
   ui: {
     holdsPermissions: false,
-    planLaunch({ installation, session, model, environment }) {
+    planLaunch({ installation, session, model, effort, environment }) {
       return {
         argv: [
           installation.program,
           ...installation.leadingArguments,
-          ...(model === null ? [] : ['--model', model]),
+          ...modelArguments(model, effort),
           ...(session === null ? [] : ['--session', session]),
         ],
         environment: { ...environment, ...installation.environment },
+        own: findOwnPlaces(environment),
       }
     },
   },
@@ -71,8 +72,7 @@ export const pi: Agent = {
         ...leadingArguments(request),
         // `--print` takes a word after it for a prompt; an option is none.
         ...(isOneShot ? ['--print', '--mode', 'json'] : ['--mode', 'rpc']),
-        ...(model === null ? [] : ['--model', model]),
-        ...(effort === null ? [] : ['--thinking', effort === 'none' ? 'off' : effort]),
+        ...modelArguments(model, effort),
         // The whole id: Pi looks for it among the sessions of this directory first.
         ...(mode.kind === 'resume' ? ['--session', mode.session] : []),
       ],
@@ -84,6 +84,13 @@ export const pi: Agent = {
   },
 
   judge,
+}
+
+function modelArguments(model: string | null, effort: string | null): readonly string[] {
+  return [
+    ...(model === null ? [] : ['--model', model]),
+    ...(effort === null ? [] : ['--thinking', effort === 'none' ? 'off' : effort]),
+  ]
 }
 
 /** Pi has no question of its own: it is given one, where the task is to ask. */

@@ -28,7 +28,7 @@ export async function loadConfinement(
       hint: 'let it do all that you may: --permissions full',
     })
   }
-  return { requireWorking: none, enclose: none }
+  return { requireWorking: none, holdsTerminals: false, enclose: none }
 }
 
 /** An agent's own places by real path; those that are to be made are there then, if they can be. */

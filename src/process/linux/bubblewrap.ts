@@ -5,7 +5,8 @@
  * - A PID namespace of its own: nothing outside can be signalled or traced. From outside all of it
  *   is seen as before, so that marks, sessions and directories are found by a scan.
  * - No `--die-with-parent`: the wrapper may die, and its agent goes on.
- * - No `--new-session`: the wrapper has made one, without a terminal.
+ * - No `--new-session`: the wrapper has made one, without a terminal. One at a terminal stays in its
+ *   session, to be told of its size; a filter keeps it from typing there.
  * - The network is shared: an agent needs its model, and tests their registry and databases. One
  *   without it has a loopback of its own.
  */
@@ -16,6 +17,9 @@ import { type Hidden, hiddenWithin, isWithin } from '../confinement/hidden.ts'
 
 /** bubblewrap's two processes around the agent: the one that waits, and the first of the namespace. */
 export const GENERATIONS = 2
+
+/** At which a filter of system calls is read, where there is a terminal. */
+export const FILTER_FD = 9
 
 /** What it takes to confine anything at all. */
 export function namespaceArguments(forbidsNamespaces: boolean): readonly string[] {
@@ -57,7 +61,8 @@ export function bubblewrapArguments(
   { temporary, run, runKept, hidden, loose, dotGit, nothing }: Surroundings,
   forbidsNamespaces: boolean,
 ): readonly string[] {
-  const { mode, worktree, commonDir, program, scratch, workingDirectory, own, network } = confines
+  const { mode, worktree, commonDir, program, scratch, workingDirectory, own } = confines
+  const { network, terminal } = confines
   const emptied = [...run, ...hidden.directories]
   const covered = [...temporary, ...emptied, ...hidden.files]
   const mask = ({ directories, files }: Hidden) => [
@@ -68,6 +73,7 @@ export function bubblewrapArguments(
   return [
     ...namespaceArguments(forbidsNamespaces),
     ...(network === 'none' ? ['--unshare-net'] : []),
+    ...(terminal === true ? ['--seccomp', String(FILTER_FD)] : []),
     ...temporary.flatMap(path => ['--bind', scratch, path]),
     ...run.flatMap(path => ['--tmpfs', path]),
     ...mask(hidden),

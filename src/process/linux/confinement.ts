@@ -1,6 +1,13 @@
 /** The confinement of Linux: bubblewrap. */
 import { execFile } from 'node:child_process'
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  writeFileSync,
+} from 'node:fs'
 import { dirname, isAbsolute, join } from 'node:path'
 import { AppError } from '../../domain/errors.ts'
 import type { Confinement, Confines } from '../../ports/confinement.ts'
@@ -9,11 +16,13 @@ import { findHidden, findReal, isWithin, userHomes } from '../confinement/hidden
 import { isExecutable } from '../own-session.ts'
 import {
   bubblewrapArguments,
+  FILTER_FD,
   GENERATIONS,
   type Loosened,
   namespaceArguments,
   type Surroundings,
 } from './bubblewrap.ts'
+import { keyboardFilter } from './keyboard-filter.ts'
 
 /** It takes 10 ms. */
 const TRIAL_LIMIT_MS = 30_000
@@ -32,6 +41,7 @@ interface Bubblewrap {
 }
 
 export function makeBubblewrap(options: ConfinementOptions): Confinement {
+  const filter = keyboardFilter(process.arch)
   let known: Bubblewrap | undefined
   const require = async () => {
     known ??= await tryBubblewrap(options)
@@ -45,16 +55,34 @@ export function makeBubblewrap(options: ConfinementOptions): Confinement {
         if (!(await options.isSandboxed())) throw error
       }
     },
+    holdsTerminals: filter !== null,
     async enclose(given) {
       const { program, forbidsNamespaces } = await require()
       const confines = resolveConfines(given)
       const surroundings = lookAround(confines, options.home)
+      const args = bubblewrapArguments(confines, surroundings, forbidsNamespaces)
+      if (given.terminal !== true) return { argv: [program, ...args], generations: GENERATIONS }
+      if (filter === null) throw unavailable(`a terminal on ${process.arch}`, 'it is not known how')
+      const path = writeFilter(options.home, filter)
       return {
-        argv: [program, ...bubblewrapArguments(confines, surroundings, forbidsNamespaces)],
+        argv: ['/bin/sh', '-c', WITH_FILTER, 'holdfast-filter', path, program, ...args],
         generations: GENERATIONS,
       }
     },
   }
+}
+
+/** Becomes bubblewrap, which reads the filter and closes it: $1 is its file, the rest the argv. */
+const WITH_FILTER = `exec ${FILTER_FD}<"$1" && shift && exec "$@"`
+
+/** In the state directory, of which nothing confined sees anything; the same whoever writes it. */
+function writeFilter(home: string, filter: Uint8Array): string {
+  const path = join(home, `keyboard-filter-${process.arch}`)
+  if (existsSync(path)) return path
+  const beside = `${path}.${process.pid}`
+  writeFileSync(beside, filter, { mode: 0o600 })
+  renameSync(beside, path)
+  return path
 }
 
 /** A mount is made where a path really leads. */

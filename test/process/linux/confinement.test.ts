@@ -10,6 +10,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { shellLine } from '../../../src/domain/shell-word.ts'
 import { makeBubblewrap } from '../../../src/process/linux/confinement.ts'
 import { confinedTest, visibleScratch } from '../../confined.ts'
 import { scratchDirectory } from '../../scratch.ts'
@@ -95,6 +96,27 @@ confinedTest(
     expect(existsSync(join(root, '../outside'))).toBe(false)
   },
 )
+
+confinedTest('at a terminal it can type nothing for the shell behind it to run', async () => {
+  const root = visibleScratch()
+  writeFileSync(join(root, '.git'), 'gitdir: /nowhere\n')
+  const { argv } = await confinementOf(process.env.PATH ?? '').enclose({
+    mode: 'workspace',
+    worktree: root,
+    commonDir: root,
+    workingDirectory: root,
+    program: '/usr/bin/perl',
+    environment: {},
+    scratch: join(scratchDirectory(), 'scratch'),
+    own: { readable: [], writable: [] },
+    terminal: true,
+  })
+  const type = 'print -t STDIN ? "tty" : "none"; $x = "x"; ioctl(STDIN, 0x5412, $x); print " $!"'
+  const line = shellLine([...argv, '/usr/bin/perl', '-e', type])
+  const said = execFileSync('script', ['-qec', line, '/dev/null'], { encoding: 'utf8' })
+  // Some kernels forbid it to everybody, in other words.
+  expect(said.trim()).toBe('tty Operation not permitted')
+})
 
 confinedTest(
   'files can be made beside those that are only readable, and are gone with it',
