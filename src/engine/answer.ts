@@ -35,13 +35,15 @@ export async function answerQuestion(
   const progress = await store.findProgress(id, fence)
   if (progress && dialogue?.takesAnswer(progress.translation, question.id, text) === false) {
     const { state } = (await store.findTask(id)) ?? task
-    if (state.name !== 'needs_input' || state.question.id !== question.id) throw answered(id)
+    const isSame = state.name === 'needs_input' && state.fence === fence
+    if (!isSame || state.question.id !== question.id) throw answered(id)
     throw new AppError('bad_usage', `"${firstLine(text)}" does not answer what is asked`, {
       hint: question.text,
     })
   }
   const note = `answered: ${label}`
-  if (!(await store.recordAnswer(id, question.id, { text, note }, now))) throw answered(id)
+  if (!(await store.recordAnswer(id, { fence, id: question.id }, { text, note }, now)))
+    throw answered(id)
 }
 
 function answered(id: TaskId): AppError {

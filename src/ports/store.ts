@@ -199,7 +199,7 @@ export interface Store extends Outbox {
    */
   recordAnswer(
     task: TaskId,
-    question: string,
+    question: { readonly fence: Fence; readonly id: string },
     answer: { readonly text: string; readonly note: string },
     now: number,
   ): Promise<boolean>

@@ -9,18 +9,19 @@ import { fenceOf, findTask } from './tasks.ts'
 export async function recordAnswer(
   db: Kysely<Database>,
   id: TaskId,
-  question: string,
+  { fence, id: question }: { readonly fence: Fence; readonly id: string },
   answer: { readonly text: string; readonly note: string },
   now: number,
 ): Promise<boolean> {
   return await db.transaction().execute(async transaction => {
     const task = await findTask(transaction, id)
-    if (task?.state.name !== 'needs_input' || task.state.question.id !== question) return false
+    if (task?.state.name !== 'needs_input') return false
+    if (task.state.fence !== fence || task.state.question.id !== question) return false
     const { numInsertedOrUpdatedRows = 0n } = await transaction
       .insertInto('answers')
       .values({
         task: id,
-        fence: task.state.fence,
+        fence,
         question,
         answer: answer.text,
         answered_at: now,

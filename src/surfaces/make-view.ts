@@ -2,10 +2,11 @@
 import type { TaskEvent } from '../domain/agent-events.ts'
 import type { GroupId } from '../domain/group.ts'
 import type { WorktreeId } from '../domain/ids.ts'
-import type { Question } from '../domain/question.ts'
 import { describeTarget, type ReviewTarget } from '../domain/review.ts'
 import type { SetUp, SetUpCommand } from '../domain/set-up.ts'
 import {
+  type Asked,
+  askedBy,
   type Base,
   baseTreeCommit,
   type Caller,
@@ -45,10 +46,7 @@ export function viewTask(task: Task, judged: JudgedState, picked: Picked = new M
     state: judged.name,
     stateAsOf: iso(judged.asOf),
     reason: judged.remark ?? reasonOf(task),
-    question:
-      judged.name === 'needs_input' && state.name === 'needs_input'
-        ? viewQuestion(state.question)
-        : null,
+    question: judged.name === 'needs_input' ? viewQuestion(askedBy(task)) : null,
     attempt: task.attempts,
     session: task.session,
     caller: viewCaller(request.caller),
@@ -162,8 +160,10 @@ function viewWorktree(worktree: Task['worktree']): TaskView['worktree'] {
   return { path, kind, pinned, port }
 }
 
-function viewQuestion({ id, text, options }: Question): TaskView['question'] {
-  return { id, text, options: options.map(option => ({ ...option })) }
+function viewQuestion(asked: Asked | null): TaskView['question'] {
+  if (asked === null) return null
+  const { text, options } = asked.question
+  return { id: asked.name, text, options: options.map(option => ({ ...option })) }
 }
 
 /** Null: nobody can tell, or it does not wait. */

@@ -1,5 +1,5 @@
 import { AppError } from '../domain/errors.ts'
-import type { Task } from '../domain/task.ts'
+import { askedBy, type Task } from '../domain/task.ts'
 import { answerQuestion, requireQuestion } from '../engine/answer.ts'
 import type { SurfaceContext } from './context.ts'
 import { ringOrTell } from './look.ts'
@@ -20,7 +20,8 @@ export async function passAnswer(
 
 /** Between looking and answering, it may have come to ask something else. */
 export function requireSameQuestion(task: Task, question: string): void {
-  if (requireQuestion(task).id === question) return
+  requireQuestion(task)
+  if (askedBy(task)?.name === question) return
   const { id } = task.request
   throw new AppError('refused_in_state', `${id} asks something else by now`, {
     hint: `holdfast answer ${id} shows what`,

@@ -464,17 +464,22 @@ describe.each(Object.entries(stores))('the %s store', (_, openStore) => {
     const { id } = (await store.submitTask(request())).request
     const { attempt } = await claim(store)
     const answer = { text: 'yes', note: 'answered: Yes' }
-    expect(await store.recordAnswer(id, 'q1', answer, 1)).toBe(false)
+    const { fence } = attempt
+    expect(await store.recordAnswer(id, { fence, id: 'q1' }, answer, 1)).toBe(false)
     const question = { id: 'q1', text: 'May I?', options: [{ id: 'yes', label: 'Yes' }] }
     const asked = { kind: 'input_requested', question } as const
     expect(await store.transition(id, attempt.fence, asked, 3_000)).toMatchObject({
       state: { name: 'needs_input', question },
     })
     const other = await make(directory)
-    expect(await other.recordAnswer(id, 'q2', answer, 1)).toBe(false)
-    expect(await other.recordAnswer(id, 'q1', answer, 1)).toBe(true)
-    expect(await other.recordAnswer(id, 'q1', { ...answer, text: 'no' }, 1)).toBe(false)
-    expect([...(await store.listAnswers(id, attempt.fence))]).toEqual([['q1', 'yes']])
+    // Neither another one, nor one of this id that an attempt before this one has asked.
+    expect(await other.recordAnswer(id, { fence, id: 'q2' }, answer, 1)).toBe(false)
+    const earlier = { fence: asFence(fence - 1), id: 'q1' }
+    expect(await other.recordAnswer(id, earlier, answer, 1)).toBe(false)
+    expect(await other.recordAnswer(id, { fence, id: 'q1' }, answer, 1)).toBe(true)
+    const another = { ...answer, text: 'no' }
+    expect(await other.recordAnswer(id, { fence, id: 'q1' }, another, 1)).toBe(false)
+    expect([...(await store.listAnswers(id, fence))]).toEqual([['q1', 'yes']])
   })
 
   test('no success before all is heard that was said to it, by whichever attempt', async () => {

@@ -3,8 +3,10 @@ import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync } from 'no
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
+import type { GroupView } from '../../src/surfaces/view.ts'
 import { eventually } from '../eventually.ts'
-import { House } from './house.ts'
+import { entry, House } from './house.ts'
+import { terminal, tmux } from './terminal.ts'
 
 const FIXTURE = fileURLToPath(new URL('../fixtures/acp-agent.mjs', import.meta.url))
 
@@ -174,3 +176,33 @@ test('whoever waits for a group is told what its tasks ask, when none goes on by
   for (const id of asking) await house.ok(['answer', id ?? '', '1'])
   for (const id of asking) expect((await house.wait(id ?? '')).state).toBe('succeeded')
 })
+
+test.skipIf(tmux === undefined)(
+  'at a terminal each task of a group asks there, though their questions have one id; ctrl-c detaches',
+  async () => {
+    const house = houseWithAgent()
+    house.environment.HOLDFAST_SLOTS = '2'
+    const { type, until, shown } = terminal(house)
+    const flags = '--best-of 2 --name race --ask --permissions full --wait'
+    type(`'${process.execPath}' '${entry}' run -a gemini ${flags} 'do: [ask make]'; echo "left $?"`)
+    type('Enter')
+    await until('the first question', 'asks: execute: make')
+    await eventually('both ask', async () => {
+      const { tasks } = JSON.parse(await house.ok(['status', 'race', '--json'])) as GroupView
+      return tasks.every(({ state }) => state === 'needs_input')
+    })
+    type('1', 'Enter')
+    await eventually('the other one asks', () =>
+      /(asks: execute: make[\s\S]*){2}> *$/.test(shown().trimEnd()),
+    )
+    type('C-c')
+    await until('it has left', 'left 130')
+    const { tasks } = JSON.parse(await house.ok(['status', 'race', '--json'])) as GroupView
+    const open = tasks.filter(({ state }) => state === 'needs_input')
+    expect(open).toHaveLength(1)
+    for (const { id } of open) await house.ok(['answer', id, '1'])
+    for (const { id } of tasks) expect((await house.wait(id)).state).toBe('succeeded')
+    expect(lines(house, 'answers')).toHaveLength(2)
+    type('exit', 'Enter')
+  },
+)

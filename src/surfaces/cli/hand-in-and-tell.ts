@@ -2,6 +2,7 @@
 
 import { reach } from '../../domain/crash-points.ts'
 import { messageOf } from '../../domain/errors.ts'
+import { plainText } from '../../domain/plain-text.ts'
 import { describeTarget } from '../../domain/review.ts'
 import { askedBy, type Task } from '../../domain/task.ts'
 import { isUntaken } from '../../domain/untaken.ts'
@@ -180,8 +181,10 @@ async function waitAndAnswer(task: Task, seen: number, context: CommandContext) 
     const asked = askedBy(ended)
     if (typeof end === 'object' || asked === null) return { ended, end }
     if (!(await askHere(ended, context))) {
-      output.tell(`it asks: ${asked.question.text}`)
-      output.tell(`  ${describeOptions(asked.question.options)}`)
+      const { interrupted } = context
+      if (interrupted.aborted) return { ended, end: { interrupted: Number(interrupted.reason) } }
+      output.tell(`it asks: ${plainText(asked.question.text)}`)
+      output.tell(`  ${plainText(describeOptions(asked.question.options))}`)
       output.tell(`next: holdfast answer ${id} …`)
       return { ended, end }
     }

@@ -4,7 +4,7 @@ import { messageOf } from '../../domain/errors.ts'
 import { nameOfGroup } from '../../domain/group.ts'
 import type { TaskId } from '../../domain/ids.ts'
 import { plainText } from '../../domain/plain-text.ts'
-import { hasEnded, type Task, type TaskState } from '../../domain/task.ts'
+import { askedBy, hasEnded, type Task, type TaskState } from '../../domain/task.ts'
 import { describeOptions } from '../../engine/answer.ts'
 import type { HandInPlan } from '../../engine/hand-in.ts'
 import { acknowledgeShown } from '../acknowledge.ts'
@@ -12,6 +12,7 @@ import { ringOrTell } from '../look.ts'
 import { compareGroup, lookAtGroup } from '../look-at-group.ts'
 import { handInTasks } from '../submit.ts'
 import { waitForTasks } from '../wait-for.ts'
+import { askHere } from './ask-here.ts'
 import type { CommandContext } from './command.ts'
 import { exitCodeOfState, exitCodes, signalExitCode, worstExitCode } from './exit-codes.ts'
 import type { Asked } from './hand-in-and-tell.ts'
@@ -91,20 +92,33 @@ async function stay(
   return worstExitCode(ended.map(({ state }) => exitCodeOfState(state.name)))
 }
 
-/** What one of them asks is told at once, for whoever answers it elsewhere: then the wait goes on. */
+/**
+ * What one of them asks is asked here, where somebody sits at a terminal; else it is told at once, for
+ * whoever answers it elsewhere. Either way the wait goes on.
+ */
 async function untilAllAreOver(
   ids: readonly TaskId[],
   context: CommandContext,
 ): Promise<readonly Task[] | { readonly interrupted: number }> {
   const store = await context.holdfast.store()
+  const { interrupted } = context
   const over = new Map<TaskId, Task>()
+  const answered = new Set<string>()
   for (let open = ids; open.length > 0; ) {
-    const { tasks, end } = await waitForTasks(open, { any: true }, context)
+    const { tasks, end } = await waitForTasks(open, { any: true, answered }, context)
     if (typeof end === 'object') return end
     for (const task of tasks) {
-      if (!hasEnded(task.state) && task.state.name !== 'needs_input') continue
-      if (task.state.name === 'needs_input') tellQuestion(task, context)
-      over.set(task.request.id, task)
+      const { request, state } = task
+      if (hasEnded(state)) over.set(request.id, task)
+      const asked = askedBy(task)
+      if (asked === null || answered.has(asked.name)) continue
+      if (await askHere(task, context, request.name)) {
+        answered.add(asked.name)
+        continue
+      }
+      if (interrupted.aborted) return { interrupted: Number(interrupted.reason) }
+      tellQuestion(task, context)
+      over.set(request.id, task)
     }
     open = ids.filter(id => !over.has(id))
     if (open.length > 0) continue

@@ -195,7 +195,9 @@ const answering: fc.Arbitrary<Step> = fc
       const isAsked = state.name === 'needs_input' && state.question.id === `q${question}`
       const key = isAsked ? `${state.fence}.${question}` : ''
       const isNew = isAsked && !answered.has(key)
-      expect(await store.recordAnswer(asked.id, `q${question}`, given, expected.now)).toBe(isNew)
+      const fence = state.name === 'needs_input' ? state.fence : asFence(1)
+      const named = { fence, id: `q${question}` }
+      expect(await store.recordAnswer(asked.id, named, given, expected.now)).toBe(isNew)
       if (isNew) answered.add(key)
     }),
   )
