@@ -12,7 +12,7 @@ import type { Submission } from '../engine/submit.ts'
 import type { Agent } from '../ports/agent.ts'
 import type { ChangeScope } from '../ports/worktrees.ts'
 import type { SurfaceContext } from './context.ts'
-import { requireTask } from './find-task.ts'
+import { requireTasks } from './find-task.ts'
 import { whoByDefault } from './hand-in-ports.ts'
 import { chooseSubscriptions } from './subscriptions.ts'
 
@@ -25,7 +25,7 @@ export interface OptionWishes {
   readonly inPlace?: boolean | undefined
   /** The name of a worktree that stays. */
   readonly worktree?: string | undefined
-  /** Tasks that must have succeeded before. */
+  /** Tasks, or all of a group, that must have succeeded before. */
   readonly after?: readonly string[] | undefined
   readonly priority?: number | undefined
   readonly timeoutMs?: number | undefined
@@ -174,16 +174,14 @@ async function findAgents(
   return await Promise.all([...new Set(names)].map(name => holdfast.agent(name)))
 }
 
+/** Of a group, all of its tasks. */
 async function findTasks(
   references: readonly string[],
   { holdfast }: SurfaceContext,
 ): Promise<readonly TaskId[]> {
-  const ids = new Set<TaskId>()
-  for (const reference of references) {
-    const task = await requireTask(await holdfast.store(), reference)
-    ids.add(task.request.id)
-  }
-  return [...ids]
+  if (references.length === 0) return []
+  const tasks = await requireTasks(await holdfast.store(), references)
+  return tasks.map(({ request }) => request.id)
 }
 
 /** One argument of a program may be no longer than 128 KiB. */

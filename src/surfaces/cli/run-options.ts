@@ -17,7 +17,10 @@ export const runOptions = {
   },
   inPlace: { about: 'work in this very directory, not in a worktree' },
   worktree: { about: 'work in the worktree of this name, which stays; made if new', value: 'NAME' },
-  after: { about: 'start once these tasks have succeeded (separated by commas)', value: 'TASK' },
+  after: {
+    about: 'start once these tasks, or all of a group, have succeeded (separated by commas)',
+    value: 'TASK',
+  },
   priority: { about: 'of queued tasks, larger goes first (-100 to 100, default 0)', value: 'N' },
   timeout: { about: 'end it after so much working time, for example 90m', value: 'DURATION' },
   maxFailures: { about: 'give up after so many failures in a row (default 8)', value: 'N' },

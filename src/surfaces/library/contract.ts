@@ -51,7 +51,7 @@ export interface SubmitRequest {
   readonly inPlace?: boolean
   /** The name of a worktree that stays; made if new. */
   readonly worktree?: string
-  /** Tasks that must have succeeded before it starts. */
+  /** Tasks, or all of a group, that must have succeeded before it starts. */
   readonly after?: readonly string[]
   /** From -100 to 100; of queued tasks, larger goes first. */
   readonly priority?: number

@@ -46,7 +46,9 @@ const input = z.strictObject({
     field(z.enum(changeScopes), 'which uncommitted changes come along (default: all)'),
   ),
   worktree: text('work in the worktree of this name, which stays; made if new'),
-  after: z.optional(field(z.array(z.string()), 'start once these tasks have succeeded')),
+  after: z.optional(
+    field(z.array(z.string()), 'start once these tasks, or all of a group, have succeeded'),
+  ),
   priority: z.optional(field(z.int(), 'of queued tasks, larger goes first (-100 to 100)')),
   timeout_seconds: z.optional(field(z.number(), 'end it after so much working time')),
   budget: text('stop when it has used so much: 5usd, 2Mtok'),
