@@ -145,3 +145,11 @@ test('a log is shown at its end, and scrolled no further than it is long', () =>
   expect(drawn).not.toContain('said 29')
   expect(top.mostScrolled).toBe(26)
 })
+
+test('of a long line that was pasted, what is around the cursor is drawn, without a look at each letter', () => {
+  const typed = `${'x'.repeat(300_000)}the end`
+  const sheet = { columns: 40, rows: 8, now: 0, canvas }
+  const { lines, cursor } = drawTalk(talk({ typed, cursor: typed.length }), sheet)
+  expect(lines.at(-1)).toMatch(/^> x{30}the end$/)
+  expect(cursor.column).toBe(39)
+})

@@ -39,7 +39,7 @@ export function drawTalk(state: TalkState, sheet: Sheet): TalkSheet {
     canvas.style('dim', plainText(task.reason ?? '').split('\n')[0] ?? ''),
   ]
   const room = Math.max(1, rows - head.length - asks.length - 2)
-  const log = events.flatMap(event => eventLines(event, columns, canvas))
+  const log = events.flatMap(event => eventLines(event, columns))
   const mostScrolled = Math.max(0, log.length - room)
   const scrolled = Math.min(state.scrolled, mostScrolled)
   const end = log.length - scrolled
@@ -48,7 +48,7 @@ export function drawTalk(state: TalkState, sheet: Sheet): TalkSheet {
   const hint = scrolled > 0 ? `${scrolled} lines further down · ${KEYS}` : KEYS
   const lines = [
     ...head,
-    ...shown,
+    ...shown.map(({ time, line }) => `${canvas.style('dim', time)} ${line}`),
     ...Array<string>(room - shown.length).fill(''),
     ...asks.map(line => canvas.style('yellow', line)),
     notice === '' ? canvas.style('dim', hint) : canvas.style('yellow', notice),
@@ -69,12 +69,27 @@ function askingLines({ question }: TaskView, columns: number): readonly string[]
   return [...wrap(`asks: ${plainText(question.text)}`, columns).slice(0, 6), ...options]
 }
 
-function eventLines(event: TaskEvent, columns: number, canvas: Canvas): readonly string[] {
+interface LogLine {
+  /** Of the first line of an event; of all others as many spaces. */
+  readonly time: string
+  readonly line: string
+}
+
+/** At the width that was drawn last: to wrap 500 events for each key that is pressed takes seconds. */
+const wrapped = new WeakMap<
+  TaskEvent,
+  { readonly columns: number; readonly lines: readonly LogLine[] }
+>()
+
+function eventLines(event: TaskEvent, columns: number): readonly LogLine[] {
+  const before = wrapped.get(event)
+  if (before?.columns === columns) return before.lines
   const text = describeEvent(event)
-  if (text === null) return []
   const time = new Date(event.at).toTimeString().slice(0, 5)
-  const lines = wrap(plainText(text), Math.max(10, columns - 6))
-  return lines.map((line, n) => `${canvas.style('dim', n === 0 ? time : '     ')} ${line}`)
+  const parts = text === null ? [] : wrap(plainText(text), Math.max(10, columns - 6))
+  const lines = parts.map((line, n) => ({ time: n === 0 ? time : '     ', line }))
+  wrapped.set(event, { columns, lines })
+  return lines
 }
 
 function wrap(text: string, columns: number): readonly string[] {
@@ -85,7 +100,8 @@ function wrap(text: string, columns: number): readonly string[] {
 function inputLine({ typed, cursor, pasted }: TalkState, columns: number) {
   const prompt = pasted === 0 ? '> ' : `[+${pasted} lines] > `
   const room = Math.max(4, columns - widthOf(prompt) - 1)
-  let from = 0
+  // So many letters fill the room. To measure all of a long line for each one is a hang.
+  let from = Math.max(0, cursor - room)
   while (widthOf(typed.slice(from, cursor)) > room) from++
   const line = `${prompt}${typed.slice(from)}`
   return { line, column: widthOf(prompt) + widthOf(typed.slice(from, cursor)) }

@@ -66,6 +66,8 @@ export async function watchTasks(
     },
     onSuspend() {
       screen.leave()
+      // Not every shell sets a terminal right that it gets back.
+      stdin.setRawMode(false)
       process.once('SIGCONT', () => {
         stdin.setRawMode(true)
         screen.enter()
