@@ -32,6 +32,25 @@ export async function otherMembers(
   return all.filter(isOther).toReversed()
 }
 
+/**
+ * Lists those again that were passed over for it, unless another one is picked, too. Called before its
+ * own row says that it is not picked any more, so that it is called again where that was not written.
+ */
+export async function listAgain(
+  { request }: Task,
+  { store }: Pick<PutAwayPorts, 'store'>,
+): Promise<readonly Task[]> {
+  const { id, group, workplace } = request
+  if (group === null) return []
+  const all = await store.listTasks({ group })
+  if (pickedMembers(all).some(one => one.request.id !== id)) return []
+  const others = all.filter(
+    one => one.request.workplace.id !== workplace.id && one.archivedAt !== null,
+  )
+  for (const other of others) await store.archiveTask(other.request.id, null)
+  return others.toReversed()
+}
+
 /** One that has not ended goes on: to say which result is taken is not to say that it is to stop. */
 export async function passOver(
   others: readonly Task[],

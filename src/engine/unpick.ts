@@ -6,11 +6,14 @@ import type { HeadMove, Task } from '../domain/task.ts'
 import type { FileChange } from '../ports/applications.ts'
 import type { Worktrees } from '../ports/worktrees.ts'
 import { mend } from './apply.ts'
+import { listAgain } from './pass-over.ts'
 import type { PickPorts, PickWish } from './pick.ts'
 
 export interface Unpicked {
   readonly root: string
   readonly files: readonly FileChange[]
+  /** Of its group, those that are listed again. */
+  readonly others: readonly Task[]
 }
 
 /**
@@ -45,9 +48,10 @@ export async function unpickTask(
     const files = isBack
       ? []
       : await applications.unpick({ task: id, base, head, target, isStopped })
+    const others = await listAgain(task, ports)
     await store.recordTaken(id, null, `no longer picked in ${where}`, clock.now())
     reach('unpick.row-committed')
-    return { root: where, files }
+    return { root: where, files, others }
   })
 }
 

@@ -9,6 +9,7 @@ import { type GroupId, makeGroupId } from '../../src/domain/group.ts'
 import { makeTaskId, type TaskId } from '../../src/domain/ids.ts'
 import { plainRequest } from '../../src/domain/task.ts'
 import { type HandInPlan, handInGroup } from '../../src/engine/hand-in.ts'
+import { listAgain } from '../../src/engine/pass-over.ts'
 import { makeRequest, makeScene } from './scene.ts'
 
 afterEach(() => onReach(() => undefined))
@@ -157,5 +158,26 @@ test('handed in twice under one key it is one group; for anything else the key i
   const newer = await handInGroup(await house.plansOf(['race-a', 'race-b']), house.ports)
   const group = newer.tasks[0]?.request.group as GroupId
   expect(await house.ports.store.findGroup('race')).toBe(group)
+  await house.holdfast.close()
+})
+
+test('whoever was passed over is listed again once none of the others is picked any more', async () => {
+  const house = await makeHouse()
+  const { store } = house.ports
+  const { tasks } = await handInGroup(
+    await house.plansOf(['race-a', 'race-b', 'race-c']),
+    house.ports,
+  )
+  const [a, b, c] = tasks
+  if (a === undefined || b === undefined || c === undefined) throw new Error('there are three')
+  const picked = { how: 'picked', at: 1, where: house.repo, number: null } as const
+  for (const { request } of [a, b]) await store.recordTaken(request.id, picked, 'picked', 1)
+  await store.archiveTask(c.request.id, 1)
+  const archivedAt = async () => (await store.findTask(c.request.id))?.archivedAt
+  expect([await listAgain(a, house.ports), await archivedAt()]).toEqual([[], 1])
+  await store.recordTaken(a.request.id, null, 'taken back', 2)
+  const listed = await listAgain(b, house.ports)
+  expect(listed.map(({ request }) => request.id)).toEqual([c.request.id])
+  expect(await archivedAt()).toBeNull()
   await house.holdfast.close()
 })

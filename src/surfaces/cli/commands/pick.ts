@@ -2,7 +2,6 @@ import { resolve } from 'node:path'
 import { AppError } from '../../../domain/errors.ts'
 import { hasEnded, type Task } from '../../../domain/task.ts'
 import { chooseTarget } from '../../../engine/choose-target.ts'
-import { otherMembers } from '../../../engine/pass-over.ts'
 import { pickTask } from '../../../engine/pick.ts'
 import { unpickTask } from '../../../engine/unpick.ts'
 import type { Application, PickOutcome } from '../../../ports/applications.ts'
@@ -85,9 +84,7 @@ async function giveBack(
   ports: Parameters<typeof unpickTask>[2],
 ): Promise<PickView> {
   const { id } = task.request
-  const { root, files } = await unpickTask(task, waits, ports)
-  const others = await otherMembers(task, ports)
-  for (const { request } of others) await ports.store.archiveTask(request.id, null)
+  const { root, files, others } = await unpickTask(task, waits, ports)
   return {
     ...nothingPicked(id, root),
     state: 'given_back',
