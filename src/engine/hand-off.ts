@@ -15,7 +15,6 @@ import {
   type ApplyPorts,
   type ApplyWish,
   applyTask,
-  isHandOff,
   recordGivenBack,
   requireResult,
 } from './apply.ts'
@@ -217,9 +216,4 @@ async function mendHandBack(
     const target = await worktrees.openCheckout(application.root)
     await applications.withTarget(application.root, () => applications.undo(application, target))
   }
-}
-
-/** The hand-off of a task that stands; undefined: there is none. */
-export function findHandOff({ taken }: Task): HandOff | undefined {
-  return isHandOff(taken) ? taken : undefined
 }

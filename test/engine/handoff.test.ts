@@ -6,7 +6,6 @@ import { expect, test } from 'vitest'
 import { makeTaskId, worktreeIdOf } from '../../src/domain/ids.ts'
 import { applyTask } from '../../src/engine/apply.ts'
 import { findStay } from '../../src/engine/find-stay.ts'
-import { findHandOff } from '../../src/engine/hand-off.ts'
 import { planSession } from '../../src/engine/move-session.ts'
 import { putAway } from '../../src/engine/put-away.ts'
 import { undoTask } from '../../src/engine/undo-apply.ts'
@@ -239,8 +238,8 @@ test('where a task is handed off already, or to what is no checkout of the userâ
   const target = await ports.worktrees.openCheckout(second)
   const wish = { target, mode: 'clean', isStopped: () => false, onMended: () => undefined } as const
   await applyTask(await look(task.request.id), wish, ports)
-  expect(findHandOff(await look(task.request.id))).toMatchObject({ where: repo })
+  expect((await look(task.request.id)).taken).toMatchObject({ how: 'handed_off', where: repo })
   await undoTask(await look(task.request.id), { named: second, standsIn: null }, ports)
-  expect(findHandOff(await look(task.request.id))).toMatchObject({ where: repo })
+  expect((await look(task.request.id)).taken).toMatchObject({ how: 'handed_off', where: repo })
   await house.holdfast.close()
 })
