@@ -7,6 +7,7 @@ import { eventually } from '../eventually.ts'
 import { processesOf } from '../processes-of.ts'
 import { houseWithCodex } from './fake-codex.ts'
 import { House, PATIENCE } from './house.ts'
+import { Points } from './points.ts'
 
 const script = (text: string) => ['--', '/bin/sh', '-c', text]
 
@@ -162,6 +163,27 @@ test('a verification that hangs ends with its task, by cancel and by limit, and 
     result: { files: 1 },
     verify: { state: 'unknown', how: 'it was ended with its task' },
   })
+})
+
+test('a worktree that is lost between two looks at it leaves nothing of the verification there', async () => {
+  const points = new Points()
+  const { house } = points
+  const id = await house.submitScript('echo x >x.txt', '--verify', 'sleep 3005')
+  const sleeping = () => processesOf(house.scratch).some(line => /^\d+ sleep 3005/.test(line))
+  await eventually('it is verified', sleeping)
+  await house.killWorkers()
+  // The next worker finds the agent gone and all in its place, and is about to judge that.
+  points.stand('settle.stopped')
+  await house.ok(['worker', 'start'])
+  await eventually('it stands there', () => points.isReached('settle.stopped'))
+  rmSync(house.worktree(id), { recursive: true })
+  points.go('settle.stopped')
+  expect(await house.wait(id)).toMatchObject({
+    error: { code: 'worktree_lost' },
+    result: { files: 1 },
+    verify: { state: 'unknown' },
+  })
+  expect(sleeping()).toBe(false)
 })
 
 test('the agent is told once what failed, in its own session; a second failure is the end, with its evidence', async () => {

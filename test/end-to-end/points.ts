@@ -1,5 +1,5 @@
 /** A house whose processes stand still at crash points until they are told to go on. */
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { armPoint } from '../arm-point.ts'
 import { House } from './house.ts'
@@ -18,6 +18,10 @@ export class Points {
   /** Whoever comes to the point first stands still there. */
   stand(point: string): void {
     armPoint(this.#directory, point, 'stand')
+  }
+
+  isReached(point: string): boolean {
+    return existsSync(join(this.#directory, `${point}.pid`))
   }
 
   go(point: string): void {
