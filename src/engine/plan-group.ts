@@ -1,6 +1,6 @@
 /** What `run --best-of` and `run -a codex,claude` ask for: one plan for each task of a group. */
 import { AppError } from '../domain/errors.ts'
-import { makeGroupId, nameMembers } from '../domain/group.ts'
+import { currentMembers, makeGroupId, nameMembers } from '../domain/group.ts'
 import { makeTaskId } from '../domain/ids.ts'
 import type { Task } from '../domain/task.ts'
 import type { HandInPlan } from './hand-in.ts'
@@ -57,5 +57,5 @@ function refuseShared({ place, session }: Submission): void {
 
 async function wholeGroup(task: Task, { store }: PlanPorts): Promise<readonly Task[]> {
   const { group } = task.request
-  return group === null ? [task] : (await store.listTasks({ group })).toReversed()
+  return group === null ? [task] : currentMembers(await store.listTasks({ group }))
 }

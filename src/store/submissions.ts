@@ -3,6 +3,7 @@ import type { Kysely, Transaction } from 'kysely'
 import { reach } from '../domain/crash-points.ts'
 import { MOST_DELEGATED } from '../domain/delegation.ts'
 import { AppError } from '../domain/errors.ts'
+import { currentMembers } from '../domain/group.ts'
 import type { TaskId } from '../domain/ids.ts'
 import {
   endedStates,
@@ -50,7 +51,7 @@ export async function submitGroup(
   return await db.transaction().execute(async transaction => {
     if (!requests.every(({ id }) => isWhole(id))) throw abandoned()
     const idempotency = requests[0]?.idempotency ?? null
-    const twin = idempotency === null ? undefined : await findTwin(transaction, idempotency)
+    const twin = idempotency === null ? undefined : await findDone(transaction, idempotency)
     if (twin !== undefined) return await listGroup(transaction, twin)
     const written: Task[] = []
     for (const request of requests) written.push(await writeTask(transaction, request, undefined))
@@ -61,7 +62,7 @@ export async function submitGroup(
 async function listGroup(db: Db, task: Task): Promise<readonly Task[]> {
   const { group } = task.request
   if (group === null) return [task]
-  return (await listTasks(db, { group }, () => undefined)).toReversed()
+  return currentMembers(await listTasks(db, { group }, () => undefined))
 }
 
 function abandoned(): AppError {

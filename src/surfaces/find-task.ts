@@ -1,6 +1,6 @@
 /** Which task is meant. */
 import { AppError } from '../domain/errors.ts'
-import { currentMembers } from '../domain/group.ts'
+import { currentMembers, nameOfGroup } from '../domain/group.ts'
 import type { TaskId } from '../domain/ids.ts'
 import type { Task } from '../domain/task.ts'
 import type { Store, UnreadableTask } from '../ports/store.ts'
@@ -57,7 +57,7 @@ export function isUnreadable(task: Task | UnreadableTask): task is UnreadableTas
 
 /**
  * The tasks of the group that a word names, the newest of each line; undefined: it names none, or a
- * task of this very name that is newer.
+ * task of this very name that is newer. Refuses with `task_unreadable` where the rows of all are damaged.
  */
 export async function findMembers(
   store: Store,
@@ -66,6 +66,15 @@ export async function findMembers(
   const group = await store.findGroup(reference)
   if (group === undefined) return undefined
   const members = currentMembers(await store.listTasks({ group }))
+  if (members.length === 0) {
+    throw new AppError(
+      'task_unreadable',
+      `no task of the group ${nameOfGroup(group)} can be read`,
+      {
+        hint: 'holdfast doctor --fix makes them anew',
+      },
+    )
+  }
   const [named] = await store.findTasksNamed(reference)
   if (named === undefined || isUnreadable(named)) return members
   const { id, name, createdAt } = named.request

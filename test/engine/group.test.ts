@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { afterEach, expect, test } from 'vitest'
 import { onReach } from '../../src/domain/crash-points.ts'
 import { MOST_DELEGATED } from '../../src/domain/delegation.ts'
@@ -10,6 +11,7 @@ import { makeTaskId, type TaskId } from '../../src/domain/ids.ts'
 import { plainRequest } from '../../src/domain/task.ts'
 import { type HandInPlan, handInGroup } from '../../src/engine/hand-in.ts'
 import { listAgain } from '../../src/engine/pass-over.ts'
+import { requireTasks } from '../../src/surfaces/find-task.ts'
 import { makeRequest, makeScene } from './scene.ts'
 
 afterEach(() => onReach(() => undefined))
@@ -153,7 +155,23 @@ test('handed in twice under one key it is one group; for anything else the key i
   expect([await house.listed(), house.directories().length]).toEqual([2, 2])
   const other = hand({ idempotency: { key: 'k', fingerprint: 'g' } })
   await expect(other).rejects.toMatchObject({ code: 'idempotency_conflict' })
+  // Nor is it one under a key with which something was said.
+  const { store } = house.ports
+  const [a] = first.tasks
+  if (a === undefined) throw new Error('a group has tasks')
+  const said = { key: 's', fingerprint: 'f' }
+  await store.recordMessage(a.request.id, 'more', 1, said)
+  const saidBefore = hand({ idempotency: { key: 's', fingerprint: 'g' } })
+  await expect(saidBefore).rejects.toMatchObject({ code: 'idempotency_conflict' })
   expect([await house.listed(), house.directories().length]).toEqual([2, 2])
+  // Who follows one of them has its place.
+  const place = { ...makeRequest(makeTaskId(randomBytes(16)), a.request.repo), name: 'race-a.2' }
+  const { group: race } = a.request
+  await store.submitTask({ ...place, group: race, follows: a.request.id, createdAt: Date.now() })
+  expect((await hand({ idempotency })).tasks.map(({ request }) => request.name)).toEqual([
+    'race-a.2',
+    'race-b',
+  ])
   // A newer group of the same name is what its name means.
   const newer = await handInGroup(await house.plansOf(['race-a', 'race-b']), house.ports)
   const group = newer.tasks[0]?.request.group as GroupId
@@ -179,5 +197,16 @@ test('whoever was passed over is listed again once none of the others is picked 
   const listed = await listAgain(b, house.ports)
   expect(listed.map(({ request }) => request.id)).toEqual([c.request.id])
   expect(await archivedAt()).toBeNull()
+  await house.holdfast.close()
+})
+
+test('a group whose rows are all damaged is named as that, and nobody waits for nothing', async () => {
+  const house = await makeHouse()
+  await handInGroup(await house.plansOf(['race-a', 'race-b']), house.ports)
+  const rows = new DatabaseSync(join(house.holdfast.home, 'store.db'), { timeout: 30_000 })
+  rows.exec("UPDATE tasks SET state_json = '{}'")
+  rows.close()
+  const found = requireTasks(house.ports.store, ['race'])
+  await expect(found).rejects.toMatchObject({ code: 'task_unreadable' })
   await house.holdfast.close()
 })
