@@ -178,7 +178,7 @@ test('a server that a plugin has started does not take where that lies for where
 })
 
 test('what a task asks is asked of the user where the client can, and else of the client', async () => {
-  const house = new House({ GEMINI_API_KEY: 'k' })
+  const house = new House({ GEMINI_API_KEY: 'k', HOLDFAST_SLOTS: '2' })
   const bin = join(house.scratch, 'fake-bin')
   mkdirSync(bin)
   copyFileSync(FIXTURE, join(bin, 'gemini'))
@@ -190,8 +190,9 @@ test('what a task asks is asked of the user where the client can, and else of th
   const things = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j']
   const elicit = (params: unknown) => {
     asked.push(params)
-    const isLast = asked.length === things.length
-    return isLast ? undefined : { action: 'accept', content: { answer: 'Allow' } }
+    if (asked.length === things.length) return undefined
+    const isToldMore = asked.length < things.length
+    return isToldMore ? { action: 'accept', content: { answer: 'Allow' } } : { action: 'decline' }
   }
   const client = new McpClient(house, { 'elicitation/create': elicit })
   await client.initialize('2025-11-25', { elicitation: {} })
@@ -205,6 +206,15 @@ test('what a task asks is asked of the user where the client can, and else of th
   )
   const { state, question } = waited.tasks[0]
   expect([state, question.text]).toEqual(['needs_input', 'execute: j'])
+  // Another agent counts its questions from the start, too: what is said to one is said to no other.
+  const other = checked('delegate', await client.call('delegate', { ...asks, name: 'other' })).task
+  await house.untilState(other.id, 'needs_input')
+  checked('wait', await client.call('wait', { ...wait, tasks: [task.id, other.id] }))
+  expect(asked.slice(things.length)).toEqual([
+    expect.objectContaining({ message: `${task.name} asks: execute: j` }),
+    expect.objectContaining({ message: 'other asks: execute: a' }),
+  ])
+  await house.ok(['cancel', other.id])
   expect(await client.leave()).toBe(0)
 
   const plain = new McpClient(house)

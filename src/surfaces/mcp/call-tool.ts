@@ -30,8 +30,11 @@ export async function callTool(
       const outcome = await tool.run(input as z.infer<Tool['input']>, call)
       if ('goesOn' in outcome) return await beginMcpTask(outcome.goesOn, call, premises)
       if ('asks' in outcome) {
-        const { name, question } = outcome.asks
-        return inputRequired({ inputRequests: { [name]: formOf(question) } })
+        const { asks, declined } = outcome
+        return inputRequired({
+          inputRequests: { [asks.name]: formOf(asks.question) },
+          ...(declined.length === 0 ? {} : { requestState: JSON.stringify(declined) }),
+        })
       }
       return tellClient(outcome, notes)
     } catch (error) {

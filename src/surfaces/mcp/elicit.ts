@@ -1,4 +1,5 @@
 /** What a task asks, as a form for the user of a client, and what that brings back. */
+import * as z from 'zod/mini'
 import { AppError } from '../../domain/errors.ts'
 import type { Question } from '../../domain/question.ts'
 import { type Asked, askedBy, type Task } from '../../domain/task.ts'
@@ -43,6 +44,19 @@ export function readReply({ name, question }: Asked, { mcpReq }: ServerContext):
   return { words: chosen < 0 ? said : `#${chosen + 1}` }
 }
 
+const names = z.array(z.string())
+
+/** As the client gives it back: whatever it makes of it, nobody is asked but the less. */
+export function readDeclined({ mcpReq }: ServerContext): readonly string[] {
+  const state = mcpReq.requestState()
+  if (typeof state !== 'string') return []
+  try {
+    return names.safeParse(JSON.parse(state)).data ?? []
+  } catch {
+    return [] // It is none of ours.
+  }
+}
+
 /** People take their time. */
 const ANSWER_MS = 600_000
 
@@ -75,9 +89,12 @@ export async function askingMeanwhile(
 }
 
 /** Hands on what the user has said; the names of the questions that were answered, and declined. */
-export async function passReplies(tasks: readonly Task[], { context, replyTo }: ToolCall) {
+export async function passReplies(
+  tasks: readonly Task[],
+  { context, replyTo, ...before }: Pick<ToolCall, 'context' | 'replyTo' | 'declined'>,
+) {
   const answered = new Set<string>()
-  const declined = new Set<string>()
+  const declined = new Set(before.declined)
   for (const task of tasks) {
     const asked = askedBy(task)
     const reply = asked === null ? undefined : replyTo(asked)

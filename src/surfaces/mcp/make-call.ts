@@ -13,7 +13,7 @@ import {
   toolUseOf,
   workspaceOf,
 } from './client.ts'
-import { readReply } from './elicit.ts'
+import { readDeclined, readReply } from './elicit.ts'
 import type { Server, ServerContext } from './sdk.ts'
 import type { ToolCall } from './tool.ts'
 
@@ -67,6 +67,7 @@ export async function makeCall(
     progress: progressOf(request),
     tie: () => tieOf(client, caller, premises),
     replyTo: asked => readReply(asked, request),
+    declined: readDeclined(request),
   }
 }
 

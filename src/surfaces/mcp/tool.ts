@@ -36,6 +36,8 @@ export interface ToolCall {
   tie(): Promise<Tie>
   /** What the user has said to a question; undefined: was not asked yet. */
   replyTo(asked: Asked): Reply | undefined
+  /** The names of those that the user would rather not answer, in the rounds before. */
+  readonly declined: readonly string[]
 }
 
 /** `words` null: the user would rather not answer. */
@@ -63,6 +65,8 @@ export interface Told<V> {
 /** The user is to answer first; then the tool is called once more. */
 export interface Asks {
   readonly asks: Asked
+  /** The names of those that the user would rather not answer, for the rounds that come. */
+  readonly declined: readonly string[]
 }
 
 /** The client looks after it from here; where it is over already, it is told at once. */

@@ -1,6 +1,6 @@
 import * as z from 'zod/mini'
 import type { TaskEvent } from '../../../domain/agent-events.ts'
-import { type Asked, askedBy, type Task } from '../../../domain/task.ts'
+import { askedBy, type Task } from '../../../domain/task.ts'
 import { acknowledgeShown } from '../../acknowledge.ts'
 import { describeEvent } from '../../cli/render.ts'
 import type { SurfaceContext } from '../../context.ts'
@@ -69,9 +69,14 @@ export const wait = defineTool({
       context,
     )
     context.interrupted.throwIfAborted()
-    const isUnsettled = ({ name }: Asked) => !answered.has(name) && !declined.has(name)
-    const [asks] = waited.tasks.flatMap(task => askedBy(task) ?? []).filter(isUnsettled)
-    if (client.elicits && asks !== undefined) return { asks }
+    for (const task of client.elicits ? waited.tasks : []) {
+      const asked = askedBy(task)
+      if (asked === null || answered.has(asked.name) || declined.has(asked.name)) continue
+      // Of several, its user is to know which one asks.
+      const who = tasks.length > 1 ? `${task.request.name} asks: ` : ''
+      const question = { ...asked.question, text: `${who}${asked.question.text}` }
+      return { asks: { ...asked, question }, declined: [...declined] }
+    }
     return await tellWaited(waited.tasks, waited.end === 'timeout', context)
   },
   report: (tasks, { context }) => tellWaited(tasks, false, context),
