@@ -1,10 +1,11 @@
 /** The real Codex in place of the keeper of sessions, and a model that has it do the same. */
 import { rmSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { ensureAgent } from '../../src/demo/ensure-agent.ts'
 import { writeCodexHome } from '../../src/demo/scripted-model/codex-home.ts'
-import { say, shell, type Turn } from '../../src/demo/scripted-model/script.ts'
+import { listAt } from '../../src/demo/scripted-model/fields.ts'
+import { call, say, shell, type Turn } from '../../src/demo/scripted-model/script.ts'
 import { startScriptedModel } from '../../src/demo/scripted-model/server.ts'
 import type { Stage } from './stage.ts'
 
@@ -50,10 +51,15 @@ export async function bringCodex(
 ): Promise<AsyncDisposable> {
   const { bin } = await ensureAgent('codex', { quiet: true })
   const model = await startScriptedModel({
+    logFile: join(stage.scratch, 'model.jsonl'),
     choose({ body }) {
       // What Codex remembers says how far it is, whatever was killed in between.
       const heard = JSON.stringify(body)
+      const runsOn = whatRunsOn(body)
+      if (runsOn !== undefined) return call('write_stdin', { session_id: runsOn, chars: '' })
       if (!heard.includes('over: work')) return work
+      // Where a story holds the next try at its beginning.
+      if (stage.take('agent.begun')) return { kind: 'hang' }
       if (!heard.includes('over: tool')) return thinking(stage, useTool)
       if (looksAround && !heard.includes('over: seen')) return lookAround
       return fails ? REFUSAL : say('All done.')
@@ -73,6 +79,16 @@ export async function bringCodex(
       rmSync(place, { recursive: true, force: true, maxRetries: 5 })
     },
   }
+}
+
+/**
+ * Codex waits 10 s for a command, and then says by which number it runs on (0.169.0). Whoever gives the
+ * command again has two of it; undefined: this is not what Codex said last.
+ */
+function whatRunsOn(body: unknown): number | undefined {
+  const newest = JSON.stringify(listAt(body, 'input').at(-1) ?? null)
+  const found = /Process running with session ID (\d+)/.exec(newest)?.[1]
+  return found === undefined ? undefined : Number(found)
 }
 
 /** The model is where a blow is to fall: it takes its time, once. */
