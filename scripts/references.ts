@@ -12,6 +12,7 @@ import { views } from '../src/surfaces/view.ts'
 import { matrixPage } from '../test/agents/matrix/page.ts'
 import { cases } from '../test/faults/plan.ts'
 import { reliabilityPage } from '../test/faults/report.ts'
+import { readLastWholeRun } from '../test/faults/tally.ts'
 import { pluginFiles } from './plugins.ts'
 
 const notice = '<!-- Written by `npm run docs`. -->'
@@ -26,7 +27,7 @@ export async function references(): Promise<Record<string, string>> {
     'docs/reference/json.md': jsonReference(),
     'docs/reference/mcp.md': mcpReference(),
     'docs/agents/matrix.md': `${notice}\n${await matrixPage()}`,
-    'docs/reliability.md': reliabilityPage(cases),
+    'docs/reliability.md': reliabilityPage(cases, readLastWholeRun()),
     ...pluginFiles(),
     'agent-plugin/plugin.json': agentPlugin(),
     'agent-plugin/skills/holdfast/SKILL.md': read('skills/holdfast/SKILL.md'),

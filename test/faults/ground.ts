@@ -7,11 +7,12 @@ import {
   mkdtempSync,
   readFileSync,
   realpathSync,
+  renameSync,
   rmSync,
   writeFileSync,
 } from 'node:fs'
 import { homedir, tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { processesOf } from '../processes-of.ts'
 
@@ -29,9 +30,12 @@ export class Ground {
   readonly environment: Readonly<Record<string, string>>
   readonly #patches = new Map<string, string>()
   readonly #elsewhere: string[] = []
+  /** Where the rooms of cases that went wrong are kept; undefined: nowhere. */
+  readonly #kept: string | undefined
   #stages = 0
 
-  constructor() {
+  constructor(kept?: string) {
+    this.#kept = kept
     // A build in the meantime does not change what is tested.
     for (const part of ['bin', 'dist', 'skills', 'agent-plugin', '.agents']) {
       const source = fileURLToPath(new URL(`../../${part}`, import.meta.url))
@@ -69,6 +73,17 @@ export class Ground {
     const room = mkdtempSync(join(cache, 'holdfast', 'faults-'))
     this.#elsewhere.push(room)
     return room
+  }
+
+  /** Removes the room of a case, or keeps it where those that went wrong are kept: where that is. */
+  leaveRoom(room: string, wentWrong: boolean): string | undefined {
+    if (!wentWrong || this.#kept === undefined) {
+      rmSync(room, { recursive: true, force: true, maxRetries: 5 })
+      return undefined
+    }
+    const place = join(this.#kept, basename(room))
+    renameSync(room, place)
+    return place
   }
 
   /** Puts a repository of a kind at `path`. */

@@ -2,13 +2,15 @@
  * The kill matrix: `npm run test:faults`. Kills us at every step of a task's life, and looks whether
  * anything was lost. `--list` names the steps; words choose cases by what their names contain.
  */
-import { writeFileSync } from 'node:fs'
-import { availableParallelism } from 'node:os'
+import { mkdtempSync, writeFileSync } from 'node:fs'
+import { availableParallelism, tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { Ground } from './ground.ts'
 import { type Case, cases, nameOf, pointsOf, steps } from './plan.ts'
 import { play } from './play.ts'
 import { type Played, reliabilityPage, totalsOf } from './report.ts'
+import { Tally, writeLastWholeRun } from './tally.ts'
 
 const SIGNALS = { SIGINT: 2, SIGTERM: 15, SIGHUP: 1 } as const
 /** Most of the time is waiting: for a watchdog, for a resume. */
@@ -21,6 +23,10 @@ const { values, positionals } = parseArgs({
     list: { type: 'boolean' },
     /** Plays each chosen case so often: for one that fails only now and then. */
     times: { type: 'string', default: '1' },
+    /** Of a case that fails, everything is kept, for whoever looks into it. */
+    keep: { type: 'boolean', default: false },
+    /** What each comes to is added to this file; what it holds already is not played again. */
+    into: { type: 'string' },
   },
 })
 if (values.list) list()
@@ -50,7 +56,9 @@ function list(): void {
 
 async function run(chosen: readonly Case[], isWhole: boolean): Promise<void> {
   const began = performance.now()
-  const ground = new Ground()
+  const ground = new Ground(
+    values.keep ? mkdtempSync(join(tmpdir(), 'holdfast-faults-kept-')) : undefined,
+  )
   for (const [name, number] of Object.entries(SIGNALS)) {
     process.on(name, () => {
       ground.abandon()
@@ -58,14 +66,17 @@ async function run(chosen: readonly Case[], isWhole: boolean): Promise<void> {
       process.exit(128 + number)
     })
   }
-  const left = [...chosen]
+  const tally = values.into === undefined ? undefined : new Tally(values.into)
+  const toPlay = chosen.filter(one => tally?.has(one) !== true)
+  const left = [...toPlay]
   const played: Played[] = []
   const work = async () => {
     for (let one = left.shift(); one !== undefined; one = left.shift()) {
       const { complaints, lostTasks, lostBytes, ms } = await play(one, ground)
       const survived = complaints.length === 0
       played.push({ one, survived, lostTasks, lostBytes })
-      const count = `${played.length}/${chosen.length}`
+      tally?.add({ one, survived, lostTasks, lostBytes })
+      const count = `${played.length}/${toPlay.length}`
       console.log(
         `${survived ? 'ok  ' : 'FAIL'} ${count} ${nameOf(one)} (${(ms / 1000).toFixed(1)} s)`,
       )
@@ -77,7 +88,8 @@ async function run(chosen: readonly Case[], isWhole: boolean): Promise<void> {
   } finally {
     ground.leave()
   }
-  if (isWhole) writeFileSync(PAGE, reliabilityPage(cases, played))
+  const whole = tally === undefined ? (isWhole ? played : undefined) : tally.wholeOf(cases)
+  if (whole !== undefined) writeFileSync(PAGE, reliabilityPage(cases, writeLastWholeRun(whole)))
   const { points, cases: count, survived, lostTasks, lostBytes } = totalsOf(played)
   const seconds = ((performance.now() - began) / 1000).toFixed(0)
   console.log(

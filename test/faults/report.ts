@@ -1,5 +1,5 @@
 /** `docs/reliability.md`: what was tried, and what came of it. Without times, which differ each run. */
-import { type Case, pointsOf, steps } from './plan.ts'
+import { type Case, nameOf, pointsOf, steps } from './plan.ts'
 import { type StoryName, stories } from './stories.ts'
 
 export interface Played {
@@ -15,6 +15,8 @@ export interface Totals {
   readonly survived: number
   readonly lostTasks: number
   readonly lostBytes: number
+  /** The names of those that were not survived. */
+  readonly fallen: readonly string[]
 }
 
 export function totalsOf(played: readonly Played[]): Totals {
@@ -24,11 +26,12 @@ export function totalsOf(played: readonly Played[]): Totals {
     survived: played.filter(({ survived }) => survived).length,
     lostTasks: played.reduce((sum, { lostTasks }) => sum + lostTasks, 0),
     lostBytes: played.reduce((sum, { lostBytes }) => sum + lostBytes, 0),
+    fallen: played.flatMap(({ one, survived }) => (survived ? [] : [nameOf(one)])),
   }
 }
 
-/** `played`: what a whole run came to; empty: none was made, and the page says what is to hold. */
-export function reliabilityPage(cases: readonly Case[], played: readonly Played[] = []): string {
+/** `last`: what the last whole run came to; null: none was made. */
+export function reliabilityPage(cases: readonly Case[], last: Totals | null): string {
   const row = (name: string, some: readonly Case[]) =>
     `| ${name} | ${countPoints(some)} | ${some.length} |`
   const byStep = Object.keys(steps).map(step => {
@@ -56,9 +59,11 @@ command again. \`npm run test:faults -- --list\` names the steps.
 
 **${countPoints(cases)} steps, ${cases.length} kills. Each is to be survived, with no task and no byte of work lost.**
 
-That is the plan, and no record of a run. A whole run that comes to anything else writes so here. Of a
-change the scenarios that it touches are played before it; the whole is played now and then.
-${describeFall(played)}
+That is the plan. Of a change the scenarios that it touches are played before it; the whole is played
+now and then, at once or in pieces (\`--into FILE\`, as long as nothing has changed in between).
+
+${describeLast(cases, last)}
+
 A kill counts as survived if all of this holds:
 
 - the step was reached, and who was to be killed was there and is dead;
@@ -72,8 +77,8 @@ A kill counts as survived if all of this holds:
 - nothing is left over: no process, lease, environment, half-written file, worktree without a row,
   ref without a task.
 
-A run in which one of them does not survive fails, and says so here. What happens at random, and all
-at once, is for [the soak](soak.md).
+A run in which one of them does not survive fails, and a whole one says so here. What happens at
+random, and all at once, is for [the soak](soak.md).
 
 A git that is killed while it writes a pack leaves that (\`objects/pack/tmp_pack_*\`) to git's own
 \`gc\`: nobody else can tell whose it is.
@@ -97,11 +102,15 @@ ${byStory.join('\n')}
 
 const countPoints = (cases: readonly Case[]) => new Set(cases.map(({ point }) => point)).size
 
-/** Empty: all were survived. */
-function describeFall(played: readonly Played[]): string {
-  const { cases, survived, lostTasks, lostBytes } = totalsOf(played)
-  if (cases === survived) return ''
-  return `
-**The last whole run did not: ${cases - survived} kills were not survived. Tasks lost: ${lostTasks}. Bytes of work lost: ${lostBytes}.**
-`
+function describeLast(cases: readonly Case[], last: Totals | null): string {
+  if (last === null) return 'No whole run is recorded here.'
+  const { points, cases: kills, survived, lostTasks, lostBytes, fallen } = last
+  const isOfThis = kills === cases.length && points === countPoints(cases)
+  const since = isOfThis ? '' : ' Kills were added since, or taken out.'
+  const run = `The last whole run: ${points} steps, ${kills} kills`
+  if (survived === kills) return `${run}, all of them survived.${since}`
+  const names = fallen.map(name => `- ${name}`).join('\n')
+  return `**${run}, ${kills - survived} not survived. Tasks lost: ${lostTasks}. Bytes of work lost: ${lostBytes}.**${since}
+
+${names}`
 }

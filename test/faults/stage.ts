@@ -188,8 +188,8 @@ export class Stage {
     return processesOf(this.scratch)
   }
 
-  /** Ends whatever is left of a case that went wrong, and removes everything. */
-  leave(): void {
+  /** Ends whatever is left of a case that went wrong, and removes everything, or says where it is kept. */
+  leave(wentWrong: boolean): string | undefined {
     for (const line of this.processes()) {
       try {
         process.kill(Number.parseInt(line, 10), 'SIGKILL')
@@ -197,7 +197,7 @@ export class Stage {
         // It went by itself.
       }
     }
-    rmSync(this.scratch, { recursive: true, force: true, maxRetries: 5 })
+    return this.ground.leaveRoom(this.scratch, wentWrong)
   }
 }
 

@@ -4,7 +4,7 @@ import { type Actor, find, isAlive, killAll } from './cast.ts'
 import type { Stage } from './stage.ts'
 
 /** Of a machine that is busy with all other cases. */
-export const LIMIT_MS = 90_000
+export const LIMIT_MS = 240_000
 
 /** Where processes are about to end by themselves, an actor may be gone already. */
 const LOOSE = /^(?:stop|end|wrapper|settle|cancel|collect)\.|^launch\.handed-over$/

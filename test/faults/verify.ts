@@ -1,5 +1,5 @@
 /** What must hold once a case is over: in words, what does not. */
-import { existsSync, lstatSync, readdirSync, readFileSync } from 'node:fs'
+import { type Dirent, existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Rows, readRows } from './rows.ts'
 import { readIfThere, type Stage } from './stage.ts'
@@ -159,8 +159,8 @@ const STRAY =
 
 /** Files that only somebody who is in the middle of something has. */
 function strayIn(directory: string, home: string): string[] {
-  if (!existsSync(directory)) return []
-  return readdirSync(directory).flatMap(name => {
+  return entriesOf(directory).flatMap(entry => {
+    const { name } = entry
     const path = join(directory, name)
     if (
       path === join(home, 'cache') ||
@@ -170,11 +170,21 @@ function strayIn(directory: string, home: string): string[] {
       path === join(home, 'snapshots')
     )
       return []
-    if (path === join(home, 'trash') && readdirSync(path).length > 0)
+    if (path === join(home, 'trash') && entriesOf(path).length > 0)
       return ['the trash is not empty']
     if (STRAY.test(name)) return [`${path.slice(home.length + 1)} is left`]
-    return lstatSync(path).isDirectory() ? strayIn(path, home) : []
+    return entry.isDirectory() ? strayIn(path, home) : []
   })
+}
+
+/** A worker that is still up may be taking it away. */
+function entriesOf(directory: string): readonly Dirent[] {
+  try {
+    return readdirSync(directory, { withFileTypes: true })
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
+    throw error
+  }
 }
 
 const GIT_OWN = new Set(
