@@ -103,6 +103,7 @@ const points = {
     'ports.claimed': 'the ports of the worktree are its own',
     'agent-home.made': 'a home of the agent’s for this worktree alone is there, and empty',
     'agent-home.ready': 'it shows what the user has in theirs',
+    'launch.schema-kept': 'the form that its answer is to have is in a file',
     'launch.noted': 'the log says that it starts',
     'launch.directory-made': 'the run directory is there, and empty',
     'launch.stdin-written': 'what the agent will read is on disk',
@@ -139,6 +140,7 @@ const points = {
     'message.committed': 'it is in the store; no worker was told',
     'message.launched': 'it is written down with which attempt it is told',
     'message.heard': 'it is written down that the agent has it',
+    'answer.committed': 'what somebody answers is in the store; the agent was not told',
     'converse.said': 'something was said to an agent that can be talked to',
     'converse.question-recorded': 'that it asks, or was answered, stands in its row',
   },
@@ -217,6 +219,7 @@ const points = {
     'adding.made': 'it stands, and its row does not say so',
     'adding.recorded': 'its row says so; the ignored files are still kept',
     'adding.held': 'it is written down who it is for',
+    'adding.let-go': 'whoever it was for is through with it, and nobody holds it; it stands',
   },
   'Emptying the trash': {
     'purge.proven': 'all that is in a tree is in its commit, hashed',

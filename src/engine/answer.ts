@@ -1,4 +1,5 @@
 /** Answers what a task's agent asks; a worker passes it on. */
+import { reach } from '../domain/crash-points.ts'
 import { AppError } from '../domain/errors.ts'
 import type { TaskId } from '../domain/ids.ts'
 import type { Question } from '../domain/question.ts'
@@ -42,8 +43,9 @@ export async function answerQuestion(
     })
   }
   const note = `answered: ${label}`
-  if (!(await store.recordAnswer(id, { fence, id: question.id }, { text, note }, now)))
-    throw answered(id)
+  const asked = { fence, id: question.id }
+  if (!(await store.recordAnswer(id, asked, { text, note }, now))) throw answered(id)
+  reach('answer.committed')
 }
 
 function answered(id: TaskId): AppError {

@@ -46,6 +46,7 @@ export function makeLoneWorktrees(home: string): LoneWorktrees {
     async dropHolder(worktree) {
       await rm(join(holders, worktree), { force: true })
       await rm(join(holders, `${worktree}.new`), { force: true })
+      reach('adding.let-go')
     },
     async openAdding(worktree) {
       await rm(adding(worktree), { recursive: true, force: true })

@@ -118,6 +118,7 @@ export function makeTaskFiles(home: string): TaskFiles {
     async keepOutputSchema(task, schema) {
       const file = join(directory(task), OUTPUT_SCHEMA)
       await writeFile(file, schema, { mode: 0o600 })
+      reach('launch.schema-kept')
       return file
     },
     readPrompt: task => readFile(join(directory(task), PROMPT)),

@@ -81,6 +81,7 @@ const ANNOUNCED = ['submission.row-committed', 'submission.rung', 'submission.id
 const RING = ['ring.bell-touched', 'ring.watchdog-started']
 const WORKER_START = pointsOf('Starting a worker').filter(point => point.startsWith('worker.'))
 const CONVERSE = pointsOf('Talking with an agent').filter(point => point.startsWith('converse.'))
+const LET_GO = 'adding.let-go'
 const SETTLE = all('Ending')
 /** Of an attempt whose agent has ended by itself. */
 const STOP_OF_NOBODY = ['stop.found', 'stop.ended']
@@ -94,7 +95,8 @@ const WRAPPER = ['wrapper.detaching', 'wrapper.born', 'wrapper.written']
 /** The agent lives, and the worker is at a step of its own. */
 const ATTENDED = ['launch.agent-seen', 'launch.agent-synced', ...pointsOf('Following')]
 const OWN_HOME = ['agent-home.made', 'agent-home.ready']
-const LAUNCH = all('Launching', ['launch.ended', 'launch.offered', ...OWN_HOME])
+const SCHEMA_KEPT = 'launch.schema-kept'
+const LAUNCH = all('Launching', ['launch.ended', 'launch.offered', SCHEMA_KEPT, ...OWN_HOME])
 const OF_SET_UP = ['worktree.included', 'worktree.directories-brought', 'worktree.marked']
 const CLEANING = pointsOf('Cleaning up before a worktree is put away')
 const OF_OUTPUT = ['spare.output-moved', 'spare.output-removed']
@@ -135,6 +137,8 @@ const COMPRESS = [
 export const cases: readonly Case[] = [
   ...strikes('unannounced', UNANNOUNCED, SELF),
   ...strikes('unannounced with changes', [...CAPTURE, 'submission.base-captured'], SELF),
+  ...strikes('unannounced review', ['base.read-back', 'submission.prompt-written'], SELF),
+  ...strikes('review', [SCHEMA_KEPT, 'collect.ref-made', 'settle.committed'], SELF),
   ...strikes(
     'unannounced with a submodule',
     ['base.submodule-captured', ...CAPTURE, 'submission.base-captured'],
@@ -284,7 +288,11 @@ export const cases: readonly Case[] = [
     [...SELF, ...AND_WATCHDOG],
   ),
   ...strikes('questions', CONVERSE, [...SELF, ...TWICE, ...AND_WATCHDOG]),
-  ...strikes('questions', ['follow.lines-read', 'follow.step-recorded', 'settle.stopped'], SELF),
+  ...strikes(
+    'questions',
+    ['answer.committed', 'follow.lines-read', 'follow.step-recorded', 'settle.stopped'],
+    SELF,
+  ),
   ...strikes('program', ['agent.mid-tool'], EACH),
   ...strikes('no agent', all('Retiring', [...SNAPSHOT, ...SUBMODULES_KEPT]), SELF),
   ...strikes('put away', RETIRING, [...SELF, ...TWICE]),
@@ -422,7 +430,16 @@ export const cases: readonly Case[] = [
   ...strikes('told by a session', ['caller-token.forgotten'], SELF),
   ...strikes('asked by a plugin', ['request.kept'], SELF),
   ...strikes('shown by a plugin', ['shown.written'], SELF),
-  ...strikes('a worktree alone', all('Adding a worktree without a task'), SELF),
+  ...strikes('a worktree alone', all('Adding a worktree without a task', [LET_GO]), SELF),
+  ...strikes(
+    'a worktree alone given back',
+    [
+      LET_GO,
+      ...['snapshot.recorded', 'retire.renamed', 'retire.forgotten'],
+      ...['restore.planned', 'restore.made', 'restore.recorded'],
+    ],
+    SELF,
+  ),
   ...strikes('a turn by a plugin', ['settings.written', 'turn.kept'], SELF),
   ...strikes('worker stopped', all('Leaving (a worker with nothing to do, or told to stop)'), SELF),
 ]

@@ -75,7 +75,7 @@ A kill counts as survived if all of this holds:
 - files, index bytes, HEAD, branches, tags and stash of the checkout are as before;
 - no two agents, and no agent and a tool of the one before, were ever alive at once;
 - nothing is left over: no process, lease, environment, half-written file, worktree without a row,
-  ref without a task.
+  ref without a task or a worktree.
 
 A run in which one of them does not survive fails, and a whole one says so here. What happens at
 random, and all at once, is for [the soak](soak.md).

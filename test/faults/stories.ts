@@ -98,6 +98,10 @@ const succeeded = (files: Files | null) => () =>
   ({ state: 'succeeded', files, worktrees: 1 }) as const
 const TASK = ['run', 'codex', 'do as you are told']
 
+const REVIEW_TASK = ['review', '--uncommitted', '--agent', 'codex']
+const REVIEW = `say '{"type":"item.completed","item":{"id":"i","type":"agent_message","text":"{\\"verdict\\":\\"approve\\",\\"summary\\":\\"It is well.\\",\\"findings\\":[],\\"next_steps\\":[]}"}}'
+`
+
 const VERIFIED = [...TASK, '--permissions', 'full', '--verify', 'test -e mended.txt']
 /** The second time that it comes to this, it was told that something is missing. */
 const MENDED_WHEN_TOLD = `if [ -e "$KEEPER/told" ]; then once mend 'echo mended >mended.txt'; fi
@@ -439,9 +443,9 @@ async function forgetAll(scene: Scene): Promise<readonly string[]> {
 }
 
 /** Before the row there is no task that anybody knows of. */
-async function tellUnannounced(scene: Scene): Promise<readonly string[]> {
+async function tellUnannounced(scene: Scene, words = TASK): Promise<readonly string[]> {
   scene.strike.arm()
-  const id = await scene.submit(TASK)
+  const id = await scene.submit(words)
   if (id !== undefined) throw new Error('it was handed in')
   return await forgetAll(scene)
 }
@@ -605,6 +609,28 @@ async function tellLone(scene: Scene): Promise<readonly string[]> {
   return [id]
 }
 
+/** Killed while it is given back, or brought back: asked for again, it is there with all that was in it. */
+async function tellLoneBack(scene: Scene): Promise<readonly string[]> {
+  const { stage } = scene
+  const id = await endedTask(scene)
+  const ask = async (event: string, more: object) =>
+    (await hear(scene, event, more, 'holdfast-worktrees')).trim()
+  const create = () => ask('WorktreeCreate', { name: 'one' })
+  const path = await create()
+  writeFileSync(join(path, 'work.txt'), 'unsaved\n')
+  scene.strike.arm()
+  await ask('WorktreeRemove', { worktree_path: path })
+  const back = (await create()) || (await create())
+  await scene.strike.landed
+  if (back !== path || readFileSync(join(path, 'work.txt'), 'utf8') !== 'unsaved\n') {
+    throw new Error(`work lost: 8 bytes: there is a worktree at "${back}"`)
+  }
+  const holders = readdirSync(join(stage.home, 'holders'))
+  if (holders.length !== 1) throw new Error(`it is held by ${holders.length}`)
+  await emptyTrash(scene)
+  return [id]
+}
+
 const keeperStories = {
   'a worktree alone': {
     about: 'a worktree that Claude Code asks for, beside those of tasks',
@@ -612,6 +638,14 @@ const keeperStories = {
     environment: { ...SESSION, CLAUDE_PID: String(process.pid) },
     steps: WORK + DONE,
     tell: tellLone,
+    end: () => ({ state: 'succeeded', files: FINISHED, worktrees: 2 }),
+  },
+  'a worktree alone given back': {
+    about: 'such a worktree that is given back, and asked for again',
+    repository: 'clean',
+    environment: { ...SESSION, CLAUDE_PID: String(process.pid) },
+    steps: WORK + DONE,
+    tell: tellLoneBack,
     end: () => ({ state: 'succeeded', files: FINISHED, worktrees: 2 }),
   },
   'a turn by a plugin': {
@@ -694,6 +728,28 @@ const keeperStories = {
     steps: WORK + DONE,
     tell: tellUnannounced,
     end: () => 'nothing',
+  },
+  'unannounced review': {
+    about: 'a review of uncommitted changes that is killed while it is handed in',
+    repository: 'dirty',
+    steps: REVIEW + DONE,
+    tell: scene => tellUnannounced(scene, REVIEW_TASK),
+    end: () => 'nothing',
+  },
+  review: {
+    about: 'a review of uncommitted changes',
+    repository: 'dirty',
+    steps: REVIEW + DONE,
+    async tell(scene) {
+      const ids = await tellOne(scene, REVIEW_TASK)
+      for (const id of ids) {
+        const { stdout } = await scene.stage.run(['result', id, '--json'], '/')
+        const summary = JSON.parse(stdout).review?.summary
+        if (summary !== 'It is well.') throw new Error(`the review says ${summary}`)
+      }
+      return ids
+    },
+    end: succeeded({}),
   },
   'unannounced with a submodule': {
     about: 'the same, from a checkout with changes in a submodule',

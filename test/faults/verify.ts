@@ -130,7 +130,8 @@ function onDisk(stage: Stage, rows: Rows | undefined): string[] {
 }
 
 function inRepository(stage: Stage, rows: Rows | undefined, isRestored: boolean): string[] {
-  const ids = (rows?.tasks ?? []).map(({ id }) => id)
+  // What is kept of a worktree that no task asked for bears its own name.
+  const ids = [...(rows?.tasks ?? []), ...(rows?.worktrees ?? [])].map(({ id }) => id)
   const found: string[] = []
   const isAsBefore = isRestored
     ? stage.fingerprint(false) === stage.contentBefore
@@ -142,7 +143,8 @@ function inRepository(stage: Stage, rows: Rows | undefined, isRestored: boolean)
     stage.ground.git(path, 'for-each-ref', '--format=%(refname)', 'refs/holdfast'),
   )
   for (const line of refs.join('').split('\n')) {
-    if (line !== '' && !ids.includes(line.split('/')[2] ?? '')) found.push(`${line} is of no task`)
+    if (line !== '' && !ids.includes(line.split('/')[2] ?? ''))
+      found.push(`${line} is of no task and no worktree`)
   }
   const paths = (rows?.worktrees ?? []).map(({ path }) => path)
   for (const [, path] of stage
