@@ -1,65 +1,10 @@
 /** How far an attempt's output has been read, and what was understood of it. */
-import { type Kysely, type Selectable, sql } from 'kysely'
-import type { AgentEvent } from '../domain/agent-events.ts'
-import { reach } from '../domain/crash-points.ts'
+import type { Selectable } from 'kysely'
 import { asFence, type Fence, type TaskId } from '../domain/ids.ts'
-import type { Usage } from '../domain/outcome.ts'
 import type { TaskStateName } from '../domain/task.ts'
-import type { AttemptRecord, ClaimedAttempt, Progress, Tries, UsageRecord } from '../ports/store.ts'
+import type { AttemptRecord, Progress, Tries, UsageRecord } from '../ports/store.ts'
 import { readTranslation, readUsage } from './columns.ts'
-import { insertEvents } from './events.ts'
 import type { Database, Db } from './schema.ts'
-
-/** One attempt's step. */
-export interface Step {
-  readonly attempt: ClaimedAttempt
-  readonly progress: Progress
-  readonly events: readonly AgentEvent[]
-  readonly now: number
-}
-
-/** The steps of several attempts in one transaction; for each, whether its fence still held. */
-export async function recordSteps(
-  db: Kysely<Database>,
-  steps: readonly Step[],
-): Promise<readonly boolean[]> {
-  return await db.transaction().execute(async transaction => {
-    const held: boolean[] = []
-    for (const step of steps) held.push(await recordStep(transaction, step))
-    reach('follow.step-written')
-    return held
-  })
-}
-
-/** In plain SQL: these two run a hundred times a second, and building them would cost the most. */
-async function recordStep(db: Db, { attempt, progress, events, now }: Step): Promise<boolean> {
-  const { task, fence } = attempt
-  const { session } = progress.translation
-  const { activity } = progress
-  const { rows } = await sql<{ last_seq: number }>`
-    UPDATE tasks SET
-      last_seq = last_seq + ${events.length},
-      session = coalesce(${session}, session),
-      usage_json = coalesce(${json(progress.usage)}, usage_json),
-      fruitless_ms = ${Math.round(activity.fruitlessMs)}
-    WHERE id = ${task} AND attempts = ${fence}
-    RETURNING last_seq`.execute(db)
-  const [current] = rows
-  if (current === undefined) return false
-  await sql`
-    UPDATE attempts SET
-      stdout_offset = ${progress.offset},
-      stdout_lines = ${progress.lines},
-      active_ms = ${Math.round(activity.activeMs)},
-      usage_json = ${json(progress.spent)},
-      translation_json = ${JSON.stringify(progress.translation)}
-    WHERE task = ${task} AND fence = ${fence}`.execute(db)
-  const first = current.last_seq - events.length + 1
-  await insertEvents(db, task, fence, events, first, now)
-  return true
-}
-
-const json = (usage: Usage | null) => (usage === null ? null : JSON.stringify(usage))
 
 /** Attempts, with what their tasks say of usage and of fruitless time. */
 function selectAttempts(db: Db) {

@@ -44,7 +44,7 @@ import {
 } from './messages.ts'
 import { transition } from './moves.ts'
 import { openDatabase } from './open.ts'
-import { findProgress, listAttempts, listUsage, recordSteps, type Step } from './progress.ts'
+import { findProgress, listAttempts, listUsage } from './progress.ts'
 import type { Database } from './schema.ts'
 import {
   forgetSnapshot,
@@ -54,6 +54,7 @@ import {
   recordSnapshot,
 } from './snapshots.ts'
 import { forgetSpare, listSpares, planSpare, recordSpare, takeSpare } from './spares.ts'
+import { makeStepRecorder, type Step } from './steps.ts'
 import { storeError } from './store-error.ts'
 import { submitGroup, submitTask, unlessKnown } from './submissions.ts'
 import {
@@ -96,7 +97,12 @@ export async function openSqliteStore(directory: string, clock: Clock): Promise<
         raw.exec('PRAGMA synchronous = FULL')
       }
     })
-  const steps = gather<Step, boolean>(all => unsynced(connection => recordSteps(connection, all)))
+  const recordSteps = makeStepRecorder(raw)
+  const steps = gather<Step, boolean>(all =>
+    unsynced(async () => recordSteps(all)).catch(error => {
+      throw storeError(error, join(directory, STORE_FILE))
+    }),
+  )
   const inode = statSync(join(directory, STORE_FILE)).ino
   const unreadable = new Map<TaskId, UnreadableTask>()
   const onUnreadable = (task: UnreadableTask) => void unreadable.set(task.id, task)
