@@ -14,7 +14,7 @@ export interface Activity {
   readonly fruitlessMs: number
 }
 
-/** Looks come twice a second; on a machine under load, some seconds late. */
+/** Looks come every two seconds at least; on a machine under load, some seconds late. */
 const LONGEST_LOOK_MS = 10_000
 
 /** `elapsedMs`: since the look before. */

@@ -9,7 +9,7 @@ import { reach } from '../domain/crash-points.ts'
 import type { AgentExit, Failure } from '../domain/outcome.ts'
 import type { PortRange } from '../domain/port-blocks.ts'
 import { recoveryVerdict } from '../domain/recovery.ts'
-import { IDLING } from '../domain/stall.ts'
+import { IDLING, measureEveryMs } from '../domain/stall.ts'
 import type { Task } from '../domain/task.ts'
 import type { Agent } from '../ports/agent.ts'
 import type { Clock } from '../ports/clock.ts'
@@ -90,10 +90,16 @@ export interface FollowPorts {
 }
 
 /**
- * Every so many looks the worktree is looked at too: it is to be noticed within seconds that it is
- * lost, and it is looked at again before any judgement.
+ * While nothing is heard of an agent, and nothing was written that others want of it, a tick only
+ * asks whether its process lives. All else is looked at so often: at every fourth tick.
  */
-const LOOKS_PER_WORKTREE_LOOK = 4
+const QUIET_LOOK_EVERY_MS = 1_900
+
+/**
+ * How often the worktree is looked at too: it is to be noticed within seconds that it is lost, and
+ * it is looked at again before any judgement.
+ */
+const WORKTREE_LOOK_EVERY_MS = 4_000
 
 /** Within so long all that waited for a limit go on: as one they would meet the next. */
 const FOLLOWERS_MS = 30_000
@@ -111,7 +117,8 @@ export async function followAttempt(
   ports: FollowPorts,
   tries?: Tries,
 ): Promise<AttemptEnd | 'hands_off'> {
-  const hearing = hearOutput(processesOf(underway, ports).runDirectory, ports.host)
+  const { runDirectory } = processesOf(underway, ports)
+  const hearing = hearOutput(runDirectory, ports.host, ports.ticker)
   const snapshots = snapshotWhileRunning(underway, ports)
   const watching = watchAttempt(underway, wishes, { hearing, snapshots, tries }, ports)
   const { end, progress } = await watching.finally(hearing.stop).finally(snapshots.stop)
@@ -139,7 +146,7 @@ async function watchAttempt(
   let progress = first
   let keptMs = progress.activity.activeMs
   let lookedAt = clock.elapsed()
-  let looks = 0
+  let worktreeSeenAt = Number.NEGATIVE_INFINITY
   let starting = task.state.name === 'starting'
   // A borrowed one is not ours to lock.
   let isLockable = task.request.workplace.kind !== 'borrowed'
@@ -187,6 +194,7 @@ async function watchAttempt(
       )
       if (wishes.stirred) ticker.wake()
     }
+    const counter = store.changeCounter()
     const messages = await passing.look(progress.translation, step.events)
     const waitsForAnswer = (await conversation?.goOn(progress, messages, wishes.cancel)) ?? false
     const look = clock.elapsed()
@@ -216,7 +224,8 @@ async function watchAttempt(
     if (starting && setUpMs !== null && progress.activity.activeMs >= setUpMs) {
       return { end: { kind: 'set_up_too_long', afterMs: setUpMs }, progress }
     }
-    if (worktree !== null && looks++ % LOOKS_PER_WORKTREE_LOOK === 0) {
+    if (worktree !== null && look - worktreeSeenAt >= WORKTREE_LOOK_EVERY_MS) {
+      worktreeSeenAt = look
       const place = worktrees.lookAtWorktree(worktree)
       if (place !== 'present' && place !== 'unseen') return { end: { kind: place }, progress }
       isLockable = isLockable && (await keepLocked(underway, worktree, ports))
@@ -245,7 +254,18 @@ async function watchAttempt(
         const canTell = run.agent === 'alive' && !snapshots.isBusy()
         const stall = canTell ? stallWatch.look(look) : null
         if (stall !== null) return { end: { kind: 'stalled', ...stall }, progress }
-        await hearing.orTick(ticker.next())
+        const leftMs = (limit?.leftMs ?? Infinity) - progress.activity.activeMs
+        const quietMs = Math.min(QUIET_LOOK_EVERY_MS, measureEveryMs(task.request.stallMs), leftMs)
+        await hearing.orWhen(
+          () =>
+            starting ||
+            isOpened ||
+            wishes.cancel ||
+            wishes.release ||
+            clock.elapsed() - look >= quietMs ||
+            store.changeCounter() !== counter ||
+            host.lookAtRun(runDirectory).agent !== 'alive',
+        )
       }
     }
   }

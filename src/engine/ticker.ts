@@ -5,26 +5,45 @@
 export interface Ticker {
   /** Resolves at the next tick, which comes at the latest after `withinMs`. */
   next(withinMs?: number): Promise<void>
+  /** Resolves at the first tick at which `isDue` says so; it is asked at each. */
+  wait(isDue: () => boolean): Wait
   wake(): void
   stop(): void
+}
+
+export interface Wait {
+  readonly over: Promise<void>
+  /** Ends it now, or, right after others were ended so, in a moment, together with more of them. */
+  end(): void
 }
 
 /** How often attempts are looked at: a dead agent is to be noticed within a second. */
 export const LOOK_EVERY_MS = 500
 /** A wake is held back this long after the last tick, so that chatter does not become load. */
 const REST_MS = 40
+/** The first of many whose wait ends is not held back at all; those within this after it, together. */
+const GATHER_MS = 40
+
+interface Waiting {
+  readonly isDue: () => boolean
+  readonly resume: () => void
+}
 
 export function makeTicker(): Ticker {
-  let waiting: (() => void)[] = []
+  const waiting = new Set<Waiting>()
   let lastTick = performance.now()
   let hinted: { readonly timer: NodeJS.Timeout; readonly at: number } | undefined
+  /** Whose wait is to be ended together; undefined: nobody's was a moment ago. */
+  let gathered: Set<Waiting> | undefined
+  let gathering: NodeJS.Timeout | undefined
+  const resume = (one: Waiting) => {
+    if (waiting.delete(one)) one.resume()
+  }
   const tick = () => {
     clearTimeout(hinted?.timer)
     hinted = undefined
     lastTick = performance.now()
-    const due = waiting
-    waiting = []
-    for (const resume of due) resume()
+    for (const one of [...waiting]) if (one.isDue()) resume(one)
   }
   const timer = setInterval(tick, LOOK_EVERY_MS)
   /** One timer at most, for the earliest of all that was asked for. */
@@ -34,17 +53,43 @@ export function makeTicker(): Ticker {
     clearTimeout(hinted?.timer)
     hinted = { timer: setTimeout(tick, Math.max(0, ms)), at }
   }
+  const endGathered = () => {
+    const ended = gathered ?? []
+    gathered = undefined
+    for (const one of ended) {
+      gathered ??= new Set()
+      resume(one)
+    }
+    if (gathered !== undefined) gathering = setTimeout(endGathered, GATHER_MS)
+  }
+  const end = (one: Waiting) => {
+    if (gathered !== undefined) {
+      gathered.add(one)
+      return
+    }
+    gathered = new Set([one])
+    endGathered()
+  }
+  const wait = (isDue: () => boolean): Wait => {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const one = { isDue, resume: resolve }
+    waiting.add(one)
+    return { over: promise, end: () => end(one) }
+  }
   return {
     next(withinMs = LOOK_EVERY_MS) {
       if (withinMs < LOOK_EVERY_MS) tickIn(withinMs)
-      return new Promise(resolve => waiting.push(resolve))
+      return wait(() => true).over
     },
+    wait,
     wake() {
       tickIn(REST_MS - (performance.now() - lastTick))
     },
     stop() {
       clearInterval(timer)
-      tick()
+      clearTimeout(hinted?.timer)
+      clearTimeout(gathering)
+      for (const one of [...waiting]) resume(one)
     },
   }
 }

@@ -14,6 +14,7 @@ import { makeDeliverer } from './deliver.ts'
 import { watchCallers } from './end-with-caller.ts'
 import type { FollowPorts, Underway, Wishes } from './follow-attempt.ts'
 import { forgetTokens } from './forget-tokens.ts'
+import { oncePerTurn } from './once-per-turn.ts'
 import { reconcile } from './reconcile.ts'
 import { adoptAttempt, type Claimed, runAttempt } from './run-attempt.ts'
 import { recordEnd } from './settle-attempt.ts'
@@ -73,6 +74,7 @@ export async function work(order: WorkOrder, ports: WorkPorts): Promise<void> {
   /** The store's change counter when it was last asked for work; our own writes do not move it. */
   let seen = UNSEEN
   let trouble: { readonly error: unknown } | undefined
+  const changeCounter = oncePerTurn(() => store.changeCounter())
 
   const attend = (
     claim: Claim,
@@ -80,7 +82,11 @@ export async function work(order: WorkOrder, ports: WorkPorts): Promise<void> {
   ) => {
     const cancel = claim.task.state.name === 'cancelling'
     const wishes = { cancel, release: order.leave.aborted, unseen: false, stirred: false }
-    const own = { ...ports, worktrees: ports.worktrees.withUmask(claim.task.request.umask) }
+    const own = {
+      ...ports,
+      store: { ...store, changeCounter },
+      worktrees: ports.worktrees.withUmask(claim.task.request.umask),
+    }
     const over = guard(claim, order, own, async () =>
       run({ ...claim, agent: await own.findAgent(claim.task.agent) }, wishes, own),
     )

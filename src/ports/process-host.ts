@@ -112,6 +112,12 @@ export interface StopReport {
   readonly processes: readonly FoundProcess[]
 }
 
+export interface OutputWatch {
+  /** False: it was stopped, or the system has no more of them to give. */
+  isOn(): boolean
+  stop(): void
+}
+
 export interface ProcessHost {
   /**
    * Writes `launch.json`, `stdin` and `brief` (synced), then starts the wrapper in a process session of its
@@ -172,11 +178,8 @@ export interface ProcessHost {
    * begins to follow an attempt, and for nobody who only looks.
    */
   readSaid(runDirectory: string): readonly string[]
-  /**
-   * Calls back whenever the agent has written to stdout, possibly more often, until the function
-   * that it returns is called. For speed alone: where the system has no such thing, it never does.
-   */
-  watchOutput(runDirectory: string, onChange: () => void): () => void
+  /** Calls back whenever the agent has written to stdout, possibly more often, while it is on. */
+  watchOutput(runDirectory: string, onChange: () => void): OutputWatch
   /** The last bytes of what the agent wrote to stderr; empty if there is none. */
   readStderrTail(runDirectory: string, bytes: number): string
   /** When the agent last wrote to stdout or stderr (milliseconds since 1970); null: never. */

@@ -66,6 +66,13 @@ export interface Chase {
   readonly quietLooks: number
 }
 
+export interface WatchedProcess {
+  /** As `ProcessTable.liveness`. */
+  liveness(): Liveness
+  /** To be called when nobody asks any more. */
+  close(): void
+}
+
 export interface ProcessTable {
   /** Where this process runs. */
   place(): Place
@@ -76,6 +83,8 @@ export interface ProcessTable {
    * not. Cheap enough for 200 attempts twice a second.
    */
   liveness(process: LocalIdentity): Liveness
+  /** For whoever asks that of the same process again and again: it may cost less. */
+  watch(process: LocalIdentity): WatchedProcess
   /** Whether it lives, and somebody has suspended it. */
   isSuspended(process: LocalIdentity): boolean
   /** The live process that has a pid; undefined: there is none. */

@@ -65,6 +65,7 @@ export function makeProcessHost(processes: ProcessTable, options: HostOptions = 
     scopes: options.scopes ?? noScopes,
     groups: options.groups ?? CONTROL_GROUPS,
   }
+  const runs = makeRunLook(processes)
   const stopThere: ProcessHost['stop'] = async (attempt, order) => {
     switch (judgeAttempt(attempt, processes)) {
       case 'here':
@@ -82,7 +83,10 @@ export function makeProcessHost(processes: ProcessTable, options: HostOptions = 
   }
   const stop: ProcessHost['stop'] = async (attempt, order) => {
     const report = await stopThere(attempt, order)
-    if (report.ended) dropUnfinished(attempt.runDirectory)
+    if (report.ended) {
+      dropUnfinished(attempt.runDirectory)
+      runs.forget(attempt.runDirectory)
+    }
     return report
   }
   return {
@@ -99,7 +103,7 @@ export function makeProcessHost(processes: ProcessTable, options: HostOptions = 
       if (launched.kind !== 'loaded') return 'unknown'
       return livenessOf({ ...launched.record, ...opener }, processes)
     },
-    lookAtRun: makeRunLook(processes),
+    lookAtRun: runs.look,
     lookAtSetUp,
     countMemoryKills,
     keepStart: runDirectory => syncPath(join(runDirectory, 'pid')),

@@ -1,7 +1,7 @@
 /** What an attempt's agent has written so far: the output files of a run directory. */
 import { type FSWatcher, statSync, watch } from 'node:fs'
 import { join } from 'node:path'
-import type { ProcessHost } from '../ports/process-host.ts'
+import type { OutputWatch, ProcessHost } from '../ports/process-host.ts'
 import { readLines, readTail } from './tail.ts'
 
 /**
@@ -49,13 +49,17 @@ export function makeOutputReaders(): Pick<
 }
 
 /** As `ProcessHost.watchOutput`. */
-export function watchOutput(runDirectory: string, onChange: () => void): () => void {
-  let watcher: FSWatcher
+export function watchOutput(runDirectory: string, onChange: () => void): OutputWatch {
+  let watcher: FSWatcher | undefined
+  const stop = () => {
+    watcher?.close()
+    watcher = undefined
+  }
   try {
     watcher = watch(join(runDirectory, 'stdout'), { persistent: false }, onChange)
+    watcher.on('error', stop)
   } catch {
-    return () => undefined // gone, or no watch is left: it is looked at from time to time in any case
+    // Gone, or no watch is left.
   }
-  watcher.on('error', () => watcher.close())
-  return () => watcher.close()
+  return { isOn: () => watcher !== undefined, stop }
 }

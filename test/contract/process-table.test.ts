@@ -102,16 +102,22 @@ describe.each(systems)('the process table of $name', ({ make, seesAllMarks, tick
   test('a process lives until it has ended, and also while it is stopped', async () => {
     const child = startWaiting()
     const identity = identityOf(child.pid)
-    expect(processes.liveness(identity)).toBe('alive')
+    const watched = processes.watch(identity)
+    onTestFinished(watched.close)
+    const other = processes.watch({ ...identity, startTime: identity.startTime - 1 })
+    const lives = () => [processes.liveness(identity), watched.liveness()]
+    expect(lives()).toEqual(['alive', 'alive'])
+    expect(lives()).toEqual(['alive', 'alive'])
+    expect([other.liveness(), other.liveness()]).toEqual(['dead', 'dead'])
     expect(processes.isSuspended(identity)).toBe(false)
     child.kill('SIGSTOP')
     await eventually('it is stopped', () => readStat(child.pid)?.state === 'T')
-    expect(processes.liveness(identity)).toBe('alive')
+    expect(lives()).toEqual(['alive', 'alive'])
     expect(processes.isSuspended(identity)).toBe(true)
     expect(processes.isSuspended({ ...identity, startTime: identity.startTime - 1 })).toBe(false)
     child.kill('SIGKILL')
     await once(child, 'exit')
-    expect(processes.liveness(identity)).toBe('dead')
+    expect(lives()).toEqual(['dead', 'dead'])
     expect(processes.find(child.pid)).toBeUndefined()
   })
 
@@ -132,8 +138,12 @@ describe.each(systems)('the process table of $name', ({ make, seesAllMarks, tick
       'its parent has forgotten it',
       () => readStat(parent.pid ?? 0)?.name === 'sleep',
     )
+    const watched = processes.watch(identity)
+    onTestFinished(watched.close)
+    expect(watched.liveness()).toBe('alive')
     writeFileSync(gate, '')
     await eventually('it is dead', () => processes.liveness(identity) === 'dead')
+    expect(watched.liveness()).toBe('dead')
     expect(readStat(identity.pid)?.state).toBe('Z')
     expect(processes.find(identity.pid)).toBeUndefined()
     expect(processes.scan(VARIABLE, 0, () => undefined).map(({ pid }) => pid)).not.toContain(

@@ -352,14 +352,16 @@ describe('a watch on the output', () => {
   test('calls back when the agent writes, and no more once it is given back', async () => {
     const attempt = await talkTo(['/bin/cat'])
     let calls = 0
-    const giveBack = host.watchOutput(attempt.runDirectory, () => {
+    const watch = host.watchOutput(attempt.runDirectory, () => {
       calls += 1
     })
+    expect(watch.isOn()).toBe(true)
     host.say(attempt.runDirectory, ['one'])
     await eventually('it calls', () => calls > 0)
     expect(stdoutOf(attempt)).toBe('one\n')
-    giveBack()
-    giveBack()
+    watch.stop()
+    watch.stop()
+    expect(watch.isOn()).toBe(false)
     const before = calls
     host.say(attempt.runDirectory, ['two'])
     await whenPrinted(attempt, 'two\n')
@@ -368,11 +370,13 @@ describe('a watch on the output', () => {
   })
 
   test('of a run directory that is gone, or goes, does nothing', async () => {
-    host.watchOutput('/nowhere/at/all', () => expect.unreachable())()
+    const nowhere = host.watchOutput('/nowhere/at/all', () => expect.unreachable())
+    expect(nowhere.isOn()).toBe(false)
+    nowhere.stop()
     const attempt = await attempts.launch(['/bin/true'])
     await attempts.exit(attempt)
-    const giveBack = host.watchOutput(attempt.runDirectory, () => undefined)
+    const watch = host.watchOutput(attempt.runDirectory, () => undefined)
     rmSync(attempt.runDirectory, { recursive: true })
-    giveBack()
+    watch.stop()
   })
 })

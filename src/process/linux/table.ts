@@ -1,11 +1,13 @@
 /** The process table of Linux: `/proc`. */
 import { readFileSync } from 'node:fs'
-import type { Place, ProcessTable } from '../../ports/process-table.ts'
+import type { Liveness } from '../../domain/recovery.ts'
+import type { LocalIdentity, Place, ProcessTable } from '../../ports/process-table.ts'
 import { findOwnSession } from '../own-session.ts'
 import { readIfAllowed } from './environment.ts'
 import { readPlace } from './place.ts'
 import { forBearers, makeChase, readCommands, scanProcesses } from './scan.ts'
 import { hasDied, readStat } from './stat.ts'
+import { watchProcess } from './watch.ts'
 
 /**
  * Builtins only, so that no other process is mistaken for the shell. The name of the program stands
@@ -28,6 +30,11 @@ function readIoBytes(pid: number): number {
   return counts.reduce((sum, [, count]) => sum + Number(count), 0)
 }
 
+function liveness({ pid, startTime }: LocalIdentity): Liveness {
+  const stat = readStat(pid)
+  return stat !== undefined && stat.startTime === startTime && !hasDied(stat) ? 'alive' : 'dead'
+}
+
 export function makeLinuxTable(): ProcessTable {
   let here: Place | undefined
   const place = () => {
@@ -41,10 +48,8 @@ export function makeLinuxTable(): ProcessTable {
       if (stat === undefined) throw new Error('/proc does not show this process')
       return { ...place(), pid: stat.pid, startTime: stat.startTime }
     },
-    liveness({ pid, startTime }) {
-      const stat = readStat(pid)
-      return stat !== undefined && stat.startTime === startTime && !hasDied(stat) ? 'alive' : 'dead'
-    },
+    liveness,
+    watch: process => watchProcess(process, liveness),
     isSuspended({ pid, startTime }) {
       const stat = readStat(pid)
       // By a signal, or by who traces it.

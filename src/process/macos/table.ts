@@ -31,6 +31,11 @@ export function makeMacosTable(directory?: string): ProcessTable {
       return { ...place(), pid: row.pid, startTime: row.startTime }
     },
     liveness: snapshots.liveness,
+    // All that are asked about in a moment share one `ps`.
+    watch: process => ({
+      liveness: () => snapshots.liveness(process),
+      close: () => undefined,
+    }),
     isSuspended({ pid, startTime }) {
       const row = snapshots.take().get(pid)
       return row?.startTime === startTime && row.state.startsWith('T')

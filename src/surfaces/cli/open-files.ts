@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs'
 
 /** What a worker has open with nothing to do, and a little more. */
 const KEPT = 40
-/** What an attempt opens for a moment: the pipes of a git. */
-const PER_ATTEMPT = 4
+/** What an attempt opens for a moment, the pipes of a git; and its process, which is watched. */
+const PER_ATTEMPT = 5
 
 /**
  * How many attempts at once the limit of open files allows. (Node has raised it to what the system
