@@ -3,12 +3,23 @@ import { reach } from '../domain/crash-points.ts'
 import { AppError } from '../domain/errors.ts'
 import type { TaskId } from '../domain/ids.ts'
 import type { Question } from '../domain/question.ts'
-import type { Task, TaskState } from '../domain/task.ts'
+import { type Asked, askedBy, type Task, type TaskState } from '../domain/task.ts'
 import type { Agent } from '../ports/agent.ts'
 import type { Store } from '../ports/store.ts'
 
 /** The question that a task asks. Refuses with `refused_in_state` where it asks nothing. */
 export const requireQuestion = (task: Task): Question => requireAsking(task).question
+
+/** What a task asks, and nobody has answered; null: nothing. An answer may not have been passed on yet. */
+export async function findAsked(
+  task: Task,
+  store: Pick<Store, 'listAnswers'>,
+): Promise<Asked | null> {
+  const { request, state } = task
+  if (state.name !== 'needs_input') return null
+  const answers = await store.listAnswers(request.id, state.fence)
+  return answers.has(state.question.id) ? null : askedBy(task)
+}
 
 function requireAsking({ request, state }: Task): Extract<TaskState, { name: 'needs_input' }> {
   if (state.name === 'needs_input') return state

@@ -76,10 +76,13 @@ export async function takeKept(
     ({ launchedWith }) => launchedWith !== attempt.fence,
   )
   if (said.length === 0) return
-  const environment = await files.readEnvironment(attempt.task)
-  const { id } = task.request.workplace
-  const home = environmentOf(agent, session, id, environment, files)
-  const kept = await hold(session, said, home)
+  const lookInto = async () => {
+    const environment = await files.readEnvironment(attempt.task)
+    const { id } = task.request.workplace
+    return await hold(session, said, environmentOf(agent, session, id, environment, files))
+  }
+  // Where it cannot be read: it is told again, and the attempt ends as it would.
+  const kept = await lookInto().catch(() => [])
   if (kept.length === 0) return
   await store.recordHeard(attempt, kept, clock.now())
   reach('message.heard')

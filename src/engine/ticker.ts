@@ -29,6 +29,15 @@ interface Waiting {
   readonly resume: () => void
 }
 
+/** Whoever cannot say looks itself, and meets the error where it belongs: a timer belongs to nobody. */
+function isDue(one: Waiting): boolean {
+  try {
+    return one.isDue()
+  } catch {
+    return true
+  }
+}
+
 export function makeTicker(): Ticker {
   const waiting = new Set<Waiting>()
   let lastTick = performance.now()
@@ -43,7 +52,7 @@ export function makeTicker(): Ticker {
     clearTimeout(hinted?.timer)
     hinted = undefined
     lastTick = performance.now()
-    for (const one of [...waiting]) if (one.isDue()) resume(one)
+    for (const one of [...waiting]) if (isDue(one)) resume(one)
   }
   const timer = setInterval(tick, LOOK_EVERY_MS)
   /** One timer at most, for the earliest of all that was asked for. */

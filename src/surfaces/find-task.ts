@@ -66,6 +66,13 @@ export async function findMembers(
   const group = await store.findGroup(reference)
   if (group === undefined) return undefined
   const members = currentMembers(await store.listTasks({ group }))
+  const [named] = await store.findTasksNamed(reference)
+  if (named !== undefined && !isUnreadable(named)) {
+    const { id, name, createdAt } = named.request
+    const isMeant = id === reference || name === reference
+    const isNewer = members.every(({ request }) => request.createdAt < createdAt)
+    if (isMeant && isNewer) return undefined
+  }
   if (members.length === 0) {
     throw new AppError(
       'task_unreadable',
@@ -75,12 +82,7 @@ export async function findMembers(
       },
     )
   }
-  const [named] = await store.findTasksNamed(reference)
-  if (named === undefined || isUnreadable(named)) return members
-  const { id, name, createdAt } = named.request
-  const isMeant = id === reference || name === reference
-  const isNewer = members.every(({ request }) => request.createdAt < createdAt)
-  return isMeant && isNewer ? undefined : members
+  return members
 }
 
 /** Each word names a task, or a group: then all of that are meant. */

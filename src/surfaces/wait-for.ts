@@ -2,7 +2,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { TaskEvent } from '../domain/agent-events.ts'
 import type { TaskId } from '../domain/ids.ts'
-import { askedBy, hasEnded, type Task } from '../domain/task.ts'
+import { hasEnded, type Task } from '../domain/task.ts'
+import { findAsked } from '../engine/answer.ts'
 import type { SurfaceContext } from './context.ts'
 import { eventPages } from './event-pages.ts'
 import { ringOrTell } from './look.ts'
@@ -22,8 +23,6 @@ export interface WaitOptions {
   readonly any?: boolean
   /** Called with each task's new log lines as they come. */
   readonly onEvents?: (events: readonly TaskEvent[]) => Promise<void>
-  /** Questions, by their names, that were answered, and may not have been passed on yet: no end of the wait. */
-  readonly answered?: ReadonlySet<string>
   /** In what else it is not waited for one any longer. */
   readonly isStuck?: (task: Task) => boolean
   /** The sequence number after which log lines are new; by default all are. */
@@ -32,11 +31,6 @@ export interface WaitOptions {
   readonly pollMs?: number
   /** Called at every look, at least every `POLL_MS`, and after the end. */
   readonly onLook?: () => Promise<void>
-}
-
-function asksNew(task: Task, answered: ReadonlySet<string> | undefined): boolean {
-  const asked = askedBy(task)
-  return asked !== null && answered?.has(asked.name) !== true
 }
 
 /** The tasks as they stand in the end, in the order of `ids`. */
@@ -65,11 +59,12 @@ export async function waitForTasks(
         seen.set(id, page.at(-1)?.seq ?? 0)
       }
     }
-    // A task that asks something will not go on by itself.
-    const done = tasks.map(
-      task =>
-        hasEnded(task.state) || asksNew(task, options.answered) || options.isStuck?.(task) === true,
-    )
+    const done: boolean[] = []
+    for (const task of tasks) {
+      // A task that asks something will not go on by itself.
+      const isStuck = options.isStuck?.(task) === true || (await findAsked(task, store)) !== null
+      done.push(isStuck || hasEnded(task.state))
+    }
     if (options.any === true && done.length > 0 ? done.includes(true) : !done.includes(false)) {
       await options.onLook?.()
       return { tasks, end: 'ended' }

@@ -20,6 +20,7 @@ import type { KeptSessions } from '../../src/ports/agent.ts'
 import { canConfine, visibleParent, whyUnconfined } from '../confined.ts'
 import { entry, House } from '../end-to-end/house.ts'
 import { tmux } from '../end-to-end/opened.ts'
+import { eventually } from '../eventually.ts'
 import { heard } from './house-with-model.ts'
 import { type Screen, startInTmux } from './tmux-screen.ts'
 
@@ -106,20 +107,20 @@ test.skipIf(tmux === undefined || !canConfine).each(CASES)(
     })
     mkdirSync(join(house.scratch, 'outside'))
 
-    const find = () => sessions.newestIn(house.repo, begunAt, house.environment) ?? 'none'
+    const find = () => sessions.newestIn(house.repo, begunAt, house.environment)
     let session: string
     if (enter === null) {
       const options = { cwd: house.repo, env: house.environment } as const
       const begun = promisify(execFile)(bin, ['run', '--auto', 'BEGIN-THIS'], options)
       begun.child.stdin?.end()
       await begun
-      session = find()
+      session = await eventually('it is kept', find)
     } else {
       const byHand = startInTmux(house, house.repo, [bin])
       await enter(byHand)
       await byHand.say('BEGIN-THIS')
       await byHand.sees('Begun by hand.')
-      session = find()
+      session = await eventually('it is kept', find)
       if (!isBound) {
         const { code, stderr } = await house.run(['run', '-a', name, '--session', session, 'x'])
         expect([code, stderr]).toEqual([5, expect.stringMatching(/is open in process \d+/)])

@@ -144,7 +144,7 @@ test('a call goes on as a task of ours, which a client finds by its id when it c
   const declares = { _meta: envelope({ 'io.modelcontextprotocol/tasks': {} }) }
   const plain = new McpClient(house)
   const answer = await plain.call('delegate', script('true'), envelope({}))
-  expect([answer.resultType, answer.structuredContent.isNew]).toEqual(['complete', true])
+  expect([answer.resultType, answer.structuredContent.isNew]).toEqual(['complete', null])
   const codeOf = async (method: string, params: object) =>
     (await plain.request(method, params)).error?.code
   expect([
@@ -189,10 +189,13 @@ test('what tasks ask is put to the user through theirs, over HTTP, each for itse
     'execute: one': { action: 'accept', content: { answer: 'Allow' } },
     'execute: two': { action: 'accept', content: { answer: 'Reject' } },
     'execute: three': { action: 'decline' },
+    'Which branch? [a whole number]': { action: 'accept', content: { answer: 'many' } },
   }
   const session = await connect(transport, message => {
-    asked.push(message)
-    return replies[message] ?? { action: 'cancel' }
+    // Of several tasks, it is said which one asks.
+    const what = message.replace(/^\S+ asks: /, '')
+    asked.push(what)
+    return replies[what] ?? { action: 'cancel' }
   })
   const asks = (...what: string[]) => ({
     ...{ agent: 'gemini', ask: true, permissions: 'full' },
@@ -221,6 +224,11 @@ test('what tasks ask is put to the user through theirs, over HTTP, each for itse
   expect([...new Set(asked)].sort()).toEqual(['execute: one', 'execute: three', 'execute: two'])
   expect(asked.filter(one => one === 'execute: three')).toHaveLength(1)
   await house.ok(['cancel', declined.task.id])
+  // What its agent does not take is no answer, and no end of the call but with the question.
+  const four = await session.callTool('delegate', { ...asks(), prompt: 'do this: [form integer]' })
+  const unanswered = read('delegate', (await four.settle()).outcome)
+  expect(unanswered.task.state).toBe('needs_input')
+  await house.ok(['cancel', unanswered.task.id])
   await session.leave()
   server.kill('SIGTERM')
   expect(await once(server, 'exit')).toEqual([143, null])

@@ -52,3 +52,14 @@ test('the earliest of all wishes counts', async () => {
   expect(isLate).toBe(false)
   ticker.stop()
 })
+
+test('whoever cannot say whether it is due is woken as well, and looks itself', async () => {
+  const ticker = makeTicker()
+  const due = () => {
+    throw new Error('the disk is gone')
+  }
+  const waits = [ticker.wait(due), ticker.wait(() => true)]
+  ticker.wake()
+  await Promise.all(waits.map(({ over }) => over))
+  ticker.stop()
+})

@@ -4,8 +4,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { ensureAgent } from '../../src/demo/ensure-agent.ts'
 import { writeCodexHome } from '../../src/demo/scripted-model/codex-home.ts'
-import { listAt } from '../../src/demo/scripted-model/fields.ts'
-import { call, say, shell, type Turn } from '../../src/demo/scripted-model/script.ts'
+import { say, shell, type Turn } from '../../src/demo/scripted-model/script.ts'
 import { startScriptedModel } from '../../src/demo/scripted-model/server.ts'
 import type { Stage } from './stage.ts'
 
@@ -55,8 +54,6 @@ export async function bringCodex(
     choose({ body }) {
       // What Codex remembers says how far it is, whatever was killed in between.
       const heard = JSON.stringify(body)
-      const runsOn = whatRunsOn(body)
-      if (runsOn !== undefined) return call('write_stdin', { session_id: runsOn, chars: '' })
       if (!heard.includes('over: work')) return work
       // Where a story holds the next try at its beginning.
       if (stage.take('agent.begun')) return { kind: 'hang' }
@@ -79,16 +76,6 @@ export async function bringCodex(
       rmSync(place, { recursive: true, force: true, maxRetries: 5 })
     },
   }
-}
-
-/**
- * Codex waits 10 s for a command, and then says by which number it runs on (0.169.0). Whoever gives the
- * command again has two of it; undefined: this is not what Codex said last.
- */
-function whatRunsOn(body: unknown): number | undefined {
-  const newest = JSON.stringify(listAt(body, 'input').at(-1) ?? null)
-  const found = /Process running with session ID (\d+)/.exec(newest)?.[1]
-  return found === undefined ? undefined : Number(found)
 }
 
 /** The model is where a blow is to fall: it takes its time, once. */

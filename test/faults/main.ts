@@ -95,5 +95,6 @@ async function run(chosen: readonly Case[], isWhole: boolean): Promise<void> {
   console.log(
     `${points} points, ${count} kills, ${survived} survived; tasks lost: ${lostTasks}; bytes of work lost: ${lostBytes}; ${seconds} s`,
   )
-  if (survived < count) process.exitCode = 1
+  const fell = whole === undefined ? [] : whole.filter(({ survived }) => !survived)
+  if (survived < count || fell.length > 0) process.exitCode = 1
 }

@@ -53,7 +53,7 @@ async function playOnce(one: Case, ground: Ground): Promise<Outcome> {
     found.push(...processesLeft(stage))
   } catch (error) {
     found.push(error instanceof Error ? (error.stack ?? error.message) : String(error))
-    found.push(...complaints(stage, tasks, expected))
+    found.push(...(await complaintsNow(stage, tasks, expected)))
     isVoid = one.point.startsWith('wrapper.') && wasGivenUp(stage)
   } finally {
     const wentWrong = found.length > 0 || scene.complaints.length > 0

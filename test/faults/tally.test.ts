@@ -15,9 +15,11 @@ test('a run in pieces is whole once all of it was played, of one program; what f
   tally.add({ one: first, ...well })
   expect([tally.has(first), tally.has(second)]).toEqual([true, false])
   expect(tally.wholeOf([first, second])).toBeUndefined()
-  // Of another program: it says nothing of this one.
-  const other = readFileSync(file, 'utf8').replace(/"program":"\w+"/, '"program":"other"')
-  appendFileSync(file, other)
+  // What fell of another program says nothing of this one; nor does a line that was not written to its end.
+  const other = readFileSync(file, 'utf8')
+    .replace(/"program":"\w+"/, '"program":"other"')
+    .replace('"survived":true', '"survived":false')
+  appendFileSync(file, `${other}${other.slice(0, 20)}\n`)
   const later = new Tally(file)
   later.add({ one: second, survived: false, lostTasks: 0, lostBytes: 7 })
   later.add({ one: second, ...well })

@@ -33,7 +33,7 @@ export class Tally {
   constructor(file: string) {
     this.#file = file
     const text = existsSync(file) ? readFileSync(file, 'utf8') : ''
-    const all: Line[] = text.split('\n').flatMap(line => (line === '' ? [] : JSON.parse(line)))
+    const all = text.split('\n').flatMap((line): Line[] => (isTorn(line) ? [] : [JSON.parse(line)]))
     this.#lines = all.filter(({ program }) => program === this.#program)
   }
 
@@ -57,6 +57,9 @@ export class Tally {
     return whole.length === cases.length ? whole : undefined
   }
 }
+
+/** Whoever wrote it was killed over it: then that kill is played again. */
+const isTorn = (line: string) => !line.endsWith('}')
 
 /** Null: none was made. */
 export function readLastWholeRun(): Totals | null {

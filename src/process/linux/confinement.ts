@@ -75,10 +75,11 @@ export function makeBubblewrap(options: ConfinementOptions): Confinement {
 /** Becomes bubblewrap, which reads the filter and closes it: $1 is its file, the rest the argv. */
 const WITH_FILTER = `exec ${FILTER_FD}<"$1" && shift && exec "$@"`
 
-/** In the state directory, of which nothing confined sees anything; the same whoever writes it. */
+/** In the state directory, of which nothing confined sees anything. */
 function writeFilter(home: string, filter: Uint8Array): string {
   const path = join(home, `keyboard-filter-${process.arch}`)
-  if (existsSync(path)) return path
+  // An older version may have left another, or a power cut half of it.
+  if (existsSync(path) && readFileSync(path).equals(filter)) return path
   const beside = `${path}.${process.pid}`
   writeFileSync(beside, filter, { mode: 0o600 })
   renameSync(beside, path)

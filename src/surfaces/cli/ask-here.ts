@@ -7,6 +7,19 @@ import { passAnswer } from '../pass-answer.ts'
 import { isTerminal } from '../terminal.ts'
 import type { CommandContext } from './command.ts'
 
+/** Says what a task asks, and how that is answered from elsewhere. `who`, where it could be another. */
+export function tellQuestion(
+  task: Task,
+  { output }: CommandContext,
+  who: string | null = null,
+): void {
+  const { text, options } = requireQuestion(task)
+  output.tell(`${who ?? 'it'} asks: ${plainText(text)}`)
+  if (options.length > 0) output.tell(`  ${plainText(describeOptions(options))}`)
+  const answer = `holdfast answer ${task.request.id} ${options.length > 0 ? '1' : '"…"'}`
+  output.tell(who === null ? `next: ${answer}` : `  ${answer}`)
+}
+
 /** False: nobody sits here, or whoever does has gone. `who` asks, where it could be another. */
 export async function askHere(
   task: Task,

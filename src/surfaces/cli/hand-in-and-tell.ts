@@ -2,11 +2,10 @@
 
 import { reach } from '../../domain/crash-points.ts'
 import { messageOf } from '../../domain/errors.ts'
-import { plainText } from '../../domain/plain-text.ts'
 import { describeTarget } from '../../domain/review.ts'
-import { askedBy, type Task } from '../../domain/task.ts'
+import type { Task } from '../../domain/task.ts'
 import { isUntaken } from '../../domain/untaken.ts'
-import { describeOptions } from '../../engine/answer.ts'
+import { findAsked } from '../../engine/answer.ts'
 import type { HandInPlan } from '../../engine/hand-in.ts'
 import { acknowledgeShown } from '../acknowledge.ts'
 import { lookAtTask, ringOrTell } from '../look.ts'
@@ -14,7 +13,7 @@ import { viewTask } from '../make-view.ts'
 import { type HandedIn, handInPlanned } from '../submit.ts'
 import { tellLeftOut } from '../tell-left-out.ts'
 import { waitForTasks } from '../wait-for.ts'
-import { askHere } from './ask-here.ts'
+import { askHere, tellQuestion } from './ask-here.ts'
 import type { CommandContext } from './command.ts'
 import { exitCodeOfState, exitCodes, signalExitCode } from './exit-codes.ts'
 import {
@@ -159,13 +158,12 @@ export async function stay(
 async function waitAndAnswer(task: Task, seen: number, context: CommandContext) {
   const { output } = context
   const { id } = task.request
-  const answered = new Set<string>()
+  const store = await context.holdfast.store()
   let after = seen
   for (;;) {
     const { tasks, end } = await waitForTasks(
       [id],
       {
-        answered,
         after,
         async onEvents(events) {
           for (const event of events) {
@@ -178,17 +176,13 @@ async function waitAndAnswer(task: Task, seen: number, context: CommandContext) 
       context,
     )
     const ended = tasks[0] ?? task
-    const asked = askedBy(ended)
-    if (typeof end === 'object' || asked === null) return { ended, end }
-    if (!(await askHere(ended, context))) {
-      const { interrupted } = context
-      if (interrupted.aborted) return { ended, end: { interrupted: Number(interrupted.reason) } }
-      output.tell(`it asks: ${plainText(asked.question.text)}`)
-      output.tell(`  ${plainText(describeOptions(asked.question.options))}`)
-      output.tell(`next: holdfast answer ${id} …`)
-      return { ended, end }
-    }
-    answered.add(asked.name)
+    const isAsked = (await findAsked(ended, store)) !== null
+    if (typeof end === 'object' || !isAsked) return { ended, end }
+    if (await askHere(ended, context)) continue
+    const { interrupted } = context
+    if (interrupted.aborted) return { ended, end: { interrupted: Number(interrupted.reason) } }
+    tellQuestion(ended, context)
+    return { ended, end }
   }
 }
 

@@ -3,16 +3,15 @@ import { reach } from '../../domain/crash-points.ts'
 import { messageOf } from '../../domain/errors.ts'
 import { nameOfGroup } from '../../domain/group.ts'
 import type { TaskId } from '../../domain/ids.ts'
-import { plainText } from '../../domain/plain-text.ts'
-import { askedBy, hasEnded, type Task, type TaskState } from '../../domain/task.ts'
-import { describeOptions } from '../../engine/answer.ts'
+import { askedBy, hasEnded, type Task } from '../../domain/task.ts'
+import { findAsked } from '../../engine/answer.ts'
 import type { HandInPlan } from '../../engine/hand-in.ts'
 import { acknowledgeShown } from '../acknowledge.ts'
 import { ringOrTell } from '../look.ts'
 import { compareGroup, lookAtGroup } from '../look-at-group.ts'
 import { handInTasks } from '../submit.ts'
 import { waitForTasks } from '../wait-for.ts'
-import { askHere } from './ask-here.ts'
+import { askHere, tellQuestion } from './ask-here.ts'
 import type { CommandContext } from './command.ts'
 import { exitCodeOfState, exitCodes, signalExitCode, worstExitCode } from './exit-codes.ts'
 import type { Asked } from './hand-in-and-tell.ts'
@@ -103,21 +102,16 @@ async function untilAllAreOver(
   const store = await context.holdfast.store()
   const { interrupted } = context
   const over = new Map<TaskId, Task>()
-  const answered = new Set<string>()
   for (let open = ids; open.length > 0; ) {
-    const { tasks, end } = await waitForTasks(open, { any: true, answered }, context)
+    const { tasks, end } = await waitForTasks(open, { any: true }, context)
     if (typeof end === 'object') return end
     for (const task of tasks) {
       const { request, state } = task
       if (hasEnded(state)) over.set(request.id, task)
-      const asked = askedBy(task)
-      if (asked === null || answered.has(asked.name)) continue
-      if (await askHere(task, context, request.name)) {
-        answered.add(asked.name)
-        continue
-      }
+      if ((await findAsked(task, store)) === null) continue
+      if (await askHere(task, context, request.name)) continue
       if (interrupted.aborted) return { interrupted: Number(interrupted.reason) }
-      tellQuestion(task, context)
+      tellQuestion(task, context, request.name)
       over.set(request.id, task)
     }
     open = ids.filter(id => !over.has(id))
@@ -125,23 +119,11 @@ async function untilAllAreOver(
     for (const before of [...over.values()].filter(({ state }) => !hasEnded(state))) {
       const { id } = before.request
       const now = await store.findTask(id)
-      if (now === undefined || isSameQuestion(before.state, now.state)) continue
+      const asked = now === undefined ? null : await findAsked(now, store)
+      if (now === undefined || asked?.name === askedBy(before)?.name) continue
       over.delete(id)
       open = [...open, id]
     }
   }
   return ids.flatMap(id => over.get(id) ?? [])
-}
-
-function isSameQuestion(before: TaskState, now: TaskState): boolean {
-  if (before.name !== 'needs_input' || now.name !== 'needs_input') return false
-  return before.fence === now.fence && before.question.id === now.question.id
-}
-
-function tellQuestion({ request, state }: Task, { output }: CommandContext): void {
-  if (state.name !== 'needs_input') return
-  const { text, options } = state.question
-  output.tell(`${request.name} asks: ${plainText(text)}`)
-  if (options.length > 0) output.tell(`  ${plainText(describeOptions(options))}`)
-  output.tell(`  holdfast answer ${request.id} ${options.length > 0 ? '1' : '"…"'}`)
 }

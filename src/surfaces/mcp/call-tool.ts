@@ -28,11 +28,11 @@ export async function callTool(
     const call = await makeCall(input, server, request, premises, notes)
     try {
       const outcome = await tool.run(input as z.infer<Tool['input']>, call)
-      if ('goesOn' in outcome) return await beginMcpTask(outcome.goesOn, call, premises)
+      if ('goesOn' in outcome) return await beginMcpTask(outcome.goesOn, call, premises, notes)
       if ('asks' in outcome) {
-        const { asks, declined } = outcome
+        const { asks, who, declined } = outcome
         return inputRequired({
-          inputRequests: { [asks.name]: formOf(asks.question) },
+          inputRequests: { [asks.name]: formOf(asks.question, who) },
           ...(declined.length === 0 ? {} : { requestState: JSON.stringify(declined) }),
         })
       }

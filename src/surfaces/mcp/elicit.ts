@@ -3,6 +3,7 @@ import * as z from 'zod/mini'
 import { AppError } from '../../domain/errors.ts'
 import type { Question } from '../../domain/question.ts'
 import { type Asked, askedBy, type Task } from '../../domain/task.ts'
+import type { SurfaceContext } from '../context.ts'
 import { passAnswer } from '../pass-answer.ts'
 import {
   type CallToolResult,
@@ -16,10 +17,11 @@ import {
 } from './sdk.ts'
 import type { Reply, ToolCall } from './tool.ts'
 
-export function formOf({ text, options }: Question) {
+/** `who` asks, where it could be another. */
+export function formOf({ text, options }: Question, who: string | null) {
   const labels = options.map(({ label }) => label)
   return inputRequired.elicit({
-    message: text,
+    message: who === null ? text : `${who} asks: ${text}`,
     requestedSchema: {
       type: 'object',
       properties: {
@@ -88,27 +90,34 @@ export async function askingMeanwhile(
   }
 }
 
-/** Hands on what the user has said; the names of the questions that were answered, and declined. */
+/**
+ * Hands on what the user has said; the names of the questions that stay open: declined, or answered
+ * with what their agent does not take, which a user can be told of by nothing but another question.
+ */
 export async function passReplies(
   tasks: readonly Task[],
   { context, replyTo, ...before }: Pick<ToolCall, 'context' | 'replyTo' | 'declined'>,
-) {
-  const answered = new Set<string>()
+): Promise<ReadonlySet<string>> {
   const declined = new Set(before.declined)
   for (const task of tasks) {
     const asked = askedBy(task)
     const reply = asked === null ? undefined : replyTo(asked)
     if (asked === null || reply === undefined) continue
-    if (reply.words === null) declined.add(asked.name)
-    else {
-      await passAnswer(task, reply.words, context).catch(passOverAnswered)
-      answered.add(asked.name)
-    }
+    const isOver = reply.words !== null && (await isAnswered(task, reply.words, context))
+    if (!isOver) declined.add(asked.name)
   }
-  return { answered, declined }
+  return declined
 }
 
-/** Somebody else was faster: the task goes on. */
-function passOverAnswered(error: unknown): void {
-  if (!(error instanceof AppError) || error.code !== 'refused_in_state') throw error
+/** By this, or by somebody who was faster: the task goes on. */
+async function isAnswered(task: Task, words: string, context: SurfaceContext): Promise<boolean> {
+  try {
+    await passAnswer(task, words, context)
+    return true
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error
+    if (error.code === 'refused_in_state') return true
+    if (error.code === 'bad_usage') return false
+    throw error
+  }
 }

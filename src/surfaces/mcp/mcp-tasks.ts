@@ -4,7 +4,8 @@
  */
 import * as z from 'zod/mini'
 import { AppError } from '../../domain/errors.ts'
-import { type Asked, askedBy, hasEnded, type Task } from '../../domain/task.ts'
+import { hasEnded, type Task } from '../../domain/task.ts'
+import { findAsked } from '../../engine/answer.ts'
 import { askForEnds } from '../end-tasks.ts'
 import { lookAtTasks, lookAtWorker, ringOrTell } from '../look.ts'
 import { describeTasks } from './describe.ts'
@@ -31,23 +32,25 @@ const followed: Readonly<Record<McpTask['tool'], Tool>> = { delegate, wait }
 const params = z.object({ taskId: z.string() })
 
 export function serveMcpTasks(server: Server, premises: Premises): void {
-  type Act = (found: Found, call: ToolCall) => Promise<Record<string, unknown>>
+  type Act = (found: Found, call: ToolCall, notes: string[]) => Promise<Record<string, unknown>>
   const serve = (method: string, act: Act) =>
     server.setRequestHandler(method, { params }, ({ taskId }, request) =>
       premises.borrowing(async () => {
-        const call = await makeCall({}, server, request, premises, [])
+        const notes: string[] = []
+        const call = await makeCall({}, server, request, premises, notes)
         requireExtension(call)
         try {
-          return await act(await findTasks(taskId, call), call)
+          return await act(await findTasks(taskId, call), call, notes)
         } catch (error) {
           throw error instanceof AppError ? asProtocolError(error) : error
         }
       }),
     )
-  serve('tasks/get', async (found, call) => ({ ...(await look(found, call, premises)) }))
+  serve('tasks/get', async (found, call, notes) => ({
+    ...(await look(found, call, premises, notes)),
+  }))
   serve('tasks/update', async ({ tasks }, call) => {
-    const { declined } = await passReplies(tasks, call)
-    for (const name of declined) premises.declined.add(name)
+    for (const name of await passReplies(tasks, call)) premises.declined.add(name)
     return {}
   })
   serve('tasks/cancel', async ({ mcpTask, tasks }, call) => {
@@ -64,9 +67,10 @@ export async function beginMcpTask(
   mcpTask: McpTask,
   call: ToolCall,
   premises: Premises,
+  notes: readonly string[],
 ): Promise<CallToolResult> {
   const found = await findTasks(nameMcpTask(mcpTask), call)
-  const seen = await look(found, call, premises)
+  const seen = await look(found, call, premises, notes)
   if (seen.status === 'completed') return seen.result
   const { inputRequests: _, ...task } = { inputRequests: null, ...seen }
   return { ...task, resultType: 'task', content: [{ type: 'text', text: task.statusMessage }] }
@@ -89,39 +93,46 @@ async function findTasks(taskId: string, { context }: ToolCall): Promise<Found> 
   throw new ProtocolError(ProtocolErrorCode.InvalidParams, `there is no task "${taskId}"`)
 }
 
-/** As `tasks/get` gives it. */
-async function look({ mcpTask, tasks }: Found, call: ToolCall, { declined }: Premises) {
+/** As `tasks/get` gives it. `notes`: what is said besides, also of what is done here. */
+async function look(
+  { mcpTask, tasks }: Found,
+  call: ToolCall,
+  { declined }: Premises,
+  notes: readonly string[],
+) {
   const { client, context } = call
+  const store = await context.holdfast.store()
   const views = await lookAtTasks(tasks, await lookAtWorker(context), context)
   const iso = (time: number) => new Date(time).toISOString()
   const task = {
     taskId: nameMcpTask(mcpTask),
-    statusMessage: describeTasks(views, context.now()),
+    statusMessage: [...new Set(notes), describeTasks(views, context.now())].join('\n'),
     createdAt: iso(Math.min(...tasks.map(({ request }) => request.createdAt))),
     lastUpdatedAt: iso(Math.max(...tasks.map(({ stateSince }) => stateSince))),
     ttlMs: null,
     pollIntervalMs: POLL_MS,
   }
-  const mayBeAsked = ({ name }: Asked) => client.elicits && !declined.has(name)
-  // What a task asks, and its user is not to be asked, ends the call, as it ends a wait.
-  const done = tasks.map(one => {
-    const asked = askedBy(one)
-    return hasEnded(one.state) || (asked !== null && !mayBeAsked(asked))
-  })
+  const forms: Record<string, ReturnType<typeof formOf>> = {}
+  const done: boolean[] = []
+  for (const one of tasks) {
+    const asked = await findAsked(one, store)
+    const mayBeAsked = asked !== null && client.elicits && !declined.has(asked.name)
+    if (mayBeAsked) {
+      forms[asked.name] = formOf(asked.question, tasks.length > 1 ? one.request.name : null)
+    }
+    // What a task asks, and its user is not to be asked, ends the call, as it ends a wait.
+    done.push(hasEnded(one.state) || (asked !== null && !mayBeAsked))
+  }
   if (mcpTask.any ? done.includes(true) : !done.includes(false)) {
     const isCancelled = tasks.every(({ state }) => state.name === 'cancelled')
     if (mcpTask.tool === 'delegate' && isCancelled) return { ...task, status: 'cancelled' as const }
     const told = await followed[mcpTask.tool].report?.(tasks, call)
     if (told === undefined) throw new Error(`${mcpTask.tool} says what it has come to`)
-    const result = { ...tellClient(told, []), resultType: 'complete' }
+    const result = { ...tellClient(told, [...new Set(notes)]), resultType: 'complete' }
     return { ...task, status: 'completed' as const, result }
   }
-  const forms = tasks.flatMap(one => askedBy(one) ?? []).filter(mayBeAsked)
-  if (forms.length === 0) return { ...task, status: 'working' as const }
-  const inputRequests = Object.fromEntries(
-    forms.map(({ name, question }) => [name, formOf(question)]),
-  )
-  return { ...task, status: 'input_required' as const, inputRequests }
+  if (Object.keys(forms).length === 0) return { ...task, status: 'working' as const }
+  return { ...task, status: 'input_required' as const, inputRequests: forms }
 }
 
 /** Each request says anew what its client takes. */

@@ -65,6 +65,8 @@ export interface Told<V> {
 /** The user is to answer first; then the tool is called once more. */
 export interface Asks {
   readonly asks: Asked
+  /** Of several, the name of the task that asks. */
+  readonly who: string | null
   /** The names of those that the user would rather not answer, for the rounds that come. */
   readonly declined: readonly string[]
 }

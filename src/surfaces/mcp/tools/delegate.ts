@@ -74,8 +74,8 @@ export const delegatedView = z.object({
   task: taskView,
   /** All tasks of a group; null: it is none. */
   group: z.nullable(groupView),
-  /** False: it was handed in before, under the same key. */
-  isNew: z.boolean(),
+  /** False: it was handed in before, under the same key. Null: it is the result of an MCP task. */
+  isNew: z.nullable(z.boolean()),
 })
 
 export const delegate = defineTool({
@@ -114,7 +114,7 @@ export const delegate = defineTool({
     await acknowledgeShown(tasks, context)
     const group = first.group === null ? null : await lookAtGroup(tasks, context)
     const text = describeWaited([first, ...others], false, context.now())
-    return { view: { task: first, group, isNew: true }, text }
+    return { view: { task: first, group, isNew: null }, text }
   },
 })
 

@@ -1,6 +1,7 @@
 import * as z from 'zod/mini'
 import type { TaskEvent } from '../../../domain/agent-events.ts'
-import { askedBy, type Task } from '../../../domain/task.ts'
+import type { Task } from '../../../domain/task.ts'
+import { findAsked } from '../../../engine/answer.ts'
 import { acknowledgeShown } from '../../acknowledge.ts'
 import { describeEvent } from '../../cli/render.ts'
 import type { SurfaceContext } from '../../context.ts'
@@ -54,7 +55,7 @@ export const wait = defineTool({
     if (client.takesTasks && timeout_seconds === undefined && ids.length <= MOST_IN_ONE) {
       return { goesOn: { tool: 'wait', any: any ?? false, tasks: ids } }
     }
-    const { answered, declined } = await passReplies(tasks, call)
+    const declined = await passReplies(tasks, call)
     const waited = await waitForTasks(
       ids,
       {
@@ -63,19 +64,15 @@ export const wait = defineTool({
             ? (PATIENT[client.name] ?? PATIENCE_MS)
             : timeout_seconds * 1_000,
         any: any ?? false,
-        answered,
         ...(await tellProgress(tasks, call)),
       },
       context,
     )
     context.interrupted.throwIfAborted()
     for (const task of client.elicits ? waited.tasks : []) {
-      const asked = askedBy(task)
-      if (asked === null || answered.has(asked.name) || declined.has(asked.name)) continue
-      // Of several, its user is to know which one asks.
-      const who = tasks.length > 1 ? `${task.request.name} asks: ` : ''
-      const question = { ...asked.question, text: `${who}${asked.question.text}` }
-      return { asks: { ...asked, question }, declined: [...declined] }
+      const asks = await findAsked(task, store)
+      if (asks === null || declined.has(asks.name)) continue
+      return { asks, who: tasks.length > 1 ? task.request.name : null, declined: [...declined] }
     }
     return await tellWaited(waited.tasks, waited.end === 'timeout', context)
   },
