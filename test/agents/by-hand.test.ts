@@ -31,7 +31,11 @@ afterEach(async () => {
 
 interface Case {
   readonly name: 'claude' | 'pi' | 'opencode'
-  readonly home: (directory: string, model: ScriptedModel) => Promise<Record<string, string>>
+  readonly home: (
+    directory: string,
+    model: ScriptedModel,
+    repo: string,
+  ) => Promise<Record<string, string>>
   readonly sessions: KeptSessions
   /** From its start to where it can be typed to; null: it takes long to start, and is begun without. */
   readonly enter: ((screen: Screen) => Promise<unknown>) | null
@@ -44,24 +48,19 @@ interface Case {
 const CASES: readonly Case[] = [
   {
     name: 'claude',
-    async home(directory, model) {
+    async home(directory, model, repo) {
       const home = await writeClaudeHome(directory, model.origin)
       const approved = [home.ANTHROPIC_API_KEY]
-      const global = { hasCompletedOnboarding: true, customApiKeyResponses: { approved } }
+      // Its worktrees are trusted with it; the dialog begins anew, if it is answered too soon.
+      const projects = { [repo]: { hasTrustDialogAccepted: true } }
+      const global = { hasCompletedOnboarding: true, customApiKeyResponses: { approved }, projects }
       writeFileSync(join(directory, '.claude.json'), JSON.stringify(global))
       const permissions = { allow: ['Bash'], defaultMode: 'default', disableAutoMode: 'disable' }
       writeFileSync(join(directory, 'settings.json'), JSON.stringify({ permissions }))
       return home
     },
     sessions: claudeKeptSessions,
-    async enter(screen) {
-      // Once for a repository: its worktrees are trusted with it.
-      await screen.sees('Yes, I trust this folder')
-      screen.press('Down')
-      await screen.sees('❯ Yes, I trust this folder')
-      screen.press('Enter')
-      await screen.sees('manual mode on')
-    },
+    enter: screen => screen.sees('manual mode on'),
     end: ['C-d', 'C-d'],
     isBound: false,
   },
@@ -101,7 +100,7 @@ test.skipIf(tmux === undefined || !canConfine).each(CASES)(
     models.push(model)
     const house = new House({ HOLDFAST_TALK: 'dialogue' }, visibleParent())
     const begunAt = Date.now()
-    Object.assign(house.environment, await home(join(house.scratch, 'agent'), model), {
+    Object.assign(house.environment, await home(join(house.scratch, 'agent'), model, house.repo), {
       PATH: `${dirname(bin)}:${house.environment.PATH}`,
       OUT: join(house.scratch, 'outside', 'out.txt'),
     })

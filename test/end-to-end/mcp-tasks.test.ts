@@ -144,7 +144,7 @@ test('a call goes on as a task of ours, which a client finds by its id when it c
   const declares = { _meta: envelope({ 'io.modelcontextprotocol/tasks': {} }) }
   const plain = new McpClient(house)
   const answer = await plain.call('delegate', script('true'), envelope({}))
-  expect([answer.resultType, answer.structuredContent.isNew]).toEqual(['complete', null])
+  expect([answer.resultType, answer.structuredContent.isNew]).toEqual(['complete', true])
   const codeOf = async (method: string, params: object) =>
     (await plain.request(method, params)).error?.code
   expect([

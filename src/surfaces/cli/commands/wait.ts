@@ -1,5 +1,6 @@
 import { AppError } from '../../../domain/errors.ts'
 import type { Task } from '../../../domain/task.ts'
+import { findAsked } from '../../../engine/answer.ts'
 import { acknowledgeShown } from '../../acknowledge.ts'
 import { requireTaskOrNewest, requireTasks } from '../../find-task.ts'
 import { lookAtTasks, lookAtWorker } from '../../look.ts'
@@ -40,7 +41,14 @@ export const wait = defineCommand({
       output.write(`${lines.join('\n')}\n`)
     }
     await acknowledgeShown(tasks, context)
-    const codes = tasks.map(({ state }) => exitCodeOfState(state.name))
+    const store = await context.holdfast.store()
+    const codes: number[] = []
+    for (const task of tasks) {
+      const { name } = task.state
+      // What was answered asks for nothing any more, though nobody may have passed it on.
+      const isAnswered = name === 'needs_input' && (await findAsked(task, store)) === null
+      codes.push(exitCodeOfState(isAnswered ? 'running' : name))
+    }
     // Of those that have ended, the worst; that others go on is what was asked for.
     const ended = codes.filter(code => code !== exitCodeOfState('running'))
     return worstExitCode(any && ended.length > 0 ? ended : codes)
