@@ -33,8 +33,9 @@ export async function otherMembers(
 }
 
 /**
- * Lists those again that were passed over for it, unless another one is picked, too. Called before its
- * own row says that it is not picked any more, so that it is called again where that was not written.
+ * Lists the others of its group again, unless another one is picked, too: also those that were not passed
+ * over for it, but archived before. Called before its own row says that it is not picked any more, so that
+ * it is called again where that was not written.
  */
 export async function listAgain(
   { request }: Task,

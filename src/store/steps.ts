@@ -16,7 +16,7 @@ export interface Step {
 /**
  * Gives what records the steps of several attempts in one transaction; for each, whether its fence
  * still held. It is plain SQL that does not yield between two statements: to build it anew, and to
- * wait for each part, would cost three times as much as the writing.
+ * wait for each part, costs as much as the writing, or more.
  */
 export function makeStepRecorder(
   database: DatabaseSync,

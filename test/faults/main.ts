@@ -32,6 +32,7 @@ const { values, positionals } = parseArgs({
 if (values.list) list()
 else {
   const chosen = cases.filter(one => positionals.every(word => isMeant(nameOf(one), word)))
+  if (chosen.length === 0) throw new Error(`no kill has a name with ${positionals.join(' and ')}`)
   const times = Number(values.times)
   const isWhole = chosen.length === cases.length && times === 1
   await run(Array.from({ length: times }, () => chosen).flat(), isWhole)
