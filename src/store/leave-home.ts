@@ -74,7 +74,7 @@ const isOurs: Readonly<Record<string, (name: string, path: string) => boolean>> 
   snapshots: name => /^[a-z0-9-]+-\d+$/.test(name),
   'set-up': (_, path) => lstatSync(path).isFile() && lstatSync(path).size === 0,
   locks: name => /\.lock(?:-journal)?$/.test(name),
-  cache: name => ['code', 'disk.json', 'disk.json.new'].includes(name),
+  cache: name => /^(?:code|disk\.json(?:\.new)?|keyboard-filter-\w+(?:\.\d+)?)$/.test(name),
   damaged: name => /^\d{4}-\d\d-\d\dT[\d.-]+Z$/.test(name),
 }
 

@@ -11,6 +11,7 @@ import {
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { crashPoints } from '../../src/domain/crash-points.ts'
+import { loadConfinement } from '../../src/process/confinement/confinement.ts'
 import { OUR_NAMES } from '../../src/store/leave-home.ts'
 import { views } from '../../src/surfaces/view.ts'
 import { confinedTest, visibleParent } from '../confined.ts'
@@ -321,10 +322,29 @@ test('the reference lists what a purge takes for ours, and nothing else', () => 
   expect(new Set(listed)).toEqual(new Set(OUR_NAMES))
 })
 
-confinedTest('after a confined task nothing stays of the state directory', async () => {
-  const house = new House({}, visibleParent())
-  const id = await house.submitScript('true', '--permissions', 'workspace')
-  expect((await house.wait(id)).state).toBe('succeeded')
-  expect(await purge(house)).toMatchObject({ code: 0, view: { left: [] } })
-  expect(existsSync(house.home)).toBe(false)
-})
+confinedTest(
+  'after a confined task and terminal nothing stays of the state directory',
+  async () => {
+    const house = new House({}, visibleParent())
+    const id = await house.submitScript('true', '--permissions', 'workspace')
+    expect((await house.wait(id)).state).toBe('succeeded')
+    const confinement = await loadConfinement({
+      home: house.home,
+      toolPath: process.env.PATH ?? '',
+      isSandboxed: async () => false,
+    })
+    await confinement.enclose({
+      mode: 'workspace',
+      worktree: house.repo,
+      commonDir: join(house.repo, '.git'),
+      workingDirectory: house.repo,
+      program: '/bin/sh',
+      environment: {},
+      scratch: join(house.scratch, 'scratch'),
+      own: { readable: [], writable: [] },
+      terminal: true,
+    })
+    expect(await purge(house)).toMatchObject({ code: 0, view: { left: [] } })
+    expect(existsSync(house.home)).toBe(false)
+  },
+)

@@ -77,9 +77,10 @@ const WITH_FILTER = `exec ${FILTER_FD}<"$1" && shift && exec "$@"`
 
 /** In the state directory, of which nothing confined sees anything. */
 function writeFilter(home: string, filter: Uint8Array): string {
-  const path = join(home, `keyboard-filter-${process.arch}`)
+  const path = join(home, 'cache', `keyboard-filter-${process.arch}`)
   // An older version may have left another, or a power cut half of it.
   if (existsSync(path) && readFileSync(path).equals(filter)) return path
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
   const beside = `${path}.${process.pid}`
   writeFileSync(beside, filter, { mode: 0o600 })
   renameSync(beside, path)
