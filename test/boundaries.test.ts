@@ -113,6 +113,32 @@ test('one agent does not import another', () => {
   expect(broken).toEqual([])
 })
 
+/** Of `src/worktree`: each may import those above it. The port's own files stand beside them. */
+const rooms = [
+  'files', // what lies on a disk, to the byte
+  'git', // what is asked of git, and what it keeps
+  'capture', // a working tree as a commit, repositories inside of it included
+  'base', // what a task starts from
+  'make', // a worktree, its ignored files, spare ones; finding it again
+  'result', // what an agent changed: collected, as a branch, replayed
+  'retire', // a snapshot, the proof that it holds all, and the way out
+  'apply', // a result into a checkout, and out of it again
+]
+
+test('within the worktrees imports point up only, from room to room', () => {
+  const order = (file: string) => rooms.indexOf(file.split('/')[1] ?? '')
+  const inRooms = files.filter(name => /^worktree\/[^/]+\//.test(name))
+  expect(inRooms.filter(file => order(file) === -1)).toEqual([])
+  const broken = inRooms.flatMap(file =>
+    importsOf(file)
+      .filter(target => target.startsWith('.'))
+      .map(target => relative(source, resolve(source, dirname(file), target)))
+      .filter(to => to.startsWith('worktree/') && (order(to) === -1 || order(to) > order(file)))
+      .map(to => `${file} imports ${to}`),
+  )
+  expect(broken).toEqual([])
+})
+
 test('the domain and the ports need no package and no part of Node', () => {
   const broken = files
     .filter(file => ['domain', 'ports', 'engine'].includes(layerOf(file)))
@@ -134,7 +160,7 @@ test('only six places start a program', () => {
     'hosts/', // gives Claude Code's and Codex's own commands
     'notify/', // tells the user something
     'process/', // agents and the worker
-    'worktree/git.ts', // git
+    'worktree/git/git.ts', // git
   ]
   expect(starters.filter(file => !allowed.some(place => file.startsWith(place)))).toEqual([])
 })

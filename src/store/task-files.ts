@@ -29,13 +29,13 @@ const ENVIRONMENT = 'environment.json'
 const OUTPUT_SCHEMA = 'output-schema.json'
 const PATCH = 'result.patch'
 const REPOSITORY = 'repository'
-/** As `src/worktree/included.ts` names them. */
+/** As `src/worktree/make/included.ts` names them. */
 const INCLUDED = ['included', 'included.json']
 const SCRATCH = 'scratch'
 const SNAPSHOTS = 'snapshots'
 const VERIFY = 'verify'
 const AGENT_HOMES = 'agent-homes'
-/** As `src/worktree/running-snapshot.ts` names them. */
+/** As `src/worktree/result/running-snapshot.ts` names them. */
 const RUNNING_SNAPSHOT = /^snapshot-\d+-\d+\.bundle$|^snapshotting-\d+$/
 
 const environmentFile = z.record(z.string(), z.string())

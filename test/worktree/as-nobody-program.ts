@@ -6,7 +6,7 @@ import { loadProcessTable } from '../../src/process/process-table.ts'
 import { makeLocks } from '../../src/store/locks.ts'
 import { systemClock } from '../../src/system-clock.ts'
 import { makeApplications } from '../../src/worktree/applications.ts'
-import { discardTree } from '../../src/worktree/discard.ts'
+import { discardTree } from '../../src/worktree/files/discard.ts'
 import { makeWorktrees } from '../../src/worktree/worktrees.ts'
 
 const [top = '', act = '', place = '', more = ''] = process.argv.slice(2)
