@@ -83,7 +83,9 @@ async function readAtMost(
     // It died of our own signal.
     if (!(error instanceof GitError) || length <= most) throw error
   }
-  return Buffer.concat(chunks).subarray(0, most)
+  const whole = Buffer.concat(chunks)
+  // One that is cut off must not look as if it ended there.
+  return length > most ? whole.subarray(0, whole[most - 1] === 0x0a ? most - 1 : most) : whole
 }
 
 /** See `Worktrees.mergeBase`. */

@@ -66,6 +66,12 @@ it('compares two commits file by file, whatever is in them', async () => {
   const cut = fitPatch(all.patch, all.files, 1_000_000)
   expect(cut.left.length).toBeGreaterThan(0)
   expect(all.patch.startsWith(cut.shown)).toBe(true)
+  // Cut off behind a line of a file, it does not look as if that were its last.
+  const lineEnd = change.patch.indexOf('diff --git a/f b/f\n')
+  const mostBytes =
+    Buffer.byteLength(change.patch.slice(0, lineEnd)) + 'diff --git a/f b/f\n'.length
+  const within = await worktrees.compareCommits(commonDir, { ...order, mostBytes })
+  expect(fitPatch(within.patch, within.files, 1_000_000).left).toEqual(['sly.txt', 'sub/line?end'])
 })
 
 it('counts the lines of files, and says what is none', async () => {
