@@ -9,6 +9,7 @@ import type { Environment } from '../ports/agent.ts'
 
 const settings = {
   model_provider: z.optional(z.string()),
+  review_model: z.optional(z.string()),
   sandbox_mode: z.optional(z.string()),
   /** A named permission profile; the built-in ones begin with a colon. */
   default_permissions: z.optional(z.string()),

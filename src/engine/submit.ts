@@ -150,7 +150,8 @@ export async function planSubmission(
   const wish = { asked: submission.permissions, parent, asks: submission.asks }
   refuseUnable(submission)
   if (submission.tie?.kind === 'task' && parent === undefined) throw callerUnknown()
-  const [origin, permissions, account] = await Promise.all([
+  const review = submission.review ?? null
+  const [origin, permissions, account, reviewModel] = await Promise.all([
     findOrigin(submission, ports),
     opened === null
       ? settlePermissions(agent, wish, environment, confinement)
@@ -162,6 +163,7 @@ export async function planSubmission(
           confinement,
         ),
     findAccount(agent, environment),
+    review === null ? undefined : agent.findReviewModel?.(environment),
     agent.findInstallation(environment, argv, caller.directory),
   ])
   await requireVerifiable(submission.verify ?? null, permissions, confinement)
@@ -178,8 +180,8 @@ export async function planSubmission(
       account,
       asks: submission.asks,
       outputSchema: submission.outputSchema,
-      review: submission.review ?? null,
-      model: submission.model,
+      review,
+      model: submission.model ?? reviewModel ?? null,
       effort: submission.effort,
       permissions,
       argv,

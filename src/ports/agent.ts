@@ -366,6 +366,8 @@ export interface Agent {
    * files at most; holds no secret. Absent: all of this agent's tasks share one.
    */
   findAccount?(environment: Environment): Promise<string>
+  /** The model that the user has set for reviews in the agent's own configuration. Absent: it knows none. */
+  findReviewModel?(environment: Environment): Promise<string | undefined>
   /**
    * What its session has used up to now, for a budget that is to be kept within a turn. Absent: the
    * agent says it on the way, or not before the turn's end.

@@ -98,6 +98,11 @@ export const codex: Agent = {
     return await findCodexAccount(await readConfiguration(environment), environment)
   },
 
+  // What its own reviewer would be asked with.
+  async findReviewModel(environment) {
+    return (await readConfiguration(environment)).review_model
+  },
+
   async readUsage(session, environment) {
     return readSessionUsage(session, codexHome(environment))
   },
