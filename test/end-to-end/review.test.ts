@@ -1,5 +1,12 @@
 /** `holdfast review`: what is put before the agent, what comes back, and what cannot be read. */
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { reviewedView } from '../../src/surfaces/mcp/tools/review.ts'
@@ -40,7 +47,7 @@ const CODEX = `
 root=$HOLDFAST_HOME/..
 { printf '%s\\n' "$*" "$prompt"; git status --porcelain; git log -1 --format=%s; cat kept.txt; } > "$root/told"
 begin
-say "$(sed "s#WORKTREE#$PWD#" "$root/answer")"
+say "$(sed "s#WORKTREE#$(pwd -P)#" "$root/answer")"
 say '{"type":"turn.completed"}'
 `
 
@@ -101,6 +108,8 @@ test('what is not committed is put before the agent, and its findings are sorted
     result: { files: 0 },
   })
   expect((await house.evidence(view.task)).review).toEqual(view)
+  const mendsNothing = await house.run(['send', view.task, '--findings', view.task])
+  expect(mendsNothing).toMatchObject({ code: 5, stderr: expect.stringContaining('only read') })
   const shown = await house.ok(['result', view.task])
   expect(shown).toContain(
     'Review of uncommitted changes: needs attention\n\nIt has holes.\n\n1. high  Real\n',
@@ -165,23 +174,40 @@ test('a commit, a branch, and the result of a task that is gone from the disk an
   house.git('commit', '--quiet', '--message=third')
   house.write('kept.txt', 'not committed\n')
 
+  // The state directory is reached by a link; its agents name files by where they stand.
+  house.environment.HOLDFAST_HOME = join(house.scratch, 'linked')
+  mkdirSync(house.home, { mode: 0o700 })
+  symlinkSync(house.home, house.environment.HOLDFAST_HOME)
+  // The model that Codex's own reviewer would be asked with, unless one is named.
+  house.environment.CODEX_HOME = join(house.scratch, 'codex-home')
+  mkdirSync(house.environment.CODEX_HOME)
+  house.write('config.toml', 'review_model = "its-reviewer"\n', house.environment.CODEX_HOME)
+
+  const outside = finding('Outside', 'high', '/etc/passwd', [1, 1])
+  answerWith(house, JSON.stringify({ ...ANSWER, findings: [outside] }))
   const branch = await house.run(
     ['review', '-a', 'codex', '--wait', '--json', '--base', 'trunk', '--adversarial'],
     {},
   )
   expect(branch.stderr).toContain('not reviewed: what is not committed')
+  // The answer is there once, as a document, and not in its raw form beside it.
+  expect(branch.stderr).not.toContain('"verdict"')
+  expect(toldIn(house)).toContain('-m its-reviewer ')
   expect(JSON.parse(branch.stdout)).toMatchObject({
     kind: 'adversarial',
     target: { scope: 'branch', label: 'branch feature against trunk', base: 'trunk' },
+    findings: [{ file: '/etc/passwd', place: 'no_such_file' }],
   })
+  answerWith(house, JSON.stringify(ANSWER))
   expect(toldIn(house)).toContain('+four\n')
   expect(toldIn(house)).toContain('+later\n')
   expect(toldIn(house).trimEnd().endsWith('third\none\ntwo\nthree\nfour')).toBe(true)
 
-  expect((await review(house, '--commit', 'HEAD~1')).target).toMatchObject({
+  expect((await review(house, '--commit', 'HEAD~1', '-m', 'mine')).target).toMatchObject({
     scope: 'commit',
     to: second,
   })
+  expect(toldIn(house)).toContain('-m mine ')
   expect(toldIn(house)).not.toContain('later')
 
   // Of a task: its worktree, its refs and its commits are gone; its directory has them.

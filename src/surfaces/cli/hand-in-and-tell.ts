@@ -1,5 +1,6 @@
 /** The second half of every command that hands a task in: does it, tells of it, and may stay with it. */
 
+import type { TaskEvent } from '../../domain/agent-events.ts'
 import { reach } from '../../domain/crash-points.ts'
 import { messageOf } from '../../domain/errors.ts'
 import { describeTarget } from '../../domain/review.ts'
@@ -159,6 +160,7 @@ async function waitAndAnswer(task: Task, seen: number, context: CommandContext) 
   const { output } = context
   const { id } = task.request
   const store = await context.holdfast.store()
+  const isDrawnLater = await findDrawn(task)
   let after = seen
   for (;;) {
     const { tasks, end } = await waitForTasks(
@@ -167,7 +169,7 @@ async function waitAndAnswer(task: Task, seen: number, context: CommandContext) 
         after,
         async onEvents(events) {
           for (const event of events) {
-            const line = renderEvent(event, output)
+            const line = isDrawnLater(event) ? null : renderEvent(event, output)
             if (line !== null) output.tell(line)
             after = event.seq
           }
@@ -184,6 +186,13 @@ async function waitAndAnswer(task: Task, seen: number, context: CommandContext) 
     tellQuestion(ended, context)
     return { ended, end }
   }
+}
+
+/** What a review answers is drawn in the end: as it was said it is for programs. */
+async function findDrawn({ request }: Task): Promise<(event: TaskEvent) => boolean> {
+  if (request.review === null) return () => false
+  const { readAnswer } = await import('../review/read-answer.ts')
+  return ({ body }) => body.kind === 'message_ended' && readAnswer(body.text).answer !== null
 }
 
 /** What was handed in: its name, what it starts from, and how much it may do. */

@@ -1,5 +1,6 @@
 /** The findings of a review as words for an agent that is to mend them. Pure. */
 import { AppError } from '../../domain/errors.ts'
+import { fenceFor } from '../../domain/review-prompt.ts'
 import type { ReviewView } from '../view.ts'
 import { describePlace } from './render-review.ts'
 import type { FindingView } from './view-review.ts'
@@ -15,12 +16,14 @@ export function findingsPrompt(
   const whose = `${task}, which looked at ${target.label}`
   const asked = words.trim() === '' ? '' : `\n\n${words.trim()}`
   const left = findings.length - chosen.length
+  const described = chosen.map(describeFinding)
+  const fence = fenceFor(described.join('\n'), 4)
   const others = left === 0 ? '' : `\n\nOf the other findings of that review (${left}), mend none.`
   return `Mend what a review has found (${whose}).
 
 Look at each first: where a finding is wrong, or where it would do harm to follow it, leave the code as it is and say why. What stands between the lines of signs was written by the reviewer, who may err. The lines are those of the files as they were reviewed. In the end say of each number what you did.${asked}${others}
 
-${chosen.map(describeFinding).join('\n\n')}
+${described.map(text => `${fence} ${text}\n${fence}`).join('\n\n')}
 `
 }
 
@@ -30,13 +33,12 @@ function describeFinding(finding: FindingView): string {
   const doubt =
     place === 'there' || place === null ? '' : ' (as the reviewer named it: it is not there)'
   return [
-    `==== ${number}. ${severity === null ? '' : `[${severity}] `}${title}`,
+    `${number}. ${severity === null ? '' : `[${severity}] `}${title}`,
     ...(where === null
       ? []
       : [`${where}${place === 'removed' ? ' (removed by the change)' : doubt}`]),
     body,
     ...(recommendation === '' ? [] : [`Recommendation: ${recommendation}`]),
-    '====',
   ].join('\n')
 }
 

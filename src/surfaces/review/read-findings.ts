@@ -1,5 +1,5 @@
 import { AppError } from '../../domain/errors.ts'
-import { hasEnded } from '../../domain/task.ts'
+import { hasEnded, type Task } from '../../domain/task.ts'
 import type { SurfaceContext } from '../context.ts'
 import { requireTask } from '../find-task.ts'
 import { findingsPrompt, parseFindingNumbers } from './findings-prompt.ts'
@@ -33,4 +33,13 @@ export function refuseLoneOnly(flags: {
 }): void {
   if (flags.only === undefined || flags.findings !== undefined) return
   throw new AppError('bad_usage', '--only does nothing without --findings')
+}
+
+/** Refuses a task that could mend nothing: above all the review itself. */
+export function refuseReadOnly({ request }: Task, findings: string | undefined): void {
+  const { id, permissions } = request
+  if (findings === undefined || permissions.effective !== 'read-only') return
+  throw new AppError('refused_in_state', `${id} may only read, and mends nothing`, {
+    hint: `to have it mended: holdfast run --findings ${findings}; to ask about it: holdfast send ${id} "…"`,
+  })
 }

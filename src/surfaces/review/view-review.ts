@@ -1,5 +1,6 @@
 /** The answer of a review as a document: read, sorted, and held against the tree that it is of. */
-import { posix } from 'node:path'
+import { existsSync, realpathSync } from 'node:fs'
+import { basename, dirname, join, posix } from 'node:path'
 import { AppError } from '../../domain/errors.ts'
 import type { CommitId } from '../../domain/ids.ts'
 import { type ReviewFinding, sortFindings } from '../../domain/review.ts'
@@ -57,12 +58,14 @@ async function placeFindings(
 ): Promise<FindingView[]> {
   const { base, review, repo } = task.request
   const worktree = task.worktree?.path ?? (await holdfast.files()).worktreePath(task.request.id)
+  const tops = [worktree, asStoodIn(worktree), repo.root]
   const namesOf = ({ file }: ReviewFinding) =>
-    file === null ? [] : pathsMeant(file, [worktree, repo.root], repo.subdirectory)
+    file === null ? [] : pathsMeant(file, tops, repo.subdirectory)
   const names = [...new Set(findings.flatMap(namesOf))]
+  const isAnyNamed = findings.some(({ file }) => file !== null)
   const worktrees = await holdfast.worktrees()
   const count = async (commit: CommitId | null) =>
-    commit === null || names.length === 0
+    commit === null || !isAnyNamed
       ? null
       : await worktrees.countFileLines(repo.commonDir, commit, names)
   const after = await count(baseTreeCommit(base))
@@ -93,23 +96,49 @@ async function placeFindings(
   })
 }
 
+/** By the name that the system gives whoever stands in it: the state directory may be reached by a link. */
+function asStoodIn(worktree: string): string {
+  const above = dirname(worktree)
+  return existsSync(above) ? join(realpathSync(above), basename(worktree)) : worktree
+}
+
 function isWithin({ line_start, line_end }: ReviewFinding, lines: number): boolean {
   return Math.max(line_start ?? 1, line_end ?? 1) <= Math.max(1, lines)
 }
 
 /**
  * What an agent may mean by a path, as paths from the top of the repository: it may name it from one
- * of `tops`, from where it stood below it, or with the `a/` and `b/` of a patch. Pure.
+ * of `tops`, from where it stood below it, with the `a/` and `b/` of a patch, or in git's quotes. Pure.
  */
 export function pathsMeant(
   file: string,
   tops: readonly string[],
   subdirectory: string,
 ): readonly string[] {
+  const bare = unquotedName(file)
+  if (bare !== undefined) return pathsMeant(bare, tops, subdirectory)
   const top = tops.find(one => file.startsWith(`${one}/`))
   const inside = posix.normalize(top === undefined ? file : file.slice(top.length + 1))
   const meant = [inside]
   if (subdirectory !== '') meant.push(posix.join(subdirectory, inside))
   if (/^[ab]\//.test(inside)) meant.push(inside.slice(2))
   return meant.filter(path => !/^(?:\/|\.\.(?:\/|$)|\.$)/.test(path))
+}
+
+const ESCAPES: Readonly<Record<string, string>> = {
+  ...{ a: '\x07', b: '\b', t: '\t', n: '\n', v: '\v', f: '\f', r: '\r' },
+}
+
+/** Git shows a name in quotes, with its bytes in octal, where it is not plain ASCII (`core.quotePath`). */
+function unquotedName(name: string): string | undefined {
+  const [, inner] = /^"(.*)"$/s.exec(name) ?? []
+  if (inner === undefined) return undefined
+  const bytes = Buffer.from(inner)
+    .toString('latin1')
+    .replace(/\\(?:([0-7]{3})|(.))/gs, (_, octal: string | undefined, sign = '') =>
+      octal === undefined
+        ? (ESCAPES[sign] ?? sign)
+        : String.fromCharCode(Number.parseInt(octal, 8)),
+    )
+  return Buffer.from(bytes, 'latin1').toString('utf8')
 }

@@ -1,7 +1,7 @@
 import { AppError } from '../../../domain/errors.ts'
 import { requireTask } from '../../find-task.ts'
 import { ringOrTell } from '../../look.ts'
-import { findingsFlags, refuseLoneOnly } from '../../review/read-findings.ts'
+import { findingsFlags, refuseLoneOnly, refuseReadOnly } from '../../review/read-findings.ts'
 import { type Sent, sendWords, viewSent, whenHeard } from '../../send-words.ts'
 import type { SentView } from '../../view.ts'
 import { type CommandContext, defineCommand, jsonFlag } from '../command.ts'
@@ -41,6 +41,7 @@ export const send = defineCommand({
     const task = await requireTask(await context.holdfast.store(), reference)
     refuseLoneOnly(flags)
     const { findings, only } = flags
+    refuseReadOnly(task, findings)
     const typed = { flags, words: rest, verbatim }
     const example = `holdfast send ${reference} "leave the tests as they are"`
     const text =
