@@ -126,7 +126,7 @@ export function describeSubscriber(subscriber: Subscriber): string {
     case 'desktop':
       return 'the desktop'
     case 'openclaw':
-      return 'OpenClaw'
+      return subscriber.session === null ? 'OpenClaw' : `the OpenClaw session ${subscriber.session}`
     case 'claude':
       return `the Claude Code session ${subscriber.session ?? 'that asked'}`
   }

@@ -46,6 +46,8 @@ const DROPPED = new Set([
   'CODEX_SESSION_ID',
   'CODEX_TOOL_CALL_ID',
   'CODEX_CI',
+  // Who wrote to OpenClaw's agent, and where.
+  'OPENCLAW_CHANNEL_CONTEXT',
   // All that `git rev-parse --local-env-vars` lists: git sets them for a hook or an alias.
   'GIT_ALTERNATE_OBJECT_DIRECTORIES',
   'GIT_CONFIG',
@@ -108,6 +110,20 @@ export function outerEnvironment(inner: Variables): Variables {
   } catch {
     return rest // It is none of ours: there is nothing to take off.
   }
+}
+
+/** What says which OpenClaw of the user's is meant, and how it is reached; no secrets. */
+const OPENCLAW_NAMES = new Set([
+  'OPENCLAW_HOME',
+  'OPENCLAW_STATE_DIR',
+  'OPENCLAW_CONFIG_PATH',
+  'OPENCLAW_PROFILE',
+  'OPENCLAW_GATEWAY_PORT',
+])
+
+/** Of whoever asks to be told by it: the worker is started by somebody else. */
+export function openclawEnvironment(caller: Variables): Record<string, string> {
+  return pick(caller, name => OPENCLAW_NAMES.has(name))
 }
 
 const WORKER_NAMES = new Set(['PATH', 'HOME', 'USER', 'LOGNAME', 'SHELL', 'LANG', 'TMPDIR', 'TZ'])

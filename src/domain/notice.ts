@@ -53,8 +53,14 @@ export type Subscriber =
       readonly mayBePrivate: boolean
     }
   | { readonly kind: 'desktop' }
-  /** The OpenClaw of this user, by its own command. */
-  | { readonly kind: 'openclaw' }
+  /** An OpenClaw of this user, by its own command. */
+  | {
+      readonly kind: 'openclaw'
+      /** The key of the session that is told; null: its main one. */
+      readonly session: string | null
+      /** The variables that say which OpenClaw it is. */
+      readonly environment: Readonly<Record<string, string>>
+    }
   /** A live session of Claude Code, by its inbox; its token, if it has one, lies in a private file. */
   | {
       readonly kind: 'claude'

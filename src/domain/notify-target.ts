@@ -6,9 +6,15 @@ export interface WebhookSettings {
   readonly mayBePrivate: boolean
 }
 
+export interface TargetSettings {
+  readonly webhook: WebhookSettings
+  /** The variables that say which OpenClaw it is. */
+  readonly openclaw: Readonly<Record<string, string>>
+}
+
 /** For messages and the help. */
 export const TARGETS =
-  'desktop, openclaw, file:PATH, command:PROGRAM, command:["PROGRAM","ARGUMENT"], https://…, slack:https://…, ntfy:https://…; or none'
+  'desktop, openclaw, openclaw:SESSION, file:PATH, command:PROGRAM, command:["PROGRAM","ARGUMENT"], https://…, slack:https://…, ntfy:https://…; or none'
 
 /** `none`: nobody, not even who is told by default. A text: what is wrong with it. */
 export type Target = { readonly to: Subscriber } | 'none' | { readonly problem: string }
@@ -17,11 +23,13 @@ export type Target = { readonly to: Subscriber } | 'none' | { readonly problem: 
 export function parseTarget(
   text: string,
   resolve: (path: string) => string | null,
-  webhook: WebhookSettings,
+  { webhook, openclaw }: TargetSettings,
 ): Target {
   if (text === 'none') return 'none'
-  if (text === 'desktop' || text === 'openclaw') return { to: { kind: text } }
-  const [, scheme = '', rest = ''] = /^(file|command|slack|ntfy|https?):(.*)$/s.exec(text) ?? []
+  if (text === 'desktop') return { to: { kind: text } }
+  if (text === 'openclaw') return { to: { kind: text, session: null, environment: openclaw } }
+  const [, scheme = '', rest = ''] =
+    /^(file|command|openclaw|slack|ntfy|https?):(.*)$/s.exec(text) ?? []
   switch (scheme) {
     case 'file': {
       const path = rest === '' ? null : resolve(rest)
@@ -30,6 +38,12 @@ export function parseTarget(
     }
     case 'command':
       return parseCommand(rest, resolve)
+    case 'openclaw': {
+      const session = rest.trim()
+      if (session === '' || /\p{Cc}/u.test(session))
+        return { problem: 'that is no key of a session' }
+      return { to: { kind: scheme, session, environment: openclaw } }
+    }
     case 'http':
     case 'https':
       return parseWebhook(text, 'json', webhook)

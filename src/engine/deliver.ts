@@ -26,8 +26,8 @@ import type { Store } from '../ports/store.ts'
 import { forgetTokens } from './forget-tokens.ts'
 import { isRowTrouble } from './trouble.ts'
 
-/** So long a channel may take to accept a message. */
-const SEND_LIMIT_MS = 60_000
+/** So long a channel may take to accept a message: longer than any gives itself. */
+const SEND_LIMIT_MS = 240_000
 /** So long one that was told to end is waited for. */
 const END_LIMIT_MS = 2_000
 /** How often it is looked for what is owed: it is to be sent within a second. */

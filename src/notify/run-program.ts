@@ -1,11 +1,12 @@
 /** Starts a program that tells the user something: argv, never a shell, and not for long. */
 import { execFile } from 'node:child_process'
+import { stripVTControlCharacters } from 'node:util'
 import { redactShapes } from '../domain/redact.ts'
 import { DeliveryError } from '../ports/notifier.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
-/** OpenClaw takes seconds to start; who takes longer waits for something that does not come. */
+/** Who takes longer waits for something that does not come. */
 const LIMIT_MS = 30_000
 /** What it prints is of no interest, but for its first words when it fails. */
 const MOST_BYTES = 64 * 1_024
@@ -19,19 +20,20 @@ export function runProgram(
   [program, ...args]: readonly [string, ...string[]],
   environment: Environment,
   signal: AbortSignal,
+  limitMs = LIMIT_MS,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     const options = {
       cwd: '/', // The worker's own may be gone.
       env: environment,
-      timeout: LIMIT_MS,
+      timeout: limitMs,
       killSignal: 'SIGKILL',
       maxBuffer: MOST_BYTES,
       signal,
     } as const
     const child = execFile(program, args, options, (error, _stdout, stderr) => {
       if (error === null) resolve()
-      else reject(describe(program, error, stderr))
+      else reject(describe(program, error, stderr, limitMs))
     })
     // One that does not read is no failure of ours.
     child.stdin?.on('error', () => undefined)
@@ -43,6 +45,7 @@ function describe(
   program: string,
   error: Error & { code?: unknown; killed?: boolean },
   stderr: string,
+  limitMs: number,
 ): DeliveryError {
   const fail = (why: string, isLasting: boolean) =>
     new DeliveryError(`${program} ${why}`, isLasting, { cause: error })
@@ -50,12 +53,12 @@ function describe(
   if (error.code === 'EACCES') return fail('cannot be run', true)
   if (error.name === 'AbortError') return fail('was stopped', false)
   if (error.killed === true)
-    return fail(`was ended: it took longer than ${LIMIT_MS / 1_000} s`, false)
+    return fail(`was ended: it took longer than ${limitMs / 1_000} s`, false)
   return fail(`failed (exit ${String(error.code)})${said(stderr)}`, false)
 }
 
 /** The first line of what a program says when it fails, for the end of a message. */
 export function said(stderr: string): string {
-  const [first = ''] = stderr.trim().split('\n')
+  const [first = ''] = stripVTControlCharacters(stderr).trim().split('\n')
   return first === '' ? '' : `: ${redactShapes(first).slice(0, WORDS_KEPT)}`
 }

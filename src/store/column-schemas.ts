@@ -155,7 +155,11 @@ const subscriber = z.discriminatedUnion('kind', [
     mayBePrivate: z.boolean(),
   }),
   z.object({ kind: z.literal('desktop') }),
-  z.object({ kind: z.literal('openclaw') }),
+  z.object({
+    kind: z.literal('openclaw'),
+    session: z._default(z.nullable(z.string()), null),
+    environment: z._default(z.record(z.string(), z.string()), {}),
+  }),
   z.object({
     kind: z.literal('claude'),
     session: z.nullable(z.string()),

@@ -86,6 +86,7 @@ export async function settleOptions(
     idempotencyKey: wishes.idempotencyKey ?? null,
     notify: chooseSubscriptions(wishes.notify, configuration, {
       directory: context.directory,
+      environment: context.environment,
       defaults: await whoByDefault(isAwaited, context),
     }),
     asks: wishes.asks ?? false,

@@ -2,6 +2,7 @@
 import { isAbsolute, resolve } from 'node:path'
 import type { Configuration } from '../domain/configuration.ts'
 import { mergeSubscriptions, type Subscription } from '../domain/delivery.ts'
+import { openclawEnvironment } from '../domain/environment.ts'
 import { AppError } from '../domain/errors.ts'
 import type { Subscriber } from '../domain/notice.ts'
 import { parseTarget, TARGETS, type Target } from '../domain/notify-target.ts'
@@ -22,22 +23,27 @@ export function chooseSubscriptions(
   { user }: Configuration,
   {
     directory,
+    environment,
     defaults,
-  }: { readonly directory: string; readonly defaults: readonly Subscription[] },
+  }: {
+    readonly directory: string
+    readonly environment: Variables
+    readonly defaults: readonly Subscription[]
+  },
 ): readonly Subscription[] {
-  const webhook = {
-    keyFile: user.webhookKeyFile ?? null,
-    mayBePrivate: user.webhookPrivate ?? false,
+  const settings = {
+    webhook: { keyFile: user.webhookKeyFile ?? null, mayBePrivate: user.webhookPrivate ?? false },
+    openclaw: openclawEnvironment(environment),
   }
   const targets =
     flags === undefined
       ? (user.notify ?? []).map(text => {
           const absolute = (path: string) => (isAbsolute(path) ? path : null)
-          return requireTarget(parseTarget(text, absolute, webhook), text, 'configuration')
+          return requireTarget(parseTarget(text, absolute, settings), text, 'configuration')
         })
       : flags.map(text =>
           requireTarget(
-            parseTarget(text, path => resolve(directory, path), webhook),
+            parseTarget(text, path => resolve(directory, path), settings),
             text,
             'flag',
           ),

@@ -70,6 +70,7 @@ test('an agent gets the caller’s variables, less those that say where the call
     GIT_AUTHOR_NAME: 'me',
     HOLDFAST_ATTEMPT: 'a.1.x',
     HOLDFAST_HOME: '/h',
+    OPENCLAW_CHANNEL_CONTEXT: '{"sender":{"id":"7"}}',
     PWD: '/gone',
     MISSING: undefined,
   }

@@ -13,6 +13,7 @@ import { expect, test } from 'vitest'
 import { GATHER_MS } from '../../src/domain/delivery.ts'
 import { views } from '../../src/surfaces/view.ts'
 import { eventually } from '../eventually.ts'
+import { putProgram } from './hosts.ts'
 import { House } from './house.ts'
 
 const ANSWER = 'what the agent says'
@@ -147,6 +148,22 @@ test('a Claude session that asks is told, and its token stands nowhere but in it
   expect(await house.ok(['inbox'])).toBe('')
 })
 
+test('a session of OpenClaw is told by the OpenClaw of whoever asked, not of who started the worker', async () => {
+  const house = new House()
+  const heard = join(house.scratch, 'heard')
+  const words = `"$OPENCLAW_STATE_DIR" "$@" >'${heard}.new'; mv '${heard}.new' '${heard}'`
+  putProgram(house.scratch, 'openclaw', `printf '%s\\n' ${words}`)
+  house.environment.PATH = `${join(house.scratch, 'bin')}:${house.environment.PATH}`
+  await house.ok(['worker', 'start'], { environment: { OPENCLAW_STATE_DIR: '/elsewhere' } })
+  await house.submit(['command', '--notify', 'openclaw:agent:main:work', '--', 'true'], {
+    environment: { OPENCLAW_STATE_DIR: '/here' },
+  })
+  await eventually('OpenClaw is told', () => existsSync(heard))
+  const told = readFileSync(heard, 'utf8').trim().split('\n')
+  expect(told[0]).toBe('/here')
+  expect(told).toContain('--session-key=agent:main:work')
+})
+
 test('whom to tell is the user’s to say: by a flag, or in their own configuration', async () => {
   const house = new House()
   house.write('holdfast.json', JSON.stringify({ notify: ['command:/bin/evil'] }))
@@ -156,7 +173,7 @@ test('whom to tell is the user’s to say: by a flag, or in their own configurat
     expect.stringContaining('notify may not be set here'),
   ])
   house.write('holdfast.json', '{}')
-  for (const target of ['nowhere', 'file:', 'command:', 'command:[1]', 'slack:ftp://x', 'http:x']) {
+  for (const target of ['nowhere', 'file:', 'command:', 'command:[1]', 'slack:ftp://x', 'http:x', 'openclaw: ']) {
     const { code, stderr } = await house.run(['run', '--notify', target, 'command', '--', 'true'])
     expect([target, code]).toEqual([target, 2])
     expect(stderr).toContain('for example: desktop')

@@ -214,7 +214,7 @@ test('a channel that hangs holds up no other, and a lasting failure is given up 
   const id = await submit(
     { to: { kind: 'desktop' }, isNamed: false },
     { to: file('/a'), isNamed: false },
-    { to: { kind: 'openclaw' }, isNamed: false },
+    { to: { kind: 'openclaw', session: null, environment: {} }, isNamed: false },
     { to: claude, isNamed: false },
   )
   await store.unlessAwaited('/t', async () => expect.unreachable('an open task waits for it'))

@@ -26,6 +26,7 @@ ${end}
     environment: { PATH: `${directory}:/usr/bin:/bin` },
     argv: () => readFileSync(log, 'utf8').split('\0').slice(0, -1),
     bus: () => readFileSync(`${log}.bus`, 'utf8'),
+    state: () => readFileSync(join(directory, 'state'), 'utf8'),
     canary: join(directory, 'canary'),
   }
 }
@@ -56,18 +57,29 @@ test('osascript gets the same script whatever the texts are', async () => {
   expect(argv().at(-1)?.split('\n')).toHaveLength(2)
 })
 
-test('OpenClaw gets one event for now', async () => {
-  const { environment, argv } = standIn('openclaw')
-  await makeOpenclawChannel(environment).send({ kind: 'openclaw' }, [hostile], never)
+test('OpenClaw gets one event for now, for the session and by the OpenClaw that were named', async () => {
+  const end = `printf '%s' "$OPENCLAW_STATE_DIR" > "$(dirname "$0")/state"`
+  const { environment, argv, state } = standIn('openclaw', end)
+  const send = (session: string | null, own = {}) =>
+    makeOpenclawChannel(environment).send(
+      { kind: 'openclaw', session, environment: own },
+      [hostile],
+      never,
+    )
+  await send(null)
   const [system, event, flag, text, ...rest] = argv()
   expect([system, event, flag, ...rest]).toEqual(['system', 'event', '--text', '--mode', 'now'])
   expect(text).toMatch(/^Holdfast: --icon.* succeeded\n--icon/)
+  expect(state()).toBe('')
+  await send('-agent:main:work', { OPENCLAW_STATE_DIR: '/there' })
+  expect(argv().slice(4)).toEqual(['--mode', 'now', '--session-key=-agent:main:work'])
+  expect(state()).toBe('/there')
 })
 
 test('a program that is not there is lasting, one that fails is not, and both are told', async () => {
   const send = (environment: Readonly<Record<string, string>>, signal = never) =>
     makeOpenclawChannel(environment)
-      .send({ kind: 'openclaw' }, [notice()], signal)
+      .send({ kind: 'openclaw', session: null, environment: {} }, [notice()], signal)
       .catch((thrown: unknown) => thrown)
   const absent = { PATH: scratchDirectory() }
   expect(await send(absent)).toMatchObject({
@@ -75,7 +87,8 @@ test('a program that is not there is lasting, one that fails is not, and both ar
     isLasting: true,
   })
   const secret = `sk-${'a'.repeat(40)}`
-  const failing = standIn('openclaw', `echo 'no gateway ${secret}' >&2; exit 3`)
+  const words = `printf '\\033[31mno gateway ${secret}\\033[39m\\n'`
+  const failing = standIn('openclaw', `${words} >&2; exit 3`)
   expect(await send(failing.environment)).toMatchObject({
     message: 'openclaw failed (exit 3): no gateway [redacted]',
     isLasting: false,
