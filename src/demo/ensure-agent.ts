@@ -7,7 +7,7 @@ import { spawn } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { mkdir, mkdtemp, readdir, rename, rm, rmdir, stat } from 'node:fs/promises'
 import { homedir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { delimiter, dirname, join } from 'node:path'
 
 interface Pin {
   readonly package: string
@@ -44,6 +44,8 @@ const PINNED = {
     bin: 'codex-acp',
     trial: VERSION,
   },
+  // A host, and no agent of ours; 650 MB.
+  openclaw: { package: 'openclaw', version: '2026.9.6', bin: 'openclaw', trial: VERSION },
 } as const satisfies Readonly<Record<string, Pin>>
 
 export type PinnedAgent = keyof typeof PINNED
@@ -78,13 +80,8 @@ export async function ensureAgent(
 ): Promise<InstalledAgent> {
   const pinned = PINNED[name]
   const cache = options.cache ?? defaultCache()
-  const directory = join(cache, `${name}-${pinned.version}`)
-  const agent = {
-    bin: join(directory, 'node_modules', '.bin', pinned.bin),
-    directory,
-    version: pinned.version,
-  }
-  if (isWhole(directory, name)) return agent
+  const found = findInstalledAgent(name, cache)
+  if (found !== undefined) return found
 
   if (options.quiet !== true) {
     process.stderr.write(`installing ${pinned.package} ${pinned.version} into ${cache} …\n`)
@@ -92,13 +89,29 @@ export async function ensureAgent(
   await mkdir(cache, { recursive: true })
   await sweepAbandoned(cache)
   const scratch = await mkdtemp(join(cache, '.installing-'))
+  const agent = agentIn(cache, name)
   try {
     await install(scratch, name)
-    await moveIntoPlace(scratch, directory, name)
+    await moveIntoPlace(scratch, agent.directory, name)
   } finally {
     await rm(scratch, { recursive: true, force: true })
   }
   return agent
+}
+
+/** The agent's program where it is installed already. */
+export function findInstalledAgent(
+  name: PinnedAgent,
+  cache = defaultCache(),
+): InstalledAgent | undefined {
+  const agent = agentIn(cache, name)
+  return isWhole(agent.directory, name) ? agent : undefined
+}
+
+function agentIn(cache: string, name: PinnedAgent): InstalledAgent {
+  const { bin, version } = PINNED[name]
+  const directory = join(cache, `${name}-${version}`)
+  return { bin: join(directory, 'node_modules', '.bin', bin), directory, version }
 }
 
 /** Where what the demo needs is kept: the user's own, and not `/tmp`. */
@@ -172,7 +185,10 @@ async function sweepAbandoned(cache: string): Promise<void> {
 /** Rejects with the last of what the program said where it does not exit with 0. */
 function run(program: string, args: readonly string[]): Promise<void> {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+    // Of another Node on the PATH some would be refused.
+    const PATH = [dirname(process.execPath), process.env.PATH].join(delimiter)
+    const env = { ...process.env, PATH }
+    const child = spawn(program, args, { env, stdio: ['ignore', 'pipe', 'pipe'] })
     let said = ''
     const hear = (chunk: Buffer) => {
       said = (said + chunk.toString()).slice(-4_000)

@@ -57,8 +57,9 @@ function describe(
   return fail(`failed (exit ${String(error.code)})${said(stderr)}`, false)
 }
 
-/** The first line of what a program says when it fails, for the end of a message. */
+/** The first line of what a program says when it fails, for the end of a message; what it logs is none. */
 export function said(stderr: string): string {
-  const [first = ''] = stripVTControlCharacters(stderr).trim().split('\n')
+  const lines = stripVTControlCharacters(stderr).trim().split('\n')
+  const first = lines.find(line => !line.startsWith('[')) ?? lines[0] ?? ''
   return first === '' ? '' : `: ${redactShapes(first).slice(0, WORDS_KEPT)}`
 }

@@ -173,7 +173,15 @@ test('whom to tell is the user’s to say: by a flag, or in their own configurat
     expect.stringContaining('notify may not be set here'),
   ])
   house.write('holdfast.json', '{}')
-  for (const target of ['nowhere', 'file:', 'command:', 'command:[1]', 'slack:ftp://x', 'http:x', 'openclaw: ']) {
+  for (const target of [
+    'nowhere',
+    'file:',
+    'command:',
+    'command:[1]',
+    'slack:ftp://x',
+    'http:x',
+    'openclaw: ',
+  ]) {
     const { code, stderr } = await house.run(['run', '--notify', target, 'command', '--', 'true'])
     expect([target, code]).toEqual([target, 2])
     expect(stderr).toContain('for example: desktop')

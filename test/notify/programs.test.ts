@@ -87,7 +87,8 @@ test('a program that is not there is lasting, one that fails is not, and both ar
     isLasting: true,
   })
   const secret = `sk-${'a'.repeat(40)}`
-  const words = `printf '\\033[31mno gateway ${secret}\\033[39m\\n'`
+  const logged = '\\033[31m[sqlite]\\033[39m slow'
+  const words = `printf '${logged}\\n\\033[31mno gateway ${secret}\\033[39m\\n'`
   const failing = standIn('openclaw', `${words} >&2; exit 3`)
   expect(await send(failing.environment)).toMatchObject({
     message: 'openclaw failed (exit 3): no gateway [redacted]',

@@ -13,6 +13,8 @@ const SHELL_TOOLS: Readonly<Record<string, (command: string) => unknown>> = {
   Bash: command => ({ command, description: DESCRIPTION }),
   // OpenCode, which wants a description, and Pi, which takes no notice of it.
   bash: command => ({ command, description: DESCRIPTION }),
+  // OpenClaw.
+  exec: command => ({ command }),
   // Gemini CLI.
   run_shell_command: command => ({ command }),
 }
