@@ -38,12 +38,8 @@ export function parseTarget(
     }
     case 'command':
       return parseCommand(rest, resolve)
-    case 'openclaw': {
-      const session = rest.trim()
-      if (session === '' || /\p{Cc}/u.test(session))
-        return { problem: 'that is no key of a session' }
-      return { to: { kind: scheme, session, environment: openclaw } }
-    }
+    case 'openclaw':
+      return parseSession(rest.trim(), openclaw)
     case 'http':
     case 'https':
       return parseWebhook(text, 'json', webhook)
@@ -53,6 +49,15 @@ export function parseTarget(
     default:
       return { problem: 'it is none that is known' }
   }
+}
+
+/** OpenClaw's gateway refuses to wake a subagent: each try would be in vain. */
+function parseSession(session: string, environment: TargetSettings['openclaw']): Target {
+  if (session === '' || /\p{Cc}/u.test(session)) return { problem: 'that is no key of a session' }
+  if (/^(?:agent:[^:]+:)?subagent:/i.test(session)) {
+    return { problem: 'a subagent cannot be woken; without its key, the main session is' }
+  }
+  return { to: { kind: 'openclaw', session, environment } }
 }
 
 function parseCommand(text: string, resolve: (path: string) => string | null): Target {

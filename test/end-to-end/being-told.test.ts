@@ -181,6 +181,7 @@ test('whom to tell is the user’s to say: by a flag, or in their own configurat
     'slack:ftp://x',
     'http:x',
     'openclaw: ',
+    'openclaw:agent:main:subagent:1',
   ]) {
     const { code, stderr } = await house.run(['run', '--notify', target, 'command', '--', 'true'])
     expect([target, code]).toEqual([target, 2])
