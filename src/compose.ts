@@ -316,8 +316,14 @@ export function compose(environment: Variables, entry: string): Composition {
         locks: await locks(),
         prepare: () => prepareHome(home),
         findProgram: await findOnPath(),
-        isDirectory: directory =>
-          statSync(directory, { throwIfNoEntry: false })?.isDirectory() === true,
+        isDirectory: directory => {
+          try {
+            return statSync(directory).isDirectory()
+          } catch {
+            // Not there, or not for this user to look at.
+            return false
+          }
+        },
       })
     },
     async tmux() {

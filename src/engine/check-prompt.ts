@@ -20,7 +20,7 @@ export function checkPrompt(prompt: Uint8Array, { name, capabilities }: Agent): 
   }
   if (text.trim() === '') {
     throw new AppError('bad_prompt', 'the prompt is empty', {
-      hint: 'holdfast run "fix the failing test", or --prompt-file F, or a prompt on stdin',
+      hint: 'say what is to be done: in quotes, with --prompt-file F, or on stdin',
     })
   }
   const { promptLimit } = capabilities

@@ -58,11 +58,19 @@ async function findTarget(
     place.commonDir === repo.commonDir && !isOwnWorktree(task, await findStored(place.root, ports))
   const here = await openOrNothing(directory, worktrees)
   if (here !== undefined && (await isOfTask(here))) return here
-  const origin = await openOrNothing(repo.root, worktrees)
-  if (origin !== undefined && (await isOfTask(origin))) return origin
-  throw new AppError('refused_in_state', `${repo.root}, where ${id} was asked, is gone`, {
-    hint: `name a checkout: holdfast apply ${id} --to DIR`,
-  })
+  const asked = `${repo.root}, where ${id} was asked,`
+  const hint = `name a checkout: holdfast apply ${id} --to DIR`
+  let origin: Checkout
+  try {
+    origin = await worktrees.openCheckout(repo.root)
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error
+    // Gone, or there, and something keeps git from it.
+    const problem = `${asked} cannot be used: ${error.message}`
+    throw new AppError('refused_in_state', problem, { hint, cause: error })
+  }
+  if (await isOfTask(origin)) return origin
+  throw new AppError('refused_in_state', `${asked} is of another repository by now`, { hint })
 }
 
 /** A borrowed one is the user's. */

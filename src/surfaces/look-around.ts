@@ -25,6 +25,8 @@ export async function lookAround(
   selection: Selection,
   context: SurfaceContext,
 ): Promise<StatusView> {
+  // A name that no agent has would pass for one that has no task.
+  if (selection.agent !== undefined) await context.holdfast.agent(selection.agent)
   const store = await context.holdfast.store()
   const worker = await lookAtWorker(context)
   const tasks = await lookAtTasks(await selectTasks(store, selection, context), worker, context)

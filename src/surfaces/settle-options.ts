@@ -78,7 +78,7 @@ export async function settleOptions(
   return {
     name: name ?? null,
     place: settlePlace(wishes),
-    changes: wishes.changes ?? 'all',
+    changes: wishes.changes ?? (wishes.base === undefined ? 'all' : 'none'),
     revision: wishes.base ?? null,
     priority: requirePriority(wishes.priority ?? 0),
     after: await findTasks(wishes.after ?? [], context),

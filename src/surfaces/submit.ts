@@ -195,7 +195,8 @@ export async function firstReadyAgent({
   directory,
 }: SurfaceContext): Promise<string> {
   const { agentEnvironment } = await import('../domain/environment.ts')
-  const problems: string[] = []
+  const missing: string[] = []
+  const troubles: AppError[] = []
   for (const name of await holdfast.agentNames()) {
     const agent = await holdfast.agent(name)
     if (!agent.capabilities.takesPrompt) continue
@@ -204,10 +205,14 @@ export async function firstReadyAgent({
       return name
     } catch (error) {
       if (!(error instanceof AppError)) throw error
-      problems.push(`${name}: ${error.message}`)
+      if (error.code === 'agent_missing') missing.push(name)
+      else troubles.push(error)
     }
   }
-  throw new AppError('agent_missing', `no agent is ready (${problems.join('; ')})`, {
-    hint: 'install one, for example: npm install --global @openai/codex',
+  const [first] = troubles
+  const why = [...troubles.map(({ message }) => message), `not installed: ${missing.join(', ')}`]
+  const remedy = first?.hint ?? 'install one, for example: npm install --global @openai/codex'
+  throw new AppError(first?.code ?? 'agent_missing', `no agent is ready (${why.join('; ')})`, {
+    hint: `${remedy}; all of them: holdfast agents`,
   })
 }

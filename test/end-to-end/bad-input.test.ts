@@ -69,7 +69,15 @@ test('an agent that is missing, and one that nobody knows', async () => {
   const house = new House()
   const environment = { PATH: '/usr/bin:/bin' }
   await expectRefused(house, ['run', 'codex', 'x'], 6, /codex.*\n.*npm install/s, { environment })
-  await expectRefused(house, ['run', 'x'], 6, /no agent is ready/, { environment })
+  const none = /no agent is ready \(not installed: codex, claude.*\n.*npm install.*holdfast agents/
+  await expectRefused(house, ['run', 'x'], 6, none, { environment })
+  // Of one that is there, what keeps it is said, and what mends that.
+  const bin = join(house.scratch, 'bin')
+  house.write('codex', '#!/bin/sh\necho codex-cli 0.20.0\n', bin)
+  chmodSync(join(bin, 'codex'), 0o755)
+  const old = { environment: { PATH: `${bin}:/usr/bin:/bin` } }
+  const why = /ready \(codex 0\.20\.0 .*; not installed: claude, .*\n(?!.*install one).*codex/
+  await expectRefused(house, ['run', 'x'], 6, why, old)
   await expectRefused(house, ['run', '-a', 'nobody', 'x'], 2, /no agent "nobody"/)
   await expectRefused(house, ['run', 'command', '--', 'no-such-program'], 6, /no-such-program/)
 })
@@ -136,8 +144,13 @@ test('a program without its dashes', async () => {
 
 test('commands and flags that do not exist', async () => {
   const house = new House()
-  await expectRefused(house, ['fix', 'it'], 2, /no command "fix"/)
-  await expectRefused(house, ['status', '--nothing'], 2, /no flag --nothing/)
+  await expectRefused(house, ['fix', 'it'], 2, /no command "fix"\n {2}holdfast --help/)
+  await expectRefused(house, ['stauts'], 2, /did you mean: holdfast status\?/)
+  await expectRefused(house, ['status', '--nothing'], 2, /no flag --nothing\n {2}holdfast status/)
+  await expectRefused(house, ['run', '--modle', 'x', 'y'], 2, /did you mean: --model\?/)
+  await expectRefused(house, ['status', '--agent', 'cloude'], 2, /no agent "cloude"/)
+  await expectRefused(house, ['help', 'stauts'], 2, /did you mean: holdfast status\?/)
+  expect(await house.ok(['help', 'status'])).toBe(await house.ok(['status', '--help']))
   await expectRefused(house, ['run', '--undo', 'x'], 2, /no flag --undo/)
   await expectRefused(house, ['wait', '--timeout', 'soon'], 2, /no duration/)
   await expectRefused(house, ['cancel'], 2, /needs tasks by their names/)
@@ -253,6 +266,16 @@ test('doctor finds a fresh install well, makes nothing, and finds a file in its 
     hint: null,
     repair: null,
   })
+  const environment = { PATH: '/usr/bin:/bin' }
+  const { findings } = JSON.parse(await house.ok(['doctor', '--json'], { environment }))
+  const agents = findings.filter(({ check }: { check: string }) => check.startsWith('agent'))
+  expect(agents).toMatchObject([
+    {
+      check: 'agents',
+      status: 'warning',
+      message: expect.stringMatching(/^not installed: codex, /),
+    },
+  ])
   expect(existsSync(house.home)).toBe(false)
   const file = join(house.scratch, 'a-file')
   writeFileSync(file, '')

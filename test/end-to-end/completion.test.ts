@@ -51,6 +51,10 @@ test.skipIf(bash === undefined)('bash completes commands, flags and their values
   expect(offered(house, 'run', '--permissions', '=')).toEqual(modes)
   expect(offered(house, 'run', '-a', 'co')).toEqual(['codex', 'copilot', 'codex-acp', 'command'])
   expect(offered(house, 'worker', 'st')).toEqual(['start', 'stop', 'status'])
+  expect(offered(house, 'worktree', '')).toEqual(['ls', 'add', 'path', 'rm'])
+  expect(offered(house, 'handoff', 'x', '--to', '')).toEqual(['local', 'worktree'])
+  expect(offered(house, 'run', '--changes', 't')).toEqual(['tracked'])
+  expect(offered(house, 'run', '--fallback', 'cl')).toEqual(['claude', 'claude-acp'])
   expect(offered(house, 'run', '--prompt-file', 'ke')).toEqual(['kept.txt'])
   expect(offered(house, 'run', 'command', '--', 'ke')).toEqual(['kept.txt'])
   expect(existsSync(house.home)).toBe(false)
@@ -75,9 +79,14 @@ test.skipIf(zsh === undefined)('zsh takes the script (skipped where there is no 
 
 test.skipIf(fish === undefined)('fish offers commands (skipped where there is no fish)', () => {
   const house = houseOnPath()
-  const script = 'holdfast completion fish | source; complete -C "holdfast ca"'
-  const options = { env: house.environment, encoding: 'utf8' } as const
-  expect(execFileSync(fish ?? '', ['-c', script], options)).toMatch(/^cancel\t/)
+  const offers = (typed: string) => {
+    const script = `holdfast completion fish | source; complete -C '${typed}'`
+    const options = { env: house.environment, encoding: 'utf8' } as const
+    return execFileSync(fish ?? '', ['-c', script], options)
+  }
+  expect(offers('holdfast ca')).toMatch(/^cancel\t/)
+  // What a verb of one command is called, another command is too.
+  expect(offers('holdfast worker run --s')).toMatch(/^--slots\t.*\n$/)
 })
 
 test('the script comes as JSON too; a shell that we do not know is refused', async () => {

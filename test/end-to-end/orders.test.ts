@@ -33,6 +33,7 @@ test('--base starts from that commit, --changes says what comes along', async ()
   const old = await seen('--base', first)
   expect(old.task.base).toMatchObject({ commit: first, changes: null })
   expect(old.output).toContain('three')
+  expect((await seen('--base', 'HEAD')).output).toBe('second\nkept.txt\n')
   expect((await seen('--changes', 'none')).output).toBe('second\nkept.txt\n')
   const tracked = (await seen('--changes', 'tracked')).output
   expect(tracked).toContain('TWO')

@@ -1,6 +1,14 @@
 /** What `setup` adds to hosts, and that `uninstall` takes out that and nothing else. */
 import { execFile } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { type SetupView, views } from '../../src/surfaces/view.ts'
@@ -56,6 +64,15 @@ test('nobody asked for anything: it is shown what is missing, and nothing is mad
   expect([...claude.changes(), ...codex.changes()]).toEqual([])
   expect(existsSync(house.home)).toBe(false)
   expect(existsSync(join(house.scratch, '.openclaw'))).toBe(false)
+})
+
+test('a directory of a host that cannot be looked at keeps nobody from the others', async () => {
+  const { house, setup } = hostHouse()
+  const loop = join(house.scratch, 'loop')
+  symlinkSync(loop, loop)
+  house.environment.PI_CODING_AGENT_DIR = loop
+  const { code, view } = await setup()
+  expect([code, statesOf(view).openclaw]).toEqual([0, ['missing']])
 })
 
 test('it is added by each host’s own means, once; and taken out again, and nothing else', async () => {

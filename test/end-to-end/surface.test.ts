@@ -58,6 +58,18 @@ test('result, logs --raw and diff put nothing but data on stdout', async () => {
   )
 })
 
+test('people are told who does a task, what to do about its failure, and where the others are', async () => {
+  const house = new House()
+  const run = await house.run(['run', 'command', '--', 'false'])
+  const id = run.stdout.trim()
+  expect(run.stderr).toMatch(/^false: command; base /m)
+  await house.wait(id)
+  const { stderr } = await house.run(['result', id])
+  expect(stderr).toContain(`next: holdfast logs ${id} · holdfast retry ${id}\n`)
+  const active = await house.run(['status', '--active'])
+  expect(active.stderr).toMatch(/there are tasks.*holdfast status --all/)
+})
+
 test('without a name the newest of this repository is meant, and stderr says which', async () => {
   const house = new House()
   const id = await house.submitScript('echo newest')

@@ -160,8 +160,10 @@ test('where a task was asked is where it goes by default, while that is there', 
   const other = join(repo, '..', 'other')
   mkdirSync(other)
   expect((await from(other)).place.root).toBe(linked)
+  writeFileSync(join(linked, '.git'), 'gitdir: /nowhere\n')
+  await expect(from('/')).rejects.toThrow(/cannot be used: .* not in a git repository/)
   rmSync(linked, { recursive: true })
-  await expect(from('/')).rejects.toMatchObject({ code: 'refused_in_state' })
+  await expect(from('/')).rejects.toThrow(/cannot be used: .* is gone/)
   await holdfast.close()
 })
 

@@ -134,6 +134,12 @@ test('the chosen task stays in sight, and the choice at its ends', () => {
   expect(choose(view([]), null, 1)).toBeNull()
 })
 
+test('in a narrow terminal the names of tasks have the room', () => {
+  const sheet = { columns: 40, rows: 8, now: 0, canvas }
+  const [, , line] = drawBoard({ view: view([task()]), chosen: null, notice: '' }, sheet)
+  expect(stripVTControlCharacters(line ?? '')).toBe('▸ running       0s  fix-the-login')
+})
+
 test('a log is shown at its end, and scrolled no further than it is long', () => {
   const events = Array.from({ length: 30 }, (_, n) => event(n + 1, `said ${n}`))
   const sheet = { columns: 80, rows: 8, now: 0, canvas }

@@ -1,5 +1,6 @@
 /** The programs that Holdfast stands on, and the agents. */
 import { agentEnvironment, MARK_VARIABLE } from '../../domain/environment.ts'
+import { AppError } from '../../domain/errors.ts'
 import type { Agent } from '../../ports/agent.ts'
 import type { Confinement } from '../../ports/confinement.ts'
 import type { ProcessTable } from '../../ports/process-table.ts'
@@ -40,6 +41,7 @@ export async function findAgentTrouble(
   directory: string,
 ): Promise<readonly Finding[]> {
   const findings: Finding[] = []
+  const missing: string[] = []
   for (const agent of agents) {
     if (!agent.capabilities.takesPrompt) continue
     const check = `agent ${agent.name}`
@@ -47,10 +49,16 @@ export async function findAgentTrouble(
       const found = await agent.findInstallation(agentEnvironment(environment), [], directory)
       findings.push(fine(check, `${found.version ?? 'version unknown'}, ${found.program}`))
     } catch (error) {
-      findings.push(trouble(check, 'warning', error))
+      // Nobody wants all of them.
+      if (error instanceof AppError && error.code === 'agent_missing') missing.push(agent.name)
+      else findings.push(trouble(check, 'warning', error))
     }
   }
-  return findings
+  if (missing.length === 0) return findings
+  const rest = `not installed: ${missing.join(', ')}`
+  const hint = 'holdfast agents says how each is'
+  if (findings.length > 0) return [...findings, fine('agents', rest)]
+  return [trouble('agents', 'warning', rest, { hint })]
 }
 
 export async function findConfigurationTrouble(

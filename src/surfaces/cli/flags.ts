@@ -2,6 +2,7 @@
 import { typeFlag } from 'type-flag'
 import { AppError } from '../../domain/errors.ts'
 import type { Command, CommandInput, Flags, FlagValues } from './command.ts'
+import { findMeant } from './find-meant.ts'
 
 /** Refuses unknown flags, and flags without the value that they need. */
 export function parseInput(command: Command, argv: readonly string[]): CommandInput {
@@ -16,8 +17,10 @@ export function parseInput(command: Command, argv: readonly string[]): CommandIn
   const [unknown] = Object.keys(parsed.unknownFlags)
   if (unknown !== undefined) {
     const flag = unknown.length === 1 ? `-${unknown}` : `--${unknown}`
+    const meant = findMeant(flag, [...Object.keys(command.flags), 'help'].map(longFlag))
+    const all = `holdfast ${command.name} --help; text that begins with a dash goes after --`
     throw new AppError('bad_usage', `${command.name} has no flag ${flag}`, {
-      hint: `holdfast ${command.name} --help; text that begins with a dash goes after --`,
+      hint: meant === undefined ? all : `did you mean: ${meant}? ${all}`,
     })
   }
   const values: Record<string, string | true | readonly string[]> = {}
@@ -70,6 +73,8 @@ function schemaOf(flags: Flags) {
   }
   return schema
 }
+
+const longFlag = (name: string) => `--${dashed(name)}`
 
 /** `promptFile` as it is typed: `prompt-file`. */
 export function dashed(name: string): string {

@@ -26,6 +26,7 @@ import {
   renderEvent,
 } from './render.ts'
 import { showInTmux } from './show-in-tmux.ts'
+import { tellFailure } from './tell-failure.ts'
 
 export const waitFlag = {
   wait: { about: 'stay until it has ended, and print the answer; an interrupt only detaches' },
@@ -138,12 +139,9 @@ export async function stay(
   if (ended.request.review !== null) {
     await (await import('./show-review.ts')).showReview(ended, context)
   } else if (result?.answer != null) output.write(withNewline(result.answer))
-  if (state.name === 'failed') {
-    output.tell(`failed (${state.failure.code}): ${state.failure.message}`)
-    if (state.failure.hint !== undefined) output.tell(`  ${state.failure.hint}`)
-  }
+  if (state.name === 'failed') tellFailure(id, state.failure, output)
   if (result !== null) {
-    const see = result.commit === null ? '' : `; see it with: holdfast diff ${id}`
+    const see = result.files === 0 ? '' : `; see it with: holdfast diff ${id}`
     const { taken, worktree } = ended
     const isThere = result.files > 0 && isUntaken({ result, taken, worktree })
     const take = isThere ? ` · take it: holdfast apply ${id}` : ''
@@ -195,10 +193,10 @@ async function findDrawn({ request }: Task): Promise<(event: TaskEvent) => boole
   return ({ body }) => body.kind === 'message_ended' && readAnswer(body.text).answer !== null
 }
 
-/** What was handed in: its name, what it starts from, and how much it may do. */
-function describeRequest({ request: { name, review, base, permissions } }: Task): string {
+/** What was handed in: its name, who does it, what it starts from, and how much it may do. */
+function describeRequest({ request: { name, agent, review, base, permissions } }: Task): string {
   const what = review === null ? '' : `${describeTarget(review.target)}; `
-  return `${name}: ${what}${describeBase(base)}; ${describePermissions(permissions)}`
+  return `${name}: ${agent}; ${what}${describeBase(base)}; ${describePermissions(permissions)}`
 }
 
 const withNewline = (text: string) => (text.endsWith('\n') ? text : `${text}\n`)

@@ -60,7 +60,7 @@ const version = process.env.HOLDFAST_VERSION ?? '0.0.0'
 
 /** Runs one command; gives its exit code, and never rejects. `entry` is what starts the program anew. */
 export async function main(process: NodeJS.Process, entry: string): Promise<number> {
-  const argv = process.argv.slice(2)
+  const argv = askedAsFlag(process.argv.slice(2))
   const output = makeOutput(process.env)
   const own = beforeDashes(argv)
   const crashPoints = process.env[CRASH_POINTS_VARIABLE]
@@ -82,6 +82,12 @@ export async function main(process: NodeJS.Process, entry: string): Promise<numb
   } catch (error) {
     return drawError(error, output, own.includes('--json'))
   }
+}
+
+/** `help COMMAND` as `COMMAND --help`. */
+function askedAsFlag(words: readonly string[]): readonly string[] {
+  const [first, name] = words
+  return first === 'help' && name !== undefined && !name.startsWith('-') ? [name, '--help'] : words
 }
 
 /** What follows `--` is not for us. */
@@ -154,8 +160,11 @@ async function findCommand(name: string | undefined, output: Output): Promise<Co
   }
   const load = Object.entries(commands).find(([known]) => known === (aliases[name] ?? name))?.[1]
   if (load === undefined) {
+    const { findMeant } = await import('./find-meant.ts')
+    const meant = findMeant(name, [...Object.keys(commands), ...Object.keys(aliases)])
+    const all = 'holdfast --help lists them; to hand in a task: holdfast run "..."'
     throw new AppError('bad_usage', `there is no command "${name}"`, {
-      hint: 'holdfast --help lists them; to hand in a task: holdfast run "..."',
+      hint: meant === undefined ? all : `did you mean: holdfast ${meant}? ${all}`,
     })
   }
   return await load()

@@ -27,8 +27,16 @@ const stateStyles: Record<TaskView['state'], Style> = {
   cancelled: 'dim',
 }
 
-/** One line a task: id, state, age, agent, name, and why it is where it is. */
-export function renderTaskLine(task: TaskView, now: number, output: Canvas): string {
+/**
+ * One line a task: id, state, age, agent, name, and why it is where it is. A narrow one has no room for
+ * id and agent.
+ */
+export function renderTaskLine(
+  task: TaskView,
+  now: number,
+  output: Canvas,
+  isNarrow = false,
+): string {
   const state = output.style(stateStyles[task.state], task.state.padEnd(11))
   const age = describeAge(now - Date.parse(task.endedAt ?? task.createdAt)).padStart(4)
   // What it did is part of what the one that follows does.
@@ -40,7 +48,10 @@ export function renderTaskLine(task: TaskView, now: number, output: Canvas): str
     task.waitingUntil === null ? '' : `  until ${describeTime(new Date(task.waitingUntil), now)}`
   const why =
     task.reason === null ? '' : output.style('dim', `  ${plainText(firstLine(task.reason))}`)
-  return `${task.id}  ${state} ${age}  ${task.agent.padEnd(8)} ${task.name}${delta}${until}${why}`
+  const rest = `${task.name}${delta}${until}${why}`
+  return isNarrow
+    ? `${state} ${age}  ${rest}`
+    : `${task.id}  ${state} ${age}  ${task.agent.padEnd(8)} ${rest}`
 }
 
 /** Its state, in the colour that it has everywhere. */
@@ -55,6 +66,9 @@ export function renderUnreadable(task: UnreadableView, now: number, output: Outp
   const why = `${task.problem} (was ${task.state}); see ${task.directory}, or holdfast doctor`
   return `${task.id}  ${state} ${age}  ${task.agent.padEnd(8)} ${task.name}${output.style('dim', `  ${why}`)}`
 }
+
+/** The longest label, and a space. */
+const LABEL_WIDTH = 'conversation '.length
 
 /** All that there is to say of one task. */
 export function renderTask(
@@ -96,7 +110,7 @@ export function renderTask(
   ]
   return rows
     .filter(([, value]) => value !== null)
-    .map(([label, value]) => `${output.style('dim', label.padEnd(12))}${value}`)
+    .map(([label, value]) => `${output.style('dim', label.padEnd(LABEL_WIDTH))}${value}`)
     .join('\n')
 }
 
@@ -140,7 +154,9 @@ function describeVerification({ verify }: TaskView): string | null {
   const came = `${shellLine(command)}: ${state.replace('_', ' ')}${how === null ? '' : ` (${how})`}`
   const words = (output ?? '').trimEnd().split('\n').slice(-LINES_SHOWN)
   const isShown = state === 'failed' && words.join('') !== ''
-  return isShown ? [came, ...words.map(line => `${' '.repeat(12)}${line}`)].join('\n') : came
+  return isShown
+    ? [came, ...words.map(line => `${' '.repeat(LABEL_WIDTH)}${line}`)].join('\n')
+    : came
 }
 
 /** Of a verification that failed; all of it is in the evidence. */

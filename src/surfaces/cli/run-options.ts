@@ -12,8 +12,10 @@ export const runOptions = {
   name: { about: 'what to call it (default: the first words of the prompt)', value: 'NAME' },
   base: { about: 'start from this commit, without uncommitted changes', value: 'REF' },
   changes: {
-    about: 'which uncommitted changes come along: all, tracked or none (default: all)',
+    about:
+      'which uncommitted changes come along: all, tracked or none (default: all; none with --base)',
     value: 'WHICH',
+    choices: changeScopes,
   },
   inPlace: { about: 'work in this very directory, not in a worktree' },
   worktree: { about: 'work in the worktree of this name, which stays; made if new', value: 'NAME' },

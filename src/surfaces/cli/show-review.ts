@@ -14,7 +14,12 @@ export async function showReview(
   const { output } = context
   const view = await viewReview(task, context)
   if (json) output.writeJson(view)
-  else output.write(renderReview(view, await findTops(task, context), output))
+  else {
+    output.write(renderReview(view, await findTops(task, context), output))
+    if (view.findings.length > 0) {
+      output.tell(`next, to have them mended: holdfast run --findings ${task.request.id}`)
+    }
+  }
   await acknowledgeShown([task], context)
   return view
 }

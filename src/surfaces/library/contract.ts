@@ -45,7 +45,7 @@ export interface SubmitRequest {
   readonly name?: string
   /** The commit to start from, without uncommitted changes. */
   readonly base?: string
-  /** Which uncommitted changes come along. Default: all. */
+  /** Which uncommitted changes come along. Default: all; none with `base`. */
   readonly changes?: 'all' | 'tracked' | 'none'
   /** Work in your very directory, not in a worktree. */
   readonly inPlace?: boolean

@@ -33,6 +33,7 @@ export const handoff = defineCommand({
     to: {
       about: '`local`: your checkout, or else the one it was asked in; `worktree`: back',
       value: 'WHERE',
+      choices: ['local', 'worktree'],
     },
     check: { about: 'only say what would happen' },
     conflicts: { about: 'write conflicts too, with markers; nothing is staged' },

@@ -4,6 +4,7 @@ import { requireTaskOrNewest } from '../../find-task.ts'
 import { gatherEvidence, notFinished } from '../../gather-evidence.ts'
 import { defineCommand, jsonFlag, optionalWord } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
+import { tellFailure } from '../tell-failure.ts'
 import { offerApply } from '../untaken.ts'
 
 const usage = 'result [TASK]'
@@ -26,10 +27,7 @@ export const result = defineCommand({
     const { id } = task.request
     const { state } = task
     if (!hasEnded(state)) throw notFinished(task)
-    if (state.name === 'failed') {
-      output.tell(`${id} failed (${state.failure.code}): ${state.failure.message}`)
-      if (state.failure.hint !== undefined) output.tell(`  ${state.failure.hint}`)
-    }
+    if (state.name === 'failed') tellFailure(id, state.failure, output)
     const answer = state.result?.answer ?? null
     if (task.request.review !== null) {
       const { showReview } = await import('../show-review.ts')

@@ -63,7 +63,12 @@ export const status = defineCommand({
       )
     }
     if (tasks.length + unreadable.length === 0) {
-      output.tell('no tasks. Hand one in: holdfast run "fix the failing test"')
+      const isNew = (await (await holdfast.store()).listTasks({ limit: 1 })).length === 0
+      output.tell(
+        isNew
+          ? 'no tasks. Hand one in: holdfast run "fix the failing test"'
+          : 'there are tasks, but none to show here; every one: holdfast status --all',
+      )
       return 0
     }
     const lines = [

@@ -54,9 +54,11 @@ export const worktree = defineCommand({
       case 'rm':
         return await remove(name(), given, context)
       default:
-        throw new AppError('bad_usage', verb === undefined ? 'what about them?' : `"${verb}"?`, {
-          hint: `usage: holdfast ${usage}`,
-        })
+        throw new AppError(
+          'bad_usage',
+          verb === undefined ? 'ls, add, path or rm is missing' : `worktree has no "${verb}"`,
+          { hint: `usage: holdfast ${usage}` },
+        )
     }
   },
 })

@@ -56,15 +56,16 @@ function offerForValue(
 ): CompletedFlag['value'] {
   if (value === undefined) return null
   if (choices !== undefined) return { kind: 'words', words: choices }
-  if (value === 'AGENT') return { kind: 'words', words: agents }
-  if (value === 'TASK') return { kind: 'tasks' }
+  if (/^AGENTS?$/.test(value)) return { kind: 'words', words: agents }
+  if (/^(?:TASK|REVIEW)$/.test(value)) return { kind: 'tasks' }
   return { kind: /^(?:FILE|DIR|PATH)$/.test(value) ? 'files' : 'nothing' }
 }
 
-/** The usage says it: `cancel TASK…`, `worker start|stop|status|run`, `run AGENT PROMPT`. */
+/** The usage says it: `cancel TASK…`, `worker start|stop`, `worktree ls | add NAME`, `run AGENT PROMPT`. */
 function offerForWords(usage: string, agents: readonly string[]): Offer {
-  const [, choices] = /^\S+ \[?([a-z]+(?:\|[a-z]+)+)/.exec(usage) ?? []
-  if (choices !== undefined) return { kind: 'words', words: choices.split('|') }
+  const ways = usage.replace(/^\S+ ?/, '').split('|')
+  const verbs = ways.map(way => way.trim().split(' ', 1)[0] ?? '')
+  if (verbs.every(verb => /^[a-z]+$/.test(verb))) return { kind: 'words', words: verbs }
   if (/\bTASK\b/.test(usage)) return { kind: 'tasks' }
   return /^run\b.*\bAGENT\b/.test(usage) ? { kind: 'words', words: agents } : { kind: 'nothing' }
 }

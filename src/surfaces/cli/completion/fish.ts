@@ -3,7 +3,7 @@ import type { CompletedCommand, Offer } from './completions.ts'
 /** The script for fish: one line for each thing that can be typed. */
 export function fishScript(commands: readonly CompletedCommand[]): string {
   const lines = commands.flatMap(({ name, summary, flags, words }) => {
-    const within = `-n '__fish_seen_subcommand_from ${name}'`
+    const within = `-n '__holdfast_is ${name}'`
     const offered = offer(words)
     return [
       `complete -c holdfast -n __fish_use_subcommand -a ${name} -d ${quoted(summary)}`,
@@ -18,6 +18,10 @@ export function fishScript(commands: readonly CompletedCommand[]): string {
     ]
   })
   return `# Completion for fish: holdfast completion fish > ~/.config/fish/completions/holdfast.fish
+function __holdfast_is
+    set -l words (commandline -opc)
+    test "$words[2]" = $argv[1]
+end
 complete -c holdfast -f
 ${lines.join('\n')}
 `

@@ -11,10 +11,13 @@ export interface BoardState {
   readonly notice: string
 }
 
+/** In fewer columns there would be no room for the names of tasks. */
+const NARROW = 60
+
 const KEYS = '↑↓ choose · enter opens · q leaves'
 
 export function drawBoard({ view, chosen, notice }: BoardState, sheet: Sheet): readonly string[] {
-  const { rows, now, canvas } = sheet
+  const { rows, columns, now, canvas } = sheet
   const room = Math.max(1, rows - 3)
   const at = indexOf(view.tasks, chosen)
   // The chosen one stays in sight.
@@ -22,7 +25,7 @@ export function drawBoard({ view, chosen, notice }: BoardState, sheet: Sheet): r
   const shown = view.tasks.slice(top, top + room)
   const lines = shown.map((task, n) => {
     const mark = top + n === at ? canvas.style('bold', '▸ ') : '  '
-    return `${mark}${renderTaskLine(task, now, canvas)}`
+    return `${mark}${renderTaskLine(task, now, canvas, columns < NARROW)}`
   })
   const hidden = view.tasks.length - shown.length
   const more = hidden === 0 ? '' : ` · ${hidden} more`
@@ -30,7 +33,7 @@ export function drawBoard({ view, chosen, notice }: BoardState, sheet: Sheet): r
     canvas.style('bold', describeAll(view)),
     '',
     ...(lines.length === 0
-      ? ['  no tasks. Hand one in: holdfast run "fix the failing test"']
+      ? ['  nothing under way. Hand a task in: holdfast run "fix the failing test"']
       : lines),
     ...Array<string>(Math.max(0, room - Math.max(1, lines.length))).fill(''),
     notice === '' ? canvas.style('dim', `${KEYS}${more}`) : canvas.style('yellow', notice),

@@ -43,7 +43,10 @@ const input = z.strictObject({
   ),
   base: text('start from this commit, without uncommitted changes'),
   changes: z.optional(
-    field(z.enum(changeScopes), 'which uncommitted changes come along (default: all)'),
+    field(
+      z.enum(changeScopes),
+      'which uncommitted changes come along (default: all; none with `base`)',
+    ),
   ),
   worktree: text('work in the worktree of this name, which stays; made if new'),
   after: z.optional(
