@@ -112,7 +112,8 @@ test('prompts that are none', async () => {
   await expectRefused(house, ['run', '-a', 'codex', '-'], 2, /takes at most \d+/, stdin(long))
   const file = ['run', 'codex', '--prompt-file', 'no-such-file']
   await expectRefused(house, file, 2, /prompt file cannot be read/, options)
-  await expectRefused(house, ['run', 'codex', 'two', 'words'], 2, /quote the prompt/, options)
+  const quote = /more than one prompt: "two" and "words"\n.*: holdfast run codex "fix/
+  await expectRefused(house, ['run', 'codex', 'two', 'words'], 2, quote, options)
   await expectRefused(house, ['run', 'codex', '--model'], 2, /--model needs a value/, options)
   await expectRefused(house, ['run', 'codex', '--fix it'], 2, /after --/, options)
   await expectRefused(house, ['run', 'codex', 'x', '--permissions', 'all'], 2, /none of/, options)

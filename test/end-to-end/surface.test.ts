@@ -20,6 +20,7 @@ import { expect, test } from 'vitest'
 import { views } from '../../src/surfaces/view.ts'
 import { eventually } from '../eventually.ts'
 import { entry, House, PATIENCE, unconfined } from './house.ts'
+import { terminal, tmux } from './terminal.ts'
 
 test('every document is as its schema says', async () => {
   const house = new House()
@@ -68,6 +69,18 @@ test('people are told who does a task, what to do about its failure, and where t
   expect(stderr).toContain(`next: holdfast logs ${id} · holdfast retry ${id}\n`)
   const active = await house.run(['status', '--active'])
   expect(active.stderr).toMatch(/there are tasks.*holdfast status --all/)
+})
+
+test.skipIf(tmux === undefined)('at a terminal, wait and cancel say what comes next', async () => {
+  const house = new House()
+  const done = await house.submitScript('true')
+  const { type, until } = terminal(house)
+  type(`'${process.execPath}' '${entry}' wait ${done}`, 'Enter')
+  await until('wait says it', `next: holdfast result ${done}`)
+  const going = await house.submitScript('exec sleep 600')
+  type(`'${process.execPath}' '${entry}' cancel ${going}`, 'Enter')
+  await until('cancel says it', `next: holdfast diff ${going}`)
+  type('exit', 'Enter')
 })
 
 test('without a name the newest of this repository is meant, and stderr says which', async () => {

@@ -149,7 +149,7 @@ function listenForSignals(process: NodeJS.Process): AbortSignal {
 }
 
 async function findCommand(name: string | undefined, output: Output): Promise<Command | number> {
-  if (name === '--version' || name === '-V') {
+  if (name === '--version' || name === '-V' || name === '-v') {
     output.write(`${version}\n`)
     return exitCodes.done
   }

@@ -29,9 +29,8 @@ export async function readRequest(
   context: CommandContext,
 ): Promise<{ agentName: string; prompt: Uint8Array; argv: readonly string[] }> {
   const names = await context.holdfast.agentNames()
-  const [first, second, ...more] = words
-  const namesAgent =
-    given.agent === undefined && first !== undefined && names.includes(first) && more.length === 0
+  const [first, second] = words
+  const namesAgent = given.agent === undefined && first !== undefined && names.includes(first)
   const agentName = namesAgent ? first : given.agent
   const rest = namesAgent ? words.slice(1) : words
 
@@ -50,7 +49,7 @@ export async function readRequest(
       hint: `holdfast run ${first} "…"; to read stdin: run -a ${first} -; the word itself: run -- ${first}`,
     })
   }
-  const example = 'holdfast run "fix the failing test"'
+  const example = `holdfast run ${namesAgent ? `${first} ` : ''}"fix the failing test"`
   const prompt = await readWords({ flags: given, words: rest, verbatim }, example, context)
   const chosen = agentName ?? configuredAgent(configuration)
   return { agentName: chosen ?? (await firstReadyAgent(context)), prompt, argv: [] }

@@ -57,6 +57,10 @@ export const cancel = defineCommand({
       for (const task of ended) await tellWhyNotOver(task, context)
       return exitCodes.notFinished
     }
+    if (output.stdoutIsTerminal && flags.json !== true && ended.length > 0) {
+      const what = ended.length > 1 ? 'TASK' : ended[0]?.request.id
+      output.tell(`next: holdfast diff ${what} · holdfast retry ${what}`)
+    }
     return refusal === undefined ? exitCodes.done : exitCodeOfRefusal(refusal.code)
   },
 })

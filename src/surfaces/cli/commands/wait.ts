@@ -40,6 +40,7 @@ export const wait = defineCommand({
       const lines = views.map(view => renderTaskLine(view, context.now(), output))
       output.write(`${lines.join('\n')}\n`)
     }
+    if (output.stdoutIsTerminal && flags.json !== true) output.tell(nextOf(tasks))
     await acknowledgeShown(tasks, context)
     const store = await context.holdfast.store()
     const codes: number[] = []
@@ -54,6 +55,13 @@ export const wait = defineCommand({
     return worstExitCode(any && ended.length > 0 ? ended : codes)
   },
 })
+
+/** For people: what is looked at when the wait is over. */
+function nextOf(tasks: readonly Task[]): string {
+  const [only, another] = tasks
+  const what = only === undefined || another !== undefined ? 'TASK' : only.request.id
+  return `next: holdfast result ${what} · holdfast diff ${what}`
+}
 
 async function named(words: readonly string[], context: CommandContext): Promise<readonly Task[]> {
   const [word] = words
