@@ -200,10 +200,14 @@ test('what a task asks is asked of the user where the client can, and else of th
   const asks = { agent: 'gemini', prompt, ask: true, permissions: 'full' }
   const { task } = checked('delegate', await client.call('delegate', asks))
   const wait = { tasks: [task.id], timeout_seconds: 600 }
-  const waited = checked('wait', await client.call('wait', wait))
+  const waited = checked('wait', await client.call('wait', wait, { progressToken: 'p' }))
   expect(asked).toEqual(
     things.map(thing => expect.objectContaining({ message: `execute: ${thing}` })),
   )
+  // To the client it is one request, however often its user was asked meanwhile.
+  const numbers = client.notified.map(({ params }) => params.progress)
+  expect(numbers.length).toBeGreaterThan(1)
+  expect(numbers).toEqual(numbers.map((_, n) => n + 1))
   const { state, question } = waited.tasks[0]
   expect([state, question.text]).toEqual(['needs_input', 'execute: j'])
   // Another agent counts its questions from the start, too: what is said to one is said to no other.

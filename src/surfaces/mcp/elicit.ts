@@ -74,8 +74,10 @@ export async function askingMeanwhile(
 ): Promise<CallToolResult> {
   const { mcpReq } = request
   const responses: Record<string, ElicitResult> = {}
+  const notify = countingOn(mcpReq.notify)
   for (;;) {
-    const told = await answer({ ...request, mcpReq: { ...mcpReq, inputResponses: responses } })
+    const asked = { ...mcpReq, notify, inputResponses: responses }
+    const told = await answer({ ...request, mcpReq: asked })
     if (!isInputRequiredResult(told)) return told
     for (const [name, { params }] of Object.entries(told.inputRequests ?? {})) {
       const { message, requestedSchema } = params as ElicitRequestFormParams
@@ -87,6 +89,17 @@ export async function askingMeanwhile(
         .catch((): ElicitResult => ({ action: 'cancel' }))
       mcpReq.signal.throwIfAborted()
     }
+  }
+}
+
+/** To the client it is one request: of what it is told of that, each number is larger than the last. */
+function countingOn(notify: ServerContext['mcpReq']['notify']): typeof notify {
+  let progress = 0
+  return async notification => {
+    if (notification.method !== 'notifications/progress') return await notify(notification)
+    progress++
+    const params = { ...notification.params, progress }
+    return await notify({ ...notification, params } as typeof notification)
   }
 }
 
