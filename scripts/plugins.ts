@@ -210,16 +210,16 @@ function commands({ name, whom }: Plugin): Record<string, string> {
     ),
     transfer: asked(
       `Hand this conversation over to ${whom}, which goes on with it in a worktree of its own`,
-      `[--background|--wait] ${model} [--effort ${EFFORTS}] [what to do]`,
+      `[--background|--wait] [--source FILE] ${model} [--effort ${EFFORTS}] [what to do]`,
     ),
     review: asked(`Have ${whom} review the changes here, without changing anything`, review),
     'adversarial-review': asked(
       `Have ${whom} argue why the changes here should not ship, without changing anything`,
       review,
     ),
-    status: answered('status', 'What runs, waits, or has ended', '[TASK]'),
+    status: answered('status', 'What runs, waits, or has ended', '[TASK [--wait]]'),
     result: answered('result', 'The final answer of a task, word for word', '[TASK]'),
-    cancel: answered('cancel', 'End a task; its work so far is kept', 'TASK'),
+    cancel: answered('cancel', 'End a task; its work so far is kept', '[TASK]'),
     inbox: answered('inbox', 'What has ended, or asks something, and nobody took note of', ''),
     setup: answered(
       'setup',

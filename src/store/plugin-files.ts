@@ -8,6 +8,7 @@ import type { Turn } from '../domain/turn.ts'
 import type { PluginFiles } from '../ports/plugin-files.ts'
 import { makeDirectory, prepareHome } from './home.ts'
 import { writePrivately } from './private-file.ts'
+import { storeError } from './store-error.ts'
 
 const ID = /^[0-9a-f]{24}$/
 const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW
@@ -24,15 +25,16 @@ export function makePluginFiles(home: string): PluginFiles {
   return {
     async keepRequest(request) {
       prepareHome(home)
-      makeDirectory(requests)
-      await forgetOlder(requests, REQUEST_LASTS_MS)
       const id = randomBytes(12).toString('hex')
       // Nobody knows its name before it is whole.
-      const file = await open(join(requests, id), CREATE, 0o600)
+      const path = join(requests, id)
       try {
+        makeDirectory(requests)
+        await forgetOlder(requests, REQUEST_LASTS_MS)
+        await using file = await open(path, CREATE, 0o600)
         await file.writeFile(JSON.stringify(request))
-      } finally {
-        await file.close()
+      } catch (error) {
+        throw storeError(error, path)
       }
       reach('request.kept')
       return id

@@ -9,6 +9,7 @@ import {
   readFileSync,
   readlinkSync,
   renameSync,
+  rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
@@ -270,6 +271,14 @@ test('what needs no model is answered without one, and what is wrong is said in 
   const nested = await call(house, 'PreToolUse', calling, inside, 'codex')
   expect(nested?.hookSpecificOutput?.permissionDecision).toBe('deny')
 
+  // Where a request cannot be kept, that is said, and not that no hook is at work.
+  const kept = join(house.home, 'plugin')
+  renameSync(kept, `${kept}.away`)
+  writeFileSync(kept, '')
+  expect(await said('codex:rescue', '--fresh x')).toMatch(/cannot be written.*free space/)
+  rmSync(kept)
+  renameSync(`${kept}.away`, kept)
+
   // A conversation is handed over as it stands.
   const transcript = join(house.scratch, 'transcript.jsonl')
   const spoken = { type: 'user', message: { content: 'the login is broken' } }
@@ -279,8 +288,7 @@ test('what needs no model is answered without one, and what is wrong is said in 
     'UserPromptExpansion',
     {
       command_name: 'codex:transfer',
-      command_args: '--background',
-      transcript_path: transcript,
+      command_args: '--background --source ~/transcript.jsonl',
     },
     {},
     'codex',
@@ -312,6 +320,27 @@ test('what needs no model is answered without one, and what is wrong is said in 
     permissions: { asked: 'read-only' },
     review: { kind: 'adversarial', focus: 'the names', target: { scope: 'uncommitted' } },
   })
+})
+
+test('what is under way here needs no name to be cancelled, and is stayed with', async () => {
+  const house = houseWithCodex(`
+until [ -e "$HOME/go" ]; do sleep 0.05; done
+begin
+finish done
+`)
+  const said = async (name: string, args = '') => (await typed(house, name, args))?.reason
+  expect(await said('codex:cancel')).toContain('nothing of this session is under way')
+  await house.submit(['codex', 'of-another'], { environment: claude('session-2') })
+  const id = await house.submit(['codex', 'look'], { environment: claude() })
+  expect(await said('codex:status', `${id} --wait --timeout-ms 1`)).toMatch(/queued|starting/)
+  const second = await house.submit(['codex', 'read'], { environment: claude() })
+  expect(await said('codex:cancel')).toContain('more than one task of this session')
+  await house.ok(['cancel', second])
+  expect(await said('codex:cancel')).toContain(`${id} cancelled`)
+  expect(await said('codex:status', '--wait')).toContain('needs a task by its name')
+  const waiting = said('codex:status', 'of-another --wait')
+  writeFileSync(join(house.scratch, 'go'), '')
+  expect(await waiting).toContain('succeeded')
 })
 
 test('a session stops after a review of its turn, so often, and whenever we are in trouble', async () => {
@@ -467,11 +496,11 @@ finish done
     return reply?.hookSpecificOutput?.additionalContext
   }
   const line = `- look (codex) succeeded: holdfast result ${id}`
-  // A prompt that no model reads takes nothing with it, and what tells of a task needs no line of it.
+  // A prompt that no model reads takes nothing with it, and what came by the inbox is told by that.
   expect(await told('UserPromptSubmit', { prompt: '/holdfast:status' })).toBe(undefined)
+  expect(await told('UserPromptSubmit', { prompt: `stop ${id} and ${other}` })).toBe(undefined)
   const first = await told('UserPromptSubmit', { prompt: `Holdfast: it ended: ${other}` })
   expect(first?.split('\n').slice(1)).toEqual([line])
-  expect(await told('UserPromptSubmit', { prompt: 'hello' })).toContain(other)
   expect(await told('UserPromptSubmit', { prompt: 'hello' })).toBe(undefined)
   const second = { session_id: 'session-2', source: 'startup' }
   const start = await call(house, 'SessionStart', second)

@@ -12,6 +12,7 @@ test.each([
   ['--model=gpt-5 --effort high\nfix it', { model: 'gpt-5', effort: 'high', text: 'fix it' }],
   ['fix it --effort=low --fresh\n', { effort: 'low', resume: false, text: 'fix it' }],
   ['--resume', { resume: true, text: '' }],
+  [`--model "gpt 5" --effort='low' "fix" it`, { model: 'gpt 5', effort: 'low', text: '"fix" it' }],
   ['--agent claude --resume go on', { agent: 'claude', resume: true, text: 'go on' }],
   // In the middle it is prose, and so is what only looks like a flag.
   ['why does --background hang here?', { text: 'why does --background hang here?' }],

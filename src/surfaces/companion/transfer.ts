@@ -1,10 +1,9 @@
-import { homedir } from 'node:os'
-import { basename, extname, resolve } from 'node:path'
+import { basename, extname } from 'node:path'
 import type { Task } from '../../domain/task.ts'
 import { acknowledgeShown } from '../acknowledge.ts'
 import type { CommandContext } from '../cli/command.ts'
 import { signalExitCode } from '../cli/exit-codes.ts'
-import { readTranscript } from '../rescue/read-transcript.ts'
+import { findTranscript, readTranscript } from '../rescue/read-transcript.ts'
 import { waitForTasks } from '../wait-for.ts'
 import { handInJob } from './hand-in.ts'
 import { gatherOutcome } from './payload.ts'
@@ -55,14 +54,14 @@ export const transfer: Subcommand = {
   },
 }
 
-function findSource(given: string | undefined, { directory, environment }: CommandContext): string {
-  const named = given || environment[TRANSCRIPT_VARIABLE]
+function findSource(given: string | undefined, context: CommandContext): string {
+  const named = given || context.environment[TRANSCRIPT_VARIABLE]
   if (!named) {
     throw new Refusal(
       'Could not identify the current Claude transcript. Retry with --source <path-to-claude-jsonl>.',
     )
   }
-  const path = resolve(directory, named.replace(/^~(?=\/)/, environment.HOME || homedir()))
+  const path = findTranscript(named, context)
   if (extname(path) === '.jsonl') return path
   throw new Refusal(`Claude session source must be a JSONL file: ${path}`)
 }

@@ -1,9 +1,9 @@
 /** Runs a command of the command line, and gives what it says: a hook has no terminal. */
 import { AppError } from '../../domain/errors.ts'
 import type { Command, CommandContext } from '../cli/command.ts'
-import { parseInput } from '../cli/flags.ts'
 import type { Output } from '../cli/output.ts'
 import type { Answered } from './plugin-command.ts'
+import { readTyped } from './read-typed.ts'
 
 const commands: Readonly<Record<Answered, () => Promise<Command>>> = {
   status: async () => (await import('../cli/commands/status.ts')).status as Command,
@@ -26,7 +26,7 @@ export async function answerCommand(
   const words = typed.split(/\s+/).filter(word => word !== '')
   try {
     const { holdfast, environment, directory, caller, stdin, version, interrupted, now } = context
-    await command.run(parseInput(command, words), {
+    await command.run(await readTyped(command, words, context), {
       ...{ holdfast, environment, directory, caller, stdin, version, interrupted, now },
       output,
       isTyped,

@@ -26,7 +26,7 @@ export async function onPostToolUse(
   if (taskAround(context) !== undefined || !holdfast.isInUse()) return undefined
   const ids = await findSilent(input.tool.response, context)
   if (ids.length === 0 || !(await areOver(ids, context))) return undefined
-  const untold = (await listUntold(input.session, '', asCaller(context, input))).filter(one =>
+  const untold = (await listUntold(input.session, asCaller(context, input))).filter(one =>
     ids.includes(one.task.request.id),
   )
   if (untold.length === 0) return undefined

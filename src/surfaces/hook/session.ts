@@ -55,6 +55,9 @@ function goesToNoModel(prompt: string): boolean {
   return command !== undefined && isAnswered(command.verb)
 }
 
+/** So begins what a session is sent by us. */
+const OUR_WORDS = 'Holdfast: '
+
 async function tell(
   input: HookInput,
   title: string,
@@ -62,13 +65,15 @@ async function tell(
 ): Promise<string | undefined> {
   const { holdfast } = context
   if (!holdfast.isInUse()) return undefined
-  const untold = await listUntold(input.session, input.prompt, asCaller(context, input))
+  const all = await listUntold(input.session, asCaller(context, input))
+  const untold = all.filter(({ delivery }) => !input.prompt.includes(delivery.task))
+  // What came by its inbox is told; a user who names a task may not know that it has ended.
+  const shown = input.prompt.startsWith(OUR_WORDS) ? all : untold
+  if (shown.length > 0) {
+    const ids = shown.map(({ delivery }) => delivery.id)
+    await (await holdfast.pluginFiles()).addShown(input.session, ids)
+  }
   if (untold.length === 0) return undefined
-  const files = await holdfast.pluginFiles()
-  await files.addShown(
-    input.session,
-    untold.map(({ delivery }) => delivery.id),
-  )
   return `${title}. Tell the user in a line each; take nothing home unasked.\n${describeUntold(untold)}`
 }
 

@@ -12,10 +12,9 @@ export interface Untold {
   readonly task: Task
 }
 
-/** Of this session, or of the repository that it stands in; the newest first. `said`: a prompt that may tell of it already. */
+/** Of this session, or of the repository that it stands in; the newest first. */
 export async function listUntold(
   session: string,
-  said: string,
   { holdfast, directory }: CommandContext,
 ): Promise<readonly Untold[]> {
   const store = await holdfast.store()
@@ -25,7 +24,7 @@ export async function listUntold(
   const repository = findCommonGitDir(directory)
   const untold: Untold[] = []
   for (const delivery of inbox) {
-    if (shown.has(delivery.id) || said.includes(delivery.task)) continue
+    if (shown.has(delivery.id)) continue
     const task = await store.findTask(delivery.task).catch(() => undefined) // Its row is damaged.
     if (task === undefined) continue
     const { caller, repo } = task.request

@@ -15,6 +15,8 @@ export interface Arguments {
   readonly effort?: string
   readonly base?: string
   readonly scope?: string
+  /** The file with the conversation that is handed over. */
+  readonly source?: string
   /** Empty: nothing is asked. */
   readonly text: string
 }
@@ -39,7 +41,7 @@ const known = {
   ],
   transfer: [
     ['background', 'wait'],
-    ['agent', 'model', 'effort'],
+    ['agent', 'model', 'effort', 'source'],
   ],
   review: [
     ['background', 'wait'],
@@ -47,10 +49,13 @@ const known = {
   ],
 } as const
 
+/** A value may stand in quotes. */
+const VALUE = `"[^"\\n]+"|'[^'\\n]+'|\\S+`
+
 /** The arguments, or what is wrong with them, in words. */
 export function readArguments(kind: RequestKind, typed: string): Arguments | string {
   const [bare, valued] = known[kind === 'adversarial-review' ? 'review' : kind]
-  const flag = `--(?:(?:${bare.join('|')})|(?:${valued.join('|')})(?:=|[^\\S\\n]+)(?!-)\\S+)`
+  const flag = `--(?:(?:${bare.join('|')})|(?:${valued.join('|')})(?:=|[^\\S\\n]+)(?!-)(?:${VALUE}))`
   const found: string[] = []
   let text = typed
   const leading = new RegExp(`^\\s*(${flag})(?=\\s|$)`)
@@ -83,7 +88,8 @@ function describeStray(word: string, flags: readonly string[]): string {
 function combine(found: readonly string[], text: string): Arguments | string {
   let all: Arguments = { text }
   for (const word of found) {
-    const [, name = '', value = ''] = /^--([a-z]+)(?:[=\s]+(\S+))?$/.exec(word) ?? []
+    const [, name = '', given = ''] = /^--([a-z]+)(?:[=\s]+(.+))?$/.exec(word) ?? []
+    const value = given.replace(/^(["'])(.+)\1$/, '$2')
     const said = name in switches ? switches[name as keyof typeof switches] : { [name]: value }
     for (const [key, one] of Object.entries(said)) {
       const before = all[key as keyof Arguments]

@@ -1,5 +1,7 @@
 /** A conversation with Claude Code, as another agent can read it: what both said, and what was done. */
 import { open } from 'node:fs/promises'
+import { homedir } from 'node:os'
+import { resolve } from 'node:path'
 import { AppError, messageOf } from '../../domain/errors.ts'
 
 /** The newest of it; more would fill what the agent can keep in mind. */
@@ -8,6 +10,16 @@ const MOST_CHARACTERS = 100_000
 const MOST_BYTES = 16_000_000
 /** Of one call of a tool. */
 const CALL_KEPT = 300
+
+/** The file that its user names: no shell has put the home in the place of a tilde. */
+export function findTranscript(named: string, { directory, environment }: Place): string {
+  return resolve(directory, named.replace(/^~(?=\/)/, environment.HOME || homedir()))
+}
+
+interface Place {
+  readonly directory: string
+  readonly environment: Readonly<Record<string, string | undefined>>
+}
 
 /** Refuses with `refused_in_state` where there is nothing to read. */
 export async function readTranscript(path: string): Promise<string> {
