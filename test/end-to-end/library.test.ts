@@ -49,6 +49,10 @@ test('a program hands a task in, follows it, takes its work, and is told what it
       'refused_in_state with a hint',
       'bad_usage with a hint',
       'bad_usage',
+      'bad_usage',
+      'bad_usage',
+      'bad_usage',
+      'bad_usage',
     ],
     told: expect.any(Array),
   })

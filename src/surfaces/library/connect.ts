@@ -3,7 +3,9 @@ import { resolve } from 'node:path'
 import { compose } from '../../compose.ts'
 import { outerEnvironment } from '../../domain/environment.ts'
 import { AppError } from '../../domain/errors.ts'
+import { permissionModes } from '../../domain/permissions.ts'
 import type { Task } from '../../domain/task.ts'
+import { changeScopes } from '../../ports/worktrees.ts'
 import { acknowledgeShown } from '../acknowledge.ts'
 import { detectCaller } from '../caller.ts'
 import type { SurfaceContext } from '../context.ts'
@@ -47,17 +49,22 @@ export function connectThrough(entry: string, options: ConnectOptions = {}): Con
       now: () => Date.now(),
     }
   }
+  const underWay = new Set<Promise<unknown>>()
   /** Does `work` for the caller, who is told where a sandbox is what stands in its way. */
   const call = async <T>(
     given: Abortable & { readonly directory?: string },
     work: (context: SurfaceContext) => Promise<T>,
   ): Promise<T> => {
     const context = contextIn(given)
+    given.signal?.throwIfAborted()
+    const working = work(context)
+    underWay.add(working)
     try {
-      given.signal?.throwIfAborted()
-      return await work(context)
+      return await working
     } catch (error) {
       throw error instanceof AppError ? await namingSandbox(error, context) : error
+    } finally {
+      underWay.delete(working)
     }
   }
   const callFor = <T>(
@@ -68,6 +75,8 @@ export function connectThrough(entry: string, options: ConnectOptions = {}): Con
     call(given, async context => work(await requireTask(await holdfast.store(), name), context))
   const close = async () => {
     closed.abort(new AppError('bad_usage', 'this connection was closed'))
+    // What waits ends by that. The rest is brought to its end: it stands on the store.
+    await Promise.allSettled(underWay)
     await holdfast.close()
   }
 
@@ -107,8 +116,15 @@ export function connectThrough(entry: string, options: ConnectOptions = {}): Con
       }),
     events: async function* (name, given = {}) {
       const context = contextIn(given)
-      const { id } = (await requireTask(await holdfast.store(), name)).request
-      for await (const event of followEvents(id, given.after ?? 0, context)) yield viewEvent(event)
+      try {
+        const { id } = (await requireTask(await holdfast.store(), name)).request
+        const events = followEvents(id, given.after ?? 0, context)
+        for await (const event of events) yield viewEvent(event)
+      } catch (error) {
+        // Nobody waits for it when the connection is closed, which may be in the middle of a look.
+        closed.signal.throwIfAborted()
+        throw error
+      }
       context.interrupted.throwIfAborted()
     },
     result: name => callFor(name, {}, requireResult),
@@ -117,7 +133,9 @@ export function connectThrough(entry: string, options: ConnectOptions = {}): Con
       callFor(name, given, async (task, context) => {
         const to = given.to === undefined ? null : resolve(context.directory, given.to)
         if (given.undo === true) return await giveBack(task, to, context)
-        return await takeHome(task, to, given.mode ?? 'clean', context)
+        const { mode = 'clean' } = given
+        requireOneOf('mode', mode, ['check', 'clean', 'conflicts'])
+        return await takeHome(task, to, mode, context)
       }),
     send: (name, text, { idempotencyKey: key = null } = {}) =>
       callFor(name, {}, (task, context) =>
@@ -152,12 +170,20 @@ async function submit(request: SubmitRequest, context: SurfaceContext) {
 /** What is asked, and how. */
 async function wordsOf<T extends SubmitRequest>(request: T, context: SurfaceContext) {
   const { outputSchema, withCaller, directory: _, ...rest } = request
+  requireOneOf('permissions', rest.permissions, permissionModes)
+  requireOneOf('changes', rest.changes, changeScopes)
   const schema = outputSchema === undefined ? undefined : requireSchema(outputSchema)
   const tie = withCaller === true ? await tieToSelf(context.caller, context.holdfast) : null
   return [
     { ...rest, tie },
     { ...rest, outputSchema: schema },
   ] as const
+}
+
+/** A program without types may say anything. */
+function requireOneOf(what: string, given: unknown, known: readonly string[]): void {
+  if (given === undefined || known.some(one => one === given)) return
+  throw new AppError('bad_usage', `${what} ${given} is none of ${known.join(', ')}`)
 }
 
 async function tellWaited(
