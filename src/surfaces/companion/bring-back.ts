@@ -12,12 +12,15 @@ import { bringJobHome } from './bring-job-home.ts'
 import { requireJob } from './find-jobs.ts'
 import type { Subcommand } from './subcommand.ts'
 
+/** It may wait for days, beside many others, and nobody watches. */
+const POLL_MS = 1_000
+
 export const bringBack: Subcommand = {
   grammar: { values: [], switches: [], takesText: false },
   async run({ words }, context) {
     const found = await requireJob(words[0] ?? '', context)
     const { id } = found.request
-    const { tasks, end } = await waitForTasks([id], {}, context)
+    const { tasks, end } = await waitForTasks([id], { pollMs: POLL_MS }, context)
     const [task] = tasks
     if (end !== 'ended' || task === undefined) return 0
     const brought = await bringJobHome(task, context)
