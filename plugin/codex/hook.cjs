@@ -3,11 +3,12 @@
 var fs = require('node:fs')
 var path = require('node:path')
 
-// This event alone says something by an exit code: 2 wakes the session, with what is on stderr.
-var mayWake = process.argv[2] === 'PostToolUse'
+// These events alone say something by an exit code, with what is on stderr: the one wakes the session,
+// and of the other it says why there is no worktree.
+var telling = { PostToolUse: 2, WorktreeCreate: 1 }[process.argv[2]]
 
 process.on('exit', () => {
-  process.exitCode = mayWake && process.exitCode === 2 ? 2 : 0
+  process.exitCode = process.exitCode === telling ? telling : 0
 })
 process.on('uncaughtException', () => {
   process.exit(0)
@@ -37,9 +38,9 @@ function hand(words) {
 
 // One that is older than this plugin complains with the same code.
 function pass(ended) {
-  if (ended.status !== 2 || !String(ended.stderr).startsWith('Holdfast: ')) return
+  if (ended.status !== telling || !String(ended.stderr).startsWith('Holdfast: ')) return
   process.stderr.write(ended.stderr)
-  process.exitCode = 2
+  process.exitCode = telling
 }
 
 // The package that this plugin lies in; else what a terminal would start. (Claude Code copies a plugin

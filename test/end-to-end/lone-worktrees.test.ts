@@ -68,7 +68,7 @@ test('one that Claude Code asks for stays while its session lives, and what is i
         process.execPath,
         [launcher, event, 'holdfast-worktrees'],
         { cwd: house.repo, env: environment },
-        (_, stdout) => resolve(stdout),
+        (error, stdout, stderr) => resolve(error === null ? stdout : `${error.code}: ${stderr}`),
       )
       child.stdin?.end(JSON.stringify(said))
     })
@@ -90,6 +90,9 @@ test('one that Claude Code asks for stays while its session lives, and what is i
   expect([existsSync(path), readdirSync(join(house.home, 'holders'))]).toEqual([false, []])
   expect(await create('agent-a1 b/2')).toBe(`${path}\n`)
   expect(readFileSync(join(path, 'work.txt'), 'utf8')).toBe('unsaved\n')
+  // Claude Code says what it finds there.
+  const nowhere = await hook('WorktreeCreate', { name: 'b', cwd: house.scratch })
+  expect(nowhere).toMatch(/^1: Holdfast: .* is not in a git repository/)
   // Nobody's but ours is touched.
   await hook('WorktreeRemove', { worktree_path: house.repo })
   expect(existsSync(join(house.repo, '.git'))).toBe(true)

@@ -46,6 +46,11 @@ export const hook = defineCommand({
     } catch (error) {
       // No session fails because of us.
       await logQuietly(`${event}: ${messageOf(error)}`, context)
+      // But where we were asked for a worktree, there is none: it says why.
+      if (event === 'WorktreeCreate') {
+        context.output.tell(`Holdfast: ${messageOf(error)}`)
+        return exitCodes.taskFailed
+      }
     }
     return exitCodes.done
   },
