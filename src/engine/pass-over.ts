@@ -33,23 +33,26 @@ export async function otherMembers(
 }
 
 /**
- * Lists the others of its group again, unless another one is picked, too: also those that were not passed
- * over for it, but archived before. Called before its own row says that it is not picked any more, so that
- * it is called again where that was not written.
+ * Lists those again that were archived since it was picked; what was archived before is its user's own
+ * doing. Where another one is picked, too, they are passed over for that from now on. Called before its
+ * own row says that it is not picked any more, so that it is called again where that was not written.
  */
 export async function listAgain(
-  { request }: Task,
-  { store }: Pick<PutAwayPorts, 'store'>,
+  { request, taken }: Task,
+  { store, clock }: Pick<PutAwayPorts, 'store' | 'clock'>,
 ): Promise<readonly Task[]> {
   const { id, group, workplace } = request
-  if (group === null) return []
+  if (group === null || taken === null) return []
   const all = await store.listTasks({ group })
-  if (pickedMembers(all).some(one => one.request.id !== id)) return []
-  const others = all.filter(
-    one => one.request.workplace.id !== workplace.id && one.archivedAt !== null,
+  const isStill = pickedMembers(all).some(one => one.request.id !== id)
+  const passed = all.filter(
+    ({ request: { workplace: place }, archivedAt }) =>
+      place.id !== workplace.id && archivedAt !== null && archivedAt >= taken.at,
   )
-  for (const other of others) await store.archiveTask(other.request.id, null)
-  return others.toReversed()
+  for (const { request: other } of passed) {
+    await store.archiveTask(other.id, isStill ? clock.now() : null)
+  }
+  return isStill ? [] : passed.toReversed()
 }
 
 /** One that has not ended goes on: to say which result is taken is not to say that it is to stop. */

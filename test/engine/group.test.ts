@@ -179,24 +179,33 @@ test('handed in twice under one key it is one group; for anything else the key i
   await house.holdfast.close()
 })
 
-test('whoever was passed over is listed again once none of the others is picked any more', async () => {
+test('whoever was passed over is listed again once none of the others is picked any more; whom its user had archived, not', async () => {
   const house = await makeHouse()
   const { store } = house.ports
-  const { tasks } = await handInGroup(
-    await house.plansOf(['race-a', 'race-b', 'race-c']),
-    house.ports,
-  )
-  const [a, b, c] = tasks
-  if (a === undefined || b === undefined || c === undefined) throw new Error('there are three')
-  const picked = { how: 'picked', at: 1, where: house.repo, number: null } as const
-  for (const { request } of [a, b]) await store.recordTaken(request.id, picked, 'picked', 1)
-  await store.archiveTask(c.request.id, 1)
-  const archivedAt = async () => (await store.findTask(c.request.id))?.archivedAt
-  expect([await listAgain(a, house.ports), await archivedAt()]).toEqual([[], 1])
-  await store.recordTaken(a.request.id, null, 'taken back', 2)
-  const listed = await listAgain(b, house.ports)
-  expect(listed.map(({ request }) => request.id)).toEqual([c.request.id])
-  expect(await archivedAt()).toBeNull()
+  const names = ['race-a', 'race-b', 'race-c', 'race-d']
+  const { tasks } = await handInGroup(await house.plansOf(names), house.ports)
+  const [a, b, c, d] = tasks.map(({ request }) => request.id)
+  if (a === undefined || b === undefined || c === undefined || d === undefined)
+    throw new Error('there are four')
+  const archivedAt = async (id: TaskId) => (await store.findTask(id))?.archivedAt
+  const pick = async (id: TaskId, at: number) => {
+    const taken = { how: 'picked', at, where: house.repo, number: null } as const
+    await store.recordTaken(id, taken, 'picked', at)
+  }
+  const again = async (id: TaskId) => {
+    const task = await store.findTask(id)
+    if (task === undefined) throw new Error('it is there')
+    const listed = await listAgain(task, house.ports)
+    await store.recordTaken(id, null, 'taken back', 2)
+    return listed.map(({ request }) => request.id)
+  }
+  await store.archiveTask(d, 1)
+  await pick(a, 2)
+  await store.archiveTask(c, 2)
+  await pick(b, 3)
+  expect([await again(a), await archivedAt(c)]).toEqual([[], expect.any(Number)])
+  expect(await again(b)).toEqual([c])
+  expect([await archivedAt(c), await archivedAt(d)]).toEqual([null, 1])
   await house.holdfast.close()
 })
 
