@@ -94,7 +94,11 @@ describe.each([80, 40, 20])('at %i columns', columns => {
 
   test('a board and a task fit, whatever agents say, and no line of them commands the terminal', () => {
     const hostile = task({ name: 'ü'.repeat(60), reason: HOSTILE, state: 'needs_input' })
-    const asking = { id: 'q', text: HOSTILE, options: [{ id: 'y', label: HOSTILE }] }
+    const asking = {
+      id: 'q',
+      text: HOSTILE,
+      options: [HOSTILE, 'a\nb'].map(label => ({ id: label, label })),
+    }
     const { lines, cursor } = drawTalk(
       talk({
         task: { ...hostile, question: asking },
@@ -158,4 +162,17 @@ test('of a long line that was pasted, what is around the cursor is drawn, withou
   const { lines, cursor } = drawTalk(talk({ typed, cursor: typed.length }), sheet)
   expect(lines.at(-1)).toMatch(/^> x{30}the end$/)
   expect(cursor.column).toBe(39)
+})
+
+test('of a question with more answers than rows, there is still room to type', () => {
+  const options = Array.from({ length: 20 }, (_, n) => ({ id: `${n}`, label: `choice ${n}` }))
+  const asking = task({ state: 'needs_input', question: { id: 'q', text: 'Which?', options } })
+  for (const rows of [24, 8, 4]) {
+    const sheet = { columns: 80, rows, now: 0, canvas }
+    const { lines, cursor } = drawTalk(talk({ task: asking, typed: 'x', cursor: 1 }), sheet)
+    expect(cursor.row).toBe(Math.max(rows, 6) - 1)
+    expect(lines.at(-1)).toBe('> x')
+    const drawn = lines.map(stripVTControlCharacters).join('\n')
+    expect(drawn).toContain('more: holdfast answer k3v9k3v9k3')
+  }
 })

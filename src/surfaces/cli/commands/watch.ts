@@ -37,6 +37,15 @@ export const watch = defineCommand({
         hint: 'holdfast status --json, or holdfast logs -f TASK',
       })
     }
+    if (context.environment.TERM === 'dumb') {
+      throw new AppError(
+        'bad_usage',
+        'watch draws on the screen, which this terminal (dumb) cannot',
+        {
+          hint: 'holdfast status, or holdfast logs -f TASK',
+        },
+      )
+    }
     const one = reference === undefined ? null : await requireTaskOrNewest(reference, context)
     const { watchTasks } = await import('../watch/watch-tasks.ts')
     return await watchTasks(one?.request.id ?? null, selection, context)

@@ -77,7 +77,7 @@ export function makeScreen(terminal: Terminal): Screen {
 
 /** Cut where it is too wide; what is wide, or has no width, is counted as terminals do. */
 export function fitLine(wanted: string, columns: number): string {
-  const line = wanted.replaceAll('\t', ' ')
+  const line = wanted.replace(/[\t\n]/g, ' ')
   if (stringWidth(line) <= columns) return line
   const options = { hard: true, wordWrap: false, trim: false }
   return `${wrapAnsi(line, columns - 1, options).split('\n', 1)[0]}…`

@@ -33,7 +33,7 @@ const KEYS = 'enter says it · esc goes back · pgup pgdn'
 export function drawTalk(state: TalkState, sheet: Sheet): TalkSheet {
   const { columns, rows, now, canvas } = sheet
   const { task, events, notice } = state
-  const asks = askingLines(task, columns)
+  const asks = askingLines(task, columns, rows - 5)
   const head = [
     headLine(task, now, canvas),
     canvas.style('dim', plainText(task.reason ?? '').split('\n')[0] ?? ''),
@@ -62,11 +62,14 @@ function headLine(task: TaskView, now: number, canvas: Canvas): string {
   return `${canvas.style('bold', task.name)} · ${task.agent} · ${renderState(task, canvas)} · ${age}`
 }
 
-/** What it asks, and what may be answered. */
-function askingLines({ question }: TaskView, columns: number): readonly string[] {
+/** What it asks, and what may be answered; where there is no room for all of it, where it stands. */
+function askingLines({ id, question }: TaskView, columns: number, room: number): readonly string[] {
   if (question === null) return []
   const options = question.options.map(({ label }, n) => `  ${n + 1} ${plainText(label)}`)
-  return [...wrap(`asks: ${plainText(question.text)}`, columns).slice(0, 6), ...options]
+  const lines = [...wrap(`asks: ${plainText(question.text)}`, columns).slice(0, 6), ...options]
+  if (lines.length <= room) return lines
+  const shown = lines.slice(0, Math.max(0, room - 1))
+  return [...shown, `  … ${lines.length - shown.length} lines more: holdfast answer ${id}`]
 }
 
 interface LogLine {
