@@ -1,13 +1,14 @@
 /**
- * The commands that a checkout names: `setup` and `cleanup` in `holdfast.json`, else `.codex/setup.sh`
- * and the scripts in a Codex environment, where there are such. The files that they name are read
- * with them: trust is given to their content.
+ * The commands that a checkout names: `setup`, `cleanup` and `verify` in `holdfast.json`, else (but for
+ * the last) `.codex/setup.sh` and the scripts in a Codex environment, where there are such. The files
+ * that they name are read with them: trust is given to their content.
  */
 import { closeSync, constants, fstatSync, openSync, readFileSync, realpathSync } from 'node:fs'
 import { isAbsolute, join, normalize } from 'node:path'
+import { splitCommand } from '../domain/command-words.ts'
 import type { RepositorySettings, SetUpSetting } from '../domain/configuration.ts'
 import { AppError, messageOf } from '../domain/errors.ts'
-import type { CommandRole } from '../domain/set-up.ts'
+import type { CommandRole, NamedRole } from '../domain/set-up.ts'
 import type { FoundCommand, FoundCommands } from '../ports/trust.ts'
 import { REPOSITORY_FILE } from './load.ts'
 
@@ -21,9 +22,9 @@ const LARGEST_SCRIPT = 1_000_000
 type Script = FoundCommand['scripts'][number]
 
 /** As the keys of `holdfast.json`, and as the tables of a Codex environment. */
-const KEYS = { 'set-up': 'setup', 'clean-up': 'cleanup' } as const
+const KEYS = { 'set-up': 'setup', 'clean-up': 'cleanup', verify: 'verify' } as const
 
-/** Refuses with `bad_configuration` a script that is not there. */
+/** Refuses with `bad_configuration` a script that is not there, and what is no command. */
 export async function findCommands(
   root: string,
   settings: RepositorySettings,
@@ -31,17 +32,31 @@ export async function findCommands(
   return {
     'set-up': await findCommand('set-up', root, settings.setup),
     'clean-up': await findCommand('clean-up', root, settings.cleanup),
+    verify: await findCommand('verify', root, asWords(settings.verify)),
   }
+}
+
+/** As it may stand after `--verify`, so here: a string is a program and its arguments. */
+function asWords(setting: SetUpSetting | undefined): SetUpSetting | undefined {
+  if (typeof setting !== 'string') return setting
+  const words = splitCommand(setting)
+  if ('argv' in words) return words.argv
+  throw new AppError(
+    'bad_configuration',
+    `${REPOSITORY_FILE}: verify ${JSON.stringify(setting)}: ${words.problem}`,
+    { hint: 'no shell reads it: a list of words, or a shell of your own: ["sh", "-c", "…"]' },
+  )
 }
 
 /** Undefined: it names none. */
 async function findCommand(
-  role: CommandRole,
+  role: NamedRole,
   root: string,
   setting: SetUpSetting | undefined,
 ): Promise<FoundCommand | undefined> {
   if (setting === false) return undefined
-  if (setting === undefined) return await findCodexScript(role, root)
+  if (setting === undefined)
+    return role === 'verify' ? undefined : await findCodexScript(role, root)
   const argv = typeof setting === 'string' ? [setting] : setting
   const [program = ''] = argv
   const scripts: Script[] = []
@@ -89,7 +104,7 @@ function isMeantAsFile(setting: Exclude<SetUpSetting, false>): boolean {
 }
 
 async function found(
-  role: CommandRole,
+  role: NamedRole,
   argv: readonly string[],
   scripts: readonly Script[],
   from: string,

@@ -115,6 +115,19 @@ export const settings = (agents: readonly string[]) =>
       otherwise: String(DEFAULT_LIMITS_MS['clean-up'] / 1_000),
       places: files,
     },
+    verify: {
+      about:
+        'the command that looks at what an agent has done, without a shell, from the top of the worktree (`run --verify`, guides/groups.md); it runs once you have trusted it (`holdfast trust`); false: none',
+      allowed: 'a list of words, the same in one text, or false',
+      otherwise: 'none',
+      places: ['repository'],
+    },
+    verifySeconds: {
+      about: 'how long one run of that command may take; then it is ended, and has failed',
+      allowed: 'a whole number of seconds from 1',
+      otherwise: String(DEFAULT_LIMITS_MS.verify / 1_000),
+      places: files,
+    },
     directories: {
       about:
         'big directories that git ignores, by path, and how each comes along into a new worktree: `clone` (shares blocks with yours, where the file system can), `copy`, `symlink` (yours itself, while the lock files beside it are the same), `skip`',
@@ -310,6 +323,7 @@ export function makeSchemas(agents: readonly string[]) {
     ),
     setupSeconds: described('setupSeconds', seconds),
     cleanupSeconds: described('cleanupSeconds', seconds),
+    verifySeconds: described('verifySeconds', seconds),
   }
   const own = {
     codexHome: described('codexHome', z.enum(['shared', 'worktree'])),
@@ -329,6 +343,7 @@ export function makeSchemas(agents: readonly string[]) {
       permissions: narrow,
       setup: described('setup', command),
       cleanup: described('cleanup', command),
+      verify: described('verify', command),
       directories: described('directories', z.record(below, z.enum(directoryWays))),
     }),
     user: z.strictObject({

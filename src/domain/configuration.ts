@@ -6,10 +6,10 @@ import { type PermissionMode, stricterMode } from './permissions.ts'
 import { DEFAULT_PORTS, type PortRange } from './port-blocks.ts'
 import { DEFAULT_RETENTION, type RetentionPolicy } from './retention.ts'
 import {
-  type CommandRole,
   DEFAULT_LIMITS_MS,
   type DirectoryOrder,
   type DirectoryWay,
+  type NamedRole,
 } from './set-up.ts'
 import { DEFAULT_POOL, type PoolPolicy } from './spare.ts'
 
@@ -29,6 +29,7 @@ export interface Settings {
   /** How long the repository's commands may take. */
   readonly setupSeconds?: number | undefined
   readonly cleanupSeconds?: number | undefined
+  readonly verifySeconds?: number | undefined
 }
 
 /** Whether an agent keeps its sessions in the user's home of it, or in one for each worktree. */
@@ -40,6 +41,8 @@ export type SetUpSetting = false | string | readonly string[]
 export interface RepositorySettings extends Settings {
   readonly setup?: SetUpSetting | undefined
   readonly cleanup?: SetUpSetting | undefined
+  /** A string is a command, as `--verify` takes it. */
+  readonly verify?: SetUpSetting | undefined
   /** By path. */
   readonly directories?: Readonly<Record<string, DirectoryWay>> | undefined
 }
@@ -163,14 +166,15 @@ export function configuredBounds(configuration: Configuration, of: 'capture' | '
 }
 
 /** In milliseconds. */
-export function configuredLimits(configuration: Configuration): Record<CommandRole, number> {
-  const set = (key: 'setupSeconds' | 'cleanupSeconds', role: CommandRole) => {
+export function configuredLimits(configuration: Configuration): Record<NamedRole, number> {
+  const set = (key: 'setupSeconds' | 'cleanupSeconds' | 'verifySeconds', role: NamedRole) => {
     const seconds = places(configuration).find(place => place[key] !== undefined)?.[key]
     return seconds === undefined ? DEFAULT_LIMITS_MS[role] : seconds * 1_000
   }
   return {
     'set-up': set('setupSeconds', 'set-up'),
     'clean-up': set('cleanupSeconds', 'clean-up'),
+    verify: set('verifySeconds', 'verify'),
   }
 }
 

@@ -1,4 +1,5 @@
 /** What readies a new worktree before its agent starts. */
+import { VERIFY_LIMIT_MS } from './verify.ts'
 
 /** What a task asks for; it is written down with it, and never looked up again. */
 export interface SetUp {
@@ -29,12 +30,16 @@ export interface DirectoryOrder {
 /** Of the repository's own commands, which one. */
 export type CommandRole = 'set-up' | 'clean-up'
 
+/** The same, with the one that looks at what its agents have done. */
+export type NamedRole = CommandRole | 'verify'
+
 /** How long each may take, where nothing else is set, in milliseconds. */
 export const DEFAULT_LIMITS_MS = {
   /** A large project is built from nothing. */
   'set-up': 30 * 60_000,
   'clean-up': 5 * 60_000,
-} as const satisfies Record<CommandRole, number>
+  verify: VERIFY_LIMIT_MS,
+} as const satisfies Record<NamedRole, number>
 
 export interface SetUpCommand {
   readonly argv: readonly string[]

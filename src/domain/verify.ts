@@ -12,6 +12,17 @@ export interface Verify {
   readonly argv: readonly string[]
   /** How long one run of it may take, in milliseconds. */
   readonly limitMs: number
+  /** Its repository names it (`holdfast.json`); absent: whoever asked did. */
+  readonly named?: {
+    /** Of all that is trusted. */
+    readonly digest: string
+    /** It runs only if the user trusted it when the task was handed in. */
+    readonly trusted: boolean
+  }
+}
+
+export function isToRun(verify: Verify | null): verify is Verify {
+  return verify !== null && verify.named?.trusted !== false
 }
 
 /** As long as a set-up: a large project is built and tested from nothing. */

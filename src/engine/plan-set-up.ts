@@ -1,7 +1,13 @@
 /** What a task's new worktree is to be readied with; nothing is taken yet. */
 import type { Bounds } from '../domain/configuration.ts'
 import type { Permissions } from '../domain/permissions.ts'
-import type { CommandRole, DirectoryOrder, IncludedFiles, SetUpCommand } from '../domain/set-up.ts'
+import type {
+  CommandRole,
+  DirectoryOrder,
+  IncludedFiles,
+  NamedRole,
+  SetUpCommand,
+} from '../domain/set-up.ts'
 import type { FoundCommand, FoundCommands, Trust } from '../ports/trust.ts'
 import type { Checkout, Worktrees } from '../ports/worktrees.ts'
 
@@ -20,11 +26,11 @@ export interface PlannedCommand {
   readonly scripts: readonly Uint8Array[]
 }
 
-/** What the checkout says of set-up. */
+/** What the checkout says of its commands, and of what comes along. */
 export interface SetUpWish {
   readonly commands: FoundCommands
   /** How long each may take, in milliseconds. */
-  readonly limits: Readonly<Record<CommandRole, number>>
+  readonly limits: Readonly<Record<NamedRole, number>>
   readonly directories: readonly DirectoryOrder[]
   /** Of ignored files that come along. */
   readonly bounds: Bounds

@@ -21,6 +21,7 @@ import type { Trust } from '../ports/trust.ts'
 import type { Worktrees } from '../ports/worktrees.ts'
 import { findAccount } from './after-limit.ts'
 import { readAllSaid } from './all-said.ts'
+import { trustAnew } from './choose-verify.ts'
 import type { HandInPlan } from './hand-in.ts'
 import {
   mayRun,
@@ -164,7 +165,7 @@ export async function planAgain(
   agent: Agent,
   { caller, environment: current, timeoutMs, memoryBytes, budget, notify }: Asker,
   root: string,
-  { store, files, worktrees, confinement }: ResubmitPorts,
+  { store, files, worktrees, trust, confinement }: ResubmitPorts,
 ): Promise<HandInPlan> {
   const { workplace: _, id, base, start: __, setUp: ___, createdAt: ____, ...rest } = request
   const environment = agentEnvironment(current)
@@ -178,13 +179,15 @@ export async function planAgain(
     // What is relative is so to where the task works, not to whoever asks for it again.
     agent.findInstallation(environment, request.argv, `${root}/${request.repo.subdirectory}`),
   ])
-  await requireVerifiable(request.verify, permissions, confinement)
+  const verify = trustAnew(request.verify, request.repo.commonDir, trust)
+  await requireVerifiable(verify, permissions, confinement)
   return {
     prompt,
     environment,
     request: {
       ...rest,
       start: null,
+      verify,
       agent: agent.name,
       permissions,
       account,

@@ -21,10 +21,18 @@ import { redactOutcome } from '../domain/redact.ts'
 import { stallFailure } from '../domain/stall.ts'
 import type { Interruption, Task } from '../domain/task.ts'
 import type { Transition } from '../domain/transitions.ts'
-import { askToMend, describeJudged, mayMend, verifyFailure } from '../domain/verify.ts'
+import {
+  askToMend,
+  describeJudged,
+  describeVerify,
+  isToRun,
+  mayMend,
+  verifyFailure,
+} from '../domain/verify.ts'
 import type { Translation } from '../ports/agent.ts'
 import type { Progress, Store } from '../ports/store.ts'
 import { afterLimit } from './after-limit.ts'
+import { listUnheard } from './all-said.ts'
 import { type Collected, collectWork, describeLoss } from './collect.ts'
 import {
   type AttemptEnd,
@@ -306,16 +314,24 @@ async function verified(
 ): Promise<Transition | 'hands_off'> {
   const { verify } = task.request
   if (verify === null || worktree === null) return { kind: 'attempt_succeeded', result }
-  // It goes on with what it was told meanwhile: there will be more to look at.
-  const isAnythingUnheard = (await ports.store.listMessages(attempt.task)).some(
-    ({ heardAt }) => heardAt === null,
-  )
-  if (isAnythingUnheard && task.verification?.fence !== attempt.fence) {
+  if (!isToRun(verify)) {
+    const note = `not verified: ${describeVerify(verify)} is not trusted`
+    await ports.store.recordNote(
+      attempt.task,
+      attempt.fence,
+      'task_changed',
+      note,
+      ports.clock.now(),
+    )
     return { kind: 'attempt_succeeded', result }
   }
+  // It goes on with what it was told meanwhile: there will be more to look at.
+  if ((await listUnheard(task, ports.store)).length > 0)
+    return { kind: 'attempt_succeeded', result }
   const underway = { task, attempt, agent, worktree }
   const looked = await verifyWork(underway, verify, result, progress, wishes, ports)
   if (looked === 'hands_off') return looked
+  if (looked.kind === 'told_more') return { kind: 'attempt_succeeded', result }
   if (looked.kind === 'cancelled') return { kind: 'attempt_cancelled', result }
   if (looked.kind === 'timed_out') {
     return { kind: 'attempt_failed', failure: timedOut(looked.afterMs), result }

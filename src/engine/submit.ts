@@ -22,7 +22,7 @@ import {
   type Task,
 } from '../domain/task.ts'
 import type { Tie } from '../domain/tie.ts'
-import type { Verify } from '../domain/verify.ts'
+import { VERIFY_LIMIT_MS } from '../domain/verify.ts'
 import type { Agent } from '../ports/agent.ts'
 import type { Confinement } from '../ports/confinement.ts'
 import type { Store } from '../ports/store.ts'
@@ -30,6 +30,7 @@ import type { Trust } from '../ports/trust.ts'
 import type { ChangeScope, Checkout, Worktrees } from '../ports/worktrees.ts'
 import { findAccount } from './after-limit.ts'
 import { checkPrompt } from './check-prompt.ts'
+import { chooseVerify, type VerifyWish } from './choose-verify.ts'
 import { type ChosenWorkplace, chooseWorkplace, type Place } from './choose-workplace.ts'
 import type { HandInPlan } from './hand-in.ts'
 import { checkOpener, settleOpened } from './open.ts'
@@ -87,7 +88,7 @@ export interface Submission {
   /** It is not talked to while it works, even where it could be. Absent: it is. */
   readonly oneShot?: boolean
   /** What looks at its work once its agent is done. Absent, or null: nothing does. */
-  readonly verify?: Verify | null
+  readonly verify?: VerifyWish | null
   /** The group that it is a member of. Absent: it is handed in alone. */
   readonly member?: Member
   /** Who is told of it. */
@@ -166,8 +167,9 @@ export async function planSubmission(
     review === null ? undefined : agent.findReviewModel?.(environment),
     agent.findInstallation(environment, argv, caller.directory),
   ])
-  await requireVerifiable(submission.verify ?? null, permissions, confinement)
   const { repo, checkout, workplace, seen, takeBase } = origin
+  const verify = chooseVerify(submission, permissions, repo.commonDir, ports.trust)
+  await requireVerifiable(verify, permissions, confinement)
   // A worktree that is there already is as it is.
   const isNew = (seen?.record ?? null) === null
   return {
@@ -209,7 +211,7 @@ export async function planSubmission(
       ),
       tie: submission.tie ?? null,
       group: submission.member?.group ?? null,
-      verify: submission.verify ?? null,
+      verify,
       oneShot: submission.oneShot ?? false,
       ...(opened === null ? { opened } : { ...OPENED_REQUEST, opened }),
       ...(workplace === undefined ? {} : { workplace }),
@@ -321,7 +323,9 @@ async function identify(
   const kinds = tie == null ? [] : [`ends with a ${tie.kind}`]
   const limits = memoryBytes == null ? [] : [`memory ${memoryBytes}`]
   const group = member === undefined ? [] : [`group ${member.all.join(' ')}`]
-  const verified = verify == null ? [] : [verify]
+  // What the repository names is no more of the request than what it is set up with.
+  const verified =
+    verify?.argv == null ? [] : [{ argv: verify.argv, limitMs: verify.limitMs ?? VERIFY_LIMIT_MS }]
   const { commonDir } = source?.repo ?? (await worktrees.openCheckout(caller.directory)).place
   const said = Buffer.from(prompt).toString('latin1')
   return {

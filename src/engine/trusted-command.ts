@@ -34,7 +34,7 @@ export async function resolveTrusted(
   if (place === undefined) return { argv: [program, ...words], kept }
   // As the program it needs a path, and who reads it.
   const bytes = await files.readScript(task, role, scripts.indexOf(program))
-  return { argv: [...interpreterOf(bytes), place, ...words], kept }
+  return { argv: [...readBy(bytes), place, ...words], kept }
 }
 
 /** What was kept lies in the state directory, of which nothing that is confined sees more than its own. */
@@ -55,8 +55,8 @@ export function variablesOf(
   }
 }
 
-/** As the system would choose it; so it matters neither that a script is executable nor where it lies. */
-function interpreterOf(bytes: Uint8Array): readonly string[] {
+/** By what the system would have it read; so it matters neither that a script is executable nor where it lies. */
+export function readBy(bytes: Uint8Array): readonly string[] {
   const [line = ''] = new TextDecoder('latin1').decode(bytes.subarray(0, 512)).split('\n', 1)
   const [, program, argument] = /^#! *(\S+)(?:[ \t]+(.*\S))?[ \t\r]*$/.exec(line) ?? []
   if (program !== undefined) return argument === undefined ? [program] : [program, argument]

@@ -19,6 +19,7 @@ import { recoveryVerdict } from '../domain/recovery.ts'
 import {
   countFailedBefore,
   describeVerify,
+  isToRun,
   type Judged,
   MOST_VERIFY_RUNS,
   VERIFY_TAIL_BYTES,
@@ -29,15 +30,20 @@ import type { Confinement, Enclosure } from '../ports/confinement.ts'
 import type { AttemptProcesses } from '../ports/process-host.ts'
 import type { Progress } from '../ports/store.ts'
 import type { WorktreeRecord } from '../ports/worktrees.ts'
+import { listUnheard } from './all-said.ts'
 import { type FollowPorts, findTimeLimit, type Underway, type Wishes } from './follow-attempt.ts'
 import { loadRedact } from './read-output.ts'
 import { settleHeld } from './settle-permissions.ts'
 import { isMachineTrouble, isStoreTrouble } from './trouble.ts'
 import { SHELL, variablesOf } from './trusted-command.ts'
 
-/** `hands_off`: a newer attempt exists, or this worker leaves; it goes on without it. */
+/**
+ * `hands_off`: a newer attempt exists, or this worker leaves; it goes on without it. `told_more`: its
+ * agent goes on with what was said meanwhile, and there will be more to look at.
+ */
 export type Verified =
   | 'hands_off'
+  | { readonly kind: 'told_more' }
   | { readonly kind: 'cancelled' }
   | { readonly kind: 'timed_out'; readonly afterMs: number }
   | { readonly kind: 'judged'; readonly judged: Judged; readonly log: string }
@@ -79,13 +85,17 @@ export async function requireVerifiable(
   { effective }: Permissions,
   confinement: Confinement,
 ): Promise<void> {
-  if (verify === null || effective === 'full') return
+  if (!isToRun(verify) || effective === 'full') return
   try {
     await confinement.requireWorking()
   } catch (error) {
     if (!(error instanceof AppError)) throw error
-    throw new AppError('permissions_unavailable', `--verify: ${error.message}`, {
-      ...(error.hint === undefined ? {} : { hint: error.hint }),
+    const isNamed = verify.named !== undefined
+    const what = isNamed ? `to verify with ${describeVerify(verify)}` : '--verify'
+    const ways = [error.hint, isNamed ? 'run --no-verify does without' : undefined]
+    const hint = ways.filter(one => one !== undefined).join('; ')
+    throw new AppError('permissions_unavailable', `${what}: ${error.message}`, {
+      ...(hint === '' ? {} : { hint }),
       cause: error,
     })
   }
@@ -153,7 +163,7 @@ export async function verifyWork(
     if (end.kind === 'hands_off') return 'hands_off'
     if (!(await stopAll(underway, run.directory, wishes, ports))) return 'hands_off'
     reach('verify.stopped')
-    if (end.kind === 'cancelled' || end.kind === 'timed_out') return end
+    if (end.kind !== 'too_long' && end.kind !== 'ended') return end
     const output = await readOutput(underway, run, ports)
     const ended = { ...about, endedAt: clock.now(), output }
     if (end.kind === 'too_long') {
@@ -235,9 +245,11 @@ async function launch(
   try {
     // Whoever wrote this died before anything was started.
     await files.removeVerifyDirectory(attempt.task, attempt.fence, number)
-    const workingDirectory = await files.ensureWithin(worktree.path, request.repo.subdirectory)
+    // A repository does not know where in it somebody stands.
+    const within = verify.named === undefined ? request.repo.subdirectory : ''
+    const workingDirectory = await files.ensureWithin(worktree.path, within)
     if (workingDirectory === undefined) {
-      const words = `${request.repo.subdirectory} leads out of its worktree`
+      const words = `${within} leads out of its worktree`
       return { words, isWorthAgain: false, passes: false }
     }
     const port = (await store.findWorktree(worktree.id))?.port ?? null
@@ -301,6 +313,7 @@ async function confine(
 
 type RunEnd =
   | { readonly kind: 'hands_off' }
+  | { readonly kind: 'told_more' }
   | { readonly kind: 'cancelled' }
   | { readonly kind: 'too_long' }
   | { readonly kind: 'timed_out'; readonly afterMs: number }
@@ -316,13 +329,15 @@ async function waitForEnd(
   wishes: Wishes,
   ports: FollowPorts,
 ): Promise<RunEnd> {
-  const { attempt } = underway
+  const { task, attempt } = underway
   const { store, host, clock, ticker } = ports
   const limit = await findTimeLimit(underway, store)
   let { activity } = taken
   let keptMs = activity.activeMs
   let lookedAt = clock.elapsed()
   const keep = () => store.recordProgress(attempt, { ...taken, activity }, [], clock.now())
+  /** The store's change counter when the messages were last read. */
+  let seen: number | undefined
   for (;;) {
     const run = host.lookAtRun(directory)
     const verdict = recoveryVerdict(run, clock.now())
@@ -340,6 +355,14 @@ async function waitForEnd(
     if (isOver) return { kind: 'ended', exit: run.exit }
     if (wishes.release) return { kind: 'hands_off' }
     if (wishes.cancel) return { kind: 'cancelled' }
+    const counter = store.changeCounter()
+    if (counter !== seen) {
+      seen = counter
+      if ((await listUnheard(task, store)).length > 0) {
+        await keep()
+        return { kind: 'told_more' }
+      }
+    }
     if (limit !== null && activeMs >= limit.leftMs) {
       await keep()
       return { kind: 'timed_out', afterMs: limit.afterMs }

@@ -1,8 +1,8 @@
 /**
- * What the user trusts to run: a repository's set-up and clean-up commands, by their content. Kept
- * in the state directory, never in the repository.
+ * What the user trusts to run: a repository's own commands, by their content. Kept in the state
+ * directory, never in the repository.
  */
-import type { CommandRole } from '../domain/set-up.ts'
+import type { NamedRole } from '../domain/set-up.ts'
 
 /** A command of a checkout's, with the files that it names. */
 export interface FoundCommand {
@@ -16,7 +16,7 @@ export interface FoundCommand {
 }
 
 /** Undefined: it names none. */
-export type FoundCommands = Readonly<Record<CommandRole, FoundCommand | undefined>>
+export type FoundCommands = Readonly<Record<NamedRole, FoundCommand | undefined>>
 
 export interface Trusted {
   /** The common git directory. */

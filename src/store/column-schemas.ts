@@ -250,7 +250,15 @@ const request = z.object({
   tie: z.optional(z.nullable(tie)),
   group: z.optional(z.nullable(branded<GroupId>())),
   oneShot: z.optional(z.boolean()),
-  verify: z.optional(z.nullable(z.object({ argv: z.array(z.string()), limitMs: z.number() }))),
+  verify: z.optional(
+    z.nullable(
+      z.object({
+        argv: z.array(z.string()),
+        limitMs: z.number(),
+        named: z.optional(z.object({ digest: z.string(), trusted: z.boolean() })),
+      }),
+    ),
+  ),
   ownPrompt: z.optional(z.boolean()),
   createdAt: z.number(),
 })

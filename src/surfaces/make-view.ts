@@ -120,12 +120,21 @@ function viewPicked({ request: { group, workplace } }: Task, picked: Picked): bo
   return chosen === undefined || chosen.size === 0 ? null : chosen.has(workplace.id)
 }
 
-function viewVerify({ request: { verify }, state, verification }: Task): TaskView['verify'] {
+/** One that was broken off for what its agent was told is as good as not begun. */
+function standing({ verification, attempts, state }: Task): Task['verification'] {
+  const isBrokenOff = verification?.fence !== attempts || state.name === 'waiting'
+  return verification?.state === 'running' && isBrokenOff ? null : verification
+}
+
+function viewVerify(task: Task): TaskView['verify'] {
+  const { verify } = task.request
   if (verify === null) return null
+  const verification = standing(task)
   const isOver = verification !== null && verification.state !== 'running'
   // It was cancelled, or its time was up: then it was ended with its task.
-  const isCutOff = verification !== null && !isOver && hasEnded(state)
-  const how = isOver && verification.state !== 'passed' ? verification.how : null
+  const isCutOff = verification !== null && !isOver && hasEnded(task.state)
+  const whyNot = verify.named?.trusted === false ? 'not trusted' : null
+  const how = isOver && verification.state !== 'passed' ? verification.how : whyNot
   return {
     command: [...verify.argv],
     limitMs: verify.limitMs,
@@ -133,7 +142,7 @@ function viewVerify({ request: { verify }, state, verification }: Task): TaskVie
     how: isCutOff ? 'it was ended with its task' : how,
     output: isOver ? verification.output : null,
     endedAt: isOver ? iso(verification.endedAt) : null,
-    failedBefore: verification?.failedBefore ?? 0,
+    failedBefore: task.verification?.failedBefore ?? 0,
   }
 }
 
@@ -190,10 +199,11 @@ const viewCommand = ({ argv, scripts, trusted }: SetUpCommand) => ({
 })
 
 /** Why a task is where it is, in one line; null where the state says it. */
-function reasonOf({ state, request, account, limitedUntil, verification }: Task): string | null {
+function reasonOf(task: Task): string | null {
+  const { state, request, account, limitedUntil } = task
   switch (state.name) {
     case 'running':
-      return request.verify !== null && verification?.state === 'running'
+      return request.verify !== null && standing(task)?.state === 'running'
         ? `verifying: ${describeVerify(request.verify)}`
         : null
     case 'starting': {

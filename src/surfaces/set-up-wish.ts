@@ -7,7 +7,7 @@ import {
 import type { SetUpWish } from '../engine/plan-set-up.ts'
 import type { SurfaceContext } from './context.ts'
 
-const NONE = { 'set-up': undefined, 'clean-up': undefined } as const
+const NONE = { 'set-up': undefined, 'clean-up': undefined, verify: undefined } as const
 
 /** What the checkout whose top is `root` says of set-up; null: there is no checkout. */
 export async function readSetUpWish(

@@ -6,7 +6,7 @@ import { type Configuration, configuredStallMs } from '../domain/configuration.t
 import { AppError } from '../domain/errors.ts'
 import { findNameProblem, type TaskId } from '../domain/ids.ts'
 import { STALL_MS } from '../domain/stall.ts'
-import { VERIFY_LIMIT_MS, type Verify } from '../domain/verify.ts'
+import type { VerifyWish } from '../engine/choose-verify.ts'
 import type { Place } from '../engine/choose-workplace.ts'
 import type { Submission } from '../engine/submit.ts'
 import type { Agent } from '../ports/agent.ts'
@@ -40,8 +40,11 @@ export interface OptionWishes {
   /** As `--notify` takes them. */
   readonly notify?: readonly string[] | undefined
   readonly idempotencyKey?: string | undefined
-  /** A command in one text, as `splitCommand` reads it, or the words of it. */
-  readonly verify?: string | readonly string[] | undefined
+  /**
+   * A command in one text, as `splitCommand` reads it, or the words of it. False: none; absent: what the
+   * repository names.
+   */
+  readonly verify?: string | readonly string[] | false | undefined
   /** How long one run of that may take. */
   readonly verifyTimeoutMs?: number | undefined
 }
@@ -105,12 +108,13 @@ export async function settleOptions(
   }
 }
 
-function settleVerify({ verify, verifyTimeoutMs }: OptionWishes): Verify | null {
-  if (verify === undefined) {
-    if (verifyTimeoutMs === undefined) return null
-    throw new AppError('bad_usage', 'a time limit, and nothing that verifies', {
-      hint: "for example --verify 'npm test'",
-    })
+function settleVerify({ verify, verifyTimeoutMs }: OptionWishes): VerifyWish | null {
+  const limitMs =
+    verifyTimeoutMs === undefined ? null : requirePositive(verifyTimeoutMs, 'verify-timeout')
+  if (verify === undefined) return { argv: null, limitMs }
+  if (verify === false) {
+    if (limitMs === null) return null
+    throw new AppError('bad_usage', 'a time limit for what verifies, and nothing is to')
   }
   const words = splitCommand(typeof verify === 'string' ? verify : JSON.stringify(verify))
   if ('problem' in words) {
@@ -118,10 +122,6 @@ function settleVerify({ verify, verifyTimeoutMs }: OptionWishes): Verify | null 
       hint: `no shell reads it: a program and its arguments, a JSON list of words, or a shell of your own: --verify "sh -c '…'"`,
     })
   }
-  const limitMs =
-    verifyTimeoutMs === undefined
-      ? VERIFY_LIMIT_MS
-      : requirePositive(verifyTimeoutMs, 'verify-timeout')
   return { argv: words.argv, limitMs }
 }
 

@@ -69,13 +69,13 @@ export const callerView = z.object({
   directory: z.string(),
 })
 
-/** `--verify`, and what its newest run came to. */
+/** What verifies its work, and what the newest run of that came to. */
 export const verifyView = z.object({
   command: z.array(z.string()),
   limitMs: z.number(),
   /** `unknown`: it could not be run, or nobody knows how it ended. */
   state: z.enum(['not_run', 'running', 'passed', 'failed', 'unknown']),
-  /** In words, where it failed or is unknown. */
+  /** In words, where it failed or is unknown, or why it is not run. */
   how: z.nullable(z.string()),
   /** The end of what it printed. */
   output: z.nullable(z.string()),
@@ -627,6 +627,7 @@ export const trustView = z.object({
   /** What would run; null where the repository names nothing. */
   setUp: z.nullable(foundCommandView),
   cleanUp: z.nullable(foundCommandView),
+  verify: z.nullable(foundCommandView),
 })
 
 export const trustListView = z.object({

@@ -219,3 +219,76 @@ finish 'All done.'`)
     'verified: grep -q good state.txt',
   ])
 })
+
+test('a repository names its check: once it is trusted, the work of every agent has to pass it', async () => {
+  const house = houseWithCodex(`begin
+if [ "$resumed" = yes ]; then echo good >../state.txt; else echo bad >../state.txt; fi
+finish 'All done.'`)
+  house.write('inner/kept.txt', '')
+  // Not executable, and there from the top alone.
+  house.write('check', '[ -e kept.txt ] && grep -q "$1" state.txt && exit\necho not yet; exit 1\n')
+  house.write('holdfast.json', '{ "verify": "check \'good\'", "verifySeconds": 60 }')
+  house.git('add', '.')
+  house.git('commit', '--quiet', '--message=check')
+  const inner = { directory: join(house.repo, 'inner') }
+  const words = ['run', 'codex', 'do it', '--permissions', 'full']
+  const submit = async (...flags: string[]) => {
+    const { code, stdout, stderr } = await house.run([...words, ...flags], inner)
+    expect([code, stderr]).toEqual([0, expect.any(String)])
+    return { id: stdout.trim(), stderr }
+  }
+  const untrusted = await submit()
+  expect(untrusted.stderr).toContain('verify is not run: /bin/sh ./check good is not trusted')
+  expect(await house.wait(untrusted.id)).toMatchObject({
+    state: 'succeeded',
+    verify: { state: 'not_run', how: 'not trusted' },
+  })
+  expect(await house.ok(['logs', untrusted.id])).toContain('not verified: ')
+  expect((await house.run(['run', 'codex', 'x', '--verify', 'true', '--no-verify'])).code).toBe(2)
+
+  expect(await house.ok(['trust', '--yes'])).toMatch(/this verification .*\n\n {2}check good\n/)
+  const checked = await submit()
+  expect(checked.stderr).toContain('verify: /bin/sh ./check good')
+  expect(await house.wait(checked.id)).toMatchObject({
+    state: 'succeeded',
+    attempt: 2,
+    verify: { state: 'passed', failedBefore: 1, limitMs: 60_000 },
+  })
+  const [none, own] = [await submit('--no-verify'), await submit('--verify', 'true')]
+  expect(await house.wait(none.id)).toMatchObject({ state: 'succeeded', verify: null })
+  expect(await house.wait(own.id)).toMatchObject({ attempt: 1, verify: { command: ['true'] } })
+  // It verifies what agents do.
+  const script = await house.submitScript('true')
+  expect(await house.wait(script)).toMatchObject({ state: 'succeeded', verify: null })
+
+  await house.ok(['trust', '--revoke'])
+  const following = (await house.ok(['send', checked.id, 'and more'])).trim()
+  expect(await house.wait(following)).toMatchObject({
+    state: 'succeeded',
+    verify: { state: 'not_run', how: 'not trusted' },
+  })
+  house.write('holdfast.json', '{ "verify": "npm test && true" }')
+  expect(await house.run(words)).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('means something to a shell'),
+  })
+})
+
+test('what is said while the work is verified ends that, and its agent goes on with it at once', async () => {
+  const house = houseWithCodex(`begin
+[ "$resumed" = yes ] && printf '%s' "$prompt" >heard.txt
+finish 'All done.'`)
+  const verify = ['--verify', "sh -c '[ -e heard.txt ] || exec sleep 3006'"]
+  const id = await house.submit(['codex', 'do it', '--permissions', 'full', ...verify])
+  const sleeping = () => processesOf(house.scratch).some(line => /^\d+ sleep 3006/.test(line))
+  await eventually('it is being verified', sleeping)
+  await house.ok(['send', id, 'and this'])
+  expect(await house.wait(id)).toMatchObject({
+    state: 'succeeded',
+    attempt: 2,
+    verify: { state: 'passed', failedBefore: 0 },
+    messages: { unheard: 0 },
+  })
+  expect(readFileSync(join(house.worktree(id), 'heard.txt'), 'utf8')).toBe('and this')
+  expect(sleeping()).toBe(false)
+})

@@ -60,7 +60,7 @@ test('a task that is parked for 7 days, 12 hours of them with the machine off, t
       permissions: null,
       bounds: defaultBounds.capture,
       setUp: {
-        commands: { 'set-up': undefined, 'clean-up': undefined },
+        commands: { 'set-up': undefined, 'clean-up': undefined, verify: undefined },
         limits: DEFAULT_LIMITS_MS,
         directories: [],
         bounds: defaultBounds.include,

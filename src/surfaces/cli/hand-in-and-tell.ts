@@ -20,6 +20,7 @@ import { exitCodeOfState, exitCodes, signalExitCode } from './exit-codes.ts'
 import {
   describeBase,
   describeDelta,
+  describeNamed,
   describePermissions,
   describeSetUp,
   describeStart,
@@ -75,11 +76,12 @@ export async function tellHandedIn(
 ): Promise<number> {
   const { output, interrupted } = context
   if (!isNew) output.tell(`it was handed in before, under the same key: it is ${task.state.name}`)
-  const { base, start, setUp } = task.request
+  const { base, start, setUp, verify } = task.request
   for (const line of base.changes?.leftOut ?? []) output.tell(`left out: ${line}`)
   if (start !== null) output.tell(`starts from ${describeStart(start, context.now())}`)
   for (const line of start?.leftOut ?? []) output.tell(`not in it: ${line}`)
   for (const line of describeSetUp(setUp)) output.tell(line)
+  for (const line of describeNamed(verify)) output.tell(line)
   await ringOrTell(context)
   reach('submission.rung')
   if (asked.tmux === true) await showInTmux(task, context)

@@ -15,7 +15,7 @@ import { askHere, tellQuestion } from './ask-here.ts'
 import type { CommandContext } from './command.ts'
 import { exitCodeOfState, exitCodes, signalExitCode, worstExitCode } from './exit-codes.ts'
 import type { Asked } from './hand-in-and-tell.ts'
-import { describeBase, describePermissions, describeSetUp } from './render.ts'
+import { describeBase, describeNamed, describePermissions, describeSetUp } from './render.ts'
 import { renderComparison } from './render-group.ts'
 
 type Plans = readonly HandInPlan[] | { readonly handedInBefore: readonly Task[] }
@@ -35,9 +35,10 @@ export async function handInGroupAndTell(
   if (first === undefined || group == null) throw new Error('a group has tasks')
   const name = nameOfGroup(group)
   if (!isNew) output.tell(`it was handed in before, under the same key: ${tasks.length} tasks`)
-  const { base, setUp } = first.request
+  const { base, setUp, verify } = first.request
   for (const line of base.changes?.leftOut ?? []) output.tell(`left out: ${line}`)
   for (const line of describeSetUp(setUp)) output.tell(line)
+  for (const line of describeNamed(verify)) output.tell(line)
   await ringOrTell(context)
   reach('submission.rung')
   if (asked.wait === true) return await stay(tasks, name, asked, context)

@@ -5,10 +5,11 @@ import { nameOfGroup } from '../../domain/group.ts'
 import { describeMemory } from '../../domain/memory.ts'
 import type { Permissions } from '../../domain/permissions.ts'
 import { plainText } from '../../domain/plain-text.ts'
-import type { CommandRole, SetUp, SetUpCommand } from '../../domain/set-up.ts'
+import type { CommandRole, NamedRole, SetUp, SetUpCommand } from '../../domain/set-up.ts'
 import { shellLine } from '../../domain/shell-word.ts'
 import type { Base } from '../../domain/task.ts'
 import { isUntaken } from '../../domain/untaken.ts'
+import { describeVerify, type Verify } from '../../domain/verify.ts'
 import type { TaskView, UnreadableView } from '../view.ts'
 import type { Output, Style } from './output.ts'
 
@@ -201,10 +202,18 @@ export function describeSetUp(setUp: SetUp | null): string[] {
 function describeCommand(role: CommandRole, command: SetUpCommand | null): string[] {
   if (command === null) return []
   const words = command.argv.join(' ')
-  return command.trusted
-    ? [`${role}: ${words}`]
-    : [`${role} is not run: ${words} is not trusted; look at it with: holdfast trust`]
+  return command.trusted ? [`${role}: ${words}`] : [describeUntrusted(role, words)]
 }
+
+/** The verification that its repository names; of one that was asked for nothing need be said. */
+export function describeNamed(verify: Verify | null): string[] {
+  if (verify?.named === undefined) return []
+  const words = describeVerify(verify)
+  return verify.named.trusted ? [`verify: ${words}`] : [describeUntrusted('verify', words)]
+}
+
+const describeUntrusted = (role: NamedRole, words: string) =>
+  `${role} is not run: ${words} is not trusted; look at it with: holdfast trust`
 
 export function describeDelta(delta: {
   commit: string | null

@@ -41,9 +41,10 @@ export const runOptions = {
   },
   verify: {
     about:
-      'a command that looks at its work when it is done, without a shell; if that fails the agent has one more turn',
+      'a command that looks at its work when it is done, without a shell; if that fails the agent has one more turn (default: what the repository names)',
     value: 'COMMAND',
   },
+  noVerify: { about: 'verify nothing, whatever the repository names' },
   verifyTimeout: { about: 'how long that may take (default 30m)', value: 'DURATION' },
   ask: { about: 'let the agent ask before it edits or runs anything' },
   notify: {
@@ -80,10 +81,16 @@ export async function readOptions(
     asks: flags.ask,
     notify: flags.notify,
     idempotencyKey: flags.idempotencyKey,
-    verify: flags.verify,
+    verify: readVerify(flags),
     verifyTimeoutMs:
       verifyTimeout === undefined ? undefined : parseDuration(verifyTimeout, 'verify-timeout'),
   }
+}
+
+function readVerify({ verify, noVerify }: FlagValues<typeof runOptions>) {
+  if (noVerify !== true) return verify
+  if (verify === undefined) return false
+  throw new AppError('bad_usage', '--verify and --no-verify exclude each other')
 }
 
 function splitList(list: string | undefined): readonly string[] | undefined {

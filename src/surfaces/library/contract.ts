@@ -79,9 +79,10 @@ export interface SubmitRequest {
   readonly idempotencyKey?: string
   /**
    * What looks at its work when it is done, without a shell: a program and its arguments, or these in
-   * one text as `run --verify` takes it. Where it fails, the agent has one more turn.
+   * one text as `run --verify` takes it. Where it fails, the agent has one more turn. Default: what the
+   * repository names; false: nothing.
    */
-  readonly verify?: string | readonly string[]
+  readonly verify?: string | readonly string[] | false
   /** How long one run of that may take. Default: 30 min. */
   readonly verifyTimeoutMs?: number
 }

@@ -1,5 +1,5 @@
 import { AppError } from '../../../domain/errors.ts'
-import type { CommandRole } from '../../../domain/set-up.ts'
+import type { NamedRole } from '../../../domain/set-up.ts'
 import type { FoundCommand, FoundCommands } from '../../../ports/trust.ts'
 import { findCheckout } from '../../common-git-dir.ts'
 import { isTerminal } from '../../terminal.ts'
@@ -18,7 +18,7 @@ type Given = { readonly [Name in keyof typeof flags]?: true }
 export const trust = defineCommand({
   name: 'trust',
   group: 'Keep house',
-  summary: 'Look at the set-up and clean-up commands of this repository, and let them run',
+  summary: 'Look at the commands that this repository names, and let them run',
   usage: 'trust',
   flags,
   examples: ['holdfast trust', 'holdfast trust --list', 'holdfast trust --revoke'],
@@ -92,7 +92,7 @@ async function lookAndAsk(
   }
   if (named.length === 0) {
     show()
-    output.tell(`${root} names no set-up: there is nothing to trust`)
+    output.tell(`${root} names no command: there is nothing to trust`)
     output.tell('next: holdfast init')
     return exitCodes.done
   }
@@ -125,6 +125,7 @@ function describeWhen(found: FoundCommands): string {
   const when = [
     ...(found['set-up'] === undefined ? [] : ['in each new worktree, before the agent']),
     ...(found['clean-up'] === undefined ? [] : ['before a worktree is put away']),
+    ...(found.verify === undefined ? [] : ['on what an agent has done, held as that agent is']),
   ]
   return `it runs ${when.join(', and ')}`
 }
@@ -135,6 +136,7 @@ function viewFound(repository: string, found: FoundCommands, trusted: boolean) {
     trusted,
     setUp: viewCommand(found['set-up']),
     cleanUp: viewCommand(found['clean-up']),
+    verify: viewCommand(found.verify),
   }
 }
 
@@ -148,7 +150,7 @@ function viewCommand(found: FoundCommand | undefined) {
 }
 
 function describe(found: FoundCommands, root: string): string {
-  const parts = (['set-up', 'clean-up'] as const).flatMap(role => {
+  const parts = (['set-up', 'clean-up', 'verify'] as const).flatMap(role => {
     const command = found[role]
     return command === undefined ? [] : [describeCommand(role, command, root)]
   })
@@ -156,7 +158,7 @@ function describe(found: FoundCommands, root: string): string {
 }
 
 function describeCommand(
-  role: CommandRole,
+  role: NamedRole,
   { argv, scripts, from }: FoundCommand,
   root: string,
 ): string {
@@ -166,7 +168,7 @@ function describeCommand(
     return ['', `${plainly(path)}:`, ...lines.map(line => `  | ${plainly(line)}`)]
   })
   const lines = [
-    `${root} names this ${role} (${from}):`,
+    `${root} names this ${role === 'verify' ? 'verification' : role} (${from}):`,
     '',
     `  ${plainly(words.join(' '))}`,
     ...files,

@@ -1,4 +1,5 @@
 import * as z from 'zod/mini'
+import { AppError } from '../../../domain/errors.ts'
 import { permissionModes } from '../../../domain/permissions.ts'
 import type { Task } from '../../../domain/task.ts'
 import { changeScopes } from '../../../ports/worktrees.ts'
@@ -32,9 +33,10 @@ const input = z.strictObject({
   verify: z.optional(
     field(
       z.array(z.string()),
-      'a program and its arguments, without a shell: run on the work when the agent is done; where it fails, the agent has one more turn',
+      'a program and its arguments, without a shell: run on the work when the agent is done; where it fails, the agent has one more turn (default: what the repository names)',
     ),
   ),
+  no_verify: z.optional(field(z.boolean(), 'verify nothing, whatever the repository names')),
   name: text('what to call it'),
   model: text('the model, as the agent names it'),
   effort: text('how hard to think, as the agent names it'),
@@ -96,6 +98,7 @@ export const delegate = defineTool({
     const asked = { ...given, bestOf: given.best_of, isAwaited: true, tie }
     const options = {
       ...given,
+      verify: readVerify(given),
       timeoutMs: given.timeout_seconds === undefined ? undefined : given.timeout_seconds * 1_000,
       outputSchema:
         given.output_schema === undefined ? undefined : requireSchema(given.output_schema),
@@ -120,6 +123,12 @@ export const delegate = defineTool({
     return { view: { task: first, group, isNew: null }, text }
   },
 })
+
+function readVerify({ verify, no_verify }: z.infer<typeof input>): OptionWishes['verify'] {
+  if (no_verify !== true) return verify
+  if (verify === undefined) return false
+  throw new AppError('bad_usage', 'verify and no_verify exclude each other')
+}
 
 const goOn = (tasks: readonly Task[]): GoesOn => ({
   goesOn: { tool: 'delegate', any: false, tasks: tasks.map(({ request }) => request.id) },
