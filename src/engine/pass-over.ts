@@ -55,11 +55,16 @@ export async function listAgain(
   return isStill ? [] : passed.toReversed()
 }
 
-/** One that has not ended goes on: to say which result is taken is not to say that it is to stop. */
+/**
+ * `picked` is listed, should it have been passed over for another before. One of the others that has not
+ * ended goes on: to say which result is taken is not to say that it is to stop.
+ */
 export async function passOver(
+  picked: Task,
   others: readonly Task[],
   ports: PutAwayPorts,
 ): Promise<readonly PassedOver[]> {
+  if (picked.archivedAt !== null) await ports.store.archiveTask(picked.request.id, null)
   const passed: PassedOver[] = []
   for (const task of others) {
     if (!hasEnded(task.state)) passed.push({ task, became: 'goes_on', why: null })

@@ -128,12 +128,14 @@ export async function verifyWork(
   const failedBefore = countFailedBefore(before, attempt.fence)
   for (let failedStarts = 0; ; ) {
     const run = findRun(underway, ports)
-    const judged = (end: Judged): Verified => ({ kind: 'judged', judged: end, log: logOf(run) })
+    const judged = (end: Judged, log = logOf(run)): Verified => ({ kind: 'judged', judged: end, log })
     const about = { fence: attempt.fence, failedBefore, result }
-    const unknown = (how: string): Verified =>
-      judged({ ...about, state: 'unknown', endedAt: clock.now(), how, output: '' })
+    const unknown = (how: string, log?: string): Verified =>
+      judged({ ...about, state: 'unknown', endedAt: clock.now(), how, output: '' }, log)
     if (run.number > MOST_VERIFY_RUNS) {
-      return unknown(`it was killed ${MOST_VERIFY_RUNS} times before it came to its end`)
+      const directory = ports.files.verifyDirectory(attempt.task, attempt.fence, run.number - 1)
+      const how = `it was killed ${MOST_VERIFY_RUNS} times before it came to its end`
+      return unknown(how, logOf({ directory }))
     }
     const taken = (await store.findProgress(attempt.task, attempt.fence)) ?? progress
     let fromMs = taken.activity.activeMs
@@ -204,7 +206,7 @@ export function verificationsOf(
   })).filter(({ runDirectory }) => ports.host.lookAtRun(runDirectory).launchedAt !== null)
 }
 
-const logOf = ({ directory }: Run) => `${directory}/stderr`
+const logOf = ({ directory }: Pick<Run, 'directory'>) => `${directory}/stderr`
 
 /** The first that was not lost: it has ended, lives, or is yet to be begun, in a directory of its own. */
 function findRun(

@@ -18,7 +18,7 @@ export async function passOverOthers(
     const { going } = await askForEnds(open, { tree: false, lost: false }, context)
     await awaitEnds(going, context)
   }
-  const passed = await passOver(await otherMembers(task, ports), ports)
+  const passed = await passOver(task, await otherMembers(task, ports), ports)
   // What was put away is unlinked by the worker; a later one does it as well.
   if (passed.length > 0) await (await context.holdfast.presence()).ring().catch(() => undefined)
   return passed.map(({ task: { request }, became, why }) => ({

@@ -127,11 +127,16 @@ test('a verification that hangs ends with its task, by cancel and by limit, and 
   const hangs = await submit('hangs', '--verify', verify(3001))
   const long = await submit('long', '--verify', verify(3002), '--verify-timeout', '1s')
   const lost = await submit('lost', '--verify', verify(3004))
+  const killed = await submit('killed', '--verify', "sh -c 'kill -9 $PPID'")
   const limited = await submit('limited', '--verify', verify(3003), '--timeout', '2s')
   expect(await house.wait(long)).toMatchObject({
     error: { code: 'verify_failed' },
     verify: { state: 'failed', how: 'it did not end within 1 s' },
     result: { files: 1 },
+  })
+  expect(await house.wait(killed)).toMatchObject({
+    error: { hint: expect.stringContaining('verify/1.3/stderr') },
+    verify: { state: 'unknown' },
   })
   expect(await house.wait(limited)).toMatchObject({ error: { code: 'timed_out' } })
   const sleeping = (seconds: number) =>

@@ -10,7 +10,7 @@ import { type GroupId, makeGroupId } from '../../src/domain/group.ts'
 import { makeTaskId, type TaskId } from '../../src/domain/ids.ts'
 import { plainRequest } from '../../src/domain/task.ts'
 import { type HandInPlan, handInGroup } from '../../src/engine/hand-in.ts'
-import { listAgain } from '../../src/engine/pass-over.ts'
+import { listAgain, passOver } from '../../src/engine/pass-over.ts'
 import { requireTasks } from '../../src/surfaces/find-task.ts'
 import { makeRequest, makeScene } from './scene.ts'
 
@@ -203,6 +203,10 @@ test('whoever was passed over is listed again once none of the others is picked 
   await pick(a, 2)
   await store.archiveTask(c, 2)
   await pick(b, 3)
+  await store.archiveTask(b, 2)
+  const second = await store.findTask(b)
+  if (second !== undefined) await passOver(second, [], house.ports as never)
+  expect(await archivedAt(b)).toBeNull()
   expect([await again(a), await archivedAt(c)]).toEqual([[], expect.any(Number)])
   expect(await again(b)).toEqual([c])
   expect([await archivedAt(c), await archivedAt(d)]).toEqual([null, 1])

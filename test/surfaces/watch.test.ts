@@ -3,7 +3,7 @@ import { stripVTControlCharacters } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import type { TaskEvent } from '../../src/domain/agent-events.ts'
 import { choose, drawBoard } from '../../src/surfaces/cli/watch/board.ts'
-import { makeScreen, widthOf } from '../../src/surfaces/cli/watch/screen.ts'
+import { fitLine, makeScreen, widthOf } from '../../src/surfaces/cli/watch/screen.ts'
 import { drawTalk, type TalkState } from '../../src/surfaces/cli/watch/talk.ts'
 import type { StatusView, TaskView } from '../../src/surfaces/view.ts'
 
@@ -108,7 +108,8 @@ describe.each([80, 40, 20])('at %i columns', columns => {
       }),
       sheet,
     )
-    const board = drawBoard({ view: view([hostile]), chosen: null, notice: '' }, sheet)
+    const board = drawBoard({ view: view([hostile, task()]), chosen: null, notice: '' }, sheet)
+    if (columns >= 40) expect(fitLine(board[3] ?? '', columns)).toContain('fix-the-login')
     for (const drawn of [board, lines]) {
       const { screen, take } = makeTerminal(columns, 8)
       screen.draw(drawn, null)
