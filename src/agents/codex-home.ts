@@ -33,7 +33,7 @@ import { findRecord, sessionsOf } from './codex-sessions.ts'
 
 /** Sessions, and what Codex makes of them and of its own runs: databases, logs, caches, locks. */
 const OF_ITS_WORK =
-  /^(?:sessions|archived_sessions|session_index\.jsonl|history\.jsonl|worktrees|thread-writer-locks|shell_snapshots|logs?|\.?tmp|cache|sqlite|models_cache\.json|version\.json|\.sandbox_migration|.*\.(?:sqlite(?:-(?:wal|shm|journal))?|lock|pid|sock))$/
+  /^(?:sessions|archived_sessions|session_index\.jsonl|history\.jsonl|worktrees|thread-writer-locks|shell_snapshots|logs?|\.?tmp|cache|sqlite|models_cache\.json|version\.json|installation_id|\.sandbox_migration|.*\.(?:sqlite(?:-(?:wal|shm|journal))?|lock|pid|sock))$/
 
 /** Settings, and those of profiles: `config.toml`, `NAME.config.toml`. */
 const SETTINGS = /(?:^|\.)config\.toml$/

@@ -128,7 +128,11 @@ export async function verifyWork(
   const failedBefore = countFailedBefore(before, attempt.fence)
   for (let failedStarts = 0; ; ) {
     const run = findRun(underway, ports)
-    const judged = (end: Judged, log = logOf(run)): Verified => ({ kind: 'judged', judged: end, log })
+    const judged = (end: Judged, log = logOf(run)): Verified => ({
+      kind: 'judged',
+      judged: end,
+      log,
+    })
     const about = { fence: attempt.fence, failedBefore, result }
     const unknown = (how: string, log?: string): Verified =>
       judged({ ...about, state: 'unknown', endedAt: clock.now(), how, output: '' }, log)

@@ -138,8 +138,12 @@ confinedTest(
       say('All done.'),
     ])
     // A login, though this model wants none: it can be read there, and not be changed.
-    const login = join(house.environment.CODEX_HOME ?? '', 'auth.json')
+    const home = house.environment.CODEX_HOME ?? ''
+    const login = join(home, 'auth.json')
     writeFileSync(login, '{"OPENAI_API_KEY":"sk-kept"}')
+    // Codex was here before.
+    const installation = '0f6f3e2a-9d8c-4a7b-8c1d-5e4f3a2b1c0d'
+    writeFileSync(join(home, 'installation_id'), installation)
     const id = await house.submit(['codex', 'ask me', '--ask'])
     const answer = async (words: string, about: RegExp) => {
       const { question } = await house.untilState(id, 'needs_input')
@@ -177,9 +181,11 @@ confinedTest(
     expect(heard(model)[2]).toContain('allowed.txt')
     expect(heard(model)[1]).toContain('sk-kept')
     expect(readFileSync(login, 'utf8')).toBe('{"OPENAI_API_KEY":"sk-kept"}')
-    expect(readdirSync(house.environment.CODEX_HOME ?? '').sort()).toEqual([
+    expect(readFileSync(join(home, 'installation_id'), 'utf8')).toBe(installation)
+    expect(readdirSync(home).sort()).toEqual([
       'auth.json',
       'config.toml',
+      'installation_id',
       'sessions',
       'thread-writer-locks',
     ])

@@ -52,7 +52,14 @@ test('what the user keeps is seen in it, and what Codex makes of its work is not
   write('prompts/p.md', 'prompt\n')
   write('rules/default.rules', 'rule\n')
   const works = [RECORD, 'history.jsonl', 'state_5.sqlite', 'state_5.sqlite-wal', 'auth.json.lock']
-  works.push('log/codex.log', 'tmp/x', '.tmp/plugins/x', 'thread-writer-locks/x', 'worktrees/a/x')
+  works.push(
+    'installation_id',
+    'log/codex.log',
+    'tmp/x',
+    '.tmp/plugins/x',
+    'thread-writer-locks/x',
+    'worktrees/a/x',
+  )
   for (const name of works) write(name, 'of the user’s sessions\n')
   await prepare()
   expect(inOwn.CODEX_HOME).toBe(own)

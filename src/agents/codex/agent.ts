@@ -201,15 +201,18 @@ function planDialogue(request: LaunchRequest): AgentLaunch {
 /** Of the attempt alone: Codex makes its databases anew from its sessions. */
 const CONFINED_DATABASES = '/tmp'
 
+/** Codex opens it to write, and does not start where it cannot (seen with 0.169.0); there is a number in it. */
+const INSTALLATION = 'installation_id'
+
 /** It writes down its sessions; its login, its settings, and what its other sessions obey, it can only read. */
 function confinedPlaces(home: string): OwnPlaces {
   const login = join(home, 'auth.json')
   return {
     // In a home for one worktree it is a link.
     readable: existsSync(login) ? [login, realpathSync(login)] : [login],
-    writable: [],
+    writable: [join(home, INSTALLATION)],
     made: ['sessions', 'thread-writer-locks'].map(name => join(home, name)),
-    loose: [{ path: home, locks: [] }],
+    loose: [{ path: home, locks: [INSTALLATION] }],
   }
 }
 
