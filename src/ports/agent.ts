@@ -155,6 +155,11 @@ export interface LooseDirectory {
   readonly path: string
   /** Names of what it makes there and removes again. */
   readonly locks: readonly string[]
+  /**
+   * Names of what it replaces as a whole, which cannot be done to what is only readable: on Linux it
+   * sees none of it, and makes its own. Absent: none.
+   */
+  readonly anew?: readonly string[]
 }
 
 /**

@@ -108,8 +108,9 @@ export const presets = {
         readable: [],
         writable: [],
         made: [join(directory, 'tmp'), join(directory, 'history')],
-        // Its list of projects, and the id of this installation, if it has none yet.
-        loose: [{ path: directory, locks: ['projects.json.lock'] }],
+        // Its list of projects, which it finds again by their directories, and the id of this
+        // installation, if it has none yet.
+        loose: [{ path: directory, locks: ['projects.json.lock'], anew: ['projects.json'] }],
       }
     },
   },

@@ -17,6 +17,8 @@ export async function writeGeminiHome(
   }
   await mkdir(join(directory, '.gemini'), { recursive: true, mode: 0o700 })
   await writeFile(join(directory, '.gemini', 'settings.json'), JSON.stringify(settings, null, 2))
+  // Whoever has used it has one.
+  await writeFile(join(directory, '.gemini', 'projects.json'), '{"projects":{}}')
   return {
     GEMINI_CLI_HOME: directory,
     GEMINI_API_KEY: 'scripted',

@@ -42,9 +42,7 @@ export function resolveOwn({
     readable: readable.flatMap(findReal),
     writable: [...writable.flatMap(findReal), ...made.flatMap(ensureReal)],
     made: [],
-    loose: loose.flatMap(({ path, locks }) =>
-      ensureReal(path).map(real => ({ path: real, locks })),
-    ),
+    loose: loose.flatMap(one => ensureReal(one.path).map(path => ({ ...one, path }))),
   }
 }
 

@@ -114,14 +114,15 @@ function lookAround({ environment, worktree, own }: Confines, home: string): Sur
     run,
     runKept,
     hidden: findHidden(userHomes(environment), environment, { always: [home], replaced }),
-    loose: (own.loose ?? []).map(({ path }) => listEntries(path)),
+    loose: (own.loose ?? []).map(({ path, anew = [] }) => listEntries(path, anew)),
     dotGit: join(worktree, '.git'),
     nothing,
   }
 }
 
-function listEntries(directory: string): Loosened {
+function listEntries(directory: string, without: readonly string[]): Loosened {
   const entries = readdirSync(directory).flatMap(name => {
+    if (without.includes(name)) return []
     const path = join(directory, name)
     return findReal(path).map(source => ({ source, path }))
   })

@@ -69,8 +69,8 @@ function placeRules(
     : [read]
 }
 
-function looseRules({ path, locks }: LooseDirectory): readonly string[] {
-  return locks.map(name => `(allow file-write* (subpath ${quoted(`${path}/${name}`)}))`)
+function looseRules({ path, locks, anew = [] }: LooseDirectory): readonly string[] {
+  return [...locks, ...anew].map(name => `(allow file-write* (subpath ${quoted(`${path}/${name}`)}))`)
 }
 
 function denials({ directories, files }: Hidden): readonly string[] {

@@ -131,6 +131,7 @@ confinedTest(
     writeFileSync(place('agent/settings.json'), 'settings')
     writeFileSync(place('agent/sessions/old/kept'), 'kept')
     symlinkSync('settings.json', place('agent/link.json'))
+    writeFileSync(place('agent/list.json'), 'list')
     const { argv } = await confinementOf(process.env.PATH ?? '').enclose({
       mode: 'workspace',
       worktree: place('worktree'),
@@ -143,19 +144,21 @@ confinedTest(
         readable: [place('agent/missing.json'), place('agent/sessions/old/kept')],
         writable: [place('agent/auth.json'), place('agent/sessions/old')],
         made: [place('agent/sessions/deep')],
-        loose: [{ path: place('agent'), locks: [] }],
+        loose: [{ path: place('agent'), locks: [], anew: ['list.json'] }],
       },
     })
     const script = `cd ${root}/agent
     mkdir auth.json.lock && echo locked; rmdir auth.json.lock
     cat settings.json link.json; echo
+    echo new >list.tmp && mv list.tmp list.json && cat list.json
     for file in settings.json extensions/new.ts link.json sessions/new sessions/old/kept; do
       { echo x >$file; } 2>/dev/null && echo wrote $file
     done
     echo renewed >auth.json; echo said >sessions/deep/new; mkdir planted`
     const [program = '', ...args] = argv
     const output = execFileSync(program, [...args, '/bin/sh', '-c', script], { encoding: 'utf8' })
-    expect(output).toBe('locked\nsettingssettings\n')
+    expect(output).toBe('locked\nsettingssettings\nnew\n')
+    expect(readFileSync(place('agent/list.json'), 'utf8')).toBe('list')
     expect(readFileSync(place('agent/auth.json'), 'utf8')).toBe('renewed\n')
     expect(readFileSync(place('agent/sessions/deep/new'), 'utf8')).toBe('said\n')
     expect(statSync(place('agent/sessions/deep')).mode & 0o777).toBe(0o700)
@@ -163,6 +166,7 @@ confinedTest(
       'auth.json',
       'extensions',
       'link.json',
+      'list.json',
       'sessions',
       'settings.json',
     ])
