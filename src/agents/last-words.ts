@@ -2,11 +2,16 @@
 const LINE_KEPT = 500
 
 /**
- * Of what a program wrote to stderr, its last error, else its last line: a backtrace may follow an
- * error. `noise`: lines that say nothing about an end. Empty where there is nothing.
+ * Of what a program wrote to stderr, its last error, else its last line that is none of a backtrace: one
+ * may follow an error. `noise`: lines that say nothing about an end. Empty where there is nothing.
  */
 export function findLastWords(stderr: string, noise: RegExp | null = null): string {
   const lines = stderr.split('\n').map(line => line.trim())
   const said = lines.filter(line => line !== '' && noise?.test(line) !== true)
-  return (said.findLast(line => /^error:/i.test(line)) ?? said.at(-1) ?? '').slice(0, LINE_KEPT)
+  const isPlace = (line: string) => /^at\s/.test(line)
+  const last =
+    said.findLast(line => /^error:/i.test(line)) ??
+    said.findLast(line => !isPlace(line)) ??
+    said.at(-1)
+  return (last ?? '').slice(0, LINE_KEPT)
 }

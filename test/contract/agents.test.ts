@@ -1,6 +1,7 @@
 /** What every agent in `src/agents/index.ts` must hold to, whatever its program says. */
 import { describe, expect, it } from 'vitest'
 import { agents, promptAgents } from '../../src/agents/index.ts'
+import { findLastWords } from '../../src/agents/last-words.ts'
 import { asSessionId } from '../../src/domain/ids.ts'
 import type { AgentExit } from '../../src/domain/outcome.ts'
 import { permissionModes } from '../../src/domain/permissions.ts'
@@ -283,3 +284,10 @@ for (const [name, load] of Object.entries(agents)) {
     )
   })
 }
+
+it('of what an agent wrote as it died, the error is told, and no line of the backtrace after it', () => {
+  const stderr = 'noise\nIt went wrong:Error: EBUSY\n    at async main (file:///x.js:1:1)\n'
+  expect(findLastWords(stderr)).toBe('It went wrong:Error: EBUSY')
+  expect(findLastWords('Error: one\nbacktrace\n')).toBe('Error: one')
+  expect(findLastWords('   at x\n')).toBe('at x')
+})
