@@ -70,7 +70,9 @@ function placeRules(
 }
 
 function looseRules({ path, locks, anew = [] }: LooseDirectory): readonly string[] {
-  return [...locks, ...anew].map(name => `(allow file-write* (subpath ${quoted(`${path}/${name}`)}))`)
+  return [...locks, ...anew].map(
+    name => `(allow file-write* (subpath ${quoted(`${path}/${name}`)}))`,
+  )
 }
 
 function denials({ directories, files }: Hidden): readonly string[] {
