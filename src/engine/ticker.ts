@@ -21,8 +21,12 @@ export interface Wait {
 export const LOOK_EVERY_MS = 500
 /** A wake is held back this long after the last tick, so that chatter does not become load. */
 const REST_MS = 40
-/** The first of many whose wait ends is not held back at all; those within this after it, together. */
+/**
+ * The first of many whose wait ends is not held back at all; those that follow it are, together: the
+ * more there were just before, the longer, until it is the next tick that ends them.
+ */
 const GATHER_MS = 40
+const GATHER_EACH_MS = 20
 
 interface Waiting {
   readonly isDue: () => boolean
@@ -52,6 +56,7 @@ export function makeTicker(): Ticker {
     clearTimeout(hinted?.timer)
     hinted = undefined
     lastTick = performance.now()
+    if (gathered !== undefined) endGathered()
     for (const one of [...waiting]) if (isDue(one)) resume(one)
   }
   const timer = setInterval(tick, LOOK_EVERY_MS)
@@ -63,13 +68,12 @@ export function makeTicker(): Ticker {
     hinted = { timer: setTimeout(tick, Math.max(0, ms)), at }
   }
   const endGathered = () => {
-    const ended = gathered ?? []
-    gathered = undefined
-    for (const one of ended) {
-      gathered ??= new Set()
-      resume(one)
-    }
-    if (gathered !== undefined) gathering = setTimeout(endGathered, GATHER_MS)
+    clearTimeout(gathering)
+    const ended = gathered ?? new Set()
+    gathered = ended.size > 0 ? new Set() : undefined
+    for (const one of ended) resume(one)
+    const ms = Math.max(GATHER_MS, GATHER_EACH_MS * ended.size)
+    if (ended.size > 0) gathering = setTimeout(endGathered, ms)
   }
   const end = (one: Waiting) => {
     if (gathered !== undefined) {

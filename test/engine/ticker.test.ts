@@ -6,7 +6,7 @@ import { LOOK_EVERY_MS, makeTicker } from '../../src/engine/ticker.ts'
 const source = new URL('../../src/engine/ticker.ts', import.meta.url).href
 
 /** What a program prints that has a `ticker`, and counts `timers()`. */
-function run(body: string): number[] {
+function run(body: string): unknown[] {
   const program = `
     const { makeTicker } = await import(${JSON.stringify(source)})
     const timers = () => process.getActiveResourcesInfo().filter(name => name === 'Timeout').length
@@ -51,6 +51,23 @@ test('the earliest of all wishes counts', async () => {
   clearTimeout(limit)
   expect(isLate).toBe(false)
   ticker.stop()
+})
+
+test('the more are ended together, the longer the next are gathered; at the latest until a tick', () => {
+  const said = run(`
+    const { setTimeout: sleep } = await import('node:timers/promises')
+    for (let first = 'tick'; first === 'tick'; said[0] = first) {
+      await ticker.next()
+      const many = Array.from({ length: 20 }, () => ticker.wait(() => false))
+      for (const one of many) one.end()
+      await Promise.all(many.map(({ over }) => over))
+      const late = ticker.wait(() => false)
+      late.end()
+      const others = [late.over.then(() => 'ended'), ticker.next().then(() => 'tick')]
+      first = await Promise.race([...others, sleep(200, 'timer')])
+      await Promise.all(others)
+    }`)
+  expect(said).toEqual(['timer', 0])
 })
 
 test('whoever cannot say whether it is due is woken as well, and looks itself', async () => {
