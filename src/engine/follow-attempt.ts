@@ -185,7 +185,8 @@ async function watchAttempt(
     }
     const step = await takeStep(underway, { progress, ...reading }, false, ports)
     if (step === 'superseded') return { end: step, progress }
-    if (step.progress !== progress) keptMs = step.progress.activity.activeMs
+    const isHeard = step.progress !== progress
+    if (isHeard) keptMs = step.progress.activity.activeMs
     progress = step.progress
     if (isProbe && step.events.some(isProgress)) {
       isProbe = false
@@ -252,7 +253,7 @@ async function watchAttempt(
         }
         // What a snapshot does there is no work of the agent's.
         const canTell = run.agent === 'alive' && !snapshots.isBusy()
-        const stall = canTell ? stallWatch.look(look) : null
+        const stall = canTell ? stallWatch.look(look, isHeard) : null
         if (stall !== null) return { end: { kind: 'stalled', ...stall }, progress }
         const leftMs = (limit?.leftMs ?? Infinity) - progress.activity.activeMs
         const quietMs = Math.min(QUIET_LOOK_EVERY_MS, measureEveryMs(task.request.stallMs), leftMs)

@@ -9,8 +9,11 @@ export interface Stall {
 }
 
 export interface StallWatch {
-  /** To be asked at every look at a live agent; `now` is measured, not of the clock on the wall. */
-  look(now: number): Stall | null
+  /**
+   * To be asked at every look at a live agent: whether it was heard at this one; `now` is measured,
+   * not of the clock on the wall.
+   */
+  look(now: number, isHeard: boolean): Stall | null
   /** It waits for a person: that is no silence of its own. */
   excuse(now: number): void
 }
@@ -23,7 +26,8 @@ export function watchStall(
   host: ProcessHost,
 ): StallWatch {
   let quietSince = began
-  let saidAt = host.lastOutputAt(attempt.runDirectory)
+  /** Undefined: it was heard, and is to be asked for at the next look. */
+  let saidAt: number | null | undefined
   let measured: { readonly at: number; readonly exertion: Exertion | null } | undefined
   // One that was measured once may have been at work all the time: we may not have been there.
   let isIdle = false
@@ -34,16 +38,24 @@ export function watchStall(
   }
   return {
     excuse,
-    look(now) {
+    look(now, isHeard) {
+      if (isHeard) {
+        excuse(now)
+        saidAt = undefined
+        return null
+      }
+      if (saidAt === undefined) saidAt = host.lastOutputAt(attempt.runDirectory)
+      const every = measureEveryMs(stallMs)
+      // Most agents are never silent for so long: their processes are never measured.
+      const isDue = now - (measured?.at ?? quietSince) >= every
+      if (!isDue && !(isIdle && now - quietSince >= stallMs)) return null
       const said = host.lastOutputAt(attempt.runDirectory)
       if (said !== saidAt) {
         saidAt = said
         excuse(now)
         return null
       }
-      const every = measureEveryMs(stallMs)
-      // Most agents are never silent for so long: their processes are never measured.
-      if (now - (measured?.at ?? quietSince) >= every) {
+      if (isDue) {
         const before = measured
         measured = { at: now, exertion: host.measure(attempt) }
         const isBusy =

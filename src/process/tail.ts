@@ -46,12 +46,24 @@ export function readLines(
   const file = openIfThere(path)
   if (file === undefined) return nothing
   try {
-    // First the end of the line that is being waited for, so that what was there before is read
-    // again only once it is complete.
-    const firstEnd = findNewline(file, searchedTo, size)
-    if (firstEnd !== undefined) {
-      const end = Math.max(firstEnd + 1, Math.min(offset + maxBytes, size))
-      return takeLines(file, offset, firstEnd, end, size)
+    // Most often one read gives whole lines, and little was there before.
+    if (searchedTo < offset + maxBytes) {
+      const step = readRange(file, offset, Math.min(offset + maxBytes, size))
+      const end = step.lastIndexOf(NEWLINE)
+      if (end >= 0) {
+        const lines = step.toString('utf8', 0, end).split('\n')
+        const next = offset + end + 1
+        const atEnd = offset + step.length >= size
+        return { lines, offset: next, searchedTo: atEnd ? size : next, atEnd }
+      }
+    }
+    // Else first the end of the line that is being waited for, so that what was there before is
+    // read again only once it is complete.
+    const end = findNewline(file, searchedTo, size)
+    if (end !== undefined) {
+      const next = end + 1
+      const lines = [readLine(file, offset, end)]
+      return { lines, offset: next, searchedTo: next, atEnd: next >= size }
     }
     if (options.ended) {
       const lines = [readLine(file, offset, size)]
@@ -77,26 +89,6 @@ export function readTail(path: string, bytes: number): string {
   } finally {
     closeSync(file)
   }
-}
-
-/** The lines between `offset` and `end`; the first one ends at `firstEnd`. */
-function takeLines(
-  file: number,
-  offset: number,
-  firstEnd: number,
-  end: number,
-  size: number,
-): ReadLines {
-  const lines = [readLine(file, offset, firstEnd)]
-  const rest = readRange(file, firstEnd + 1, end)
-  let start = 0
-  for (let at = rest.indexOf(NEWLINE); at >= 0; at = rest.indexOf(NEWLINE, start)) {
-    lines.push(rest.toString('utf8', start, at))
-    start = at + 1
-  }
-  const next = firstEnd + 1 + start
-  const searchedTo = firstEnd + 1 + rest.length
-  return { lines, offset: next, searchedTo, atEnd: searchedTo >= size }
 }
 
 function findNewline(file: number, from: number, to: number): number | undefined {
