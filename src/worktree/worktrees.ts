@@ -16,7 +16,7 @@ import { discardTree } from './files/discard.ts'
 import type { BytePath } from './files/paths.ts'
 import { withOwnFilters } from './git/filters.ts'
 import { makeGit } from './git/git.ts'
-import { findAllOrphans, takeOver } from './git/orphans.ts'
+import { badged, findAllOrphans, takeOver } from './git/orphans.ts'
 import { FETCH_LIMIT_MS, isPartialClone, withinLimit } from './git/partial-clone.ts'
 import {
   keepLocked,
@@ -175,7 +175,9 @@ export function makeWorktrees(needs: WorktreesNeeds): Worktrees {
     snapshotRunning: async (record, order, leave) => {
       const worktree = locateWorktree(record)
       const nice = makeGit(environment, needs.umask, NICENESS)
-      const taken = await takeOver(nice, clock, processes, worktree.path)
+      // Once for an attempt: it is a look at all processes.
+      const take = order.seen === null ? takeOver : badged
+      const taken = await take(nice, clock, processes, worktree.path)
       const reader = unblocked(taken, worktree.path, undefined, leave)
       leave.addEventListener('abort', () => void taken.endAll().catch(() => undefined))
       const own = await withOwnFilters(reader, worktree.commonDir)
@@ -183,7 +185,7 @@ export function makeWorktrees(needs: WorktreesNeeds): Worktrees {
     },
     holdStart: (commonDir, task, commit, bundle) => holdStart(git, commonDir, task, commit, bundle),
     placeStart: (worktree, base, start) => placeStart(git, worktree, base, start),
-    keepLocked: record => keepLocked(git, locateWorktree(record)),
+    keepLocked: record => keepLocked(git, record),
     removeWorktree: async (record, collected, trash, setUpAt = null) => {
       openOwnDirectory(record)
       const worktree = { ...record, ...locateWorktree(record) }

@@ -84,6 +84,21 @@ export function makeScene(
   }
 }
 
+export const realGit = () => execFileSync('which', ['git'], { encoding: 'utf8' }).trim()
+
+/** With a script in the place of git. */
+export function withGitScript(scene: Scene, script: string) {
+  const bin = join(scene.top, 'bin')
+  mkdirSync(bin)
+  writeFileSync(join(bin, 'git'), script, { mode: 0o755 })
+  return makeWorktrees({
+    locks: makeLocks(join(scene.top, 'locks'), systemClock),
+    clock: systemClock,
+    processes,
+    environment: { ...scene.environment, PATH: `${bin}:${scene.environment.PATH}` },
+  })
+}
+
 /** Unlinks what is in the trash; gives what stays, and why. */
 export async function emptyTrash({ worktrees, trash }: Scene): Promise<readonly string[]> {
   const kept: string[] = []

@@ -71,15 +71,17 @@ export async function captureTree(
   const survey = await surveyWorktree(git, place, index, { baseTree, setUpAt })
   capture.inspect?.(tree.path, survey)
   const found = await captureInner(git, tree, place, survey, capture, captureTree)
-  const { changes } = found
+  const { changes, inner } = found
+  const moved = survey.head !== null && survey.head !== base.commit ? [survey.head] : []
+  if (changes.length === 0 && moved.length === 0) {
+    return { commit: baseTree, leftOut: [...survey.leftOut, ...found.leftOut], inner }
+  }
   const source = { place: async () => place, root: tree.path, format, provingIn: null } as const
   const started = startCapture(git, place, target)
   started.conversions.ask(presentPaths(changes))
   return await withCapture(git, started, source, changes, async taken => {
     reach('collect.blobs-given')
     const leftOut = [...taken.leftOut, ...survey.leftOut, ...found.leftOut]
-    const { inner } = found
-    const moved = survey.head !== null && survey.head !== base.commit ? [survey.head] : []
     if (taken.delta.size === 0 && moved.length === 0) {
       await taken.importer.finish()
       return { commit: baseTree, leftOut, inner }

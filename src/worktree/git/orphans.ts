@@ -41,6 +41,16 @@ export async function takeOver(
   worktreePath: string,
 ): Promise<BadgedGit> {
   await endProcesses(() => findOrphans(worktreePath, processes), worktreePath, clock, processes)
+  return badged(git, clock, processes, worktreePath)
+}
+
+/** For whoever has taken it over before: what others left cannot have come since. */
+export function badged(
+  git: Git,
+  clock: Clock,
+  processes: ProcessTable,
+  worktreePath: string,
+): BadgedGit {
   const self = processes.find(process.pid)
   if (self === undefined) return { ...git, endAll: async () => undefined }
   const badge = makeBadge(self, processes.place(), worktreePath)

@@ -58,8 +58,9 @@ function isRefusal(error: unknown): boolean {
 }
 
 function lookInside(worktree: WorktreeRecord): Exclude<PlaceState, 'unseen'> {
-  const { path, gitDir, commonDir, device, inode } = locateWorktree(worktree)
-  if (!isRepository(commonDir)) return 'repository_lost'
+  const located = findRegistered(worktree)
+  if (located === undefined) return 'repository_lost'
+  const { path, gitDir, commonDir, device, inode } = located
   const directory = lstatSync(path, { throwIfNoEntry: false })
   if (directory?.isDirectory() !== true) return 'worktree_lost'
   if (directory.dev !== device || directory.ino !== inode) return 'worktree_lost'
@@ -76,11 +77,17 @@ function lookInside(worktree: WorktreeRecord): Exclude<PlaceState, 'unseen'> {
  * with the inode and the time of birth of the one that was made.
  */
 export function locateWorktree(worktree: WorktreeRecord): WorktreeRecord {
+  return findRegistered(worktree) ?? worktree
+}
+
+/** Undefined: there is no repository, neither where it was nor where the worktree points to. */
+function findRegistered(worktree: WorktreeRecord): WorktreeRecord | undefined {
   const { path, commonDir, gitDirIdentity } = worktree
-  if (isRepository(commonDir) || gitDirIdentity == null) return worktree
-  const gitDir = readPointer(path)
-  if (gitDir === undefined || identityOf(gitDir) !== gitDirIdentity) return worktree
-  return { ...worktree, gitDir, commonDir: dirname(dirname(gitDir)) }
+  if (isRepository(commonDir)) return worktree
+  const gitDir = gitDirIdentity == null ? undefined : readPointer(path)
+  if (gitDir === undefined || identityOf(gitDir) !== gitDirIdentity) return undefined
+  const moved = { ...worktree, gitDir, commonDir: dirname(dirname(gitDir)) }
+  return isRepository(moved.commonDir) ? moved : undefined
 }
 
 /** Null: the file system does not say when it was born, and inodes alone are given out again. */
@@ -217,8 +224,11 @@ export function isLockedFor(registration: string, id: WorktreeId): boolean {
 /** See `Worktrees.keepLocked`. */
 export async function keepLocked(
   git: Git,
-  { id, path, gitDir, commonDir }: WorktreeRecord,
+  worktree: WorktreeRecord,
 ): Promise<'locked' | 'again' | 'refused'> {
+  // The common answer first: of a repository that was moved nothing is where it was.
+  if (exists(join(worktree.gitDir, 'locked'))) return 'locked'
+  const { id, path, gitDir, commonDir } = locateWorktree(worktree)
   if (exists(join(gitDir, 'locked'))) return 'locked'
   const words = ['worktree', 'lock', '--reason', lockReason(id), path]
   const { status } = await git.run(words, { place: { gitDir: commonDir }, answers: [128] })

@@ -14,9 +14,6 @@ import { describe, expect, it } from 'vitest'
 import { worktreeIdOf } from '../../../src/domain/ids.ts'
 import type { Base, BaseChanges } from '../../../src/domain/task.ts'
 import type { CaptureOrder } from '../../../src/ports/worktrees.ts'
-import { makeLocks } from '../../../src/store/locks.ts'
-import { systemClock } from '../../../src/system-clock.ts'
-import { makeWorktrees } from '../../../src/worktree/worktrees.ts'
 import { plainUserTest } from '../../other-users.ts'
 import { runAsNobody } from '../as-nobody.ts'
 import {
@@ -30,11 +27,11 @@ import {
   makeRepository,
   makeScene,
   nextTask,
-  processes,
   Repository,
-  type Scene,
+  realGit,
   statusOf,
   treeByGit,
+  withGitScript,
 } from '../scene.ts'
 import { sources } from '../sources.ts'
 
@@ -52,21 +49,6 @@ async function captureChanges(repository: Repository): Promise<BaseChanges> {
   const { changes } = await capture(repository)
   if (changes === null) throw new Error('it found no changes')
   return changes
-}
-
-const realGit = () => execFileSync('which', ['git'], { encoding: 'utf8' }).trim()
-
-/** With a script in the place of git. */
-function withGitScript(scene: Scene, script: string) {
-  const bin = join(scene.top, 'bin')
-  mkdirSync(bin)
-  writeFileSync(join(bin, 'git'), script, { mode: 0o755 })
-  return makeWorktrees({
-    locks: makeLocks(join(scene.top, 'locks'), systemClock),
-    clock: systemClock,
-    processes,
-    environment: { ...scene.environment, PATH: `${bin}:${scene.environment.PATH}` },
-  })
 }
 
 describe.each(['main', 'linked'])('the changes of a %s worktree', kind => {

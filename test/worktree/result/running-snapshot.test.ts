@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { asFence, worktreeIdOf } from '../../../src/domain/ids.ts'
 import type { RunningCapture } from '../../../src/ports/worktrees.ts'
 import {
@@ -12,17 +12,26 @@ import {
   type Made,
   makeMade,
   nextTask,
+  processes,
   Repository,
+  realGit,
+  withGitScript,
 } from '../scene.ts'
 import { sources } from '../sources.ts'
 
 const fileOf = ({ scene }: Made) => join(scene.scratch, 'snapshot-1-1.bundle')
 const nobody = new AbortController().signal
 
-function take(made: Made, seen: string | null = null, bounds = limits, leave = nobody) {
-  const { scene, record, base, task } = made
+function take(
+  made: Made,
+  seen: string | null = null,
+  bounds = limits,
+  leave = nobody,
+  { snapshotRunning } = made.scene.worktrees,
+) {
+  const { record, base, task } = made
   const order = { base, task, fence: asFence(1), file: fileOf(made), bounds, setUpAt: null, seen }
-  return scene.worktrees.snapshotRunning(record, order, leave)
+  return snapshotRunning(record, order, leave)
 }
 
 function requireTaken(captured: RunningCapture) {
@@ -138,6 +147,21 @@ it('takes nothing where nothing has changed, and says where all is as it was', a
   made.agent.remove('new.txt')
   const third = await take(made, second.seen)
   expect(third).toMatchObject({ kind: 'as_base' })
+})
+
+it('stores nothing where nothing has changed, and looks at all processes once for an attempt', async () => {
+  const made = await makeMade(() => undefined)
+  const looks = vi.spyOn(processes, 'forBearers')
+  onTestFinished(() => looks.mockRestore())
+  const script = `#!/bin/sh
+    case "$*" in *fast-import*) exit 1 ;; esac
+    exec '${realGit()}' "$@"`
+  const poor = withGitScript(made.scene, script)
+  const captured = await take(made, null, limits, nobody, poor)
+  if (captured.kind !== 'as_base') throw new Error(captured.kind)
+  expect(looks).toHaveBeenCalledTimes(1)
+  expect(await take(made, captured.seen, limits, nobody, poor)).toEqual({ kind: 'unchanged' })
+  expect(looks).toHaveBeenCalledTimes(1)
 })
 
 it('leaves out what cannot be kept, by name; too much, a lost tree and a call to leave are refused', async () => {
