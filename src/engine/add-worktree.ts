@@ -11,7 +11,9 @@ import type { WorktreeKind } from '../domain/task.ts'
 import type { KnownProcess } from '../domain/tie.ts'
 import type { StoredWorktree } from '../ports/store.ts'
 import type { Checkout, WorktreeRecord } from '../ports/worktrees.ts'
-import { type BringBackPorts, bringBackAlone, inUse, isPresent, withWorktree } from './put-away.ts'
+import { inUse, isPresent } from './put-away.ts'
+import { type RestorePorts, restoreAlone } from './restore.ts'
+import { withWorktree } from './worktree-lock.ts'
 
 export interface WorktreeOrder {
   readonly id: WorktreeId
@@ -35,7 +37,7 @@ export interface AddedWorktree {
 /** Refuses with `leased` while a task has it, and with `refused_in_state` what was put in its place. */
 export async function addWorktree(
   order: WorktreeOrder,
-  ports: BringBackPorts,
+  ports: RestorePorts,
 ): Promise<AddedWorktree> {
   const { id, holder } = order
   // What is seen here is still so when it is acted on: nobody puts it away in between.
@@ -46,7 +48,7 @@ export async function addWorktree(
   })
 }
 
-async function addAlone(order: WorktreeOrder, ports: BringBackPorts): Promise<AddedWorktree> {
+async function addAlone(order: WorktreeOrder, ports: RestorePorts): Promise<AddedWorktree> {
   const { id, holder } = order
   const { store, files } = ports
   const stored = await store.findWorktree(id)
@@ -58,7 +60,7 @@ async function addAlone(order: WorktreeOrder, ports: BringBackPorts): Promise<Ad
     return { worktree: stored.record, how: 'there', leftOut: [] }
   }
   if ((await store.listSnapshots(id)).length > 0) {
-    const { worktree, problems } = await bringBackAlone(id, null, ports)
+    const { worktree, problems } = await restoreAlone(id, null, ports)
     return { worktree, how: 'back', leftOut: problems }
   }
   return await makeAlone(stored, order, ports)
@@ -67,7 +69,7 @@ async function addAlone(order: WorktreeOrder, ports: BringBackPorts): Promise<Ad
 async function makeAlone(
   stored: StoredWorktree | undefined,
   { id, kind, checkout, commit, bounds }: WorktreeOrder,
-  { store, files, worktrees }: BringBackPorts,
+  { store, files, worktrees }: RestorePorts,
 ): Promise<AddedWorktree> {
   const { commonDir } = checkout.place
   if (stored !== undefined && stored.leasedTo !== null) throw inUse(stored.path)

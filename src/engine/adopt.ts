@@ -7,7 +7,8 @@ import { AppError } from '../domain/errors.ts'
 import type { WorktreeId } from '../domain/ids.ts'
 import { lockHolder } from '../domain/other-tools.ts'
 import type { WorktreeRecord } from '../ports/worktrees.ts'
-import { type PutAwayPorts, refuseInhabited, withWorktree } from './put-away.ts'
+import { type PutAwayPorts, refuseInhabited } from './put-away.ts'
+import { withWorktree } from './worktree-lock.ts'
 
 /** A worktree that may be taken over. */
 export interface Adoptable {

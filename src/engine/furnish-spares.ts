@@ -10,8 +10,8 @@ import type { Locks } from '../ports/lock.ts'
 import type { StoredSpare } from '../ports/store.ts'
 import type { TrashedTree } from '../ports/worktrees.ts'
 import { dropRow, type PoolPorts } from './pool.ts'
-import { tryAlone } from './put-away.ts'
 import { isStoreTrouble } from './trouble.ts'
+import { tryAlone } from './worktree-lock.ts'
 
 export interface FurnishPorts extends PoolPorts {
   readonly locks: Locks

@@ -13,13 +13,11 @@ import { type ApplyWish, mend } from './apply.ts'
 import { findStay } from './find-stay.ts'
 import { type HandOffPorts, type HandOffUndone, refuseLeased } from './hand-off.ts'
 import { planSession, type SessionFate } from './move-session.ts'
-import { bringBack, type PutAwayPorts, withWorktree } from './put-away.ts'
+import { type RestorePorts, restoreWorktree } from './restore.ts'
 import { requireUnleased } from './retire.ts'
+import { withWorktree } from './worktree-lock.ts'
 
-export interface HandBackPorts extends HandOffPorts, Pick<PutAwayPorts, 'locks' | 'processes'> {
-  /** Where whoever asks stands. */
-  readonly directory: string
-}
+export interface HandBackPorts extends HandOffPorts, RestorePorts {}
 
 export interface HandBackWish extends Omit<ApplyWish, 'target'> {
   readonly environment: Environment
@@ -107,7 +105,7 @@ async function standAgain(
       hint: `to look, it has to be there: holdfast restore ${id}`,
     })
   }
-  return (await bringBack(workplace.id, null, ports)).problems
+  return (await restoreWorktree(workplace.id, null, ports)).problems
 }
 
 async function requireWorktree(

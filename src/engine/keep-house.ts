@@ -9,10 +9,11 @@ import type { WorktreeId } from '../domain/ids.ts'
 import type { UnleasedWorktree } from '../ports/worktrees.ts'
 import type { BuildReclaim, HousePlan, HousePorts, RawReclaim } from './plan-house.ts'
 import { type Purged, purgeTrash } from './purge.ts'
-import { inUse, isPresent, refuseInhabited, withWorktree } from './put-away.ts'
+import { inUse, isPresent, refuseInhabited } from './put-away.ts'
 import { type Retained, retain } from './retention.ts'
 import { requireUnleased } from './retire.ts'
 import { isStoreTrouble } from './trouble.ts'
+import { withWorktree } from './worktree-lock.ts'
 
 export interface HouseKept {
   readonly worktrees: readonly Retained[]

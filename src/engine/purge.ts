@@ -1,6 +1,6 @@
 /** Empties the trash: what was retired is unlinked once it is proven again, byte by byte. */
 import type { PutAwayPorts } from './put-away.ts'
-import { tryAlone } from './put-away.ts'
+import { tryAlone } from './worktree-lock.ts'
 
 export interface Purged {
   readonly path: string

@@ -1,6 +1,6 @@
 /**
- * Takes a worktree away in such a way that it can be brought back to the byte, and brings it back.
- * Of what is on its way out, each step can be done again after a death.
+ * Takes a worktree away in such a way that it can be brought back to the byte (`restore.ts`). Each step
+ * can be done again after a death.
  */
 import { defaultBounds } from '../domain/configuration.ts'
 import { reach } from '../domain/crash-points.ts'
@@ -8,61 +8,23 @@ import { AppError } from '../domain/errors.ts'
 import type { WorktreeId } from '../domain/ids.ts'
 import type { Snapshot } from '../domain/snapshot.ts'
 import type { WorktreeKind } from '../domain/task.ts'
-import type { Clock } from '../ports/clock.ts'
 import type { Locks } from '../ports/lock.ts'
 import type { ProcessTable } from '../ports/process-table.ts'
-import type { Store, StoredWorktree } from '../ports/store.ts'
-import type { TaskFiles } from '../ports/task-files.ts'
+import type { StoredWorktree } from '../ports/store.ts'
 import type { UnleasedWorktree, WorktreeRecord, Worktrees } from '../ports/worktrees.ts'
 import { type CleanUpPorts, findCleanUp, finishCleanUp, runCleanUp } from './clean-up.ts'
 import { requireUnleased } from './retire.ts'
+import { withWorktree } from './worktree-lock.ts'
 
-export type PutAwayPorts = BringBackPorts & CleanUpPorts
-
-export interface BringBackPorts {
-  readonly store: Store
-  readonly files: TaskFiles
+export interface PutAwayPorts extends CleanUpPorts {
   readonly worktrees: Worktrees
   readonly locks: Locks
   readonly processes: ProcessTable
-  readonly clock: Clock
   /** Where whoever asks stands: who started us is no process that `processes` scans. */
   readonly directory: string
 }
 
-/** A worktree of 50,000 files is made or snapshotted in seconds. */
-const LOCK_LIMIT_MS = 10 * 60_000
-
-/** Whether somebody puts it away, or brings it back, at this moment. */
-export function isOnItsWay(id: WorktreeId, { locks }: Pick<PutAwayPorts, 'locks'>): boolean {
-  return locks.isHeld(lockOf(id))
-}
-
-const lockOf = (id: WorktreeId) => `worktree-${id}`
-
-/** Runs `work` while nobody puts a worktree away, or brings it back. */
-export async function withWorktree<T>(
-  id: WorktreeId,
-  { locks }: Pick<PutAwayPorts, 'locks'>,
-  work: () => Promise<T>,
-): Promise<T> {
-  return await locks.withLock(lockOf(id), LOCK_LIMIT_MS, work)
-}
-
-/** Undefined: somebody puts it away, or brings it back, at this moment. */
-export async function tryAlone<T>(
-  id: WorktreeId,
-  locks: Locks,
-  work: () => Promise<T>,
-): Promise<T | undefined> {
-  const lock = locks.tryAcquire(lockOf(id))
-  if (lock === undefined) return undefined
-  try {
-    return await work()
-  } finally {
-    lock.release()
-  }
-}
+type SnapshotPorts = Pick<PutAwayPorts, 'store' | 'files' | 'worktrees'>
 
 /**
  * Snapshots a worktree, runs its clean-up, proves the snapshot, and takes the directory away. Refuses
@@ -144,7 +106,8 @@ async function snapshotAndTake(
 }
 
 /** The clean-up was begun after it, and what that has deleted was not brought back since. */
-const isBeforeCleanUp = ({ isKept, before }: Snapshot) => isKept === true && before === undefined
+export const isBeforeCleanUp = ({ isKept, before }: Snapshot) =>
+  isKept === true && before === undefined
 
 async function snapshotOf(
   { id, kind, path, commonDir }: StoredWorktree,
@@ -170,10 +133,11 @@ async function snapshotOf(
   }
 }
 
-async function takeAway(
+/** The last steps: of one that was snapshotted, and may have been renamed already. */
+export async function takeAway(
   stored: StoredWorktree,
   snapshot: Snapshot,
-  ports: BringBackPorts,
+  ports: SnapshotPorts,
 ): Promise<Snapshot> {
   const { store, files, worktrees } = ports
   const { id } = stored
@@ -191,7 +155,7 @@ async function takeAway(
 /** What stood then is in the newer one, but for what a clean-up has deleted. */
 async function forgetOlder(
   { worktree, number }: Pick<Snapshot, 'worktree' | 'number'>,
-  ports: BringBackPorts,
+  ports: SnapshotPorts,
 ): Promise<void> {
   for (const old of await ports.store.listSnapshots(worktree)) {
     if (old.number < number && old.isKept !== true) await forget(old, ports)
@@ -200,7 +164,7 @@ async function forgetOlder(
 
 async function forget(
   { worktree, number, commonDir }: Snapshot,
-  { store, files, worktrees }: BringBackPorts,
+  { store, files, worktrees }: SnapshotPorts,
 ): Promise<void> {
   await worktrees.dropSnapshot(commonDir, worktree, number)
   await files.removeSnapshotDirectory(worktree, number)
@@ -210,7 +174,7 @@ async function forget(
 /** Whoever stands in it is at work there, whatever the store knows of. */
 export function refuseInhabited(
   path: string,
-  { processes, directory: here }: Pick<BringBackPorts, 'processes' | 'directory'>,
+  { processes, directory: here }: Pick<PutAwayPorts, 'processes' | 'directory'>,
 ): void {
   const isInside = (directory: string | null) =>
     directory === path || directory?.startsWith(`${path}/`) === true
@@ -225,7 +189,10 @@ export function refuseInhabited(
   throw new AppError('leased', `${path} is in use by ${who}`, { hint: 'end it, or leave it alone' })
 }
 
-export function isPresent(record: WorktreeRecord, { worktrees }: BringBackPorts): boolean {
+export function isPresent(
+  record: WorktreeRecord,
+  { worktrees }: Pick<PutAwayPorts, 'worktrees'>,
+): boolean {
   return worktrees.lookAtWorktree(record) === 'present'
 }
 
@@ -239,96 +206,4 @@ function notThere({ id, path }: StoredWorktree): AppError {
   return new AppError('refused_in_state', `${path} is not what was made for ${id}`, {
     hint: 'holdfast doctor says what is there',
   })
-}
-
-export interface BroughtBack {
-  readonly worktree: WorktreeRecord
-  readonly snapshot: Snapshot
-  /** What is not as it was, in words. */
-  readonly problems: readonly string[]
-}
-
-/**
- * Makes a worktree anew as it was when it was put away; at `to`, which must not exist, or (null)
- * where it stood, or, where that is taken, beside it. Refuses with `refused_in_state` where it
- * stands, and with `no_snapshot` where there is nothing to make it of.
- */
-export async function bringBack(
-  id: WorktreeId,
-  to: string | null,
-  ports: BringBackPorts,
-): Promise<BroughtBack> {
-  return await withWorktree(id, ports, () => bringBackAlone(id, to, ports))
-}
-
-/** The same, for whoever is alone with the worktree already. */
-export async function bringBackAlone(
-  id: WorktreeId,
-  to: string | null,
-  ports: BringBackPorts,
-): Promise<BroughtBack> {
-  const { store, files, worktrees } = ports
-  const stored = await store.findWorktree(id)
-  if (stored?.record != null && isPresent(stored.record, ports)) {
-    throw new AppError('refused_in_state', `${stored.path} is there`, {
-      hint: `cd '${stored.path}'`,
-    })
-  }
-  if (stored !== undefined && stored.leasedTo !== null) throw inUse(stored.path)
-  const snapshots = await store.listSnapshots(id)
-  const [newest] = snapshots
-  if (newest === undefined) {
-    throw new AppError('no_snapshot', `there is no snapshot of the worktree ${id}`, {
-      hint: 'what was collected of it is in the result: holdfast result, holdfast diff',
-    })
-  }
-  // Whoever was taking it away died in the middle.
-  if (stored?.retiring === true) await takeAway(stored, newest, ports)
-  const snapshot = snapshots.find(({ number }) => number === newest.before) ?? newest
-  const { commonDir, kind, number } = snapshot
-  // Nobody was told of one that was never finished.
-  if (stored?.record === null) await worktrees.discardWorktree(id, stored.path, commonDir)
-  const path = to ?? freePath(snapshot.path, worktrees)
-  if (worktrees.isThere(path)) {
-    throw new AppError('refused_in_state', `${path} is there already`, {
-      hint: 'name a place where nothing is: --to DIR',
-    })
-  }
-  const directory = await files.openSnapshotDirectory(id, number)
-  // The row first: nothing on disk is without an owner.
-  await store.planWorktree({ id, kind, path, commonDir })
-  reach('restore.planned')
-  const made = await worktrees.restoreWorktree({ id, path, commonDir }, snapshot, directory)
-  reach('restore.made')
-  await store.registerWorktree(made.worktree, kind)
-  // Nobody expects what they have put somewhere themselves to be taken away.
-  if (to !== null) await store.pinWorktree(id, true)
-  // What it holds is in the worktree again.
-  if (snapshot.isKept === true) await store.recordSnapshot({ ...snapshot, isKept: false })
-  reach('restore.recorded')
-  return {
-    ...made,
-    problems: [...made.problems, ...describeCleanUp(snapshot, snapshots)],
-    snapshot,
-  }
-}
-
-/** Outside of the worktree nothing comes back; and where its clean-up changed it, more is kept. */
-function describeCleanUp(snapshot: Snapshot, all: readonly Snapshot[]): readonly string[] {
-  const { number } = snapshot
-  const others = all.filter(one => one.number > number || (one.number < number && one.isKept))
-  const kept = others.map(one => {
-    const when = one.number > number ? 'after' : 'before'
-    const ref = `refs/holdfast/${one.worktree}/snapshot/${one.number}`
-    return `what was in it ${when} its clean-up is kept: git show ${ref}`
-  })
-  const run = 'its clean-up was run: what that took away outside of it is not back'
-  return isBeforeCleanUp(snapshot) ? [run, ...kept] : kept
-}
-
-function freePath(path: string, worktrees: Worktrees): string {
-  for (let n = 1; ; n++) {
-    const tried = n === 1 ? path : `${path}-${n}`
-    if (!worktrees.isThere(tried)) return tried
-  }
 }

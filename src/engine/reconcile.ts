@@ -15,9 +15,9 @@ import type { Store } from '../ports/store.ts'
 import type { TaskDirectory, TaskFiles } from '../ports/task-files.ts'
 import type { Worktrees } from '../ports/worktrees.ts'
 import { forgetSnapshots } from './forget-secrets.ts'
-import { isOnItsWay, tryAlone } from './put-away.ts'
 import { isUnused, retireUnused } from './retire.ts'
 import { isRowTrouble } from './trouble.ts'
+import { isOnItsWay, tryAlone } from './worktree-lock.ts'
 
 export interface ReconcilePorts {
   readonly store: Store

@@ -18,12 +18,12 @@ import { type FollowPorts, followAttempt, type Underway, type Wishes } from './f
 import { describeHandOver, describeStart } from './hand-over.ts'
 import { planOpenedLaunch } from './open.ts'
 import { type Claimed as ClaimedSpare, claimSpare } from './pool.ts'
-import { withWorktree } from './put-away.ts'
 import { loadReading } from './read-output.ts'
 import { orderSetUp, readyWorktree, SetUpRefused } from './set-up.ts'
 import { recordEnd, settleAttempt } from './settle-attempt.ts'
 import { settleHeld } from './settle-permissions.ts'
 import { isMachineTrouble, isStoreTrouble } from './trouble.ts'
+import { withWorktree } from './worktree-lock.ts'
 
 /** An attempt whose agent is known; its worktree is not, yet. */
 export type Claimed = Omit<Underway, 'worktree'>

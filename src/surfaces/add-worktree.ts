@@ -5,10 +5,8 @@ import { AppError } from '../domain/errors.ts'
 import { findNameProblem, permanentWorktreeId, type WorktreeId } from '../domain/ids.ts'
 import type { KnownProcess } from '../domain/tie.ts'
 import { type AddedWorktree, addWorktree, type WorktreeOrder } from '../engine/add-worktree.ts'
-import { systemClock } from '../system-clock.ts'
 import type { SurfaceContext } from './context.ts'
-import { realDirectory } from './hand-in-ports.ts'
-import { requireWritableStore } from './writable-store.ts'
+import { restorePorts } from './hand-in-ports.ts'
 
 export interface WorktreeWish {
   readonly name: string
@@ -33,15 +31,7 @@ export async function addNamedWorktree(
   const worktrees = await holdfast.worktrees()
   const checkout = await worktrees.openCheckout(directory)
   const { root, commonDir } = checkout.place
-  const ports = {
-    store: await requireWritableStore(context),
-    files: await holdfast.files(),
-    worktrees,
-    locks: await holdfast.locks(),
-    processes: await holdfast.processes(),
-    clock: systemClock,
-    directory: realDirectory(directory),
-  }
+  const ports = await restorePorts(context)
   const order = {
     id: nameWorktree(name, commonDir),
     kind,

@@ -6,6 +6,7 @@ import type { BranchPorts } from '../engine/branch.ts'
 import type { HandInPorts } from '../engine/hand-in.ts'
 import type { HousePorts } from '../engine/plan-house.ts'
 import type { PutAwayPorts } from '../engine/put-away.ts'
+import type { RestorePorts } from '../engine/restore.ts'
 import type { ResubmitPorts } from '../engine/resubmit.ts'
 import type { PlanPorts } from '../engine/submit.ts'
 import { systemClock } from '../system-clock.ts'
@@ -49,15 +50,22 @@ export async function resubmitPorts(context: SurfaceContext): Promise<HandInPort
   }
 }
 
-/** What those that take worktrees away, or bring them back, give to the engine. */
-export async function putAwayPorts(context: SurfaceContext): Promise<PutAwayPorts> {
+/** What those that bring worktrees back give to the engine. */
+export async function restorePorts(context: SurfaceContext): Promise<RestorePorts> {
   const { holdfast } = context
   return {
     store: await requireWritableStore(context),
     files: await holdfast.files(),
     worktrees: await holdfast.worktrees(),
     locks: await holdfast.locks(),
-    processes: await holdfast.processes(),
+  }
+}
+
+/** What those that take worktrees away give to the engine. */
+export async function putAwayPorts(context: SurfaceContext): Promise<PutAwayPorts> {
+  return {
+    ...(await restorePorts(context)),
+    processes: await context.holdfast.processes(),
     directory: realDirectory(context.directory),
     ...(await cleanUpPorts(context)),
   }

@@ -9,10 +9,10 @@ import { checkPrompt } from '../engine/check-prompt.ts'
 import { requireSession, say } from '../engine/say.ts'
 import { findParent } from '../engine/submit.ts'
 import type { Store } from '../ports/store.ts'
-import { bringBackWorktree } from './bring-back-worktree.ts'
 import type { SurfaceContext } from './context.ts'
 import { callerEnvironment, resubmitPorts, whoByDefault } from './hand-in-ports.ts'
 import { lookAtTask, ringOrTell } from './look.ts'
+import { restoreIfPutAway } from './restore-if-put-away.ts'
 import { type HandedIn, handInPlanned } from './submit.ts'
 import type { SentView } from './view.ts'
 import { requireWritableStore } from './writable-store.ts'
@@ -127,7 +127,7 @@ async function follow(
   context: SurfaceContext,
 ): Promise<HandedIn> {
   const { planFollowing } = await import('../engine/go-on.ts')
-  await bringBackWorktree(task, context)
+  await restoreIfPutAway(task, context)
   const asker = {
     caller: context.caller,
     environment: callerEnvironment(context),

@@ -7,9 +7,10 @@ import { onReach } from '../../src/domain/crash-points.ts'
 import { makeTaskId, type WorktreeId } from '../../src/domain/ids.ts'
 import { DEFAULT_PORTS } from '../../src/domain/port-blocks.ts'
 import { addWorktree } from '../../src/engine/add-worktree.ts'
-import { putAway, withWorktree } from '../../src/engine/put-away.ts'
+import { putAway } from '../../src/engine/put-away.ts'
 import { runAttempt } from '../../src/engine/run-attempt.ts'
 import { makeTicker } from '../../src/engine/ticker.ts'
+import { withWorktree } from '../../src/engine/worktree-lock.ts'
 import { makeRequest, makeScene } from './scene.ts'
 
 const id = 'desk-1' as WorktreeId

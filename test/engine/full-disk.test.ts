@@ -22,7 +22,8 @@ import { makeTaskId, type TaskId, type WorktreeId, worktreeIdOf } from '../../sr
 import type { Base } from '../../src/domain/task.ts'
 import { claimSpare, keepPool } from '../../src/engine/pool.ts'
 import { purgeTrash } from '../../src/engine/purge.ts'
-import { bringBack, putAway } from '../../src/engine/put-away.ts'
+import { putAway } from '../../src/engine/put-away.ts'
+import { restoreWorktree } from '../../src/engine/restore.ts'
 import { isMachineTrouble, isStoreTrouble } from '../../src/engine/trouble.ts'
 import { mountSmallDisk, type SmallDisk } from '../small-disk.ts'
 import { makeHandOffHouse } from './handoff-house.ts'
@@ -191,7 +192,7 @@ describe.skipIf(process.getuid?.() !== 0)('the disk is full', () => {
       expect(stateOf()).toEqual(before)
       await putAway(ID, ports)
     }
-    await bringBack(ID, null, ports)
+    await restoreWorktree(ID, null, ports)
     expect(stateOf()).toEqual(before)
     await purgeTrash(ports, () => true)
     expect(readdirSync(ports.files.trash())).toEqual([])
@@ -203,10 +204,10 @@ describe.skipIf(process.getuid?.() !== 0)('the disk is full', () => {
     const { ports, isThere, stateOf } = house
     const before = stateOf()
     await putAway(ID, ports)
-    const { reached, error } = await whenFull(house, point, () => bringBack(ID, null, ports))
+    const { reached, error } = await whenFull(house, point, () => restoreWorktree(ID, null, ports))
     expect(reached).toBe(true)
     requireExplained(error)
-    if (!(await isThere())) await bringBack(ID, null, ports)
+    if (!(await isThere())) await restoreWorktree(ID, null, ports)
     expect(stateOf()).toEqual(before)
   })
 

@@ -42,9 +42,7 @@ export async function makeHandOffHouse(
     ...shared,
     applications: await holdfast.applications(),
     locks: await holdfast.locks(),
-    processes: await holdfast.processes(),
     agent: async () => sessions.agent,
-    directory: '/',
   }
   const { store, files, worktrees } = ports
   const write = (given: Files, root = repo) => {

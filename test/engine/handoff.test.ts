@@ -173,6 +173,8 @@ test('a hand-back that conflicts, that meets somebody at work, or a worktree tha
   const { holdfast } = house
   await putAway(worktreeIdOf(task.request.id), {
     ...ports,
+    processes: await holdfast.processes(),
+    directory: '/',
     host: await holdfast.host(),
     confinement: await holdfast.confinement(),
     trust: await holdfast.trust(),

@@ -20,7 +20,8 @@ import { furnishSpares } from '../../src/engine/furnish-spares.ts'
 import { keepHouse } from '../../src/engine/keep-house.ts'
 import { type HousePolicy, planHouse } from '../../src/engine/plan-house.ts'
 import { claimSpare, keepPool } from '../../src/engine/pool.ts'
-import { bringBack, putAway } from '../../src/engine/put-away.ts'
+import { putAway } from '../../src/engine/put-away.ts'
+import { restoreWorktree } from '../../src/engine/restore.ts'
 import { makeRequest, makeScene } from './scene.ts'
 
 const never = new AbortController().signal
@@ -224,7 +225,7 @@ test('of forty worktrees exactly the right ones go, and each comes back to the b
   git('gc', '--quiet', '--prune=now')
   for (const { worktree, path } of going) {
     expect(existsSync(path)).toBe(false)
-    expect((await bringBack(worktree, null, ports)).problems).toEqual([])
+    expect((await restoreWorktree(worktree, null, ports)).problems).toEqual([])
     expect(stateOf(git, path)).toBe(states.get(path))
   }
   // What was brought back is the newest: it does not go again at once.
@@ -306,7 +307,7 @@ test('over budget, what can be had again goes first, then worktrees; work never'
   expect((await raw(untaken.id)).equals(big)).toBe(true)
 
   // What is left out of a snapshot is not in the worktree that comes back; all else is.
-  await bringBack(done.worktree, null, ports)
+  await restoreWorktree(done.worktree, null, ports)
   expect(readFileSync(join(done.path, 'dist/notes.txt'), 'utf8')).toBe('months of work\n')
   expect(git('-C', done.path, 'status', '--porcelain')).toBe('')
   await holdfast.close()
@@ -375,7 +376,7 @@ test('a worktree that cannot be taken away, however often that is tried, has one
   expect(readdirSync(ports.files.snapshots())).toEqual([`${task.worktree}-3`])
   await putAway(task.worktree, ports)
   expect(await numbers()).toEqual([4])
-  await bringBack(task.worktree, null, ports)
+  await restoreWorktree(task.worktree, null, ports)
   expect(readFileSync(join(task.path, 'made'), 'utf8')).toBe('work of try 3\n')
   await holdfast.close()
 })
@@ -433,7 +434,7 @@ test('build output of what was put away goes into a spare before it is unlinked,
   expect((await isThere()).flat()).toEqual([])
   // All that was work is where it was; build output that programs make anew is not.
   for (const [n, task] of tasks.entries()) {
-    await bringBack(task.worktree, null, ports)
+    await restoreWorktree(task.worktree, null, ports)
     mkdirSync(join(task.path, dirname(made)), { recursive: true })
     writeFileSync(join(task.path, made), 'pad\n')
     expect(stateOf(git, task.path)).toBe(before[n])

@@ -3,8 +3,8 @@ import { existsSync, readdirSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { TaskId, WorktreeId } from '../../src/domain/ids.ts'
-import { withWorktree } from '../../src/engine/put-away.ts'
 import { findLeftovers, reconcile } from '../../src/engine/reconcile.ts'
+import { withWorktree } from '../../src/engine/worktree-lock.ts'
 import { beginTask, makeRequest, makeScene } from './scene.ts'
 
 /** As if the submission had been made an hour ago. */

@@ -5,7 +5,7 @@ import type { Locks } from '../../ports/lock.ts'
 import type { Store, StoredWorktree } from '../../ports/store.ts'
 import type { TaskFiles } from '../../ports/task-files.ts'
 import type { WorktreePlan, Worktrees } from '../../ports/worktrees.ts'
-import { isOnItsWay } from '../put-away.ts'
+import { isOnItsWay } from '../worktree-lock.ts'
 import { type Finding, fine, trouble } from './finding.ts'
 
 const CHECK = 'worktrees'
@@ -30,7 +30,7 @@ export async function findWorktreeTrouble(ports: WorktreeLookPorts): Promise<rea
     if (await isHalfRestored(worktree, ports)) {
       findings.push(
         trouble(CHECK, 'warning', `${worktree.path} was being brought back by somebody who died`, {
-          repair: { kind: 'bring_back', worktree: worktree.id },
+          repair: { kind: 'restore_worktree', worktree: worktree.id },
         }),
       )
       continue

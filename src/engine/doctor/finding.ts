@@ -42,7 +42,7 @@ export type Repair =
     }
   | { readonly kind: 'forget_worktree'; readonly place: WorktreePlan; readonly hasRow: boolean }
   | { readonly kind: 'put_away'; readonly worktree: WorktreeId; readonly of: WorktreeKind }
-  | { readonly kind: 'bring_back'; readonly worktree: WorktreeId }
+  | { readonly kind: 'restore_worktree'; readonly worktree: WorktreeId }
   | { readonly kind: 'adopt'; readonly adoptable: Adoptable }
   | { readonly kind: 'record_snapshot'; readonly snapshot: Snapshot }
   | { readonly kind: 'remove_git_lock'; readonly place: WorktreePlan; readonly path: string }
@@ -90,7 +90,7 @@ export function describeRepair(repair: Repair): string {
       return 'forget it, and hold what only git has of it under refs/holdfast/'
     case 'put_away':
       return 'go on with it: it can be brought back'
-    case 'bring_back':
+    case 'restore_worktree':
       return 'make it anew from its snapshot'
     case 'adopt':
       return `take it over, for: holdfast run --worktree ${repair.adoptable.name}`

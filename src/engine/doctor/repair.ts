@@ -7,8 +7,9 @@ import type { TaskId, WorktreeId } from '../../domain/ids.ts'
 import { restoredState } from '../../domain/restored.ts'
 import type { WorktreePlan } from '../../ports/worktrees.ts'
 import { adopt } from '../adopt.ts'
-import { bringBack, type PutAwayPorts, putAway } from '../put-away.ts'
+import { type PutAwayPorts, putAway } from '../put-away.ts'
 import { clearAway } from '../reconcile.ts'
+import { restoreWorktree } from '../restore.ts'
 import type { DoctorOrder, DoctorPorts } from './examine.ts'
 import { isInUse } from './find-home.ts'
 import { isUnderWay } from './find-processes.ts'
@@ -62,8 +63,8 @@ async function carryOut(
     case 'put_away':
       await putAway(plan.worktree, await putAwayPorts(ports), [plan.of])
       return
-    case 'bring_back':
-      await bringBack(plan.worktree, null, await putAwayPorts(ports))
+    case 'restore_worktree':
+      await restoreWorktree(plan.worktree, null, await putAwayPorts(ports))
       return
     case 'adopt':
       await adopt(plan.adoptable, { ...ports, store: await ports.store() })

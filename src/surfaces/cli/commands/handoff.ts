@@ -9,10 +9,11 @@ import { type HandBackPorts, handBackTask, undoHandBack } from '../../../engine/
 import { handOffTask, undoHandOff } from '../../../engine/hand-off.ts'
 import type { SessionFate } from '../../../engine/move-session.ts'
 import type { Application } from '../../../ports/applications.ts'
+import { systemClock } from '../../../system-clock.ts'
 import { callerTaskOf } from '../../caller.ts'
 import { describeMended } from '../../describe-mended.ts'
 import { requireTask } from '../../find-task.ts'
-import { callerEnvironment, putAwayPorts } from '../../hand-in-ports.ts'
+import { callerEnvironment, restorePorts } from '../../hand-in-ports.ts'
 import { tellLeftOut } from '../../tell-left-out.ts'
 import type { HandoffView } from '../../view.ts'
 import { type CommandContext, defineCommand, jsonFlag, requireWord } from '../command.ts'
@@ -72,7 +73,7 @@ async function handoffPorts(context: CommandContext): Promise<HandBackPorts> {
   const { holdfast } = context
   const applications = await holdfast.applications()
   const agent = (name: string) => holdfast.agent(name)
-  return { ...(await putAwayPorts(context)), applications, agent }
+  return { ...(await restorePorts(context)), applications, agent, clock: systemClock }
 }
 
 function wishOf(mode: Mode, context: CommandContext) {

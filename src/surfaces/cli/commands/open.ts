@@ -5,10 +5,10 @@ import type { Opened, Task } from '../../../domain/task.ts'
 import type { HandInPlan } from '../../../engine/hand-in.ts'
 import { planSession, worktreeEnd } from '../../../engine/move-session.ts'
 import { planOpen } from '../../../engine/open.ts'
-import { bringBackWorktree } from '../../bring-back-worktree.ts'
 import { findCheckout } from '../../common-git-dir.ts'
 import { requireTaskOrNewest } from '../../find-task.ts'
 import { resubmitPorts } from '../../hand-in-ports.ts'
+import { restoreIfPutAway } from '../../restore-if-put-away.ts'
 import { planTask } from '../../submit.ts'
 import { isTerminal } from '../../terminal.ts'
 import { askerOf } from '../asker.ts'
@@ -92,7 +92,7 @@ async function planForTask(task: Task, given: Given, context: CommandContext): P
   if (!sitsHere()) throw await noTerminal(task, opened, context)
   const wish = { opened, permissions: modeOf(given) ?? null }
   const agent = await context.holdfast.agent(task.agent)
-  await bringBackWorktree(task, context)
+  await restoreIfPutAway(task, context)
   const asker = await askerOf({}, context)
   const plan = await planOpen(task, agent, wish, asker, await resubmitPorts(context))
   const { model, effort } = given

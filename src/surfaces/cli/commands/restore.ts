@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
-import { bringBack } from '../../../engine/put-away.ts'
-import { putAwayPorts } from '../../hand-in-ports.ts'
+import { restoreWorktree } from '../../../engine/restore.ts'
+import { restorePorts } from '../../hand-in-ports.ts'
 import { defineCommand, jsonFlag, requireWord } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { requireWorktreeId } from '../find-worktree.ts'
@@ -19,10 +19,10 @@ export const restore = defineCommand({
   examples: ['holdfast restore fix-the-login', 'holdfast restore k3v9 --to ../look'],
   async run({ flags, words }, context) {
     const { output, directory } = context
-    const ports = await putAwayPorts(context)
+    const ports = await restorePorts(context)
     const id = await requireWorktreeId(requireWord(words, 'TASK', usage), context)
     const to = flags.to === undefined ? null : resolve(directory, flags.to)
-    const { worktree, snapshot, problems } = await bringBack(id, to, ports)
+    const { worktree, snapshot, problems } = await restoreWorktree(id, to, ports)
     await ports.store.archiveTasksIn(id, null)
     const missing = [
       ...problems,

@@ -2,11 +2,11 @@ import { type Budget, describeBudget, isUsedUp, spentOf } from '../../../domain/
 import { AppError } from '../../../domain/errors.ts'
 import type { Task } from '../../../domain/task.ts'
 import { planResume } from '../../../engine/go-on.ts'
-import { bringBackWorktree } from '../../bring-back-worktree.ts'
 import { requireTask } from '../../find-task.ts'
 import { resubmitPorts } from '../../hand-in-ports.ts'
 import { lookAtTask, ringOrTell } from '../../look.ts'
 import { memoryFlag, settleMemory } from '../../memory-limit.ts'
+import { restoreIfPutAway } from '../../restore-if-put-away.ts'
 import { requireBudget } from '../../settle-options.ts'
 import { askerOf, timeoutFlag } from '../asker.ts'
 import { type CommandContext, defineCommand, jsonFlag, requireWord } from '../command.ts'
@@ -44,7 +44,7 @@ export const resume = defineCommand({
     const ended = { kind: 'wait_ended', ...(budget === null ? {} : { budget }) } as const
     const roused = await store.transition(id, null, ended, context.now())
     if (roused !== undefined) return await tell(roused, flags, context)
-    await bringBackWorktree(task, context)
+    await restoreIfPutAway(task, context)
     const agent = await holdfast.agent(task.agent)
     const memoryBytes = await settleMemory(flags.memory, task.request.memoryBytes, holdfast)
     const plan = await planResume(
