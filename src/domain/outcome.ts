@@ -1,3 +1,4 @@
+import { AppError, messageOf } from './errors.ts'
 import type { CommitId } from './ids.ts'
 
 /**
@@ -41,6 +42,12 @@ export interface Failure {
   readonly code: FailureCode
   readonly message: string
   readonly hint?: string
+}
+
+/** In the words of what was thrown. */
+export function failureOf(code: FailureCode, thrown: unknown): Failure {
+  const hint = thrown instanceof AppError ? thrown.hint : undefined
+  return { code, message: messageOf(thrown), ...(hint === undefined ? {} : { hint }) }
 }
 
 /** Tokens and money that one session has used; null is "not known", never 0. */

@@ -129,7 +129,7 @@ async function findPermanent(
   return { workplace, seen: { record, newestTask }, source }
 }
 
-/** Then its name is free again; `run-attempt.ts` keeps what only its registration still holds. */
+/** Then its name is free again; `prepare-worktree.ts` keeps what only its registration still holds. */
 function isDeleted(record: WorktreeRecord, worktrees: Worktrees): boolean {
   return worktrees.lookAtWorktree(record) === 'worktree_lost' && worktrees.isGone(record)
 }

@@ -178,7 +178,7 @@ async function make(
   return `spare worktree ${id} made for ${commonDir}`
 }
 
-export type Claimed =
+export type ClaimedSpare =
   | { readonly worktree: WorktreeRecord; readonly spare: WorktreeId }
   /** In words why there is none; null: none was there. */
   | { readonly worktree: null; readonly why: string | null }
@@ -191,7 +191,7 @@ export async function claimSpare(
   { request }: Pick<Task, 'request'>,
   { id, path, commonDir }: Omit<WorktreePlan, 'kind'>,
   { store, worktrees, files }: Pick<PoolPorts, 'store' | 'worktrees' | 'files'>,
-): Promise<Claimed> {
+): Promise<ClaimedSpare> {
   const order = { id, path, commonDir, umask: request.umask }
   const taken = await store.takeSpare(order, request.base.commit)
   if (taken?.spare == null) return { worktree: null, why: null }

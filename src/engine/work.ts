@@ -4,8 +4,9 @@
  * in a run directory: it may be killed between any two statements.
  */
 import { reach } from '../domain/crash-points.ts'
-import { AppError, messageOf } from '../domain/errors.ts'
+import { messageOf } from '../domain/errors.ts'
 import type { TaskId } from '../domain/ids.ts'
+import { failureOf } from '../domain/outcome.ts'
 import { activeStates, type Task } from '../domain/task.ts'
 import type { CallerTokens } from '../ports/caller-tokens.ts'
 import type { Channels } from '../ports/notifier.ts'
@@ -15,8 +16,9 @@ import { watchCallers } from './end-with-caller.ts'
 import type { FollowPorts, Underway, Wishes } from './follow-attempt.ts'
 import { forgetTokens } from './forget-tokens.ts'
 import { oncePerTurn } from './once-per-turn.ts'
+import type { Claimed } from './prepare-worktree.ts'
 import { reconcile } from './reconcile.ts'
-import { adoptAttempt, type Claimed, runAttempt } from './run-attempt.ts'
+import { adoptAttempt, runAttempt } from './run-attempt.ts'
 import { recordEnd } from './settle-attempt.ts'
 import { isMachineTrouble, isRowTrouble, isStoreTrouble } from './trouble.ts'
 import { verificationsOf } from './verify.ts'
@@ -308,14 +310,8 @@ async function guard(
       // What lives on is taken up again by the next worker.
       if (!ended) throw error
     }
-    const failure = {
-      code: 'internal_error',
-      message: messageOf(error),
-      hint:
-        error instanceof AppError && error.hint !== undefined
-          ? error.hint
-          : `the work is still in ${task.worktree?.path ?? 'its worktree'}`,
-    } as const
+    const hint = `the work is still in ${task.worktree?.path ?? 'its worktree'}`
+    const failure = { hint, ...failureOf('internal_error', error) }
     await recordEnd({ attempt }, { kind: 'attempt_failed', failure, result: null }, ports)
   }
 }
