@@ -5,8 +5,7 @@
 import { backoffDelay } from './backoff.ts'
 import type { TaskId } from './ids.ts'
 import type { Notice, NoticeEvent, Subscriber } from './notice.ts'
-import type { Result } from './outcome.ts'
-import { hasEnded, type Task, type TaskState } from './task.ts'
+import { hasEnded, resultOf, type Task, type TaskState } from './task.ts'
 
 /** Somebody who is told of a task. */
 export interface Subscription {
@@ -82,7 +81,7 @@ export function tidingsOf(
 export function makeNotice({ id, event, createdAt: at }: Delivery, task: Task): Notice {
   if (event === 'all_idle') return { id, event, at, task: null, command: 'holdfast inbox' }
   const { request, state } = task
-  const result: Result | null = 'result' in state ? state.result : null
+  const result = resultOf(state)
   const isKnown = result !== null && result.commit !== null
   return {
     id,

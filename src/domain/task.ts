@@ -331,6 +331,11 @@ export function hasEnded(state: TaskState): state is EndedState {
   return (endedStates as readonly string[]).includes(state.name)
 }
 
+/** Null: it has not ended, or nothing came of it. */
+export function resultOf(state: TaskState): Result | null {
+  return 'result' in state ? state.result : null
+}
+
 /** An attempt is under way: a process may live. */
 export function isActive(state: TaskState): state is ActiveState {
   return (activeStates as readonly string[]).includes(state.name)

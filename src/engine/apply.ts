@@ -5,7 +5,14 @@
 import { reach } from '../domain/crash-points.ts'
 import { AppError } from '../domain/errors.ts'
 import type { CommitId, TaskId } from '../domain/ids.ts'
-import { baseTreeCommit, type HandOff, hasEnded, type Taken, type Task } from '../domain/task.ts'
+import {
+  baseTreeCommit,
+  type HandOff,
+  hasEnded,
+  resultOf,
+  type Taken,
+  type Task,
+} from '../domain/task.ts'
 import type {
   Application,
   Applications,
@@ -86,7 +93,7 @@ async function listFollowed(
   for (let id = request.follows; id !== null; ) {
     const task = await store.findTask(id)
     if (task === undefined) break
-    const result = 'result' in task.state ? task.state.result : null
+    const result = resultOf(task.state)
     if (baseTreeCommit(task.request.base) !== baseTreeCommit(request.base)) break
     if (result?.commit != null) found.unshift({ task: id, result: result.commit })
     id = task.request.follows

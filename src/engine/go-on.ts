@@ -10,6 +10,7 @@ import {
   beforeOpened,
   hasEnded,
   type Idempotency,
+  resultOf,
   type Task,
   type Workplace,
 } from '../domain/task.ts'
@@ -256,7 +257,7 @@ function findFiles(task: Task, ports: ResubmitPorts): GoOnPlace {
   if (workplace.kind !== 'managed') throw noWorktree(id)
   const held = findStart(task, ports)
   if (held !== null) return { kind: 'lost', held }
-  const commit = 'result' in state ? (state.result?.commit ?? null) : null
+  const commit = resultOf(state)?.commit ?? null
   if (commit === null || !hasEnded(state)) throw noWorktree(id)
   const leftOut = state.result?.leftOut ?? []
   return {

@@ -12,7 +12,7 @@ import { agentEnvironment } from '../domain/environment.ts'
 import { AppError } from '../domain/errors.ts'
 import type { TaskId } from '../domain/ids.ts'
 import type { Start } from '../domain/snapshot.ts'
-import { type Caller, hasEnded, type Task } from '../domain/task.ts'
+import { type Caller, hasEnded, resultOf, type Task } from '../domain/task.ts'
 import type { Agent } from '../ports/agent.ts'
 import type { Confinement } from '../ports/confinement.ts'
 import type { Store } from '../ports/store.ts'
@@ -124,7 +124,7 @@ export function findStart(
     const start: Start = { from: id, commit, takenAt, leftOut }
     return { start, bundle: files.runningSnapshot(id, snapshot) }
   }
-  const isCollected = 'result' in state && state.result?.commit != null
+  const isCollected = resultOf(state)?.commit != null
   return isCollected || request.start === null ? null : { start: request.start, bundle: null }
 }
 

@@ -12,6 +12,7 @@ import {
   type Caller,
   endOfWait,
   hasEnded,
+  resultOf,
   type Task,
   type TaskRequest,
   type Wait,
@@ -23,7 +24,7 @@ import type { UnreadableTask } from '../ports/store.ts'
 import type { WorkerInfo } from '../ports/worker-presence.ts'
 import type { EventView, ReviewView, TaskView, UnreadableView, WorkerView } from './view.ts'
 
-const iso = (time: number) => new Date(time).toISOString()
+export const iso = (time: number) => new Date(time).toISOString()
 const isoOrNull = (time: number | null) => (time === null ? null : iso(time))
 
 export function viewCaller({ kind, id, subagent, login, directory }: Caller): TaskView['caller'] {
@@ -37,7 +38,7 @@ export function viewTask(task: Task, judged: JudgedState, picked: Picked = new M
   const { request, state } = task
   const { changes } = request.base
   const failure = state.name === 'failed' ? state.failure : null
-  const result = 'result' in state ? state.result : null
+  const result = resultOf(state)
   return {
     id: request.id,
     name: request.name,

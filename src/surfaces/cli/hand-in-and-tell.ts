@@ -4,7 +4,7 @@ import type { TaskEvent } from '../../domain/agent-events.ts'
 import { reach } from '../../domain/crash-points.ts'
 import { messageOf } from '../../domain/errors.ts'
 import { describeTarget } from '../../domain/review.ts'
-import type { Task } from '../../domain/task.ts'
+import { resultOf, type Task } from '../../domain/task.ts'
 import { isUntaken } from '../../domain/untaken.ts'
 import { findAsked } from '../../engine/answer.ts'
 import type { HandInPlan } from '../../engine/hand-in.ts'
@@ -137,7 +137,7 @@ export async function stay(
     await acknowledgeShown([ended], context)
     return exitCodeOfState(state.name)
   }
-  const result = 'result' in state ? state.result : null
+  const result = resultOf(state)
   if (ended.request.review !== null) {
     await (await import('./show-review.ts')).showReview(ended, context)
   } else if (result?.answer != null) output.write(withNewline(result.answer))

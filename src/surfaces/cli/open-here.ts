@@ -3,7 +3,7 @@
 import { constants } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { asFence, type TaskId } from '../../domain/ids.ts'
-import { hasEnded, type Task } from '../../domain/task.ts'
+import { hasEnded, resultOf, type Task } from '../../domain/task.ts'
 import type { HandInPlan } from '../../engine/hand-in.ts'
 import type { Offer } from '../../ports/process-host.ts'
 import { acknowledgeShown } from '../acknowledge.ts'
@@ -103,7 +103,7 @@ async function tellEnd({ request: { id } }: Task, json: boolean, context: Comman
     output.tell(`failed (${state.failure.code}): ${state.failure.message}`)
     if (state.failure.hint !== undefined) output.tell(`  ${state.failure.hint}`)
   }
-  const result = 'result' in state ? state.result : null
+  const result = resultOf(state)
   if (result !== null) {
     const next = result.files === 0 ? '' : ` · holdfast diff ${id} · holdfast apply ${id}`
     output.tell(`${id} ${describeDelta(result)}${next}`)

@@ -1,4 +1,5 @@
 import { AppError } from '../../../domain/errors.ts'
+import { resultOf } from '../../../domain/task.ts'
 import { branchTask } from '../../../engine/branch.ts'
 import { requireTask } from '../../find-task.ts'
 import { branchPorts } from '../../hand-in-ports.ts'
@@ -34,7 +35,7 @@ export const branch = defineCommand({
     const { id, repo } = task.request
     if (flags.json === true) output.writeJson({ id, repository: repo.commonDir, ...made })
     else output.write(`${made.name} ${made.commit}\n`)
-    const result = 'result' in task.state ? task.state.result : null
+    const result = resultOf(task.state)
     if (result !== null) tellLeftOut(result, output)
     const state = made.isNew ? 'made' : 'was there already, the same'
     output.tell(`the branch ${name} ${state} · to delete it: git branch -D ${name}`)

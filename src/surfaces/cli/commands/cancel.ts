@@ -1,5 +1,5 @@
 import { AppError } from '../../../domain/errors.ts'
-import type { Task } from '../../../domain/task.ts'
+import { resultOf, type Task } from '../../../domain/task.ts'
 import { askForEnds, awaitEnds, END_LIMIT_MS, findNamed, listOpen } from '../../end-tasks.ts'
 import { lookAtTasks, lookAtWorker } from '../../look.ts'
 import { type CommandContext, defineCommand, jsonFlag } from '../command.ts'
@@ -47,7 +47,7 @@ export const cancel = defineCommand({
       output.writeJson({ tasks: views, worker })
     } else {
       for (const { request, state } of ended) {
-        const result = 'result' in state ? state.result : null
+        const result = resultOf(state)
         const delta = result === null ? '' : `, ${describeDelta(result)}`
         output.write(`${request.id} ${state.name}${delta}\n`)
       }

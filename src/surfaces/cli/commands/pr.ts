@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { AppError } from '../../../domain/errors.ts'
 import { shellWord } from '../../../domain/shell-word.ts'
+import { resultOf } from '../../../domain/task.ts'
 import { branchTask } from '../../../engine/branch.ts'
 import { requireTask } from '../../find-task.ts'
 import { branchPorts } from '../../hand-in-ports.ts'
@@ -38,8 +39,7 @@ export const pr = defineCommand({
     const name = flags.branch ?? `holdfast/${taskName}`
     const { title, commit } = await branchTask(task, name, flags.withBaseChanges === true, ports)
 
-    const result = 'result' in task.state ? task.state.result : null
-    const body = result?.answer ?? ''
+    const body = resultOf(task.state)?.answer ?? ''
     const base = flags.base ?? (await worktrees.defaultBranch(repo.commonDir, remote))
     const open = [
       ...['pr', 'create', '--head', name, '--title', title, '--body', body],

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { AppError, messageOf } from '../../../domain/errors.ts'
-import type { Task } from '../../../domain/task.ts'
+import { resultOf, type Task } from '../../../domain/task.ts'
 import { type HomeSurvey, purgeRepositories, surveyHome } from '../../../engine/uninstall.ts'
 import { lookAtWorker } from '../../look.ts'
 import type { UninstallView } from '../../view.ts'
@@ -176,7 +176,7 @@ const describeNotEnded = ({ request, state }: Task) =>
   `${request.id} ${request.name} has not ended: it is ${state.name}`
 
 function describeUntaken({ request, state }: Task): string {
-  const result = 'result' in state ? state.result : null
+  const result = resultOf(state)
   const delta = result === null ? '' : `, ${describeDelta(result)}`
   return `${request.id} ${request.name} was never taken: ${state.name}${delta}`
 }
