@@ -82,23 +82,6 @@ export function countFailedBefore(before: Verification | null, fence: Fence): nu
   return before.failedBefore + (isFurther ? 1 : 0)
 }
 
-/** As people read it, in a word; null: the task asks for none. */
-export function describeVerification(
-  verify: unknown,
-  verification: { readonly state: string } | null,
-): 'not run' | 'running' | 'passed' | 'failed' | 'unknown' | null {
-  if (verify === null) return null
-  switch (verification?.state) {
-    case 'running':
-    case 'passed':
-    case 'failed':
-    case 'unknown':
-      return verification.state
-    default:
-      return 'not run'
-  }
-}
-
 export const describeVerify = ({ argv }: Verify) => shellLine(argv)
 
 /** So much of the output goes into a message; the rest is in the evidence. */

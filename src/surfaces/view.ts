@@ -152,7 +152,6 @@ export const taskView = z.object({
   priority: z.number(),
   /** The tasks that must have succeeded before it starts. */
   after: z.array(z.string()),
-  /** The task that delegated it, and the one at the top of these; null: no task did. */
   /** How long its agents may be at work in all, in milliseconds; null: no limit. */
   timeoutMs: z.nullable(z.number()),
   /** What it may use in all; null: whatever it takes. */
@@ -162,6 +161,7 @@ export const taskView = z.object({
       z.object({ kind: z.literal('tokens'), tokens: z.number() }),
     ]),
   ),
+  /** The task that delegated it, and the one at the top of these; null: no task did. */
   delegation: z.nullable(z.object({ parent: z.string(), root: z.string(), depth: z.number() })),
   /** How much memory the processes of a try may use together; null: no limit. */
   memoryBytes: z.nullable(z.number()),

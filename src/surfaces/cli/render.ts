@@ -76,7 +76,7 @@ export function renderTask(
   task: TaskView,
   now: number,
   output: Output,
-  conversation: readonly Member[] = [],
+  conversation: readonly ConversationTask[] = [],
 ): string {
   const rows: [string, string | null][] = [
     ['task', `${task.id} ${task.name}`],
@@ -244,15 +244,17 @@ export function describePermissions({ asked, effective, enforcedBy }: Permission
   return `${effective}, enforced by ${holder}${asked === effective ? '' : ` (asked ${asked})`}`
 }
 
-/** A task of a conversation. */
-export interface Member {
+interface ConversationTask {
   readonly id: string
   readonly name: string
   readonly state: TaskView['state']
 }
 
 /** `talk succeeded → talk.2 cancelled → this`; null for one that stands alone. */
-function describeConversation({ id }: TaskView, conversation: readonly Member[]): string | null {
+function describeConversation(
+  { id }: TaskView,
+  conversation: readonly ConversationTask[],
+): string | null {
   if (conversation.length < 2) return null
   return conversation
     .map(one => (one.id === id ? 'this' : `${one.name} (${one.id}) ${one.state}`))
