@@ -12,6 +12,7 @@ import type { Store } from '../ports/store.ts'
 import type { SurfaceContext } from './context.ts'
 import { callerEnvironment, resubmitPorts, whoByDefault } from './hand-in-ports.ts'
 import { lookAtTask, ringOrTell } from './look.ts'
+import { iso } from './make-view.ts'
 import { restoreIfPutAway } from './restore-if-put-away.ts'
 import { type HandedIn, handInPlanned } from './submit.ts'
 import type { SentView } from './view.ts'
@@ -182,6 +183,5 @@ export async function viewSent(sent: Sent, context: SurfaceContext): Promise<Sen
 }
 
 function viewMessage({ number, text, sentAt, heardAt }: Message): SentView['message'] {
-  const iso = (time: number) => new Date(time).toISOString()
   return { number, text, sentAt: iso(sentAt), heardAt: heardAt === null ? null : iso(heardAt) }
 }

@@ -1,19 +1,17 @@
 import { statSync } from 'node:fs'
 import { AppError } from '../domain/errors.ts'
-import { hasEnded, type Task } from '../domain/task.ts'
+import type { Task } from '../domain/task.ts'
 import { type Applied, applyTask } from '../engine/apply.ts'
 import { chooseTarget } from '../engine/choose-target.ts'
 import { undoTask } from '../engine/undo-apply.ts'
-import type { Application } from '../ports/applications.ts'
+import type { ApplyMode } from '../ports/applications.ts'
 import { systemClock } from '../system-clock.ts'
 import { callerTaskOf } from './caller.ts'
 import type { SurfaceContext } from './context.ts'
-import { describeMended } from './describe-mended.ts'
-import { tellLeftOut } from './tell-left-out.ts'
+import { holdSignals } from './hold-signals.ts'
+import { iso } from './make-view.ts'
+import { tellWhatItIs } from './tell-left-out.ts'
 import type { ApplyView } from './view.ts'
-
-/** `check` only says what would happen; `conflicts` writes them too, with markers. */
-export type ApplyMode = 'check' | 'clean' | 'conflicts'
 
 /** Merges what the agent changed into a checkout's working files. `to`: a directory of it. */
 export async function takeHome(
@@ -30,20 +28,11 @@ export async function takeHome(
   const target = await chooseTarget(task, { to, directory, callerTask }, ports)
   const { root } = target.place
   output.tell(`${mode === 'check' ? 'looking at' : 'applying to'} ${root}`)
-  if (hasEnded(task.state) && task.state.name !== 'succeeded') {
-    output.tell(`${id} ${task.state.name}: this is what it had changed by then`)
-  }
-  if (hasEnded(task.state) && task.state.result !== null) tellLeftOut(task.state.result, output)
-  // From here on a signal waits: until the first file is written it stops all, and then nothing.
-  const { interrupted } = context
-  const onMended = (mended: Application) => output.tell(describeMended(mended))
-  const wish = { target, mode, isStopped: () => interrupted.aborted, onMended }
-  const applied = await applyTask(task, wish, ports)
+  tellWhatItIs(task, output)
+  const applied = await applyTask(task, { target, mode, ...holdSignals(context) }, ports)
   const taken = (await (await holdfast.store()).findTask(id))?.taken ?? null
   return viewApplied(id, root, applied, taken === null ? null : iso(taken.at))
 }
-
-const iso = (time: number) => new Date(time).toISOString()
 
 function viewApplied(id: string, root: string, applied: Applied, taken: string | null): ApplyView {
   const view = { id, to: root, files: [], conflicts: [], taken }

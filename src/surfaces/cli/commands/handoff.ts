@@ -1,20 +1,20 @@
 import { agentEnvironment } from '../../../domain/environment.ts'
 import { AppError } from '../../../domain/errors.ts'
 import { shellLine, shellWord } from '../../../domain/shell-word.ts'
-import { hasEnded, type Task } from '../../../domain/task.ts'
+import type { Task } from '../../../domain/task.ts'
 import type { Applied } from '../../../engine/apply.ts'
 import { chooseTarget } from '../../../engine/choose-target.ts'
 import { findStay } from '../../../engine/find-stay.ts'
 import { type HandBackPorts, handBackTask, undoHandBack } from '../../../engine/hand-back.ts'
 import { handOffTask, undoHandOff } from '../../../engine/hand-off.ts'
 import type { SessionFate } from '../../../engine/move-session.ts'
-import type { Application } from '../../../ports/applications.ts'
+import type { ApplyMode } from '../../../ports/applications.ts'
 import { systemClock } from '../../../system-clock.ts'
 import { callerTaskOf } from '../../caller.ts'
-import { describeMended } from '../../describe-mended.ts'
 import { requireTask } from '../../find-task.ts'
 import { callerEnvironment, restorePorts } from '../../hand-in-ports.ts'
-import { tellLeftOut } from '../../tell-left-out.ts'
+import { holdSignals } from '../../hold-signals.ts'
+import { tellWhatItIs } from '../../tell-left-out.ts'
 import type { HandoffView } from '../../view.ts'
 import { type CommandContext, defineCommand, jsonFlag, requireWord } from '../command.ts'
 import type { Output } from '../output.ts'
@@ -22,8 +22,6 @@ import { countConflicts, countFiles, showChanges } from '../show-changes.ts'
 import { writeAndTell } from '../write-and-tell.ts'
 
 const usage = 'handoff TASK --to local|worktree [--check | --conflicts] | handoff TASK --undo'
-
-type Mode = 'check' | 'clean' | 'conflicts'
 
 export const handoff = defineCommand({
   name: 'handoff',
@@ -61,7 +59,7 @@ export const handoff = defineCommand({
     if (given.check && given.conflicts) refuse('--check and --conflicts exclude each other')
     const ports = await handoffPorts(context)
     const task = await requireTask(ports.store, requireWord(words, 'TASK', usage))
-    const mode: Mode = given.check ? 'check' : given.conflicts ? 'conflicts' : 'clean'
+    const mode: ApplyMode = given.check ? 'check' : given.conflicts ? 'conflicts' : 'clean'
     const hand = to === 'local' ? toLocal : toWorktree
     const work = () =>
       given.undo === true ? undo(task, context, ports) : hand(task, mode, context, ports)
@@ -76,17 +74,14 @@ async function handoffPorts(context: CommandContext): Promise<HandBackPorts> {
   return { ...(await restorePorts(context)), applications, agent, clock: systemClock }
 }
 
-function wishOf(mode: Mode, context: CommandContext) {
-  // From here on a signal waits: until the first file is written it stops all, and then nothing.
-  const { interrupted, output } = context
-  const onMended = (mended: Application) => output.tell(describeMended(mended))
+function wishOf(mode: ApplyMode, context: CommandContext) {
   const environment = agentEnvironment(callerEnvironment(context))
-  return { mode, isStopped: () => interrupted.aborted, onMended, environment }
+  return { mode, ...holdSignals(context), environment }
 }
 
 async function toLocal(
   task: Task,
-  mode: Mode,
+  mode: ApplyMode,
   context: CommandContext,
   ports: HandBackPorts,
 ): Promise<HandoffView> {
@@ -96,10 +91,7 @@ async function toLocal(
   const target = await chooseTarget(task, { to: null, directory, callerTask }, ports)
   const { root } = target.place
   output.tell(`${mode === 'check' ? 'looking at' : 'handing off to'} ${root}`)
-  if (hasEnded(task.state) && task.state.name !== 'succeeded') {
-    output.tell(`${id} ${task.state.name}: this is what it had changed by then`)
-  }
-  if (hasEnded(task.state) && task.state.result !== null) tellLeftOut(task.state.result, output)
+  tellWhatItIs(task, output)
   const done = await handOffTask(task, { target, ...wishOf(mode, context) }, ports)
   const problem =
     done.problem === null ? [] : [`it cannot be handed back from there: ${done.problem}`]
@@ -116,7 +108,7 @@ async function toLocal(
 
 async function toWorktree(
   task: Task,
-  mode: Mode,
+  mode: ApplyMode,
   context: CommandContext,
   ports: HandBackPorts,
 ): Promise<HandoffView> {
@@ -171,7 +163,7 @@ async function undo(
 
 function viewOutcome(
   applied: Applied,
-  mode: Mode,
+  mode: ApplyMode,
 ): Pick<HandoffView, 'state' | 'files' | 'conflicts'> {
   switch (applied.kind) {
     case 'nothing':

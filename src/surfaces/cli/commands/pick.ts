@@ -4,11 +4,11 @@ import { hasEnded, type Task } from '../../../domain/task.ts'
 import { chooseTarget } from '../../../engine/choose-target.ts'
 import { pickTask } from '../../../engine/pick.ts'
 import { unpickTask } from '../../../engine/unpick.ts'
-import type { Application, PickOutcome } from '../../../ports/applications.ts'
+import type { PickOutcome } from '../../../ports/applications.ts'
 import { callerTaskOf } from '../../caller.ts'
-import { describeMended } from '../../describe-mended.ts'
 import { requireTask } from '../../find-task.ts'
 import { branchPorts } from '../../hand-in-ports.ts'
+import { holdSignals } from '../../hold-signals.ts'
 import { tellLeftOut } from '../../tell-left-out.ts'
 import type { PickView } from '../../view.ts'
 import { type CommandContext, defineCommand, jsonFlag, requireWord } from '../command.ts'
@@ -31,13 +31,11 @@ export const pick = defineCommand({
   },
   examples: ['holdfast pick fix-the-login', 'holdfast pick fix-the-login-codex --cancel'],
   async run({ flags: given, words }, context) {
-    const { holdfast, output, interrupted } = context
+    const { holdfast, output } = context
     const applications = await holdfast.applications()
     const ports = { ...(await branchPorts(context)), applications }
     const task = await requireTask(ports.store, requireWord(words, 'TASK', usage))
-    // From here on a signal waits: until the first file is written it stops all, and then nothing.
-    const onMended = (mended: Application) => output.tell(describeMended(mended))
-    const waits = { isStopped: () => interrupted.aborted, onMended }
+    const waits = holdSignals(context)
     const isJson = given.json === true
     if (given.undo === true) {
       refuseBeside(given)
