@@ -1,5 +1,5 @@
 /** Going on with what stopped, and doing it anew, with the real Codex against the scripted model. */
-import { existsSync, rmSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { say, shell } from '../../src/demo/scripted-model/script.ts'
@@ -14,7 +14,7 @@ test('resume goes on with a cancelled task in its session and worktree; retry fo
     say('Done anew.'),
   ])
   const first = await house.submit(['codex', 'REMEMBER-THIS please', '--name', 'work'])
-  await eventually('it is in mid-tool', () => existsSync(join(house.worktree(first), 'under-way')))
+  await house.underWay(first)
   const { session } = await eventually('the session is known', async () => {
     const task = await house.task(first)
     return task.session !== null && task
@@ -53,7 +53,7 @@ test('a session that was thrown away in the meantime: the prompt is given again'
     say('From the start.'),
   ])
   const first = await house.submit(['codex', 'REMEMBER-THIS please'])
-  await eventually('it is in mid-tool', () => existsSync(join(house.worktree(first), 'under-way')))
+  await house.underWay(first)
   await eventually('the session is known', async () => (await house.task(first)).session)
   await house.ok(['cancel', first])
   rmSync(join(house.environment.CODEX_HOME ?? '', 'sessions'), { recursive: true })

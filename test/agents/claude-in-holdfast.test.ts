@@ -40,7 +40,7 @@ confinedTest(
     ])
     const before = house.fingerprint()
     const id = await house.submit(['claude', 'REMEMBER-THIS please'])
-    await eventually('it is under way', () => existsSync(join(house.worktree(id), 'under-way')))
+    await house.underWay(id)
     const { session } = await eventually('the session is known', async () => {
       const task = await house.task(id)
       return task.session !== null && task

@@ -269,7 +269,7 @@ describe('a program with workspace permissions', () => {
       touch under-way; while :; do sleep 0.05; done`
       const start = async () => {
         const id = await house.submitScript(script, '--permissions', 'workspace')
-        await eventually('it is under way', () => existsSync(join(house.worktree(id), 'under-way')))
+        await house.underWay(id)
         return id
       }
       const tools = () => house.processes().filter(line => /sleep 29[789]|bwrap/.test(line))
@@ -454,7 +454,7 @@ test('a filter of the user’s own is run where the user’s files are, not the 
   const id = await house.submitScript(
     `${script}; touch under-way; until [ -e go ]; do sleep 0.05; done`,
   )
-  await eventually('it is under way', () => existsSync(join(house.worktree(id), 'under-way')))
+  await house.underWay(id)
   expect(await house.ok(['diff', id])).toContain('+SHOUT')
   house.write('go', '', house.worktree(id))
   expect((await house.wait(id)).state).toBe('succeeded')

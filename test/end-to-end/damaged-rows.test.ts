@@ -1,14 +1,10 @@
 /** A damaged row costs that row only: everything else goes on, and it is told in words. */
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { expect, test } from 'vitest'
 import { eventually } from '../eventually.ts'
-import { House } from './house.ts'
-
-const untilGo = 'touch under-way; while [ ! -e go ]; do sleep 0.05; done; echo done'
-const underWay = (house: House, id: string) =>
-  eventually('the agent is under way', () => existsSync(join(house.worktree(id), 'under-way')))
+import { House, untilGo } from './house.ts'
 
 /** What a flipped page makes of it: no JSON, JSON of another shape, JSON of another task. */
 const DAMAGE = {
@@ -80,7 +76,7 @@ test('of three ended tasks one is damaged: it alone is told as that, whatever th
 test('a queued one is passed over, an active one is left to itself, the rest goes on', async () => {
   const house = new House({ HOLDFAST_WORKER_IDLE: '200ms' })
   const running = await house.submitScript(untilGo)
-  await underWay(house, running)
+  await house.underWay(running)
   const queued = [await house.submitScript('echo a'), await house.submitScript('echo b')]
   await house.ok(['worker', 'stop'])
   damage(house, 'tasks', 'state_json', running, "'{'")
@@ -101,8 +97,8 @@ test('damage under a running worker ends neither it nor the other attempts', asy
   const house = new House({ HOLDFAST_SLOTS: '2' })
   const bad = await house.submitScript(untilGo)
   const good = await house.submitScript(untilGo)
-  await underWay(house, bad)
-  await underWay(house, good)
+  await house.underWay(bad)
+  await house.underWay(good)
   const worker = await house.workerPid()
   damage(house, 'tasks', 'state_json', bad, "'{'")
   damage(house, 'attempts', 'translation_json', good, "'{'")
@@ -118,7 +114,7 @@ test('damage under a running worker ends neither it nor the other attempts', asy
 test('a task that waits for another fails with it, not the other with its damage', async () => {
   const house = new House()
   const first = await house.submitScript(untilGo)
-  await underWay(house, first)
+  await house.underWay(first)
   const second = await house.submit(['command', '--after', first, '--', 'true'])
   damage(house, 'tasks', 'state_json', second, "'{'")
   house.write('go', '', house.worktree(first))

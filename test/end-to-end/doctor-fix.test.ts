@@ -22,11 +22,8 @@ import { DatabaseSync } from 'node:sqlite'
 import { expect, test } from 'vitest'
 import { type DoctorView, views } from '../../src/surfaces/view.ts'
 import { eventually } from '../eventually.ts'
-import { House } from './house.ts'
+import { House, untilGo } from './house.ts'
 
-const untilGo = 'touch under-way; while [ ! -e go ]; do sleep 0.05; done; echo done'
-const underWay = (house: House, id: string) =>
-  eventually('the agent is under way', () => existsSync(join(house.worktree(id), 'under-way')))
 const storeOf = (house: House) => join(house.home, 'store.db')
 
 async function examine(house: House, ...words: string[]): Promise<DoctorView> {
@@ -83,7 +80,7 @@ test('a store that is harmed in any way: every task is there again', async () =>
   const failed = await house.submitScript('exit 3')
   expect((await house.wait(failed)).state).toBe('failed')
   const running = await house.submitScript(untilGo)
-  await underWay(house, running)
+  await house.underWay(running)
   const queued = await house.submitScript('echo later')
   const refs = house.git('for-each-ref')
   const listed = async () =>
@@ -147,7 +144,7 @@ test('a damaged store is kept, and it is said what was read of it', async () => 
 test('beside a worker a store is not made anew', async () => {
   const house = new House()
   const id = await house.submitScript(untilGo)
-  await underWay(house, id)
+  await house.underWay(id)
   // A page of a table that nobody reads just now.
   const store = new DatabaseSync(storeOf(house), { timeout: 30_000 })
   const { page } = store
@@ -180,7 +177,7 @@ test('damaged rows are made anew, each from what is left of it', async () => {
   const ended = await house.submitScript('echo answer; echo work > made.txt')
   await house.wait(ended)
   const running = await house.submitScript(untilGo)
-  await underWay(house, running)
+  await house.underWay(running)
   const queued = await house.submitScript('echo later')
   await house.ok(['worker', 'stop'])
   inStore(
@@ -298,7 +295,7 @@ test('a worktree whose disk is not there, and one that was replaced, are left al
 test('what lives on of an attempt that is over is ended, and nothing else', async () => {
   const house = new House()
   const running = await house.submitScript(untilGo)
-  await underWay(house, running)
+  await house.underWay(running)
   const id = await house.submitScript('true', '--verify', 'true')
   const markIn = (directory: string): string =>
     JSON.parse(readFileSync(join(directory, 'launch.json'), 'utf8')).mark
@@ -425,7 +422,7 @@ test('lock files of killed gits go, where nobody is at work', async () => {
 test('a worker that stands still is named, and how to wake it', async () => {
   const house = new House()
   const id = await house.submitScript(untilGo)
-  await underWay(house, id)
+  await house.underWay(id)
   const worker = await house.suspendWorker()
   const { ok, findings } = await examine(house)
   process.kill(worker, 'SIGCONT')

@@ -21,8 +21,6 @@ function mountSmall(house: House, place: string) {
 
 const untilGo =
   'echo begun; echo work > made.txt; touch under-way; while [ ! -e $0 ]; do sleep 0.05; done'
-const underWay = (house: House, id: string) =>
-  eventually('the agent is under way', () => existsSync(join(house.worktree(id), 'under-way')))
 
 /** The agent waits for a file that lies elsewhere: on a full disk none could be made. */
 function submitWaiting(house: House, go: string): Promise<string> {
@@ -70,7 +68,7 @@ test.skipIf(!isRoot)(
     const disk = mountSmall(house, house.home)
     const go = join(house.scratch, 'go')
     const id = await submitWaiting(house, go)
-    await underWay(house, id)
+    await house.underWay(id)
     disk.fill()
     writeFileSync(go, '')
     const log = join(house.home, 'worker.log')
@@ -97,7 +95,7 @@ test.skipIf(!isRoot)('the repository’s disk is full when the work is collected
     ['command', '--permissions', 'full', '--', '/bin/sh', '-c', untilGo, go],
     { directory },
   )
-  await underWay(house, id)
+  await house.underWay(id)
   disk.fill()
   writeFileSync(go, '')
   await eventually('it is said why it is not over', async () =>

@@ -16,7 +16,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { eventually } from '../eventually.ts'
 import { NOBODY, otherUserTest } from '../other-users.ts'
-import { entry, House, PATIENCE, type Ran } from './house.ts'
+import { entry, House, PATIENCE, type Ran, untilGo } from './house.ts'
 
 const isRoot = process.getuid?.() === 0
 const canUnshare =
@@ -31,9 +31,6 @@ const canUnshare =
   })()
 
 const DAEMON = 1
-const untilGo = 'touch under-way; while [ ! -e go ]; do sleep 0.05; done; echo done'
-const underWay = (house: House, id: string) =>
-  eventually('the agent is under way', () => existsSync(join(house.worktree(id), 'under-way')))
 
 /** A line of shell in a PID namespace of its own; `$H` is `holdfast`. All of it ends with the line. */
 function inside(house: House, line: string): Promise<Ran> {
@@ -55,7 +52,7 @@ test.skipIf(!canUnshare)(
   async () => {
     const house = new House()
     const id = await house.submitScript(untilGo)
-    await underWay(house, id)
+    await house.underWay(id)
     await house.untilState(id, 'running')
     const worker = await house.workerPid()
     const looked = await inside(house, '$H status --json')
@@ -83,7 +80,7 @@ test.skipIf(!canUnshare)(
   async () => {
     const house = new House()
     const id = await house.submitScript(untilGo)
-    await underWay(house, id)
+    await house.underWay(id)
     await house.untilState(id, 'running')
     await house.ok(['worker', 'stop'])
     const looked = await inside(house, '$H status --json')
@@ -174,7 +171,7 @@ otherUserTest('a repository of another user: git’s own words, and its hint', a
 test('a worker that stands still loses nothing, and goes on where it stood', async () => {
   const house = new House({ HOLDFAST_SLOTS: '2' })
   const first = await house.submitScript(untilGo)
-  await underWay(house, first)
+  await house.underWay(first)
   const worker = await house.suspendWorker()
   // As on a laptop that sleeps, seen by those who wake before the worker does.
   const second = await house.submitScript('echo second')
@@ -197,7 +194,7 @@ test('a worker that stands still loses nothing, and goes on where it stood', asy
 test('a worker that stands still is stopped all the same', async () => {
   const house = new House()
   const id = await house.submitScript(untilGo)
-  await underWay(house, id)
+  await house.underWay(id)
   await house.suspendWorker()
   await house.ok(['worker', 'stop'])
   house.write('go', '', house.worktree(id))
@@ -207,7 +204,7 @@ test('a worker that stands still is stopped all the same', async () => {
 test('a whole house that is frozen, agent and all, thaws without a crash', async () => {
   const house = new House()
   const id = await house.submitScript(untilGo)
-  await underWay(house, id)
+  await house.underWay(id)
   await house.untilState(id, 'running')
   // The worker in no write: `status` below waits for none.
   await house.suspendWorker()
@@ -231,7 +228,7 @@ test('a whole house that is frozen, agent and all, thaws without a crash', async
 test('worker stop ends the worker of a store that is damaged, and then says so', async () => {
   const house = new House()
   const id = await house.submitScript(untilGo)
-  await underWay(house, id)
+  await house.underWay(id)
   const file = openSync(join(house.home, 'store.db'), 'r+')
   const header = readFileSync(join(house.home, 'store.db')).subarray(0, 100)
   writeSync(file, Buffer.alloc(100, 0xa5), 0, 100, 0)

@@ -44,7 +44,7 @@ const leftInTemporary = () =>
 test.skipIf(!isRoot)('beside a live worker outside, what it writes is seen', async () => {
   const house = new House()
   const id = await house.submitScript(untilGo)
-  await eventually('it is under way', () => existsSync(join(house.worktree(id), 'under-way')))
+  await house.underWay(id)
   await house.untilState(id, 'running')
   const home = bindReadOnly(house)
   const environment = { HOLDFAST_HOME: home }
@@ -69,7 +69,7 @@ test.skipIf(!isRoot)(
     const ended = await house.submitScript('echo answer; echo work > made.txt')
     await house.wait(ended)
     const id = await house.submitScript(untilGo)
-    await eventually('it is under way', () => existsSync(join(house.worktree(id), 'under-way')))
+    await house.underWay(id)
     // What it has said so far is in the store, too.
     await house.untilState(id, 'running')
     await house.ok(['worker', 'stop'])

@@ -40,6 +40,9 @@ export interface RunOptions {
   readonly entry?: string
 }
 
+/** A script that says that it is under way (`underWay`), and goes on when the file `go` appears. */
+export const untilGo = 'touch under-way; while [ ! -e go ]; do sleep 0.05; done; echo done'
+
 /** For a task on a machine that is busy with all other tests; shorter than a test may take. */
 export const PATIENCE = '150s'
 
@@ -199,6 +202,12 @@ export class House {
       directory: '/',
     })
     return JSON.parse(stdout).tasks[0]
+  }
+
+  /** Waits until the agent has made the file `under-way` in the worktree of its task. */
+  async underWay(id: string): Promise<void> {
+    const path = join(this.worktree(id), 'under-way')
+    await eventually('the agent is under way', () => existsSync(path))
   }
 
   /** Waits until the worker has done what it does after the end of a task: it takes secrets away. */

@@ -13,12 +13,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { expect, test } from 'vitest'
 import { eventually } from '../eventually.ts'
-import { House, PATIENCE } from './house.ts'
-
-/** A script that says that it is under way, and goes on when the file `go` appears. */
-const untilGo = 'touch under-way; while [ ! -e go ]; do sleep 0.05; done; echo done'
-const underWay = (house: House, id: string) =>
-  eventually('the agent is under way', () => existsSync(join(house.worktree(id), 'under-way')))
+import { House, PATIENCE, untilGo } from './house.ts'
 
 test('a program runs in a worktree of its own, and its work comes home', async () => {
   const house = new House()
@@ -64,7 +59,7 @@ test('the caller’s process group is killed and its worktree removed; the task 
     said += chunk
   })
   const id = await eventually('the task has an id', () => /^([a-z0-9]{10}) /m.exec(said)?.[1])
-  await underWay(house, id)
+  await house.underWay(id)
   await house.untilState(id, 'running')
   process.kill(-(run.pid ?? 0), 'SIGKILL')
   await once(run, 'exit')
@@ -83,7 +78,7 @@ test('an interrupt detaches `run --wait` and cancels nothing', async () => {
     said += chunk
   })
   const id = await eventually('the task has an id', () => /^([a-z0-9]{10}) /m.exec(said)?.[1])
-  await underWay(house, id)
+  await house.underWay(id)
   run.kill('SIGINT')
   expect(await once(run, 'close')).toEqual([130, null])
   expect(said).toContain(`holdfast wait ${id}`)
@@ -94,7 +89,7 @@ test('an interrupt detaches `run --wait` and cancels nothing', async () => {
 test('the worker is killed -9: its watchdog starts the next one, which adopts the attempt', async () => {
   const house = new House()
   const id = await house.submitScript(untilGo)
-  await underWay(house, id)
+  await house.underWay(id)
   const first = await house.workerPid()
   process.kill(first, 'SIGKILL')
   // Without any further command: only the card is read.
@@ -110,7 +105,7 @@ test('two that ring at once do not disarm the watchdog', async () => {
   const house = new House()
   const ids = await Promise.all([house.submitScript(untilGo), house.submitScript('true')])
   const [id = ''] = ids
-  await underWay(house, id)
+  await house.underWay(id)
   const workers = () => house.processes().filter(line => line.includes('worker run'))
   // The one that came second has left: a worker and its watchdog remain.
   await eventually('one worker remains', () => workers().length === 2)
@@ -138,7 +133,7 @@ test('a worker whose post somebody looks at without an end comes again, and work
   await eventually('it has given up', () => readFileSync(log, 'utf8').length > before)
   looker.close()
   // Without any further command.
-  await underWay(house, id)
+  await house.underWay(id)
   house.write('go', '', house.worktree(id))
   expect((await house.wait(id)).state).toBe('succeeded')
 })
@@ -146,7 +141,7 @@ test('a worker whose post somebody looks at without an end comes again, and work
 test('a worker that died right after the launch: the adopted task is running, and has a start', async () => {
   const house = new House()
   const id = await house.submitScript(untilGo)
-  await underWay(house, id)
+  await house.underWay(id)
   await house.killWorkers()
   // As the kill between launch and the next write leaves the row.
   const store = new DatabaseSync(join(house.home, 'store.db'), { timeout: 30_000 })
@@ -163,7 +158,7 @@ test('a worker that died right after the launch: the adopted task is running, an
 test('an attempt of another PID namespace is not judged, takes no slot, and holds nobody up', async () => {
   const house = new House()
   const id = await house.submitScript(untilGo)
-  await underWay(house, id)
+  await house.underWay(id)
   await house.untilState(id, 'running')
   await house.ok(['worker', 'stop'])
   const launch = join(house.runDirectory(id), 'launch.json')
@@ -200,7 +195,7 @@ test('an agent that writes faster than its lines are kept is cancelled all the s
   const id = await house.submitScript(
     `touch under-way; i=0; while [ $i -lt 60 ]; do ${burst}; done; exec sleep 1000`,
   )
-  await underWay(house, id)
+  await house.underWay(id)
   await eventually('much has been written', async () => {
     return statSync(join(house.runDirectory(id), 'stdout')).size > 10_000_000
   })
@@ -214,7 +209,7 @@ test('an agent that writes faster than its lines are kept is cancelled all the s
 test('what cannot be collected is said, and never called no changes', async () => {
   const house = new House()
   const id = await house.submitScript('echo work > work.txt; touch under-way; exec sleep 300')
-  await underWay(house, id)
+  await house.underWay(id)
   house.write(`.git/refs/holdfast/${id}/result.lock`, '')
   const said = await house.ok(['cancel', id])
   expect(said).not.toContain('no changes')
@@ -228,7 +223,7 @@ test('what cannot be collected is said, and never called no changes', async () =
 test('the worker and its watchdog are gone: the next look judges, and starts a worker', async () => {
   const house = new House()
   const id = await house.submitScript(untilGo)
-  await underWay(house, id)
+  await house.underWay(id)
   await house.untilState(id, 'running')
   await house.killWorkers()
   expect(await house.task(id)).toMatchObject({ state: 'running', attempt: 1 })
@@ -239,7 +234,7 @@ test('the worker and its watchdog are gone: the next look judges, and starts a w
 test('the wrapper is killed -9: the agent goes on, and without an exit status is no success', async () => {
   const house = new House()
   const id = await house.submitScript(untilGo)
-  await underWay(house, id)
+  await house.underWay(id)
   process.kill(house.pid(id, 'wrapper'), 'SIGKILL')
   house.write('go', '', house.worktree(id))
   const task = await house.wait(id)
@@ -266,7 +261,7 @@ test('a program that is killed with its wrapper, as by a power cut, is run again
     'if [ -e under-way ]; then exit 0; fi; touch under-way; exec sleep 300',
     '--retry-on-crash',
   )
-  await underWay(house, id)
+  await house.underWay(id)
   process.kill(house.pid(id, 'wrapper'), 'SIGKILL')
   process.kill(house.pid(id), 'SIGKILL')
   expect(await house.wait(id)).toMatchObject({ state: 'succeeded', attempt: 2 })
@@ -307,7 +302,7 @@ test('cancel ends a tool in a process session of its own, and keeps the work so 
   const id = await house.submitScript(
     'echo work > so-far.txt; setsid sh -c "touch under-way; exec sleep 300" & wait',
   )
-  await underWay(house, id)
+  await house.underWay(id)
   expect(await house.ok(['cancel', id])).toContain('cancelled, ')
   expect(house.processes().filter(line => line.includes('sleep 300'))).toEqual([])
   expect(await house.ok(['diff', id])).toContain('+work')
@@ -318,7 +313,7 @@ test('cancel ends a tool in a process session of its own, and keeps the work so 
 test('a queued task is cancelled without ever having run', async () => {
   const house = new House()
   const first = await house.submitScript(untilGo)
-  await underWay(house, first)
+  await house.underWay(first)
   const second = await house.submitScript('echo never')
   expect(await house.ok(['cancel', second])).toBe(`${second} cancelled\n`)
   expect(existsSync(house.worktree(second))).toBe(false)
@@ -333,7 +328,7 @@ test('the worktree is deleted under the agent: that is noticed while it works, a
   const lost = { state: 'failed', error: { code: 'worktree_lost' } }
   for (const ends of ['exec sleep 1000', `until [ -e '${go}' ]; do sleep 0.05; done; exit 0`]) {
     const id = await house.submitScript(`touch under-way; ${ends}`)
-    await underWay(house, id)
+    await house.underWay(id)
     rmSync(house.worktree(id), { recursive: true })
     writeFileSync(go, '')
     expect(await house.wait(id)).toMatchObject(lost)
@@ -345,7 +340,7 @@ test('the repository is deleted under the agent: repository_lost, and result sti
   const ended = await house.submitScript('echo home > home.txt; echo answer')
   await house.wait(ended)
   const id = await house.submitScript('echo so far; touch under-way; exec sleep 300')
-  await underWay(house, id)
+  await house.underWay(id)
   rmSync(house.repo, { recursive: true })
   const options = { directory: '/' }
   const waited = await house.run(['wait', id, '--timeout', PATIENCE, '--json'], options)
@@ -386,7 +381,7 @@ test('a task that delegates does not take the inner one along', async () => {
   const outer = await house.submitScript(
     `node ${JSON.stringify(new URL('../../bin/holdfast.cjs', import.meta.url).pathname)} run command --permissions full -- sh -c 'touch under-way; sleep 2; echo inner' > inner-id; touch under-way; exec sleep 300`,
   )
-  await underWay(house, outer)
+  await house.underWay(outer)
   const id = readFileSync(join(house.worktree(outer), 'inner-id'), 'utf8').trim()
   await house.ok(['cancel', outer])
   const task = await house.wait(id)
@@ -426,7 +421,7 @@ test('a killed worker loses no line of output, and reads none twice', async () =
 test('a repository that is gone before its queued task starts: repository_lost', async () => {
   const house = new House()
   const first = await house.submitScript(untilGo)
-  await underWay(house, first)
+  await house.underWay(first)
   const other = join(house.scratch, 'other')
   house.git('clone', '--quiet', house.repo, other)
   const second = await house.submit(['command', '--', 'true'], { directory: other })
@@ -441,7 +436,7 @@ test('a repository that is gone before its queued task starts: repository_lost',
 test('an agent that is gone before its queued task starts fails it by name, and keeps no worktree', async () => {
   const house = new House()
   const first = await house.submitScript(untilGo)
-  await underWay(house, first)
+  await house.underWay(first)
   const program = join(house.scratch, 'program')
   house.write('program', '#!/bin/sh\n', house.scratch)
   chmodSync(program, 0o755)

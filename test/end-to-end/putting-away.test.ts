@@ -103,7 +103,7 @@ test('of many worktrees exactly the right ones go, each for a reason that is sai
     await worked(house, 'true'),
   ] as const
   const running = await house.submitScript('touch under-way; exec sleep 300')
-  await eventually('it is under way', () => existsSync(join(house.worktree(running), 'under-way')))
+  await house.underWay(running)
   await house.ok(['apply', applied])
   house.write('merged.txt', 'merged\n')
   house.git('add', 'merged.txt')
@@ -160,7 +160,7 @@ test('a worktree in which somebody stands, or whose task goes on, stays', async 
   expect([own.code, own.stderr]).toEqual([5, expect.stringContaining('you stand in')])
   expect(existsSync(inside)).toBe(true)
   const going = await house.submitScript('touch under-way; exec sleep 300')
-  await eventually('it is under way', () => existsSync(join(house.worktree(going), 'under-way')))
+  await house.underWay(going)
   const refused = await house.run(['archive', going])
   expect([refused.code, refused.stderr]).toEqual([5, expect.stringContaining('has not ended')])
   await house.run(['cancel', going])

@@ -148,7 +148,7 @@ try { for (;;) output.write('x'.repeat(8192)) } catch (error) { output.tell(erro
 test('a status without a worker is judged from what can be seen', async () => {
   const house = new House()
   const id = await house.submitScript('touch under-way; exec sleep 300')
-  await eventually('it is under way', () => existsSync(join(house.worktree(id), 'under-way')))
+  await house.underWay(id)
   await house.killWorkers()
   process.kill(house.pid(id, 'wrapper'), 'SIGKILL')
   process.kill(house.pid(id), 'SIGKILL')
@@ -265,7 +265,7 @@ test('several are cancelled although one has ended, which is said', async () => 
   const over = await house.submitScript('true')
   await house.wait(over)
   const long = await house.submitScript('touch under-way; exec sleep 300')
-  await eventually('it is under way', () => existsSync(join(house.worktree(long), 'under-way')))
+  await house.underWay(long)
   const run = await house.run(['cancel', long, over, long])
   expect(run).toMatchObject({ code: 5, stdout: `${long} cancelled, 1 file +0 -0\n` })
   expect(run.stderr).toContain(`${over} has already ended: it is succeeded`)

@@ -5,10 +5,8 @@ import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { eventually } from '../eventually.ts'
-import { entry, House } from './house.ts'
+import { entry, House, untilGo } from './house.ts'
 import { McpClient } from './mcp-client.ts'
-
-const untilGo = 'touch under-way; while [ ! -e go ]; do sleep 0.05; done; echo done'
 
 /** A program that hands a task in, and stays. */
 async function makeCaller(house: House): Promise<{ caller: ChildProcess; id: string }> {
@@ -24,7 +22,7 @@ async function makeCaller(house: House): Promise<{ caller: ChildProcess; id: str
   })
   const [line] = await once(caller.stdout.setEncoding('utf8'), 'data')
   const id = line.trim()
-  await eventually('it is under way', () => existsSync(join(house.worktree(id), 'under-way')))
+  await house.underWay(id)
   return { caller, id }
 }
 
