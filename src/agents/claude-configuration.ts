@@ -7,9 +7,7 @@ import * as z from 'zod/mini'
 import { AppError } from '../domain/errors.ts'
 import type { PermissionMode } from '../domain/permissions.ts'
 import type { Environment } from '../ports/agent.ts'
-
-const maybe = <Schema extends z.core.SomeType>(schema: Schema) =>
-  z.catch(z.optional(schema), undefined)
+import { maybe } from './loose.ts'
 
 const settingsFile = z.looseObject({
   /** Variables that Claude Code sets for itself: its login may be one. */

@@ -1,5 +1,6 @@
 /** What is asked as a form, with fields to be filled in: for people, and as they answer it. */
 import * as z from 'zod/mini'
+import { maybe } from './loose.ts'
 
 /** Forms are stored at every look, and read by people. */
 const FIELDS_KEPT = 20
@@ -14,8 +15,8 @@ export interface FormField {
 const YES_OR_NO = ['yes', 'no']
 
 const field = z.looseObject({
-  type: z.catch(z.optional(z.string()), undefined),
-  enum: z.catch(z.optional(z.array(z.string())), undefined),
+  type: maybe(z.string()),
+  enum: maybe(z.array(z.string())),
 })
 
 const form = z.looseObject({ properties: z.record(z.string(), field) })

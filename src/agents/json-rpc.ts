@@ -4,10 +4,7 @@
  */
 import * as z from 'zod/mini'
 import type { AgentEvent } from '../domain/agent-events.ts'
-
-/** A detail that may be missing or of another shape: then it is not known. */
-const maybe = <Schema extends z.core.SomeType>(schema: Schema) =>
-  z.catch(z.optional(schema), undefined)
+import { maybe, parseJson } from './loose.ts'
 
 export const requestId = z.union([z.string(), z.number()])
 
@@ -44,13 +41,7 @@ export type RpcMessage =
 /** The protocol's own: there is no such method. */
 export const METHOD_NOT_FOUND = -32_601
 
-export function parseMessage(line: string): RpcMessage {
-  try {
-    return readMessage(JSON.parse(line))
-  } catch {
-    return { kind: 'malformed' } // No JSON.
-  }
-}
+export const parseMessage = (line: string) => readMessage(parseJson(line))
 
 /** The same of a line that was parsed already. */
 export function readMessage(value: unknown): RpcMessage {

@@ -6,10 +6,7 @@
  */
 import * as z from 'zod/mini'
 import { requestId } from '../json-rpc.ts'
-
-/** A detail that may be missing or of another shape: then it is not known. */
-const maybe = <Schema extends z.core.SomeType>(schema: Schema) =>
-  z.catch(z.optional(schema), undefined)
+import { maybe } from '../loose.ts'
 
 const text = maybe(z.string())
 

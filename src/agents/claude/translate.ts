@@ -46,7 +46,7 @@ export const claudeTranslator: Translator = {
     if (text.trim() === '') return { state, events: [] }
     const parsed = parseLine(text)
     if (!parsed.known) return { state, events: [other(parsed.type, text)] }
-    return translateLine(state as ClaudeTranslation, parsed.line, text)
+    return translateLine(state as ClaudeTranslation, parsed.event, text)
   },
 }
 

@@ -6,11 +6,8 @@
  * what is used is looked at: a tool's input and output may be megabytes.
  */
 import * as z from 'zod/mini'
+import { maybe, parseJson, readEvent } from '../loose.ts'
 import { dialogueLines } from './dialogue/wire.ts'
-
-/** A detail that may be missing or of another shape: then it is not known. */
-const maybe = <Schema extends z.core.SomeType>(schema: Schema) =>
-  z.catch(z.optional(schema), undefined)
 
 const wireUsage = z.looseObject({
   /** Without what came from a cache, or went into it. */
@@ -28,8 +25,6 @@ const wireModelUsage = z.looseObject({
   outputTokens: maybe(z.number()),
   costUSD: maybe(z.number()),
 })
-
-const typed = z.looseObject({ type: z.string() })
 
 const systemLine = z.looseObject({
   type: z.literal('system'),
@@ -173,28 +168,12 @@ export type WireUser = z.infer<typeof userLine>
 export type WireResult = z.infer<typeof resultLine>
 export type WireBlock = z.infer<typeof block>
 
-/** A line of a known kind and shape, or the `type` that it bears (`malformed`: no JSON). */
-export function parseLine(
-  line: string,
-):
-  | { readonly known: true; readonly line: WireLine }
-  | { readonly known: false; readonly type: string } {
-  let value: unknown
-  try {
-    value = JSON.parse(line)
-  } catch {
-    return { known: false, type: 'malformed' }
-  }
-  const parsed = lines.safeParse(value)
-  if (parsed.success) return { known: true, line: parsed.data }
-  return { known: false, type: typed.safeParse(value).data?.type ?? 'malformed' }
-}
+export const parseLine = (line: string) => readEvent(lines, parseJson(line))
 
 /** A part of a message of a known kind and shape, or the `type` that it bears. */
 export function parseBlock(value: unknown): WireBlock | { readonly other: string } {
-  const parsed = block.safeParse(value)
-  if (parsed.success) return parsed.data
-  return { other: typed.safeParse(value).data?.type ?? 'malformed' }
+  const read = readEvent(block, value)
+  return read.known ? read.event : { other: read.type }
 }
 
 export function parseToolInput(input: unknown): z.infer<typeof toolInput> {

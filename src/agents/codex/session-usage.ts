@@ -7,8 +7,9 @@ import * as z from 'zod/mini'
 import type { SessionId } from '../../domain/ids.ts'
 import type { Usage } from '../../domain/outcome.ts'
 import { findRecord } from '../codex-sessions.ts'
+import { parseJson } from '../loose.ts'
 import { convertUsage } from './items.ts'
-import { parseJson, wireUsage } from './wire.ts'
+import { wireUsage } from './wire.ts'
 
 /** A count follows every answer of the model; between two lie at most a few long outputs. */
 const TAIL_BYTES = 1024 * 1024

@@ -2,9 +2,10 @@ import type { AgentEvent } from '../../domain/agent-events.ts'
 import { asSessionId } from '../../domain/ids.ts'
 import type { Translation, Translator } from '../../ports/agent.ts'
 import { readMessage } from '../json-rpc.ts'
+import { parseJson } from '../loose.ts'
 import { translateMessage } from './app-server/translate.ts'
 import { convertCompleted, convertUsage, other } from './items.ts'
-import { isRpc, parseItem, parseJson, parseLine, type WireEvent } from './wire.ts'
+import { isRpc, parseEvent, parseItem, type WireEvent } from './wire.ts'
 
 type Translated = ReturnType<Translator['translate']>
 type ItemEvent = Extract<WireEvent, { item: unknown }>
@@ -20,7 +21,7 @@ export const codexTranslator: Translator = {
     if (line.trim() === '') return { state, events: [] }
     const value = parseJson(line)
     if (isRpc(value)) return translateMessage(state, readMessage(value), line)
-    const parsed = parseLine(value)
+    const parsed = parseEvent(value)
     return parsed.known
       ? translateEvent(state, parsed.event, line)
       : { state, events: [other(parsed.type, line)] }

@@ -6,10 +6,7 @@
  * proof that a turn ended.
  */
 import * as z from 'zod/mini'
-
-/** A detail that may be missing or of another shape: then it is not known. */
-export const maybe = <Schema extends z.core.SomeType>(schema: Schema) =>
-  z.catch(z.optional(schema), undefined)
+import { maybe, readEvent } from '../loose.ts'
 
 /** Cumulative over the thread: a resumed run counts the turns before it too. */
 export const wireUsage = z.looseObject({
@@ -69,32 +66,13 @@ export type WireUsage = z.infer<typeof wireUsage>
 export type WireEvent = z.infer<typeof wireEvent>
 export type WireItem = z.infer<typeof wireItem>
 
-export type WireLine =
-  | { readonly known: true; readonly event: WireEvent }
-  | { readonly known: false; readonly type: string }
-
-/** Undefined: it is no JSON. */
-export function parseJson(line: string): unknown {
-  try {
-    return JSON.parse(line)
-  } catch {
-    return undefined // Half a line, or what somebody else wrote.
-  }
-}
-
 /** Whether it is a message of the app-server, and no event of `exec`. */
 export function isRpc(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false
   return Object.hasOwn(value, 'method') || Object.hasOwn(value, 'id')
 }
 
-/** An event of a known kind and shape, or the `type` that a line bears (`malformed`: it has none). */
-export function parseLine(value: unknown): WireLine {
-  const parsed = wireEvent.safeParse(value)
-  if (parsed.success) return { known: true, event: parsed.data }
-  const typed = z.looseObject({ type: z.string() }).safeParse(value)
-  return { known: false, type: typed.success ? typed.data.type : 'malformed' }
-}
+export const parseEvent = (value: unknown) => readEvent(wireEvent, value)
 
 /** An item of a known kind and shape. */
 export function parseItem(item: { readonly type: string }): WireItem | undefined {

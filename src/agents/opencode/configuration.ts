@@ -3,8 +3,10 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import * as z from 'zod/mini'
 import type { Environment, OwnPlaces } from '../../ports/agent.ts'
+import { maybe } from '../loose.ts'
 import { nameAccount } from '../name-account.ts'
 import { findJson } from '../read-json.ts'
+import { isRenewed, loginMarks } from '../stored-logins.ts'
 
 /** Variables that the most used providers take a key from; OpenCode knows more. */
 const KEYS = [
@@ -29,20 +31,11 @@ const KEYS = [
   'ZHIPU_API_KEY',
 ] as const
 
-const maybeText = z.catch(z.optional(z.string()), undefined)
-
-const logins = z.record(
-  z.string(),
-  z.looseObject({ type: maybeText, key: maybeText, accountId: maybeText }),
-)
-
 const configuration = z.looseObject({
   provider: z.optional(
     z.record(
       z.string(),
-      z.looseObject({
-        options: z.catch(z.optional(z.looseObject({ apiKey: maybeText })), undefined),
-      }),
+      z.looseObject({ options: maybe(z.looseObject({ apiKey: maybe(z.string()) })) }),
     ),
   ),
 })
@@ -62,7 +55,6 @@ export function findAccount(environment: Environment): string {
 
 function findMarks(environment: Environment): readonly string[] {
   const { config, auth } = placesOf(environment)
-  const stored = findJson(auth, logins) ?? {}
   const files = [
     environment.OPENCODE_CONFIG,
     ...['config.json', 'opencode.json', 'opencode.jsonc'].map(name => join(config, name)),
@@ -72,10 +64,7 @@ function findMarks(environment: Environment): readonly string[] {
     file ? Object.entries(findJson(file, configuration)?.provider ?? {}) : [],
   )
   return [
-    ...KEYS.flatMap(name => (environment[name] ? [`${name}=${environment[name]}`] : [])),
-    ...Object.entries(stored).map(
-      ([name, { key, accountId }]) => `${name}:${key ?? accountId ?? ''}`,
-    ),
+    ...loginMarks(auth, KEYS, environment),
     ...providers.flatMap(([name, { options }]) =>
       options?.apiKey ? [`${name}:${options.apiKey}`] : [],
     ),
@@ -90,13 +79,13 @@ function findMarks(environment: Environment): readonly string[] {
  */
 export function findOwnPlaces(environment: Environment): OwnPlaces {
   const { config, data, state, cache, auth } = placesOf(environment)
-  const isRenewed = Object.values(findJson(auth, logins) ?? {}).some(({ type }) => type === 'oauth')
+  const keepsTokens = isRenewed(auth)
   const configs = [config, environment.OPENCODE_CONFIG_DIR ?? ''].filter(path =>
     path.startsWith('/'),
   )
   return {
-    readable: isRenewed ? [] : [auth],
-    writable: isRenewed ? [auth] : [],
+    readable: keepsTokens ? [] : [auth],
+    writable: keepsTokens ? [auth] : [],
     made: [data],
     loose: [...configs, state, cache].map(path => ({ path, locks: [] })),
   }

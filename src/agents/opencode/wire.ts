@@ -5,10 +5,7 @@
  * step ended.
  */
 import * as z from 'zod/mini'
-
-/** A detail that may be missing or of another shape: then it is not known. */
-const maybe = <Schema extends z.core.SomeType>(schema: Schema) =>
-  z.catch(z.optional(schema), undefined)
+import { maybe, parseJson, readEvent } from '../loose.ts'
 
 /** Of one step; `input` is without what came from the cache, `output` without the reasoning. */
 const wireTokens = z.looseObject({
@@ -80,20 +77,4 @@ const wireEvent = z.discriminatedUnion('type', [
 
 export type WireEvent = z.infer<typeof wireEvent>
 
-export type WireLine =
-  | { readonly known: true; readonly event: WireEvent }
-  | { readonly known: false; readonly type: string }
-
-/** An event of a known kind and shape, or the `type` that a line bears (`malformed`: no JSON). */
-export function parseLine(line: string): WireLine {
-  let value: unknown
-  try {
-    value = JSON.parse(line)
-  } catch {
-    return { known: false, type: 'malformed' }
-  }
-  const parsed = wireEvent.safeParse(value)
-  if (parsed.success) return { known: true, event: parsed.data }
-  const typed = z.looseObject({ type: z.string() }).safeParse(value)
-  return { known: false, type: typed.success ? typed.data.type : 'malformed' }
-}
+export const parseLine = (line: string) => readEvent(wireEvent, parseJson(line))

@@ -3,8 +3,10 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import * as z from 'zod/mini'
 import type { Environment, OwnPlaces } from '../../ports/agent.ts'
+import { maybe } from '../loose.ts'
 import { nameAccount } from '../name-account.ts'
 import { findJson } from '../read-json.ts'
+import { isRenewed, loginMarks } from '../stored-logins.ts'
 
 /** Variables with which Pi 0.73.1 is logged in; those of clouds with logins of their own too. */
 const KEYS = [
@@ -39,20 +41,8 @@ const KEYS = [
   'ZAI_API_KEY',
 ] as const
 
-const logins = z.record(
-  z.string(),
-  z.looseObject({
-    type: z.catch(z.optional(z.string()), undefined),
-    key: z.catch(z.optional(z.string()), undefined),
-    accountId: z.catch(z.optional(z.string()), undefined),
-  }),
-)
-
 const models = z.looseObject({
-  providers: z.record(
-    z.string(),
-    z.looseObject({ apiKey: z.catch(z.optional(z.string()), undefined) }),
-  ),
+  providers: z.record(z.string(), z.looseObject({ apiKey: maybe(z.string()) })),
 })
 
 const settings = z.looseObject({ sessionDir: z.optional(z.string()) })
@@ -72,13 +62,9 @@ export function findAccount(environment: Environment): string {
 
 function findMarks(environment: Environment): readonly string[] {
   const home = piHome(environment)
-  const stored = findJson(join(home, 'auth.json'), logins) ?? {}
   const own = findJson(join(home, 'models.json'), models)?.providers ?? {}
   return [
-    ...KEYS.flatMap(name => (environment[name] ? [`${name}=${environment[name]}`] : [])),
-    ...Object.entries(stored).map(
-      ([name, { key, accountId }]) => `${name}:${key ?? accountId ?? ''}`,
-    ),
+    ...loginMarks(join(home, 'auth.json'), KEYS, environment),
     ...Object.entries(own).flatMap(([name, { apiKey }]) => (apiKey ? [`${name}:${apiKey}`] : [])),
   ]
 }
@@ -91,11 +77,10 @@ function findMarks(environment: Environment): readonly string[] {
 export function findOwnPlaces(environment: Environment): OwnPlaces {
   const home = piHome(environment)
   const auth = join(home, 'auth.json')
-  const isRenewed = Object.values(findJson(auth, logins) ?? {}).some(({ type }) => type === 'oauth')
   const sessions = sessionsOf(environment)
   return {
     readable: [auth],
-    writable: isRenewed ? [auth] : [],
+    writable: isRenewed(auth) ? [auth] : [],
     made: [sessions],
     // Without its locks Pi reads neither its logins nor its settings.
     loose: [{ path: home, locks: ['auth.json.lock', 'settings.json.lock'] }],

@@ -4,10 +4,7 @@
  * may be missing, so that no change of a detail costs the proof that a turn ended.
  */
 import * as z from 'zod/mini'
-
-/** A detail that may be missing or of another shape: then it is not known. */
-const maybe = <Schema extends z.core.SomeType>(schema: Schema) =>
-  z.catch(z.optional(schema), undefined)
+import { maybe, parseJson, readEvent } from '../loose.ts'
 
 /** Of one request to the model; `input` is without what came from the cache. */
 const wireUsage = z.looseObject({
@@ -120,10 +117,6 @@ export type WireContent = z.infer<typeof wireContent>
 export type WireMessage = z.infer<typeof wireMessage>
 export type WireEvent = z.infer<typeof wireEvent>
 
-export type WireLine =
-  | { readonly known: true; readonly event: WireEvent }
-  | { readonly known: false; readonly type: string }
-
 /**
  * Each update repeats all that its message, or its command's output, has come to so far: a long
  * answer is megabytes of them. So they are told by their first bytes. With another order of keys
@@ -136,16 +129,4 @@ export function isUpdate(line: string): boolean {
   )
 }
 
-/** An event of a known kind and shape, or the `type` that a line bears (`malformed`: no JSON). */
-export function parseLine(line: string): WireLine {
-  let value: unknown
-  try {
-    value = JSON.parse(line)
-  } catch {
-    return { known: false, type: 'malformed' }
-  }
-  const parsed = wireEvent.safeParse(value)
-  if (parsed.success) return { known: true, event: parsed.data }
-  const typed = z.looseObject({ type: z.string() }).safeParse(value)
-  return { known: false, type: typed.success ? typed.data.type : 'malformed' }
-}
+export const parseLine = (line: string) => readEvent(wireEvent, parseJson(line))

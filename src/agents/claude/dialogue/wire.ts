@@ -3,9 +3,7 @@
  * asks of us, and what becomes of the messages that it was sent. Loose, as all that it writes.
  */
 import * as z from 'zod/mini'
-
-const maybe = <Schema extends z.core.SomeType>(schema: Schema) =>
-  z.catch(z.optional(schema), undefined)
+import { maybe } from '../../loose.ts'
 
 /** It waits for a `control_response` of this id. */
 const controlRequestLine = z.looseObject({

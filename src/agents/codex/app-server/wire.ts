@@ -6,7 +6,8 @@
  */
 import * as z from 'zod/mini'
 import { requestId } from '../../json-rpc.ts'
-import { maybe, type WireItem } from '../wire.ts'
+import { maybe } from '../../loose.ts'
+import type { WireItem } from '../wire.ts'
 
 const text = maybe(z.nullable(z.string()))
 const id = z.string().check(z.minLength(1))
