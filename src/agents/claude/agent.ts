@@ -24,11 +24,12 @@ import {
   nameProject,
   readConfiguration,
 } from '../claude-configuration.ts'
+import { askLogin, requireUsable } from '../installation.ts'
 import { INSTRUCTIONS_ROOM, promptFor } from '../instructions.ts'
 import { plainBytes, wordsOf } from '../plain-words.ts'
 import { writeBrief } from './dialogue/brief.ts'
 import { claudeDialogue } from './dialogue/speak.ts'
-import { askLogin, canBeTalkedTo, lookForClaude } from './installation.ts'
+import { canBeTalkedTo, lookForClaude } from './installation.ts'
 import { judge } from './judge.ts'
 import { claudeKeptSessions } from './kept-sessions.ts'
 import { planTranscriptMove } from './move-transcript.ts'
@@ -79,14 +80,14 @@ export const claude: Agent = {
   dialogue: claudeDialogue,
 
   async findInstallation(environment) {
-    const { installation, trouble } = await lookForClaude(environment)
-    if (trouble !== null) throw trouble
+    const installation = requireUsable(await lookForClaude(environment))
     const configuration = await readConfiguration(environment)
     const login = lookAtLogin(configuration)
     const endsAt = loginEndsAt(configuration)
     const isOver = endsAt !== null && endsAt < Date.now() + RENEWAL_MS
     if (login === 'present' && !isOver) return installation
-    const asked = await askLogin(installation, environment)
+    // It renews a login that is about to run out, too (2.1.329: in a quarter of a second).
+    const asked = await askLogin(installation, ['auth', 'status', '--text'], environment)
     // No answer is no proof that it is logged out: then the attempt itself will tell.
     if (asked === undefined || asked.ok) return installation
     throw loggedOut(asked.words)

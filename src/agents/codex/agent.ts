@@ -22,12 +22,13 @@ import {
 } from '../codex-configuration.ts'
 import { codexOwnHome } from '../codex-home.ts'
 import { CODEX_IDLING } from '../codex-idling.ts'
+import { askLogin, requireUsable } from '../installation.ts'
 import { INSTRUCTIONS_ROOM, promptFor } from '../instructions.ts'
 import { wordsOf } from '../plain-words.ts'
 import { isOlder } from '../versions.ts'
 import { writeBrief } from './app-server/brief.ts'
 import { codexDialogue } from './app-server/speak.ts'
-import { askLogin, findCodex, lookForCodex } from './installation.ts'
+import { lookForCodex } from './installation.ts'
 import { judge } from './judge.ts'
 import { codexKeptSessions } from './kept-sessions.ts'
 import { SANDBOXES } from './sandboxes.ts'
@@ -64,11 +65,11 @@ export const codex: Agent = {
   translator: codexTranslator,
 
   async findInstallation(environment) {
-    const installation = await findCodex(environment)
+    const installation = requireUsable(await lookForCodex(environment))
     const login = await lookAtLogin(await readConfiguration(environment), environment)
     if (login === 'present') return installation
     if (login !== 'unknown') throw missingKey(login.missingKey)
-    const asked = await askLogin(installation, environment)
+    const asked = await askLogin(installation, ['login', 'status'], environment)
     // No answer is no proof that it is logged out: then the attempt itself will tell.
     if (asked === undefined || asked.ok) return installation
     throw new AppError('agent_logged_out', `codex login status: ${asked.words}`, {

@@ -6,17 +6,18 @@
 import { existsSync, realpathSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { delimiter, dirname, join } from 'node:path'
-import { AppError } from '../../domain/errors.ts'
 import type { AgentInstallation, Environment } from '../../ports/agent.ts'
-import { askProgram } from '../ask-program.ts'
 import { findProgram, isExecutable } from '../find-program.ts'
-import { isOlder, parseVersion, readPackageVersion } from '../versions.ts'
+import { askVersion, judgeVersion, missing, type Sight } from '../installation.ts'
+import { readPackageVersion } from '../versions.ts'
 
 /**
  * The oldest version tried: its `exec --json` and `exec resume` take the same arguments and write
  * the same events, and hold the sandbox when resumed. Tried: 0.80.0, 0.120.0, 0.169.0.
  */
-export const MINIMUM_VERSION = '0.80.0'
+const MINIMUM_VERSION = '0.80.0'
+
+const INSTALL = 'npm install -g @openai/codex'
 
 const TRIPLES: Readonly<Record<string, string>> = {
   'linux-x64': 'x86_64-unknown-linux-musl',
@@ -25,53 +26,17 @@ const TRIPLES: Readonly<Record<string, string>> = {
   'darwin-arm64': 'aarch64-apple-darwin',
 }
 
-/** Refuses with `agent_missing` or `agent_too_old`. */
-export async function findCodex(environment: Environment): Promise<AgentInstallation> {
-  const { installation, trouble } = await lookForCodex(environment)
-  if (trouble !== null) throw trouble
-  return installation
-}
-
 /** What is there, and what is wrong with it. */
-export async function lookForCodex(
-  environment: Environment,
-): Promise<
-  | { installation: AgentInstallation; trouble: null }
-  | { installation: AgentInstallation | null; trouble: AppError }
-> {
+export async function lookForCodex(environment: Environment): Promise<Sight> {
   const found = findProgram('codex', environment.PATH ?? '')
-  if (found === undefined) {
-    const trouble = new AppError('agent_missing', 'codex is not on the PATH', {
-      hint: 'npm install -g @openai/codex',
-    })
-    return { installation: null, trouble }
-  }
+  if (found === undefined) return missing('codex is not on the PATH', INSTALL)
   const installation = findPackaged(realpathSync(found), environment) ?? {
     program: found,
     leadingArguments: [],
     version: await askVersion(found, environment),
     environment: {},
   }
-  const { version } = installation
-  if (version === null || !isOlder(version, MINIMUM_VERSION)) return { installation, trouble: null }
-  const trouble = new AppError(
-    'agent_too_old',
-    `codex ${version} is older than ${MINIMUM_VERSION}`,
-    { hint: 'npm install -g @openai/codex@latest' },
-  )
-  return { installation, trouble }
-}
-
-/** Runs `codex login status`; undefined where it did not answer in time, or not at all. */
-export async function askLogin(
-  installation: AgentInstallation,
-  environment: Environment,
-): Promise<{ readonly ok: boolean; readonly words: string } | undefined> {
-  const answer = await askProgram(installation.program, ['login', 'status'], {
-    ...environment,
-    ...installation.environment,
-  })
-  return answer === undefined ? undefined : { ok: answer.code === 0, words: answer.words }
+  return judgeVersion('codex', installation, MINIMUM_VERSION, `${INSTALL}@latest`)
 }
 
 /** The native binary of the npm package whose `bin/codex.js` this is. */
@@ -112,10 +77,4 @@ function vendorDirectories(shim: string, root: string, platform: string): readon
   } catch {
     return [own]
   }
-}
-
-/** From `codex-cli 0.169.0`. */
-async function askVersion(program: string, environment: Environment): Promise<string | null> {
-  const answer = await askProgram(program, ['--version'], environment)
-  return answer === undefined ? null : parseVersion(answer.words)
 }

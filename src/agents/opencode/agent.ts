@@ -1,9 +1,10 @@
 /** OpenCode, one-shot and headless: `opencode run --format json`, the prompt on stdin. */
 import { IDLING } from '../../domain/stall.ts'
 import type { Agent } from '../../ports/agent.ts'
+import { requireUsable } from '../installation.ts'
 import { promptFor } from '../instructions.ts'
 import { findAccount, findOwnPlaces, lookAtLogin } from './configuration.ts'
-import { findOpenCode, lookForOpenCode } from './installation.ts'
+import { lookForOpenCode } from './installation.ts'
 import { judge } from './judge.ts'
 import { openCodeKeptSessions } from './kept-sessions.ts'
 import { openCodeTranslator } from './translate.ts'
@@ -25,7 +26,7 @@ export const opencode: Agent = {
   testedVersion: '1.18.33',
   translator: openCodeTranslator,
 
-  findInstallation: findOpenCode,
+  findInstallation: async environment => requireUsable(await lookForOpenCode(environment)),
 
   async look(environment) {
     const { installation, trouble } = await lookForOpenCode(environment)

@@ -4,12 +4,13 @@
  */
 import { AppError } from '../../domain/errors.ts'
 import type { Agent, LaunchRequest } from '../../ports/agent.ts'
+import { requireUsable } from '../installation.ts'
 import { promptFor } from '../instructions.ts'
 import { plainBytes, wordsOf } from '../plain-words.ts'
 import { askFirstModule } from './ask-first.ts'
 import { writeBrief } from './brief.ts'
 import { findAccount, findOwnPlaces, lookAtLogin } from './configuration.ts'
-import { findPi, lookForPi } from './installation.ts'
+import { lookForPi } from './installation.ts'
 import { judge } from './judge.ts'
 import { piKeptSessions } from './kept-sessions.ts'
 import { longWaitsModule } from './long-waits.ts'
@@ -32,7 +33,7 @@ export const pi: Agent = {
   translator: piTranslator,
   dialogue: piDialogue,
 
-  findInstallation: findPi,
+  findInstallation: async environment => requireUsable(await lookForPi(environment)),
 
   async look(environment) {
     const { installation, trouble } = await lookForPi(environment)

@@ -5,35 +5,22 @@
  */
 import { realpathSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { AppError } from '../../domain/errors.ts'
 import type { AgentInstallation, Environment } from '../../ports/agent.ts'
-import { askProgram } from '../ask-program.ts'
 import { findProgram } from '../find-program.ts'
-import { isOlder, parseVersion, readPackageVersion } from '../versions.ts'
+import { askVersion, judgeVersion, missing, type Sight } from '../installation.ts'
+import { readPackageVersion } from '../versions.ts'
 import { longWaitsModule } from './long-waits.ts'
 
 /** The oldest version tried: its arguments and events are those that we know. */
-export const MINIMUM_VERSION = '0.73.1'
+const MINIMUM_VERSION = '0.73.1'
 
 /** It bore the first name up to 0.73, and bears the second since. */
 const PACKAGED = /\/@(?:mariozechner|earendil-works)\/pi-coding-agent\/dist\/cli\.js$/
 
 const INSTALL = 'npm install -g @mariozechner/pi-coding-agent'
 
-/** Refuses with `agent_missing` or `agent_too_old`. */
-export async function findPi(environment: Environment): Promise<AgentInstallation> {
-  const { installation, trouble } = await lookForPi(environment)
-  if (trouble !== null) throw trouble
-  return installation
-}
-
 /** What is there, and what is wrong with it. */
-export async function lookForPi(
-  environment: Environment,
-): Promise<
-  | { installation: AgentInstallation; trouble: null }
-  | { installation: AgentInstallation | null; trouble: AppError }
-> {
+export async function lookForPi(environment: Environment): Promise<Sight> {
   const path = environment.PATH ?? ''
   const found = findProgram('pi', path)
   if (found === undefined) return missing('pi is not on the PATH', INSTALL)
@@ -57,17 +44,5 @@ export async function lookForPi(
           version: readPackageVersion(join(dirname(dirname(script)), 'package.json')),
           environment: {},
         }
-  const { version } = installation
-  if (version === null || !isOlder(version, MINIMUM_VERSION)) return { installation, trouble: null }
-  const message = `pi ${version} is older than ${MINIMUM_VERSION}`
-  return { installation, trouble: new AppError('agent_too_old', message, { hint: INSTALL }) }
-}
-
-function missing(message: string, hint: string): { installation: null; trouble: AppError } {
-  return { installation: null, trouble: new AppError('agent_missing', message, { hint }) }
-}
-
-async function askVersion(program: string, environment: Environment): Promise<string | null> {
-  const answer = await askProgram(program, ['--version'], environment)
-  return answer === undefined ? null : parseVersion(answer.words)
+  return judgeVersion('pi', installation, MINIMUM_VERSION, INSTALL)
 }
