@@ -5,7 +5,7 @@ import type { Environment } from '../ports/agent.ts'
 /** The slowest (Pi) takes 0.9 s on an idle machine, and on a busy one ten times as long. */
 const ASK_LIMIT_MS = 30_000
 
-export interface Answer {
+interface Answer {
   readonly code: number
   /** stdout and stderr, without white space around. */
   readonly words: string

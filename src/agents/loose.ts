@@ -14,7 +14,7 @@ export function parseJson(line: string): unknown {
   }
 }
 
-export type ReadEvent<Event> =
+type ReadEvent<Event> =
   | { readonly known: true; readonly event: Event }
   | { readonly known: false; readonly type: string }
 

@@ -4,7 +4,7 @@ import type { TaskId } from './ids.ts'
 import type { Task } from './task.ts'
 
 /** How many levels of delegation there may be below a task that people handed in. */
-export const DEEPEST_DELEGATION = 3
+const DEEPEST_DELEGATION = 3
 /** How many tasks may be delegated below one such task in all, ended ones too. */
 export const MOST_DELEGATED = 50
 

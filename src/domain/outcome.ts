@@ -111,7 +111,7 @@ export type AttemptOutcome =
  * What follows a failure. Trying again helps where the cause passes by itself; `park` waits for a
  * reset. One table for all agents, so that a code means the same whoever fails with it.
  */
-export const consequences: Readonly<Record<FailureCode, 'give_up' | 'resume' | 'park'>> = {
+const consequences: Readonly<Record<FailureCode, 'give_up' | 'resume' | 'park'>> = {
   auth: 'give_up',
   usage_limit: 'park',
   rate_limited: 'resume',

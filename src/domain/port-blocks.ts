@@ -5,7 +5,7 @@
 import type { WorktreeId } from './ids.ts'
 
 /** So many ports, one after the other, belong to one worktree. */
-export const PORTS_A_BLOCK = 10
+const PORTS_A_BLOCK = 10
 const LAST_PORT = 65_535
 
 /** Where blocks are taken from. */

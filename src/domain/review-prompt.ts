@@ -68,7 +68,7 @@ Where you can run git: \`git diff ${from} ${to}\`, \`git show ${from}:PATH\`.`
 /** Of those more are only counted. */
 const FILES_NAMED = 300
 /** What an agent can keep in mind beside all that it reads. */
-export const PATCH_CHARACTERS = 100_000
+const PATCH_CHARACTERS = 100_000
 
 function showChange({ files, patch, from, to }: ReviewedChange): string {
   const { shown, left } = fitPatch(patch, files, PATCH_CHARACTERS)

@@ -22,10 +22,7 @@ export interface Adoptable {
   readonly lock: string | null
 }
 
-export type AdoptPorts = Pick<
-  PutAwayPorts,
-  'store' | 'worktrees' | 'locks' | 'processes' | 'directory'
->
+type AdoptPorts = Pick<PutAwayPorts, 'store' | 'worktrees' | 'locks' | 'processes' | 'directory'>
 
 /** Refuses with `leased` while anything is at work in it. */
 export async function adopt(

@@ -12,7 +12,7 @@ const RESET_SLACK_MS = 2_000
 /** A reset that has passed when its refusal is told lies in a clock that is wrong: never at once. */
 const PASSED_RESET_MS = 30_000
 
-export interface LimitContext {
+interface LimitContext {
   readonly findAgent: (name: string) => Promise<Agent>
   readonly readEnvironment: () => Promise<Environment>
   readonly now: number

@@ -32,7 +32,7 @@ export function environmentOf(
   return own === null ? environment : overlay(environment, own)
 }
 
-export interface HomePorts {
+interface HomePorts {
   readonly files: Pick<TaskFiles, 'agentHome'>
   readonly agentHomes: AgentHomes
 }

@@ -15,7 +15,7 @@ export interface BranchPorts {
   readonly clock: Clock
 }
 
-export interface Branched {
+interface Branched {
   readonly name: string
   readonly commit: CommitId
   /** False: it was there, the same. */

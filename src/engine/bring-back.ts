@@ -9,7 +9,7 @@ import type { TaskFiles } from '../ports/task-files.ts'
 import type { Checkout, Worktrees } from '../ports/worktrees.ts'
 import { type ApplyPorts, type ApplyWish, applyTask, requireResult } from './apply.ts'
 
-export interface BringBackPorts extends ApplyPorts {
+interface BringBackPorts extends ApplyPorts {
   readonly worktrees: Worktrees
   readonly files: TaskFiles
 }
@@ -20,7 +20,7 @@ export type BroughtBack =
   | { readonly kind: 'brought'; readonly root: string; readonly files: readonly FileChange[] }
   | { readonly kind: 'left'; readonly why: string }
 
-export interface BringBackWish extends Pick<ApplyWish, 'isStopped' | 'onMended'> {
+interface BringBackWish extends Pick<ApplyWish, 'isStopped' | 'onMended'> {
   /** Only to what is still as the task found it; else to whatever it fits without a conflict. */
   readonly onlyAsFound: boolean
 }

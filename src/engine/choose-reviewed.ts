@@ -21,7 +21,7 @@ export type ReviewWish =
   | { readonly kind: 'task'; readonly task: Task }
 
 /** What the task that reviews starts from, so that it stands in the state after the change. */
-export interface Reviewed {
+interface Reviewed {
   readonly target: ReviewTarget
   readonly changes: ChangeScope
   /** Null: where the checkout stands. */
@@ -32,7 +32,7 @@ export interface Reviewed {
   readonly passesOver?: true
 }
 
-export interface ReviewPorts {
+interface ReviewPorts {
   readonly store: Store
   readonly files: TaskFiles
   readonly worktrees: Worktrees

@@ -6,7 +6,7 @@ import type { Store, StoredWorktree } from '../ports/store.ts'
 import type { Checkout, Worktrees } from '../ports/worktrees.ts'
 import { findStored, openOrNothing } from './find-stored.ts'
 
-export interface TargetWish {
+interface TargetWish {
   /** What the user named; null: nothing. */
   readonly to: string | null
   /** Where the caller stands. */
@@ -15,7 +15,7 @@ export interface TargetWish {
   readonly callerTask: TaskId | null
 }
 
-export interface TargetPorts {
+interface TargetPorts {
   readonly store: Store
   readonly worktrees: Worktrees
 }

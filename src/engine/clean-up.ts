@@ -43,7 +43,7 @@ export interface CleanUpPorts {
 }
 
 /** The clean-up of a worktree, and the task that it was handed in with. */
-export interface CleanUp {
+interface CleanUp {
   readonly task: Task
   readonly command: SetUpCommand
 }

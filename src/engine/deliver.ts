@@ -37,7 +37,7 @@ const MOST_AT_ONCE = 100
 /** Of why it failed. */
 const PROBLEM_KEPT = 500
 
-export interface DeliverPorts {
+interface DeliverPorts {
   readonly store: Store
   readonly channels: Channels
   readonly tokens: CallerTokens

@@ -12,7 +12,7 @@ import type { TaskFiles } from '../ports/task-files.ts'
 import { forgetSecrets } from './forget-secrets.ts'
 import { isRowTrouble } from './trouble.ts'
 
-export interface CallerPorts {
+interface CallerPorts {
   readonly store: Store
   readonly files: TaskFiles
   readonly host: Pick<ProcessHost, 'liveness'>

@@ -3,7 +3,7 @@ import type { HandOff, Task } from '../domain/task.ts'
 import type { Store } from '../ports/store.ts'
 import { isHandOff } from './apply.ts'
 
-export type Stay =
+type Stay =
   /** The task's own workplace, from the base that it had. */
   | { readonly kind: 'as_it_was' }
   /** The checkout that `home`, whose worktree it all began in, was handed off to. */

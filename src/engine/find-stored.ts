@@ -3,7 +3,7 @@ import { AppError } from '../domain/errors.ts'
 import type { Store, StoredWorktree } from '../ports/store.ts'
 import type { Checkout, Worktrees } from '../ports/worktrees.ts'
 
-export interface FindPorts {
+interface FindPorts {
   readonly store: Store
   readonly worktrees: Worktrees
 }

@@ -19,11 +19,11 @@ import { withWorktree } from './worktree-lock.ts'
 
 export interface HandBackPorts extends HandOffPorts, RestorePorts {}
 
-export interface HandBackWish extends Omit<ApplyWish, 'target'> {
+interface HandBackWish extends Omit<ApplyWish, 'target'> {
   readonly environment: Environment
 }
 
-export interface HandedBack {
+interface HandedBack {
   readonly outcome: ApplyOutcome
   readonly worktree: WorktreeRecord
   readonly session: SessionFate

@@ -26,12 +26,12 @@ export interface HandOffPorts extends ApplyPorts, SessionPorts {
   readonly worktrees: Worktrees
 }
 
-export interface HandOffWish extends ApplyWish {
+interface HandOffWish extends ApplyWish {
   /** The caller's: it says where its agent keeps sessions. */
   readonly environment: Environment
 }
 
-export interface HandedOff {
+interface HandedOff {
   readonly applied: Applied
   readonly session: SessionFate
   /** Null: its worktree is not there to be looked at. */

@@ -12,7 +12,7 @@ const PATCH_BYTES = 32 * 1024
 /** So far back its last words are looked for. */
 const EVENTS_SEEN = 500
 
-export interface HandOverPorts {
+interface HandOverPorts {
   readonly store: Store
   readonly files: TaskFiles
   readonly worktrees: Worktrees

@@ -8,14 +8,14 @@ import type { RepositoryFiles } from '../ports/repository-files.ts'
 import type { Checkout, Worktrees } from '../ports/worktrees.ts'
 
 export const SETTINGS_FILE = 'holdfast.json'
-export const INCLUDE_FILE = '.worktreeinclude'
+const INCLUDE_FILE = '.worktreeinclude'
 /** The first that is there is run. */
 const CODEX_SCRIPTS = ['.codex/setup.sh', '.codex/environments/environment.toml']
 /** Where a project that depends on Holdfast has the schema of its file. */
 const SCHEMA = 'node_modules/holdfast/docs/reference/holdfast.schema.json'
 
 /** What became of one file. */
-export interface InitFile {
+interface InitFile {
   readonly path: string
   /** `kept`: it was there. `not needed`: there would be nothing in it. */
   readonly became: 'written' | 'kept' | 'not needed'
@@ -25,7 +25,7 @@ export interface InitFile {
   readonly why: readonly string[]
 }
 
-export interface InitPorts {
+interface InitPorts {
   readonly worktrees: Worktrees
   readonly files: RepositoryFiles
 }

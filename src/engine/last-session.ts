@@ -7,7 +7,7 @@ import type { TaskFiles } from '../ports/task-files.ts'
 import type { Worktrees } from '../ports/worktrees.ts'
 import type { Underway } from './follow-attempt.ts'
 
-export interface LastSessionPorts {
+interface LastSessionPorts {
   readonly store: Store
   readonly files: TaskFiles
   readonly clock: Clock

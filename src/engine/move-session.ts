@@ -26,7 +26,7 @@ interface WhereToGoOn {
 }
 
 /** The top of a checkout. */
-export interface SessionEnd {
+interface SessionEnd {
   readonly root: string
   /** Null: it is the user's own, and the session is in their home of the agent. */
   readonly worktree: WorktreeId | null

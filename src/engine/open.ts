@@ -61,7 +61,7 @@ export async function settleOpened(
   return { asked, effective: 'full', enforcedBy: 'none' }
 }
 
-export interface OpenWish {
+interface OpenWish {
   readonly opened: Opened
   /** Null: as the task was asked. */
   readonly permissions: PermissionMode | null

@@ -17,7 +17,7 @@ import type { ReadPorts, Speaker } from './read-output.ts'
 /** So far back it is looked for. */
 const EVENTS_SEEN = 200
 
-export interface MessagePassing {
+interface MessagePassing {
   /**
    * Takes down what was heard, as far as the output tells. Gives what was not, and is to be said to
    * an agent that can be talked to: what the attempt was launched with it was told already.

@@ -11,7 +11,7 @@ import { hasEnded, type Task } from '../domain/task.ts'
 import { type PutAwayPorts, putAway } from './put-away.ts'
 import { isStoreTrouble } from './trouble.ts'
 
-export interface PassedOver {
+interface PassedOver {
   readonly task: Task
   readonly became: 'put_away' | 'archived' | 'goes_on' | 'stays'
   /** Why its worktree stays; null: it does not. */

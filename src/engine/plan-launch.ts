@@ -12,14 +12,14 @@ import { describeHandOver, describeStart } from './hand-over.ts'
 import { planOpenedLaunch } from './open.ts'
 
 /** Where it is started. */
-export interface LaunchPlace {
+interface LaunchPlace {
   readonly worktree: WorktreeRecord
   readonly workingDirectory: string
   readonly environment: Environment
 }
 
 /** What it is told besides its prompt. */
-export interface Told {
+interface Told {
   /** The session that goes on; null: it begins anew. */
   readonly resumed: SessionId | null
   readonly interruptedBy: Failure | null

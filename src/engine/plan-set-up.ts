@@ -20,7 +20,7 @@ export interface SetUpPlan {
   readonly directories: readonly DirectoryOrder[]
 }
 
-export interface PlannedCommand {
+interface PlannedCommand {
   readonly command: SetUpCommand
   /** What is in the files that it names; none, where it is not trusted. */
   readonly scripts: readonly Uint8Array[]

@@ -29,7 +29,7 @@ export interface ReadPorts {
 }
 
 /** What had been used when this attempt began: by its session, where the agent counts so, and by the task. */
-export interface UsedBefore {
+interface UsedBefore {
   readonly session: Usage | null
   readonly task: Usage | null
 }
@@ -130,7 +130,7 @@ export async function takeRest(
   }
 }
 
-export interface ReadStep {
+interface ReadStep {
   readonly progress: Progress
   readonly events: readonly AgentEvent[]
   /** There are further lines already. */

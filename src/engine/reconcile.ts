@@ -19,7 +19,7 @@ import { isUnused, retireUnused } from './retire.ts'
 import { isRowTrouble } from './trouble.ts'
 import { isOnItsWay, tryAlone } from './worktree-lock.ts'
 
-export interface ReconcilePorts {
+interface ReconcilePorts {
   readonly store: Store
   readonly files: TaskFiles
   readonly worktrees: Worktrees
@@ -28,7 +28,7 @@ export interface ReconcilePorts {
 }
 
 /** A submission takes seconds at most, even of a large working tree. */
-export const ABANDONED_MS = 15 * 60_000
+const ABANDONED_MS = 15 * 60_000
 
 /** What is out of step; nothing is changed. */
 export type Leftover =

@@ -58,7 +58,7 @@ export interface ResubmitPorts {
   readonly hash: (text: string) => string
 }
 
-export interface RetryWish {
+interface RetryWish {
   /** What its checkout says of set-up by now. */
   readonly setUp: SetUpWish
   /** It starts from its base, whatever was kept aside of its files. */

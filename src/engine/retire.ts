@@ -10,7 +10,7 @@ import type { Store, StoredWorktree } from '../ports/store.ts'
 import type { TaskFiles } from '../ports/task-files.ts'
 import type { UnleasedWorktree, Worktrees } from '../ports/worktrees.ts'
 
-export interface RetirePorts {
+interface RetirePorts {
   readonly store: Store
   readonly files: TaskFiles
   readonly worktrees: Worktrees

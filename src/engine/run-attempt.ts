@@ -47,7 +47,7 @@ export async function runAttempt(
 }
 
 /** What the store says of an attempt that is adopted. */
-export interface Adopted {
+interface Adopted {
   /** Undefined: to be asked for. */
   readonly stored: StoredWorktree | undefined
   readonly tries: Tries

@@ -6,7 +6,7 @@ import type { Agent, Environment } from '../ports/agent.ts'
 import type { Confinement } from '../ports/confinement.ts'
 
 /** Who may do what: for a task that another task's agent hands in, no more than that one may. */
-export interface PermissionWish {
+interface PermissionWish {
   /** Null: nobody said, which is `workspace`. */
   readonly asked: PermissionMode | null
   readonly parent: Task | undefined

@@ -98,7 +98,7 @@ export interface Submission {
 }
 
 /** One of the tasks of a group. */
-export interface Member {
+interface Member {
   readonly group: GroupId
   readonly name: string
   /** The names of all, of which the first bears the idempotency key. */

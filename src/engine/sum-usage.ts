@@ -4,7 +4,7 @@ import { addUsage } from '../domain/usage.ts'
 import type { UsageRecord } from '../ports/store.ts'
 
 export const usageGroupings = ['agent', 'repository', 'day'] as const
-export type UsageGrouping = (typeof usageGroupings)[number]
+type UsageGrouping = (typeof usageGroupings)[number]
 
 export interface UsageSum {
   /** An agent, the common git directory of a repository, or a day (`2026-11-29`) of the reader's calendar. */

@@ -10,7 +10,7 @@ import { activeStates } from '../domain/task.ts'
 import type { Agent, Environment, KeptSession } from '../ports/agent.ts'
 import type { Store } from '../ports/store.ts'
 
-export interface SessionWish {
+interface SessionWish {
   readonly session: SessionId
   readonly agent: Agent
   /** In which its agent would find it. */

@@ -10,7 +10,7 @@ import type { TaskFiles } from '../ports/task-files.ts'
 /** Always there; the program itself is looked up on the PATH. */
 export const SHELL = '/bin/sh'
 
-export interface Resolved {
+interface Resolved {
   readonly argv: readonly string[]
   /** The scripts that are not in the worktree as they were trusted, and are run from what was kept. */
   readonly kept: readonly string[]

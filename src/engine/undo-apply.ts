@@ -6,12 +6,12 @@ import type { Worktrees } from '../ports/worktrees.ts'
 import { type ApplyPorts, recordGivenBack, takeBack } from './apply.ts'
 
 /** What was taken back, and from where. */
-export interface Undone {
+interface Undone {
   readonly root: string
   readonly files: readonly FileChange[]
 }
 
-export interface UndoWish {
+interface UndoWish {
   /** The checkout that the user named; else the caller's, if it is one that has it. */
   readonly named: string | null
   readonly standsIn: string | null

@@ -61,14 +61,14 @@ function isLost({ request, state, taken, worktree }: Task, tasks: readonly Task[
   )
 }
 
-export interface PurgePorts {
+interface PurgePorts {
   readonly store: Store
   readonly files: TaskFiles
   readonly worktrees: Worktrees
   readonly applications: Pick<Applications, 'list'>
 }
 
-export interface PurgeReport {
+interface PurgeReport {
   readonly worktrees: number
   readonly refs: number
   /** What is still there, each with its reason; the state directory stays for it. */

@@ -19,7 +19,7 @@ export async function readUsed(
 const READ_EVERY_MS = 5_000
 
 /** Of a task with a budget, asked at every look: the progress, with what the attempt is known to have used by now. */
-export type UsageWatch = (reading: Reading, now: number) => Promise<Progress>
+type UsageWatch = (reading: Reading, now: number) => Promise<Progress>
 
 export function watchUsage(
   { task, agent }: Speaker,

@@ -2,12 +2,12 @@
 import * as z from 'zod/mini'
 import type { Addition } from '../domain/hosts.ts'
 
-export interface InstalledPlugin {
+interface InstalledPlugin {
   readonly id: string
   readonly isOn: boolean
 }
 
-export interface KnownMarketplace {
+interface KnownMarketplace {
   readonly name: string
   /** Where it was added from, as far as it is a directory. */
   readonly source: string | null

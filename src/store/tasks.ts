@@ -76,7 +76,7 @@ export function selectTasks(db: Db) {
 }
 
 /** Refuses with `task_unreadable`. */
-export function readTask(row: TaskRow): Task {
+function readTask(row: TaskRow): Task {
   return {
     request: readRequest(row),
     agent: row.agent,

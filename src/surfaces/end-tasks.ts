@@ -14,7 +14,7 @@ import { waitForTasks } from './wait-for.ts'
 /** An agent is given 2 s to end in order, then it is made to; the work so far is collected. */
 export const END_LIMIT_MS = 30_000
 
-export interface EndWish {
+interface EndWish {
   /** Also the tasks that these have delegated. */
   readonly tree: boolean
   /** Their processes are gone: said of a machine or container that no longer is. */

@@ -18,7 +18,7 @@ import { type HandedIn, handInPlanned } from './submit.ts'
 import type { SentView } from './view.ts'
 import { requireWritableStore } from './writable-store.ts'
 
-export interface Words {
+interface Words {
   /** Byte for byte. */
   readonly text: Uint8Array
   /** Sent twice under one key, it is said once; null: each time. */

@@ -49,7 +49,7 @@ export interface OptionWishes {
   readonly verifyTimeoutMs?: number | undefined
 }
 
-export type Options = Pick<
+type Options = Pick<
   Submission,
   | 'name'
   | 'place'

@@ -21,7 +21,7 @@ import {
 } from './submit.ts'
 
 /** A prompt for an agent, or the words of a command: one of the two. */
-export interface Asked {
+interface Asked {
   readonly agent?: string | undefined
   readonly prompt?: string | Uint8Array | undefined
   readonly command?: readonly string[] | undefined
@@ -51,7 +51,7 @@ export async function submitRequest(
 }
 
 /** The same for several agents, or several tries: a group. */
-export interface AskedTogether {
+interface AskedTogether {
   /** Absent: the one agent that `Asked` names, or the configured one. */
   readonly agents?: readonly string[] | undefined
   /** How many tries each of them gets. Absent: one. */

@@ -14,7 +14,7 @@ export const POLL_MS = 20
 const RING_EVERY_MS = 2_000
 
 /** `interrupted`: the signal's number. */
-export type WaitEnd = 'ended' | 'timeout' | { readonly interrupted: number }
+type WaitEnd = 'ended' | 'timeout' | { readonly interrupted: number }
 
 export interface WaitOptions {
   /** Milliseconds; undefined: as long as it takes. */

@@ -15,7 +15,7 @@ type Permission = Extract<OpenRequest, { kind: 'permission' }>
 type Form = Extract<OpenRequest, { kind: 'form' }>
 
 /** What the task may do. */
-export interface Policy {
+interface Policy {
   readonly asks: boolean
   readonly permissions: PermissionMode
   /** It is the agent that holds itself to that: it asks for nothing but what lies beyond. */

@@ -117,7 +117,7 @@ export interface Own {
   readonly failure: { readonly at: RequestName; readonly code: number | null } | null
 }
 
-export const INITIAL: Own = {
+const INITIAL: Own = {
   greeting: null,
   opened: null,
   isBegun: false,

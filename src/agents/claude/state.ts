@@ -60,7 +60,7 @@ export interface Tokens {
   readonly costUsd: number | null
 }
 
-export const NOTHING_COUNTED: Counted = {
+const NOTHING_COUNTED: Counted = {
   settled: null,
   open: { input: 0, cached: 0 },
   messages: [],

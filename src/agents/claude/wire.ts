@@ -166,7 +166,7 @@ export type WireSystem = z.infer<typeof systemLine>
 export type WireAssistant = z.infer<typeof assistantLine>
 export type WireUser = z.infer<typeof userLine>
 export type WireResult = z.infer<typeof resultLine>
-export type WireBlock = z.infer<typeof block>
+type WireBlock = z.infer<typeof block>
 
 export const parseLine = (line: string) => readEvent(lines, parseJson(line))
 

@@ -27,7 +27,7 @@ const memory = z.object({
   /** When it said something last, in milliseconds since 1970, by its own clock. */
   saidAt: z.number(),
 })
-export type Memory = z.infer<typeof memory>
+type Memory = z.infer<typeof memory>
 const NOTHING: Memory = { message: null, refused: null, saidAt: 0 }
 
 export function memoryOf({ own }: Translation): Memory {

@@ -11,7 +11,7 @@ const SAID = /^holdfast: HTTP (\d+), retry after (\S+)$/gm
 /** As Node's `--import` takes it. */
 export const longWaitsModule = `data:text/javascript,${encodeURIComponent(`(${refuseLongWaits})()`)}`
 
-export interface LongWait {
+interface LongWait {
   readonly status: number
   /** Milliseconds since 1970. */
   readonly until: number

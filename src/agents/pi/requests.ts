@@ -50,7 +50,7 @@ export function questionOf({ id, kind, text, options }: OpenRequest): Question {
   return { id, text, options: options.map(option => ({ id: option, label: option })) }
 }
 
-export interface Reply {
+interface Reply {
   readonly body: object
   readonly events: readonly AgentEvent[]
 }

@@ -2,7 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { MODEL } from './server.ts'
 
-export interface CodexHomeOptions {
+interface CodexHomeOptions {
   /** How often Codex asks again after an HTTP error, and after a broken stream; 1 unless told. */
   readonly retries?: number
   /** How long a stream may be silent until Codex gives it up, in milliseconds. */

@@ -2,7 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { MODEL } from './server.ts'
 
-export interface OpenCodeHomeOptions {
+interface OpenCodeHomeOptions {
   /** OpenCode's own `permission` setting, such as `{ bash: 'ask' }`; its default unless told. */
   readonly permission?: Readonly<Record<string, unknown>>
 }

@@ -2,7 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { MODEL } from './server.ts'
 
-export interface PiHomeOptions {
+interface PiHomeOptions {
   /** How often Pi begins a turn again after an error; 1 unless told. */
   readonly retries?: number
   /** How long it waits before, in milliseconds. */

@@ -11,7 +11,7 @@ export interface Frames {
 }
 
 /** What comes with status 429 where an account has used up what it may. */
-export interface Refused {
+interface Refused {
   readonly headers: Readonly<Record<string, string>>
   readonly body: unknown
 }

@@ -35,7 +35,7 @@ export interface ToolCall {
 }
 
 /** Refuses the request before any stream begins. */
-export interface HttpError {
+interface HttpError {
   readonly kind: 'http_error'
   readonly status: number
   /** Sent as JSON, or as it is where it is text. */
@@ -44,25 +44,25 @@ export interface HttpError {
 }
 
 /** Refuses the request as a used-up account is refused, in the words of each protocol. */
-export interface UsageLimit {
+interface UsageLimit {
   readonly kind: 'usage_limit'
   /** When the limit is lifted; milliseconds since 1970. */
   readonly resetsAtMs: number
 }
 
 /** The connection breaks: before any header, or after the first part of a text. */
-export interface Drop {
+interface Drop {
   readonly kind: 'drop'
   readonly when: 'before' | 'mid'
 }
 
 /** The answer begins and never goes on; the connection stays open. */
-export interface Hang {
+interface Hang {
   readonly kind: 'hang'
 }
 
 /** The stream itself says that the model failed. */
-export interface Failed {
+interface Failed {
   readonly kind: 'failed'
   readonly code: string
   readonly message: string

@@ -1,4 +1,4 @@
-export interface ShellCall {
+interface ShellCall {
   readonly name: string
   readonly input: unknown
 }

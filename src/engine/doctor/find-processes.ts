@@ -11,7 +11,7 @@ const CHECK = 'processes'
 /** The mark of what is run for a task beside its attempts, as its verification is. */
 const NO_ATTEMPT = 0
 
-export interface ProcessLookPorts {
+interface ProcessLookPorts {
   readonly store: Store
   readonly files: TaskFiles
   readonly host: ProcessHost

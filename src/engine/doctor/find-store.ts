@@ -7,7 +7,7 @@ import { type Finding, fine, trouble } from './finding.ts'
 const CHECK = 'store'
 const SALVAGE = { kind: 'salvage_store' } as const
 
-export interface StoreLookPorts {
+interface StoreLookPorts {
   readonly store: () => Promise<Store>
   readonly files: TaskFiles
   readonly worktrees: Worktrees

@@ -9,7 +9,7 @@ import { type Finding, fine, trouble } from './finding.ts'
 
 const CHECK = 'tasks'
 
-export interface TaskLookPorts {
+interface TaskLookPorts {
   readonly store: Store
   readonly files: TaskFiles
   readonly locks: Locks

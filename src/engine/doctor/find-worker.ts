@@ -5,7 +5,7 @@ import type { Upkeep } from '../../ports/upkeep.ts'
 import type { WorkerPresence } from '../../ports/worker-presence.ts'
 import { type Finding, fine, trouble } from './finding.ts'
 
-export interface ProcessLook {
+interface ProcessLook {
   readonly host: ProcessHost
   readonly processes: ProcessTable
 }

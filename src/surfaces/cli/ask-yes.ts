@@ -1,7 +1,7 @@
 /** Yes or no, at this terminal. */
 import type { CommandContext } from './command.ts'
 
-export interface Asker {
+interface Asker {
   /** What Enter alone means is `otherwise`; so does the end of the input. */
   ask(question: string, otherwise: boolean): Promise<boolean>
   close(): void

@@ -11,7 +11,7 @@ import type { CommandContext } from './command.ts'
 const PROMPT_LINES = 12
 
 /** What is shown of one task of a conversation. */
-export interface Part {
+interface Part {
   readonly task: Task
   /** Who it is, and what it was told; null: its beginning is not shown. */
   readonly heading: readonly string[] | null

@@ -10,7 +10,7 @@ const brief = z.object({
   asks: z.boolean(),
 })
 
-export type Brief = z.infer<typeof brief>
+type Brief = z.infer<typeof brief>
 
 export const writeBrief = (content: Brief): string => JSON.stringify(content)
 

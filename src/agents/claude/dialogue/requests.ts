@@ -56,7 +56,7 @@ export function questionOf(request: OpenRequest): Question | undefined {
 }
 
 /** What is said in return, as the `response` of a control response without its id. */
-export type Reply = { readonly subtype: 'success' | 'error' } & Record<string, unknown>
+type Reply = { readonly subtype: 'success' | 'error' } & Record<string, unknown>
 
 const deny = (message: string): Reply => ({
   subtype: 'success',

@@ -30,7 +30,7 @@ export type OpenRequest = { readonly id: string } & (
   | { readonly kind: 'unsupported'; readonly subtype: string }
 )
 
-export interface Choice {
+interface Choice {
   readonly text: string
   readonly labels: readonly string[]
   readonly isMultiple: boolean

@@ -59,7 +59,7 @@ const userQuestions = z.object({
   ),
 })
 
-export type WireUserQuestions = z.infer<typeof userQuestions>
+type WireUserQuestions = z.infer<typeof userQuestions>
 
 export function parseUserQuestions(input: unknown): WireUserQuestions | undefined {
   const parsed = userQuestions.safeParse(input).data
@@ -79,7 +79,7 @@ const utterance = z.union([
   }),
 ])
 
-export type WireUtterance = z.infer<typeof utterance>
+type WireUtterance = z.infer<typeof utterance>
 
 /** Undefined: it is torn. */
 export function parseUtterance(line: string): WireUtterance | undefined {

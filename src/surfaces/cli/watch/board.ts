@@ -3,7 +3,7 @@ import type { StatusView, TaskView } from '../../view.ts'
 import { renderTaskLine } from '../render.ts'
 import type { Sheet } from './page.ts'
 
-export interface BoardState {
+interface BoardState {
   readonly view: StatusView
   /** The id of the task that is chosen; null: the first. */
   readonly chosen: string | null

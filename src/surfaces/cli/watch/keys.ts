@@ -12,7 +12,7 @@ export interface Typing {
   close(): void
 }
 
-export interface KeyHandlers {
+interface KeyHandlers {
   /** Its name as Node’s `readline` says it. */
   readonly onKey: (name: string) => void
   /** What was typed and pasted, up to the enter. */

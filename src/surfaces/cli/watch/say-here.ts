@@ -7,7 +7,7 @@ import { sendWords } from '../../send-words.ts'
 import { requireWritableStore } from '../../writable-store.ts'
 
 /** What became of what was typed, in words, and the task that has it now. */
-export interface Heard {
+interface Heard {
   readonly text: string
   readonly task: TaskId
 }

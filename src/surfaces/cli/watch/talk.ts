@@ -21,7 +21,7 @@ export interface TalkState {
   readonly notice: string
 }
 
-export interface TalkSheet {
+interface TalkSheet {
   readonly lines: readonly string[]
   readonly cursor: Cursor
   /** As far as it can be scrolled. */
