@@ -138,8 +138,7 @@ async function answerAll({ stage }: Scene, id: string, over: AbortSignal): Promi
 
 /** A task that has ended, and somebody who has gone on in its worktree: staged, unstaged, ignored. */
 async function workLeft(scene: Scene): Promise<{ id: string; before: string }> {
-  const id = await scene.submitted(TASK)
-  await scene.untilEnded(id)
+  const id = await endedTask(scene)
   const { stage } = scene
   const tree = join(stage.home, 'worktrees', id)
   mkdirSync(join(tree, 'late'))
@@ -277,8 +276,7 @@ function handOffStory(about: string, killed: 'to' | 'undo', insist: Insist): Sto
     repository: 'dirty',
     steps: WORK + DONE,
     async tell(scene) {
-      const id = await scene.submitted(TASK)
-      await scene.untilEnded(id)
+      const id = await endedTask(scene)
       const off = ['handoff', id, '--to', 'local']
       if (killed === 'undo') await scene.ok(off)
       scene.strike.arm()
@@ -300,8 +298,7 @@ async function tellOwnHome(scene: Scene): Promise<readonly string[]> {
   writeFileSync(join(users, 'AGENTS.md'), 'of the user\n')
   stage.environment.CODEX_HOME = users
   scene.strike.arm()
-  const id = await scene.submitted(TASK)
-  await scene.untilEnded(id)
+  const id = await endedTask(scene)
   const own = join(stage.home, 'agent-homes', id, 'codex')
   if (readFileSync(join(own, 'AGENTS.md'), 'utf8') !== 'of the user\n') throw new Error('no links')
   const sessions = (home: string) =>
@@ -386,8 +383,7 @@ async function reclaim(
 
 /** Another tool's worktree, with work in it, is taken over. */
 async function adoptOther(scene: Scene): Promise<readonly string[]> {
-  const id = await scene.submitted(TASK)
-  await scene.untilEnded(id)
+  const id = await endedTask(scene)
   const { stage } = scene
   const tree = join(stage.scratch, '.claude', 'worktrees', 'theirs')
   stage.git('worktree', 'add', '--quiet', '--detach', tree)
@@ -557,8 +553,7 @@ async function tellRequest(scene: Scene): Promise<readonly string[]> {
 
 /** Killed right before it is shown: the inbox still has it. */
 async function tellShown(scene: Scene): Promise<readonly string[]> {
-  const id = await scene.submitted(TASK)
-  await scene.untilEnded(id)
+  const id = await endedTask(scene)
   scene.strike.arm()
   if ((await hear(scene, 'UserPromptSubmit', { prompt: 'hello' })) !== '') {
     throw new Error('it was not killed')
@@ -597,8 +592,7 @@ async function tellTurn(scene: Scene): Promise<readonly string[]> {
 /** Killed while it is made, it is made anew; nobody was told of the first. */
 async function tellLone(scene: Scene): Promise<readonly string[]> {
   const { stage } = scene
-  const id = await scene.submitted(TASK)
-  await scene.untilEnded(id)
+  const id = await endedTask(scene)
   const ask = (event: string, more: object) => hear(scene, event, more, 'holdfast-worktrees')
   scene.strike.arm()
   if ((await ask('WorktreeCreate', { name: 'one' })) !== '') throw new Error('it was not killed')
@@ -1178,8 +1172,7 @@ ${DONE}`,
     repository: 'dirty',
     steps: WORK + DONE,
     async tell(scene) {
-      const id = await scene.submitted(TASK)
-      await scene.untilEnded(id)
+      const id = await endedTask(scene)
       scene.strike.arm()
       await scene.stage.run(['apply', id])
       await scene.strike.landed
@@ -1196,8 +1189,7 @@ ${DONE}`,
     repository: 'dirty',
     steps: WORK + DONE,
     async tell(scene) {
-      const id = await scene.submitted(TASK)
-      await scene.untilEnded(id)
+      const id = await endedTask(scene)
       await scene.ok(['apply', id])
       requireFiles(scene, FINISHED)
       scene.strike.arm()
@@ -1213,8 +1205,7 @@ ${DONE}`,
     repository: 'clean',
     steps: WORK + DONE,
     async tell(scene) {
-      const id = await scene.submitted(TASK)
-      await scene.untilEnded(id)
+      const id = await endedTask(scene)
       scene.strike.arm()
       await untilDone(scene, ['branch', id, 'by/the-agent'])
       const made = scene.stage.git('show', 'by/the-agent:made.txt')
@@ -1229,8 +1220,7 @@ ${DONE}`,
     repository: 'dirty',
     steps: WORK + DONE,
     async tell(scene) {
-      const id = await scene.submitted(TASK)
-      await scene.untilEnded(id)
+      const id = await endedTask(scene)
       const { stage } = scene
       const git = (...words: string[]) => stage.git(...words)
       const gitDir = join(stage.repo, '.git')
@@ -1264,8 +1254,7 @@ ${DONE}`,
     repository: 'dirty',
     steps: WORK + DONE,
     async tell(scene) {
-      const id = await scene.submitted(TASK)
-      await scene.untilEnded(id)
+      const id = await endedTask(scene)
       const { stage } = scene
       const git = (...words: string[]) => stage.git(...words)
       const index = join(stage.repo, '.git', 'index')
@@ -1537,8 +1526,7 @@ ${DONE}`,
     repository: 'clean',
     steps: WORK + DONE,
     async tell(scene) {
-      const id = await scene.submitted(TASK)
-      await scene.untilEnded(id)
+      await endedTask(scene)
       scene.strike.arm()
       await scene.stage.run(['uninstall', '--purge', '--discard'])
       await scene.strike.landed

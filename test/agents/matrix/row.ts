@@ -16,8 +16,8 @@ const REASON_LENGTH = 60
 
 /** For whoever has to find out why. */
 async function whatIsSeen(house: House): Promise<string> {
-  const seen = ['status', 'logs'].map(async word => {
-    const { stdout, stderr } = await house.run([word, '--all'].slice(0, word === 'status' ? 2 : 1))
+  const seen = [['status', '--all'], ['logs']].map(async words => {
+    const { stdout, stderr } = await house.run(words)
     return `${stdout}${stderr}`
   })
   const raw = await house.run(['logs', '--raw'])
