@@ -64,19 +64,22 @@ test('usage is summed by agent, repository and day', async () => {
   expect(await house.ok(['usage', '--since', '1ms'])).toBe('')
 })
 
-test.each([
-  [['codex', 'x', '--budget', '5 apples'], 'is no amount'],
-  [['codex', 'x', '--budget', '5usd'], 'does not say what it costs'],
-  [['codex', 'x', '--budget', '0usd'], 'is no amount'],
-  [['codex', 'x', '--fallback', 'nobody'], 'there is no agent "nobody"'],
-  [['codex', 'x', '--fallback', 'codex'], 'cannot go on for codex'],
-  [['codex', 'x', '--ask'], 'codex cannot ask'],
-  [['codex', 'x', '--stall', 'soon'], 'is no duration'],
-  [['codex', 'x', '--max-failures', '0'], 'before it begins'],
-])('%j is refused', async (words, why) => {
+test('what cannot be done is refused before anything is made', async () => {
   const house = houseWithCodex('finish x')
-  const { code, stderr } = await house.run(['run', ...words])
-  expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringContaining(why) })
+  for (const [flag, why] of [
+    [['--budget', '5 apples'], 'is no amount'],
+    [['--budget', '5usd'], 'does not say what it costs'],
+    [['--budget', '0usd'], 'is no amount'],
+    [['--fallback', 'nobody'], 'there is no agent "nobody"'],
+    [['--fallback', 'codex'], 'cannot go on for codex'],
+    [['--ask'], 'codex cannot ask'],
+    [['--stall', 'soon'], 'is no duration'],
+    [['--max-failures', '0'], 'before it begins'],
+  ] as const) {
+    const { code, stderr } = await house.run(['run', 'codex', 'x', ...flag])
+    expect({ flag, code, stderr }).toEqual({ flag, code: 2, stderr: expect.stringContaining(why) })
+  }
+  expect(JSON.parse(await house.ok(['status', '--all', '--json'])).tasks).toEqual([])
 })
 
 test('nothing can be answered where nothing is asked', async () => {
