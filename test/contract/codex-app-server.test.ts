@@ -151,7 +151,9 @@ describe('how Codex is launched', () => {
     expect(argv.some(word => word.includes('writable_roots=["/w"]'))).toBe(
       permissions === 'workspace',
     )
-    expect(own?.writable ?? []).toEqual([])
+    // Held from outside it opens this one to write to it at each start, and else writes nothing.
+    const opened = enforcedBy === 'system' ? ['/home/dev/.codex/installation_id'] : []
+    expect(own?.writable ?? []).toEqual(opened)
   })
 })
 
