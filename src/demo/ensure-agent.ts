@@ -186,7 +186,7 @@ async function sweepAbandoned(cache: string): Promise<void> {
 function run(program: string, args: readonly string[]): Promise<void> {
   return new Promise((resolve, reject) => {
     // Of another Node on the PATH some would be refused.
-    const PATH = [dirname(process.execPath), process.env.PATH].join(delimiter)
+    const PATH = [dirname(process.execPath), process.env.PATH].filter(Boolean).join(delimiter)
     const env = { ...process.env, PATH }
     const child = spawn(program, args, { env, stdio: ['ignore', 'pipe', 'pipe'] })
     let said = ''

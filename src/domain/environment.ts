@@ -121,9 +121,18 @@ const OPENCLAW_NAMES = new Set([
   'OPENCLAW_GATEWAY_PORT',
 ])
 
-/** Of whoever asks to be told by it: the worker is started by somebody else. */
-export function openclawEnvironment(caller: Variables): Record<string, string> {
-  return pick(caller, name => OPENCLAW_NAMES.has(name))
+/** Of whoever asks to be told by it: the worker is started by somebody else, and somewhere else. */
+export function openclawEnvironment(
+  caller: Variables,
+  absolute: (path: string) => string,
+): Record<string, string> {
+  const taken = pick(caller, name => OPENCLAW_NAMES.has(name))
+  return Object.fromEntries(
+    Object.entries(taken).map(([name, value]) => [
+      name,
+      /_(?:HOME|DIR|PATH)$/.test(name) && !value.startsWith('~') ? absolute(value) : value,
+    ]),
+  )
 }
 
 const WORKER_NAMES = new Set(['PATH', 'HOME', 'USER', 'LOGNAME', 'SHELL', 'LANG', 'TMPDIR', 'TZ'])

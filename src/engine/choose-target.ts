@@ -70,7 +70,9 @@ async function findTarget(
     throw new AppError('refused_in_state', problem, { hint, cause: error })
   }
   if (await isOfTask(origin)) return origin
-  throw new AppError('refused_in_state', `${asked} is of another repository by now`, { hint })
+  const isOurs = origin.place.commonDir === repo.commonDir
+  const why = isOurs ? 'is where it did its work' : 'is of another repository by now'
+  throw new AppError('refused_in_state', `${asked} ${why}`, { hint })
 }
 
 /** A borrowed one is the user's. */

@@ -253,7 +253,7 @@ async function watchAttempt(
         }
         // What a snapshot does there is no work of the agent's.
         const canTell = run.agent === 'alive' && !snapshots.isBusy()
-        const stall = canTell ? stallWatch.look(look, isHeard) : null
+        const stall = canTell || isHeard ? stallWatch.look(look, isHeard) : null
         if (stall !== null) return { end: { kind: 'stalled', ...stall }, progress }
         const leftMs = (limit?.leftMs ?? Infinity) - progress.activity.activeMs
         const quietMs = Math.min(QUIET_LOOK_EVERY_MS, measureEveryMs(task.request.stallMs), leftMs)

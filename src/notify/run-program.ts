@@ -11,6 +11,8 @@ const LIMIT_MS = 30_000
 /** What it prints is of no interest, but for its first words when it fails. */
 const MOST_BYTES = 64 * 1_024
 const WORDS_KEPT = 200
+/** Of OpenClaw's log, as in `[sqlite/transaction] slow`. */
+const OPENCLAW_LOG = /^\[(?!error|fatal)[a-z][\w./-]*\]/i
 
 /**
  * Resolves once it has ended with exit code 0. Rejects with a `DeliveryError`, a lasting one where
@@ -60,6 +62,6 @@ function describe(
 /** The first line of what a program says when it fails, for the end of a message; what it logs is none. */
 export function said(stderr: string): string {
   const lines = stripVTControlCharacters(stderr).trim().split('\n')
-  const first = lines.find(line => !line.startsWith('[')) ?? lines[0] ?? ''
+  const first = lines.find(line => !OPENCLAW_LOG.test(line)) ?? lines[0] ?? ''
   return first === '' ? '' : `: ${redactShapes(first).slice(0, WORDS_KEPT)}`
 }

@@ -33,7 +33,7 @@ export function chooseSubscriptions(
 ): readonly Subscription[] {
   const settings = {
     webhook: { keyFile: user.webhookKeyFile ?? null, mayBePrivate: user.webhookPrivate ?? false },
-    openclaw: openclawEnvironment(environment),
+    openclaw: openclawEnvironment(environment, path => resolve(directory, path)),
   }
   const targets =
     flags === undefined

@@ -29,7 +29,7 @@ export interface WaitOptions {
   readonly after?: number
   /** How often it is looked; by default as often as anybody could notice. */
   readonly pollMs?: number
-  /** Called at every look, at least every `POLL_MS`, and after the end. */
+  /** Called at every look, at least every `pollMs`, and after the end. */
   readonly onLook?: () => Promise<void>
 }
 

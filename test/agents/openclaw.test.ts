@@ -7,6 +7,7 @@ import { once } from 'node:events'
 import { openSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { delimiter, dirname, join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { findInstalledAgent } from '../../src/demo/ensure-agent.ts'
 import { writeOpenclawHome } from '../../src/demo/scripted-model/openclaw-home.ts'
@@ -78,9 +79,12 @@ async function withGateway(house: House, work: () => Promise<void>): Promise<voi
       })
       pid = gateway.pid
       await once(gateway, 'close')
+      if (isWanted) await setTimeout(1_000)
     }
   }
   const over = run()
+  // Told below, not as nobody's.
+  over.catch(() => undefined)
   try {
     await work()
   } finally {

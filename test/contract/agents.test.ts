@@ -289,5 +289,8 @@ it('of what an agent wrote as it died, the error is told, and no line of the bac
   const stderr = 'noise\nIt went wrong:Error: EBUSY\n    at async main (file:///x.js:1:1)\n'
   expect(findLastWords(stderr)).toBe('It went wrong:Error: EBUSY')
   expect(findLastWords('Error: one\nbacktrace\n')).toBe('Error: one')
+  const ofNode = 'x.js:1\nTypeError: boom\n    at <anonymous>\n    at x.js:1:7\n\nNode.js v24.1.0\n'
+  expect(findLastWords(ofNode)).toBe('TypeError: boom')
+  expect(findLastWords('at capacity, try later\n   0: std::panic\n')).toBe('at capacity, try later')
   expect(findLastWords('   at x\n')).toBe('at x')
 })
