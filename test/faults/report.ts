@@ -19,6 +19,11 @@ export interface Totals {
   readonly fallen: readonly string[]
 }
 
+/** `commit`: what was checked out. */
+export interface LastRun extends Totals {
+  readonly commit: string
+}
+
 export function totalsOf(played: readonly Played[]): Totals {
   return {
     points: countPoints(played.map(({ one }) => one)),
@@ -31,7 +36,7 @@ export function totalsOf(played: readonly Played[]): Totals {
 }
 
 /** `last`: what the last whole run came to; null: none was made. */
-export function reliabilityPage(cases: readonly Case[], last: Totals | null): string {
+export function reliabilityPage(cases: readonly Case[], last: LastRun | null): string {
   const row = (name: string, some: readonly Case[]) =>
     `| ${name} | ${countPoints(some)} | ${some.length} |`
   const byStep = Object.keys(steps).map(step => {
@@ -102,12 +107,12 @@ ${byStory.join('\n')}
 
 const countPoints = (cases: readonly Case[]) => new Set(cases.map(({ point }) => point)).size
 
-function describeLast(cases: readonly Case[], last: Totals | null): string {
+function describeLast(cases: readonly Case[], last: LastRun | null): string {
   if (last === null) return 'No whole run is recorded here.'
-  const { points, cases: kills, survived, lostTasks, lostBytes, fallen } = last
+  const { commit, points, cases: kills, survived, lostTasks, lostBytes, fallen } = last
   const isOfThis = kills === cases.length && points === countPoints(cases)
   const since = isOfThis ? '' : ' Kills were added since, or taken out.'
-  const run = `The last whole run: ${points} steps, ${kills} kills`
+  const run = `The last whole run, of commit ${commit}: ${points} steps, ${kills} kills`
   if (survived === kills) return `${run}, all of them survived.${since}`
   const names = fallen.map(name => `- ${name}`).join('\n')
   return `**${run}, ${kills - survived} not survived. Tasks lost: ${lostTasks}. Bytes of work lost: ${lostBytes}.**${since}

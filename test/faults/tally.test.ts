@@ -24,7 +24,7 @@ test('a run in pieces is whole once all of it was played, of one program; what f
   later.add({ one: second, survived: false, lostTasks: 0, lostBytes: 7 })
   later.add({ one: second, ...well })
   const whole = new Tally(file).wholeOf([first, second]) ?? []
-  const last = totalsOf(whole)
+  const last = { commit: 'abc', ...totalsOf(whole) }
   expect(last).toMatchObject({ cases: 2, survived: 1, lostBytes: 7 })
   const page = reliabilityPage([first, second], last)
   expect(page).toContain('2 kills, 1 not survived. Tasks lost: 0. Bytes of work lost: 7.**\n\n- ')

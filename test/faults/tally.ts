@@ -2,6 +2,7 @@
  * What kills came to, over several runs: a whole run may be played in pieces (`--into FILE`), as long as
  * it is the same program and the same matrix that are played. And what the last whole run came to.
  */
+import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import {
   appendFileSync,
@@ -11,10 +12,10 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Case, nameOf } from './plan.ts'
-import { type Played, type Totals, totalsOf } from './report.ts'
+import { type LastRun, type Played, totalsOf } from './report.ts'
 
 /** What is played, and what plays it. */
 const PLAYED = ['bin', 'dist', 'skills', 'agent-plugin', '.agents', 'test/faults']
@@ -62,14 +63,16 @@ export class Tally {
 const isTorn = (line: string) => !line.endsWith('}')
 
 /** Null: none was made. */
-export function readLastWholeRun(): Totals | null {
+export function readLastWholeRun(): LastRun | null {
   return existsSync(LAST) ? JSON.parse(readFileSync(LAST, 'utf8')) : null
 }
 
-export function writeLastWholeRun(played: readonly Played[]): Totals {
-  const totals = totalsOf(played)
-  writeFileSync(LAST, `${JSON.stringify(totals, undefined, 2)}\n`)
-  return totals
+export function writeLastWholeRun(played: readonly Played[]): LastRun {
+  const words = ['rev-parse', '--short=12', 'HEAD']
+  const commit = execFileSync('git', words, { cwd: dirname(LAST), encoding: 'utf8' }).trim()
+  const last = { commit, ...totalsOf(played) }
+  writeFileSync(LAST, `${JSON.stringify(last, undefined, 2)}\n`)
+  return last
 }
 
 function hashOf(places: readonly string[]): string {
