@@ -12,7 +12,8 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { House } from './house.ts'
+import { houseWithCodex } from './fake-codex.ts'
+import type { House } from './house.ts'
 
 const HOOKS = [
   ...['applypatch-msg', 'commit-msg', 'fsmonitor-watchman', 'post-applypatch', 'post-checkout'],
@@ -20,6 +21,11 @@ const HOOKS = [
   ...['pre-auto-gc', 'pre-commit', 'pre-merge-commit', 'pre-push', 'prepare-commit-msg'],
   ...['reference-transaction', 'sendemail-validate'],
 ]
+
+/** A terminal that it is written to has another title. */
+const ESCAPE = '\u001b]0;x\u0007'
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
+const anyEscape = /[\u0007\u001b]/
 
 /** Every file below, with what it is; `except` are paths that are left out, with what is in them. */
 function filesOf(directory: string, except: readonly string[] = []): Record<string, string> {
@@ -125,7 +131,7 @@ function makeHostile(house: House) {
 }
 
 test('a hostile repository runs nothing, reaches nothing outside, and widens nothing', async () => {
-  const house = new House()
+  const house = houseWithCodex('begin; finish done')
   const { victim, canaries } = makeHostile(house)
   const set = (file: object) => house.write('holdfast.json', JSON.stringify(file))
 
@@ -134,16 +140,21 @@ test('a hostile repository runs nothing, reaches nothing outside, and widens not
     { permissions: 'full' },
     { notify: [`file:${victim}/told`] },
     { notify: [`command:${victim}/setup.sh`] },
+    { [`agent${ESCAPE}`]: 'codex' },
   ]) {
     set(wish)
     const run = await house.run(['run', 'command', '--', 'true'])
     expect([wish, run.code, run.stdout]).toEqual([wish, 2, ''])
     expect(run.stderr).toContain('holdfast.json')
+    expect(run.stderr).not.toMatch(anyEscape)
   }
-  const command = ['sh', '-c', `touch '${canaries}/set-up'`]
+  const command = ['sh', '-c', `touch '${canaries}/set-up'`, ESCAPE]
   set({ setup: command, cleanup: command, directories: { '../victim': 'copy' } })
   expect((await house.run(['run', 'command', '--', 'true'])).code).toBe(2)
-  set({ setup: command, cleanup: command, directories: { linked: 'symlink' } })
+  set({
+    ...{ setup: command, cleanup: command, verify: command },
+    directories: { linked: 'symlink' },
+  })
 
   // It is asked for by names that lead elsewhere.
   for (const words of [
@@ -170,9 +181,19 @@ test('a hostile repository runs nothing, reaches nothing outside, and widens not
 
   const patch = await house.ok(['diff', id])
   expect(patch).not.toContain('TOP SECRET')
-  for (const words of [['logs', id], ['status'], ['status', id], ['gc', '--dry-run']]) {
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
-    expect(await house.ok(words), words.join(' ')).not.toMatch(/[\u0007\u001b]/)
+  const look = ['run', 'codex', 'look', '--name', 'verified', '--permissions', 'full', '--wait']
+  const verified = await house.run(look)
+  expect([verified.code, verified.stderr]).toEqual([
+    0,
+    expect.stringMatching(/^verify is not run/m),
+  ])
+  expect(verified.stderr).toMatch(/^set-up is not run/m)
+  expect(verified.stderr).not.toMatch(anyEscape)
+  for (const words of [
+    ...[['logs', id], ['status'], ['status', id], ['status', 'verified']],
+    ['gc', '--dry-run'],
+  ]) {
+    expect(await house.ok(words), words.join(' ')).not.toMatch(anyEscape)
   }
   await house.ok(['archive', id])
   expect(existsSync(tree)).toBe(false)
@@ -192,7 +213,7 @@ test('a hostile repository runs nothing, reaches nothing outside, and widens not
   await house.ok(['apply', '--undo', id])
   expect({ victim: filesOf(victim), repo: filesOf(house.repo, OURS) }).toEqual(before)
   await house.ok(['branch', id, 'taken'])
-  await house.ok(['doctor'])
+  expect(await house.ok(['doctor'])).not.toMatch(anyEscape)
   expect({ victim: filesOf(victim), canaries: readdirSync(canaries) }).toEqual({
     victim: before.victim,
     canaries: [],

@@ -2,6 +2,7 @@
 import { compose } from '../../compose.ts'
 import { CRASH_POINTS_VARIABLE, outerEnvironment } from '../../domain/environment.ts'
 import { AppError } from '../../domain/errors.ts'
+import { plainText } from '../../domain/plain-text.ts'
 import { detectCaller } from '../caller.ts'
 import type { Command, CommandContext, CommandInput } from './command.ts'
 import { exitCodeOfRefusal, exitCodes, signalExitCode } from './exit-codes.ts'
@@ -195,7 +196,8 @@ function drawError(error: unknown, output: Output, json: boolean): number {
       // stdout takes nothing any more: stderr says the same.
     }
   }
-  output.tell(`holdfast: ${message}`)
-  if (hint !== undefined) output.tell(`  ${hint}`)
+  // It may hold words of a repository's or an agent's.
+  output.tell(`holdfast: ${plainText(message)}`)
+  if (hint !== undefined) output.tell(`  ${plainText(hint)}`)
   return exitCodeOfRefusal(code)
 }

@@ -80,7 +80,7 @@ export function renderTask(
 ): string {
   const rows: [string, string | null][] = [
     ['task', `${task.id} ${task.name}`],
-    ['state', renderState(task, output)],
+    ['state', task.state],
     ['reason', task.reason],
     ['agent', [task.agent, task.model, task.effort].filter(part => part !== null).join(' ')],
     ['try', task.attempt === 0 ? null : String(task.attempt)],
@@ -110,8 +110,11 @@ export function renderTask(
     ['hint', task.error?.hint ?? null],
   ]
   return rows
-    .filter(([, value]) => value !== null)
-    .map(([label, value]) => `${output.style('dim', label.padEnd(LABEL_WIDTH))}${value}`)
+    .flatMap(([label, value]) => {
+      if (value === null) return []
+      const shown = label === 'state' ? renderState(task, output) : plainText(value)
+      return [`${output.style('dim', label.padEnd(LABEL_WIDTH))}${shown}`]
+    })
     .join('\n')
 }
 
@@ -201,14 +204,14 @@ export function describeSetUp(setUp: SetUp | null): string[] {
 
 function describeCommand(role: CommandRole, command: SetUpCommand | null): string[] {
   if (command === null) return []
-  const words = command.argv.join(' ')
+  const words = plainText(command.argv.join(' '))
   return command.trusted ? [`${role}: ${words}`] : [describeUntrusted(role, words)]
 }
 
 /** The verification that its repository names; of one that was asked for nothing need be said. */
 export function describeNamed(verify: Verify | null): string[] {
   if (verify?.named === undefined) return []
-  const words = describeVerify(verify)
+  const words = plainText(describeVerify(verify))
   return verify.named.trusted ? [`verify: ${words}`] : [describeUntrusted('verify', words)]
 }
 

@@ -1,3 +1,4 @@
+import { plainText } from '../../../domain/plain-text.ts'
 import { describeOptions, requireQuestion } from '../../../engine/answer.ts'
 import { requireTask } from '../../find-task.ts'
 import { lookAtTask } from '../../look.ts'
@@ -31,8 +32,8 @@ export const answer = defineCommand({
     if (said === undefined) {
       const { text, options } = requireQuestion(task)
       if (flags.json === true) output.writeJson(await lookAtTask(task, context))
-      else output.write(`${text}\n`)
-      if (options.length > 0) output.tell(describeOptions(options))
+      else output.write(`${plainText(text)}\n`)
+      if (options.length > 0) output.tell(plainText(describeOptions(options)))
       output.tell(`next: holdfast answer ${id} ${options.length > 0 ? '1' : '"…"'}`)
       return exitCodes.done
     }

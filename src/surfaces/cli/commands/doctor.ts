@@ -1,5 +1,6 @@
 import { join, resolve } from 'node:path'
 import { AppError } from '../../../domain/errors.ts'
+import { plainText } from '../../../domain/plain-text.ts'
 import { type Examined, examine } from '../../../engine/doctor/examine.ts'
 import { describeRepair } from '../../../engine/doctor/finding.ts'
 import { systemClock } from '../../../system-clock.ts'
@@ -154,7 +155,7 @@ function viewFinding({ check, status, message, hint, repair, repaired }: Examine
 function render(finding: FindingView, { output }: CommandContext): string {
   const { check, status, message, hint, repair } = finding
   const style = { ok: 'green', warning: 'yellow', error: 'red' } as const
-  const lines = [`${output.style(style[status], status.padEnd(7))} ${check}: ${message}`]
+  const lines = [`${output.style(style[status], status.padEnd(7))} ${check}: ${plainText(message)}`]
   if (repair === null) {
     if (hint !== null) lines.push(hint)
   } else if (repair.state === 'possible') {
