@@ -210,7 +210,8 @@ export async function firstReadyAgent({
     }
   }
   const [first] = troubles
-  const why = [...troubles.map(({ message }) => message), `not installed: ${missing.join(', ')}`]
+  const why = troubles.map(({ message }) => message)
+  if (missing.length > 0) why.push(`not installed: ${missing.join(', ')}`)
   const remedy = first?.hint ?? 'install one, for example: npm install --global @openai/codex'
   throw new AppError(first?.code ?? 'agent_missing', `no agent is ready (${why.join('; ')})`, {
     hint: `${remedy}; all of them: holdfast agents`,

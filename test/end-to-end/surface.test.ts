@@ -19,7 +19,7 @@ import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { views } from '../../src/surfaces/view.ts'
 import { eventually } from '../eventually.ts'
-import { entry, House, PATIENCE, unconfined } from './house.ts'
+import { entry, House, PATIENCE, unconfined, untilGo } from './house.ts'
 import { terminal, tmux } from './terminal.ts'
 
 test('every document is as its schema says', async () => {
@@ -74,13 +74,21 @@ test('people are told who does a task, what to do about its failure, and where t
 test.skipIf(tmux === undefined)('at a terminal, wait and cancel say what comes next', async () => {
   const house = new House()
   const done = await house.submitScript('true')
-  const { type, until } = terminal(house)
+  const { type, until, shown } = terminal(house)
   type(`'${process.execPath}' '${entry}' wait ${done}`, 'Enter')
   await until('wait says it', `next: holdfast result ${done}`)
-  const going = await house.submitScript('exec sleep 600')
-  type(`'${process.execPath}' '${entry}' cancel ${going}`, 'Enter')
-  await until('cancel says it', `next: holdfast diff ${going}`)
+  const going = await house.submitScript(untilGo)
+  type(`'${process.execPath}' '${entry}' wait ${going} --timeout 1ms; echo exit $?`, 'Enter')
+  await until('the time is up', 'exit 3')
+  expect(shown()).not.toContain(`next: holdfast result ${going}`)
+  // Behind the one that goes on, it ends with the asking.
+  const queued = await house.submitScript('true')
+  type(`'${process.execPath}' '${entry}' cancel ${queued}`, 'Enter')
+  await until('cancel says it', `next: holdfast retry ${queued}`)
   type('exit', 'Enter')
+  await house.underWay(going)
+  house.write('go', '', house.worktree(going))
+  await house.wait(going)
 })
 
 test('without a name the newest of this repository is meant, and stderr says which', async () => {

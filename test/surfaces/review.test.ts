@@ -236,6 +236,7 @@ test.each([
   // As git shows names, with and without `core.quotePath`.
   ['"\\303\\274 \\"x\\".ts"', ['ü "x".ts', 'sub/ü "x".ts']],
   ['"b/ü\\\\t\\ty"', ['b/ü\\t\ty', 'sub/b/ü\\t\ty', 'ü\\t\ty']],
+  ['""a.ts""', ['"a.ts"', 'sub/"a.ts"']],
 ])('a path is taken as it may be meant: %s', (file, meant) => {
   expect(pathsMeant(file, ['/home/me/tree', '/home/me'], 'sub')).toEqual(meant)
 })

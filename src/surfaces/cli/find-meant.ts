@@ -1,11 +1,15 @@
 /** The one of several words that was meant by one that was mistyped; undefined: none is near enough. */
 export function findMeant(typed: string, words: readonly string[]): string | undefined {
   const near = words
+    // Of a prompt in the place of a command, the table would be as long.
+    .filter(word => Math.abs(word.length - typed.length) <= mostMistakes(word))
     .map(word => ({ word, mistakes: countMistakes(typed, word) }))
-    .filter(({ word, mistakes }) => mistakes <= Math.max(1, Math.floor(word.length / 3)))
+    .filter(({ word, mistakes }) => mistakes <= mostMistakes(word))
     .sort((a, b) => a.mistakes - b.mistakes)
   return near[0]?.word
 }
+
+const mostMistakes = (word: string) => Math.max(1, Math.floor(word.length / 3))
 
 /** Letters that were left out, put in, replaced, or changed places with the next. */
 function countMistakes(typed: string, meant: string): number {

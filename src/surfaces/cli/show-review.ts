@@ -16,7 +16,7 @@ export async function showReview(
   if (json) output.writeJson(view)
   else {
     output.write(renderReview(view, await findTops(task, context), output))
-    if (view.findings.length > 0) {
+    if (output.stdoutIsTerminal && view.findings.length > 0) {
       output.tell(`next, to have them mended: holdfast run --findings ${task.request.id}`)
     }
   }

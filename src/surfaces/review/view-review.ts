@@ -115,10 +115,9 @@ export function pathsMeant(
   tops: readonly string[],
   subdirectory: string,
 ): readonly string[] {
-  const bare = unquotedName(file)
-  if (bare !== undefined) return pathsMeant(bare, tops, subdirectory)
-  const top = tops.find(one => file.startsWith(`${one}/`))
-  const inside = posix.normalize(top === undefined ? file : file.slice(top.length + 1))
+  const name = unquotedName(file)
+  const top = tops.find(one => name.startsWith(`${one}/`))
+  const inside = posix.normalize(top === undefined ? name : name.slice(top.length + 1))
   const meant = [inside]
   if (subdirectory !== '') meant.push(posix.join(subdirectory, inside))
   if (/^[ab]\//.test(inside)) meant.push(inside.slice(2))
@@ -130,9 +129,9 @@ const ESCAPES: Readonly<Record<string, string>> = {
 }
 
 /** Git shows a name in quotes, with its bytes in octal, where it is not plain ASCII (`core.quotePath`). */
-function unquotedName(name: string): string | undefined {
+function unquotedName(name: string): string {
   const [, inner] = /^"(.*)"$/s.exec(name) ?? []
-  if (inner === undefined) return undefined
+  if (inner === undefined) return name
   const bytes = Buffer.from(inner)
     .toString('latin1')
     .replace(/\\(?:([0-7]{3})|(.))/gs, (_, octal: string | undefined, sign = '') =>

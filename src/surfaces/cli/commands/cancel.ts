@@ -59,7 +59,9 @@ export const cancel = defineCommand({
     }
     if (output.stdoutIsTerminal && flags.json !== true && ended.length > 0) {
       const what = ended.length > 1 ? 'TASK' : ended[0]?.request.id
-      output.tell(`next: holdfast diff ${what} · holdfast retry ${what}`)
+      const hasChanges = ended.some(({ state }) => (resultOf(state)?.files ?? 0) > 0)
+      const diff = hasChanges ? `holdfast diff ${what} · ` : ''
+      output.tell(`next: ${diff}holdfast retry ${what}`)
     }
     return refusal === undefined ? exitCodes.done : exitCodeOfRefusal(refusal.code)
   },

@@ -1,5 +1,5 @@
 import { AppError } from '../../../domain/errors.ts'
-import type { Task } from '../../../domain/task.ts'
+import { hasEnded, type Task } from '../../../domain/task.ts'
 import { findAsked } from '../../../engine/answer.ts'
 import { acknowledgeShown } from '../../acknowledge.ts'
 import { requireTaskOrNewest, requireTasks } from '../../find-task.ts'
@@ -40,27 +40,37 @@ export const wait = defineCommand({
       const lines = views.map(view => renderTaskLine(view, context.now(), output))
       output.write(`${lines.join('\n')}\n`)
     }
-    if (output.stdoutIsTerminal && flags.json !== true) output.tell(nextOf(tasks))
-    await acknowledgeShown(tasks, context)
     const store = await context.holdfast.store()
-    const codes: number[] = []
-    for (const task of tasks) {
+    const asking: Task[] = []
+    for (const task of tasks) if ((await findAsked(task, store)) !== null) asking.push(task)
+    if (output.stdoutIsTerminal && flags.json !== true) {
+      const next = nextOf(tasks, asking)
+      if (next !== null) output.tell(next)
+    }
+    await acknowledgeShown(tasks, context)
+    const codes = tasks.map(task => {
       const { name } = task.state
       // What was answered asks for nothing any more, though nobody may have passed it on.
-      const isAnswered = name === 'needs_input' && (await findAsked(task, store)) === null
-      codes.push(exitCodeOfState(isAnswered ? 'running' : name))
-    }
+      const isAnswered = name === 'needs_input' && !asking.includes(task)
+      return exitCodeOfState(isAnswered ? 'running' : name)
+    })
     // Of those that have ended, the worst; that others go on is what was asked for.
     const ended = codes.filter(code => code !== exitCodeOfState('running'))
     return worstExitCode(any && ended.length > 0 ? ended : codes)
   },
 })
 
-/** For people: what is looked at when the wait is over. */
-function nextOf(tasks: readonly Task[]): string {
-  const [only, another] = tasks
-  const what = only === undefined || another !== undefined ? 'TASK' : only.request.id
+/** For people: what is done when the wait is over; null: the tasks go on. */
+function nextOf(tasks: readonly Task[], asking: readonly Task[]): string | null {
+  if (asking.length > 0) return `next: holdfast answer ${nameOne(asking)}`
+  const ended = tasks.filter(({ state }) => hasEnded(state))
+  if (ended.length === 0) return null
+  const what = nameOne(ended)
   return `next: holdfast result ${what} · holdfast diff ${what}`
+}
+
+function nameOne([only, another]: readonly Task[]): string {
+  return only === undefined || another !== undefined ? 'TASK' : only.request.id
 }
 
 async function named(words: readonly string[], context: CommandContext): Promise<readonly Task[]> {
