@@ -225,7 +225,8 @@ finish 'All done.'`)
   ])
 })
 
-test('a repository names its check: once it is trusted, the work of every agent has to pass it', async () => {
+/** Its repository names a check, which the first work of every task does not pass. */
+function houseWithCheck() {
   const house = houseWithCodex(`begin
 if [ "$resumed" = yes ]; then echo good >../state.txt; else echo bad >../state.txt; fi
 finish 'All done.'`)
@@ -236,12 +237,18 @@ finish 'All done.'`)
   house.git('add', '.')
   house.git('commit', '--quiet', '--message=check')
   const inner = { directory: join(house.repo, 'inner') }
-  const words = ['run', 'codex', 'do it', '--permissions', 'full']
+  const run = (...flags: string[]) =>
+    house.run(['run', 'codex', 'do it', '--permissions', 'full', ...flags], inner)
   const submit = async (...flags: string[]) => {
-    const { code, stdout, stderr } = await house.run([...words, ...flags], inner)
+    const { code, stdout, stderr } = await run(...flags)
     expect([code, stderr]).toEqual([0, expect.any(String)])
     return { id: stdout.trim(), stderr }
   }
+  return { house, run, submit }
+}
+
+test('a repository names its check: once it is trusted, the work of every agent has to pass it', async () => {
+  const { house, submit } = houseWithCheck()
   const untrusted = await submit()
   expect(untrusted.stderr).toContain('verify is not run: /bin/sh ./check good is not trusted')
   expect(await house.wait(untrusted.id)).toMatchObject({
@@ -249,7 +256,6 @@ finish 'All done.'`)
     verify: { state: 'not_run', how: 'not trusted' },
   })
   expect(await house.ok(['logs', untrusted.id])).toContain('not verified: ')
-  expect((await house.run(['run', 'codex', 'x', '--verify', 'true', '--no-verify'])).code).toBe(2)
 
   expect(await house.ok(['trust', '--yes'])).toMatch(/this verification .*\n\n {2}check good\n/)
   const checked = await submit()
@@ -259,21 +265,26 @@ finish 'All done.'`)
     attempt: 2,
     verify: { state: 'passed', failedBefore: 1, limitMs: 60_000 },
   })
-  const [none, own] = [await submit('--no-verify'), await submit('--verify', 'true')]
-  expect(await house.wait(none.id)).toMatchObject({ state: 'succeeded', verify: null })
-  expect(await house.wait(own.id)).toMatchObject({ attempt: 1, verify: { command: ['true'] } })
-  // It verifies what agents do.
-  const script = await house.submitScript('true')
-  expect(await house.wait(script)).toMatchObject({ state: 'succeeded', verify: null })
-
   await house.ok(['trust', '--revoke'])
   const following = (await house.ok(['send', checked.id, 'and more'])).trim()
   expect(await house.wait(following)).toMatchObject({
     state: 'succeeded',
     verify: { state: 'not_run', how: 'not trusted' },
   })
+})
+
+test('whoever asks verifies otherwise than the repository says, or not at all', async () => {
+  const { house, run, submit } = houseWithCheck()
+  await house.ok(['trust', '--yes'])
+  const [none, own] = [await submit('--no-verify'), await submit('--verify', 'true')]
+  expect(await house.wait(none.id)).toMatchObject({ state: 'succeeded', verify: null })
+  expect(await house.wait(own.id)).toMatchObject({ attempt: 1, verify: { command: ['true'] } })
+  // It verifies what agents do.
+  const script = await house.submitScript('true')
+  expect(await house.wait(script)).toMatchObject({ state: 'succeeded', verify: null })
+  expect((await run('--verify', 'true', '--no-verify')).code).toBe(2)
   house.write('holdfast.json', '{ "verify": "npm test && true" }')
-  expect(await house.run(words)).toMatchObject({
+  expect(await run()).toMatchObject({
     code: 2,
     stderr: expect.stringContaining('means something to a shell'),
   })
