@@ -576,14 +576,24 @@ test('the launcher finds Holdfast, and is silent where there is none, or nothing
   const bin = join(house.scratch, 'bin')
   mkdirSync(bin)
   const input = JSON.stringify({ session_id: 's', cwd: house.repo, command_name: 'holdfast:inbox' })
-  const run = (env: Readonly<Record<string, string>>, ...before: string[]) => {
+  const runFor = (event: string, env: Readonly<Record<string, string>>, before: string[] = []) => {
     const options = { env: { ...house.environment, ...env }, input, encoding: 'utf8' } as const
-    const words = [...before, join(copy, 'hook.cjs'), 'UserPromptExpansion']
+    const words = [...before, join(copy, 'hook.cjs'), event]
     const { status, stdout, stderr } = spawnSync(process.execPath, words, options)
     return { status, stdout, stderr }
   }
+  const run = (env: Readonly<Record<string, string>>, ...before: string[]) =>
+    runFor('UserPromptExpansion', env, before)
   const silence = { status: 0, stdout: '', stderr: '' }
+  // Whoever asks for a worktree is told why there is none.
+  const expectNone = (why: RegExp, env: Readonly<Record<string, string>>, ...before: string[]) =>
+    expect(runFor('WorktreeCreate', env, before)).toEqual({
+      status: 1,
+      stdout: '',
+      stderr: expect.stringMatching(why),
+    })
   expect(run({ PATH: bin })).toEqual(silence)
+  expectNone(/^Holdfast: it is not on the PATH/, { PATH: bin })
   symlinkSync(entry, join(bin, 'holdfast'))
   const answer = { status: 0, stdout: expect.stringContaining('"block"'), stderr: '' }
   expect(run({ PATH: bin })).toEqual(answer)
@@ -594,17 +604,27 @@ test('the launcher finds Holdfast, and is silent where there is none, or nothing
   ]) {
     writeFileSync(pretend, `Object.defineProperty(${object}, '${key}', { value: '${value}' })`)
     expect(run({ PATH: bin }, '--require', pretend)).toEqual(silence)
+    expectNone(new RegExp(`^Holdfast: it .*this is ${value}`), { PATH: bin }, '--require', pretend)
   }
+  for (const directory of ['broken/bin', 'broken/dist']) {
+    mkdirSync(join(house.scratch, directory), { recursive: true })
+  }
+  const broken = { PATH: join(house.scratch, 'broken', 'bin') }
+  writeFileSync(join(broken.PATH, 'holdfast.cjs'), "throw new Error('out of order')")
+  writeFileSync(join(broken.PATH, '..', 'dist', 'main.cjs'), '')
+  symlinkSync('holdfast.cjs', join(broken.PATH, 'holdfast'))
+  expect(run(broken)).toEqual(silence)
+  expectNone(/^Holdfast: Error: out of order\n$/, broken)
   // One that is older than its plugin knows no hooks; no session fails by that.
   const old = join(house.scratch, 'old')
   mkdirSync(old)
   writeFileSync(join(old, 'holdfast'), '#!/bin/sh\necho "no command hook" >&2\nexit 2\n', {
     mode: 0o755,
   })
-  expect(run({ PATH: `${old}:/usr/bin:/bin` })).toEqual(silence)
-  const waking = [join(copy, 'hook.cjs'), 'PostToolUse']
-  const env = { ...house.environment, PATH: `${old}:/usr/bin:/bin` }
-  expect(spawnSync(process.execPath, waking, { env, input }).status).toBe(0)
+  const withOld = { PATH: `${old}:/usr/bin:/bin` }
+  expect(run(withOld)).toEqual(silence)
+  expect(runFor('PostToolUse', withOld)).toEqual(silence)
+  expectNone(/^Holdfast: it failed: no command hook\n$/, withOld)
   const direct = (stdin: string, ...words: string[]) =>
     execFileSync(process.execPath, [entry, 'hook', ...words], {
       env: house.environment,

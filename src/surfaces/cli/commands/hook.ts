@@ -1,4 +1,4 @@
-import { messageOf } from '../../../domain/errors.ts'
+import { AppError, messageOf } from '../../../domain/errors.ts'
 import { type HookInput, parseHookInput } from '../../hook/input.ts'
 import { type Reply, Wake } from '../../hook/reply.ts'
 import { type CommandContext, defineCommand } from '../command.ts'
@@ -49,6 +49,9 @@ export const hook = defineCommand({
       // But where we were asked for a worktree, there is none: it says why.
       if (event === 'WorktreeCreate') {
         context.output.tell(`Holdfast: ${messageOf(error)}`)
+        if (error instanceof AppError && error.hint !== undefined) {
+          context.output.tell(`  ${error.hint}`)
+        }
         return exitCodes.taskFailed
       }
     }
