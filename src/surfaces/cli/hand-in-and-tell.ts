@@ -85,7 +85,7 @@ export async function tellHandedIn(
   await ringOrTell(context)
   reach('submission.rung')
   if (asked.tmux === true) await showInTmux(task, context)
-  if (asked.wait === true) return await stay(task, asked, context)
+  if (asked.wait === true) return await waitAndTell(task, asked, context)
   await announce(task, asked, context)
   reach('submission.id-written')
   if (!interrupted.aborted) return exitCodes.done
@@ -116,7 +116,7 @@ async function announce(task: Task, asked: Asked, context: CommandContext): Prom
  * Waits for its end, shows on stderr what it does (after a line of its log), and prints the answer.
  * The exit code.
  */
-export async function stay(
+export async function waitAndTell(
   task: Task,
   asked: Asked,
   context: CommandContext,

@@ -41,7 +41,7 @@ export async function handInGroupAndTell(
   for (const line of describeNamed(verify)) output.tell(line)
   await ringOrTell(context)
   reach('submission.rung')
-  if (asked.wait === true) return await stay(tasks, name, asked, context)
+  if (asked.wait === true) return await waitAndTell(tasks, name, asked, context)
   // Somebody should get to know the tasks, also where stdout takes nothing.
   output.tell(`${name}: ${tasks.length} tasks on one base; ${describeBase(base)}`)
   for (const { request } of tasks) {
@@ -71,7 +71,7 @@ async function handInOrStop(plans: Plans, context: CommandContext) {
 }
 
 /** Until all have ended, or ask; then they are shown side by side. */
-async function stay(
+async function waitAndTell(
   tasks: readonly Task[],
   name: string,
   asked: Asked,

@@ -11,7 +11,7 @@ import { requireBudget } from '../../settle-options.ts'
 import { askerOf, timeoutFlag } from '../asker.ts'
 import { type CommandContext, defineCommand, jsonFlag, requireWord } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
-import { type Asked, handInAndTell, stay, waitFlag } from '../hand-in-and-tell.ts'
+import { type Asked, handInAndTell, waitAndTell, waitFlag } from '../hand-in-and-tell.ts'
 
 const usage = 'resume TASK'
 
@@ -69,7 +69,7 @@ function refuseBudget({ request, usage }: Task, budget: Budget | null): never {
 async function tell(task: Task, asked: Asked, context: CommandContext): Promise<number> {
   const { output } = context
   await ringOrTell(context)
-  if (asked.wait === true) return await stay(task, asked, context)
+  if (asked.wait === true) return await waitAndTell(task, asked, context)
   const { id } = task.request
   if (asked.json === true) output.writeJson(await lookAtTask(task, context))
   else output.write(`${id}\n`)

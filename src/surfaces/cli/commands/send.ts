@@ -6,7 +6,7 @@ import { type Sent, sendWords, viewSent, whenHeard } from '../../send-words.ts'
 import type { SentView } from '../../view.ts'
 import { type CommandContext, defineCommand, jsonFlag } from '../command.ts'
 import { exitCodes, signalExitCode } from '../exit-codes.ts'
-import { stay, waitFlag } from '../hand-in-and-tell.ts'
+import { waitAndTell, waitFlag } from '../hand-in-and-tell.ts'
 import { readFindingsText } from '../read-findings-request.ts'
 import { readWords } from '../read-request.ts'
 
@@ -57,7 +57,7 @@ export const send = defineCommand({
     if (flags.wait === true) {
       const store = await context.holdfast.store()
       const [last] = await store.lastEvents(sent.task.request.id, 1)
-      return await stay(sent.task, flags, context, last?.seq)
+      return await waitAndTell(sent.task, flags, context, last?.seq)
     }
     if (flags.json === true) context.output.writeJson(await viewSent(sent, context))
     else context.output.write(`${sent.task.request.id}\n`)
