@@ -18,7 +18,7 @@ export interface KeptRequest {
   readonly agent: string | null
   /** Nobody can be asked: a subagent wants it. */
   readonly isOfSubagent: boolean
-  /** Where the conversation of the caller session is written down; null: it is not known. */
+  /** Where the conversation is written down, of the caller session or one that was named; null: not known. */
   readonly transcript: string | null
 }
 

@@ -20,6 +20,7 @@ import { expect, test } from 'vitest'
 import { eventually } from '../eventually.ts'
 import { houseWithCodex } from './fake-codex.ts'
 import { entry, House } from './house.ts'
+import { McpClient } from './mcp-client.ts'
 
 const launcher = fileURLToPath(new URL('../../plugin/holdfast/hook.cjs', import.meta.url))
 const SESSION = 'session-1'
@@ -260,8 +261,15 @@ test('what needs no model is answered without one, and what is wrong is said in 
   expect(linesIn(String(prompt))).toHaveLength(1)
   expect(prompt).not.toContain('do `it`')
   expect(await uses(house, 'Agent', { subagent_type: 'Explore', prompt: 'x' })).toBe(undefined)
-  const empty = await uses(house, 'Skill', { skill: 'holdfast:rescue' })
-  expect(empty?.hookSpecificOutput?.permissionDecision).toBe('deny')
+  // Nor does a model choose which conversation goes to another provider.
+  for (const denied of [
+    { skill: 'holdfast:rescue' },
+    { skill: 'holdfast:transfer', args: '--source /other.jsonl go on' },
+    { skill: 'holdfast:transfer', args: 'go on --source="/other.jsonl"' },
+  ]) {
+    const reply = await uses(house, 'Skill', denied)
+    expect([denied, reply?.hookSpecificOutput?.permissionDecision]).toEqual([denied, 'deny'])
+  }
 
   // A session that is itself the agent of a task hands nothing on.
   const inside = { HOLDFAST_ATTEMPT: `${id}.1.abc` }
@@ -283,12 +291,14 @@ test('what needs no model is answered without one, and what is wrong is said in 
   const transcript = join(house.scratch, 'transcript.jsonl')
   const spoken = { type: 'user', message: { content: 'the login is broken' } }
   writeFileSync(transcript, `${JSON.stringify(spoken)}\n`)
+  // Where that was typed, wherever the model's command stands.
   const handOver = await call(
     house,
     'UserPromptExpansion',
     {
       command_name: 'codex:transfer',
-      command_args: '--background --source ~/transcript.jsonl',
+      command_args: '--background --source ./transcript.jsonl',
+      cwd: house.scratch,
     },
     {},
     'codex',
@@ -334,11 +344,29 @@ finish done
   // Behind that one, they end with the asking.
   const id = await house.submit(['codex', 'look'], { environment: claude() })
   expect(await said('codex:status', `${id} --wait --timeout-ms 1`)).toContain('queued')
-  const second = await house.submit(['codex', 'read'], { environment: claude() })
+  // Claude Code tells a server that it starts which session it is of.
+  const starter = ['/usr/bin/env', `CLAUDE_CODE_SESSION_ID=${SESSION}`]
+  const client = new McpClient(house, {}, house.repo, starter)
+  await client.initialize('2025-06-18')
+  const delegated = await client.call('delegate', { agent: 'codex', prompt: 'read' })
+  const second = delegated.structuredContent.task.id
+  await client.leave()
   expect(await said('codex:cancel')).toContain('more than one task of this session')
-  await house.ok(['cancel', second])
-  expect(await said('codex:cancel')).toContain(`${id} cancelled`)
-  expect(await said('codex:status', '--wait')).toContain('needs a task by its name')
+  await house.ok(['cancel', id])
+  // A model has to name it, and is not kept waiting.
+  for (const [verb, args, why] of [
+    ['cancel', '', 'cancel needs tasks by their names'],
+    ['status', `${second} --wait`, 'status has no flag --wait'],
+  ]) {
+    const reply = await uses(house, 'Skill', { skill: `holdfast:${verb}`, args })
+    expect(reply?.hookSpecificOutput?.additionalContext).toContain(why)
+  }
+  expect(await said('codex:cancel')).toContain(`${second} cancelled`)
+  for (const args of ['--wait', `${id} of-another --wait`]) {
+    expect(await said('codex:status', args)).toContain('needs one task, by its name')
+  }
+  expect(await said('codex:status', 'of-another --timeout-ms 9')).toContain('how long to --wait')
+  expect(await said('codex:status', 'of-another --wait --timeout-ms 0')).toContain('of-another')
   const waiting = said('codex:status', 'of-another --wait')
   writeFileSync(join(house.scratch, 'go'), '')
   expect(await waiting).toContain('succeeded')

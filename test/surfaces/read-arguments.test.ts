@@ -13,6 +13,7 @@ test.each([
   ['fix it --effort=low --fresh\n', { effort: 'low', resume: false, text: 'fix it' }],
   ['--resume', { resume: true, text: '' }],
   [`--model "gpt 5" --effort='low' "fix" it`, { model: 'gpt 5', effort: 'low', text: '"fix" it' }],
+  ['--model "a\rb\u2028c" fix it', { model: 'a\rb\u2028c', text: 'fix it' }],
   ['--agent claude --resume go on', { agent: 'claude', resume: true, text: 'go on' }],
   // In the middle it is prose, and so is what only looks like a flag.
   ['why does --background hang here?', { text: 'why does --background hang here?' }],

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { readTranscript } from '../../src/surfaces/rescue/read-transcript.ts'
+import { findTranscript, readTranscript } from '../../src/surfaces/rescue/read-transcript.ts'
 import { scratchDirectory } from '../scratch.ts'
 
 function write(lines: readonly unknown[], rest = ''): string {
@@ -52,4 +52,10 @@ test.each([
   ['says nothing', () => write([]), /nothing is said in/],
 ])('one that %s is refused', async (_, path, why) => {
   await expect(readTranscript(path())).rejects.toThrow(why)
+})
+
+test('it is named from where its user stands, or from home', () => {
+  const place = { directory: '/work', environment: { HOME: '/home' } }
+  const found = ['~/x', './x', '/x'].map(named => findTranscript(named, place))
+  expect(found).toEqual(['/home/x', '/work/x', '/x'])
 })

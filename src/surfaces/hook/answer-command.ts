@@ -1,6 +1,7 @@
 /** Runs a command of the command line, and gives what it says: a hook has no terminal. */
 import { AppError } from '../../domain/errors.ts'
 import type { Command, CommandContext } from '../cli/command.ts'
+import { parseInput } from '../cli/flags.ts'
 import type { Output } from '../cli/output.ts'
 import type { Answered } from './plugin-command.ts'
 import { readTyped } from './read-typed.ts'
@@ -26,7 +27,9 @@ export async function answerCommand(
   const words = typed.split(/\s+/).filter(word => word !== '')
   try {
     const { holdfast, environment, directory, caller, stdin, version, interrupted, now } = context
-    await command.run(await readTyped(command, words, context), {
+    // A model names what it means, and is not made to stand still.
+    const input = isTyped ? await readTyped(command, words, context) : parseInput(command, words)
+    await command.run(input, {
       ...{ holdfast, environment, directory, caller, stdin, version, interrupted, now },
       output,
       isTyped,

@@ -1,6 +1,7 @@
 /** A model is about to use a tool: a command of ours, an agent of ours, or the one line that it was given. */
 import { isReview } from '../../domain/kept-request.ts'
 import type { CommandContext } from '../cli/command.ts'
+import { readArguments } from '../rescue/read-arguments.ts'
 import { answerCommand } from './answer-command.ts'
 import { asCaller, taskAround } from './hook-context.ts'
 import { type HookInput, textOf } from './input.ts'
@@ -42,12 +43,20 @@ async function onSkill(input: HookInput, context: CommandContext): Promise<Reply
     const whole = `holdfast ${verb} ${typed}`.trimEnd()
     return allow({ ...rest, skill, args: '' }, cut(text, whole))
   }
+  // A model may have been told by anything that it has read to hand on what is of another project.
+  const read = readArguments(verb, typed)
+  if (typeof read !== 'string' && read.source !== undefined) {
+    return deny(sourceIsTyped(command.plugin))
+  }
   const taken = await take(command, typed, input.agentId !== null, input, context)
   return typeof taken === 'string' ? deny(taken) : allow({ ...rest, skill, args: '' }, taken.words)
 }
 
 const setupIsTyped = (plugin: string) =>
   `Only its user sets that: ask them to type /${plugin}:setup with it. Without arguments /${plugin}:setup shows how things stand.`
+
+const sourceIsTyped = (plugin: string) =>
+  `Only its user names another conversation: ask them to type /${plugin}:transfer with it. Without --source this one is handed over.`
 
 async function onAgent(input: HookInput, context: CommandContext): Promise<Reply> {
   const command = commandOfForwarder(textOf(input.tool.input.subagent_type), input.plugin)

@@ -3,6 +3,7 @@ import { AppError } from '../../domain/errors.ts'
 import type { KeptRequest } from '../../domain/kept-request.ts'
 import type { CommandContext } from '../cli/command.ts'
 import { type Arguments, readArguments, soundsLikeGoingOn } from '../rescue/read-arguments.ts'
+import { findTranscript } from '../rescue/read-transcript.ts'
 import { ownLine } from './own-command.ts'
 
 /** `problem`: nothing is kept, and this is why. */
@@ -27,7 +28,10 @@ async function keep(request: KeptRequest, context: CommandContext): Promise<Taki
     const who = request.agent === null ? 'the agent' : agentTitle(request.agent)
     return { problem: `What should ${who} do? Say it after the command: /${plugin}:rescue …` }
   }
-  const id = await (await context.holdfast.pluginFiles()).keepRequest(request)
+  // Where it was typed: the model's command may stand elsewhere.
+  const transcript =
+    read.source === undefined ? request.transcript : findTranscript(read.source, context)
+  const id = await (await context.holdfast.pluginFiles()).keepRequest({ ...request, transcript })
   const line = (choice: 'resume' | 'fresh' | null) =>
     ownLine(context.holdfast.command, { request: id, choice })
   const agent = request.isOfSubagent ? undefined : await agentToAskFor(request, read, context)

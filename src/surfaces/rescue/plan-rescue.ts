@@ -12,7 +12,7 @@ import { planReview, type ReviewOrder } from '../review/plan-review.ts'
 import { firstReadyAgent, planTask } from '../submit.ts'
 import { findResumable } from './find-resumable.ts'
 import type { Arguments } from './read-arguments.ts'
-import { findTranscript, readTranscript } from './read-transcript.ts'
+import { readTranscript } from './read-transcript.ts'
 
 export interface RescueOrder {
   readonly id: string
@@ -36,7 +36,7 @@ export async function planRescue(order: RescueOrder, context: CommandContext): P
   const agentName = named ?? (await firstReadyAgent(context))
   const wish = {
     agentName,
-    prompt: Buffer.from(await promptOf(order, context)),
+    prompt: Buffer.from(await promptOf(order)),
     argv: [],
     session: before?.session ?? null,
     retryOnCrash: false,
@@ -84,10 +84,8 @@ async function findHandedIn(key: string, { holdfast }: CommandContext): Promise<
 /** What an agent is told that is to go on, and by nothing else. */
 const GO_ON = 'Go on from where you stopped: take the next step, and bring it to an end.'
 
-async function promptOf({ kept, read }: RescueOrder, context: CommandContext): Promise<string> {
-  const { kind } = kept
-  const transcript =
-    read.source === undefined ? kept.transcript : findTranscript(read.source, context)
+async function promptOf({ kept, read }: RescueOrder): Promise<string> {
+  const { kind, transcript } = kept
   const text = read.text === '' ? GO_ON : read.text
   if (kind === 'rescue') return text
   if (transcript === null) {

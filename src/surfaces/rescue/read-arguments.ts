@@ -88,8 +88,8 @@ function describeStray(word: string, flags: readonly string[]): string {
 function combine(found: readonly string[], text: string): Arguments | string {
   let all: Arguments = { text }
   for (const word of found) {
-    const [, name = '', given = ''] = /^--([a-z]+)(?:[=\s]+(.+))?$/.exec(word) ?? []
-    const value = given.replace(/^(["'])(.+)\1$/, '$2')
+    const [, name = '', given = ''] = /^--([a-z]+)(?:[=\s]+(.+))?$/s.exec(word) ?? []
+    const value = given.replace(/^(["'])(.+)\1$/s, '$2')
     const said = name in switches ? switches[name as keyof typeof switches] : { [name]: value }
     for (const [key, one] of Object.entries(said)) {
       const before = all[key as keyof Arguments]
