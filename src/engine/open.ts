@@ -23,7 +23,7 @@ import type { Confinement } from '../ports/confinement.ts'
 import type { AttemptEnd, Underway } from './follow-attempt.ts'
 import { requirePlace } from './go-on.ts'
 import type { HandInPlan } from './hand-in.ts'
-import { type Asker, type ResubmitPorts, rightsOf, takeOverSetUp } from './resubmit.ts'
+import { type Asker, choiceFor, type ResubmitPorts, rightsOf, takeOverSetUp } from './resubmit.ts'
 
 /** What is confined, or delegates, would open something that is neither. */
 export function checkOpener({ kind, id }: Caller): void {
@@ -92,7 +92,7 @@ export async function planOpen(
       ...rest,
       ...OPENED_REQUEST,
       opened,
-      agent: agent.name,
+      ...choiceFor(agent, task.request),
       name: followerName(name),
       repo: { ...repo, commonDir },
       workplace,

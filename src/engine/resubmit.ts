@@ -12,7 +12,7 @@ import { agentEnvironment } from '../domain/environment.ts'
 import { AppError } from '../domain/errors.ts'
 import type { TaskId } from '../domain/ids.ts'
 import type { Start } from '../domain/snapshot.ts'
-import { type Caller, hasEnded, resultOf, type Task } from '../domain/task.ts'
+import { type Caller, hasEnded, resultOf, type Task, type TaskRequest } from '../domain/task.ts'
 import type { Agent } from '../ports/agent.ts'
 import type { Confinement } from '../ports/confinement.ts'
 import type { Store } from '../ports/store.ts'
@@ -160,6 +160,14 @@ export async function takeOverSetUp(
   return { takeIncluded: async () => null, commands, directories: [] }
 }
 
+/** Who goes on with it; one that has taken over knows none of the other's names. */
+export function choiceFor(
+  { name }: Agent,
+  { agent, model, effort }: TaskRequest,
+): Pick<TaskRequest, 'agent' | 'model' | 'effort'> {
+  return name === agent ? { agent, model, effort } : { agent: name, model: null, effort: null }
+}
+
 export async function planAgain(
   { request }: Task,
   agent: Agent,
@@ -188,7 +196,7 @@ export async function planAgain(
       ...rest,
       start: null,
       verify,
-      agent: agent.name,
+      ...choiceFor(agent, request),
       permissions,
       account,
       caller,

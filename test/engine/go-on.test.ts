@@ -75,9 +75,9 @@ async function makeConversation() {
       await store.transition(id, attempt.fence, { kind: 'attempt_succeeded', result }, 4)
       return await look(id)
     },
-    open: async (task: Task) => {
+    open: async (task: Task, agent = codex) => {
       const wish = { opened: { by: 'agent' }, permissions: null } as const
-      return await begin(await planOpen(task, codex, wish, asker, ports))
+      return await begin(await planOpen(task, agent, wish, asker, ports))
     },
     /** What had been used by its session before it, once it is about to start; and it is cancelled. */
     async countedBefore(task: Task) {
@@ -181,6 +181,20 @@ test('what a session had used is counted from over those that never ran, and ove
   expect(next.request.sessionUsage).toBeNull()
   expect((await countedBefore(next)).session).toEqual(use(500))
   await house.holdfast.close()
+})
+
+test('whoever has taken over goes on with a model of its own', async () => {
+  const { begun, send, cancel, open, holdfast } = await makeConversation()
+  const asked = { model: 'gpt-5', effort: 'high' }
+  const held = await cancel(await send(await begun('A'), 'B', codex, asked))
+  const same = await cancel(await send(held, 'C'))
+  expect(same.request).toMatchObject(asked)
+  const successor = { ...codex, name: 'claude' }
+  const own = { agent: 'claude', model: null, effort: null }
+  const opened = await cancel(await open(same, successor))
+  expect(opened.request).toMatchObject(own)
+  expect((await send(opened, 'D', successor)).request).toMatchObject(own)
+  await holdfast.close()
 })
 
 test('what a person drove in between takes nothing from what was asked: limits, order, who is told', async () => {
