@@ -39,7 +39,9 @@ export async function pickTask(task: Task, wish: PickWish, ports: PickPorts): Pr
     const before = (await store.findTask(id))?.taken ?? null
     if (before === null || (outcome.kind === 'picked' && !isHandOff(before))) {
       const head = headOf(outcome, target, mended)
-      const taken = { how: 'picked', at: clock.now(), where: root, number: null, ...head } as const
+      // Picked once more elsewhere, it is so since the first time: since then the others are passed over.
+      const at = before?.how === 'picked' ? before.at : clock.now()
+      const taken = { how: 'picked', at, where: root, number: null, ...head } as const
       await store.recordTaken(id, taken, `picked in ${root}`, clock.now())
       reach('pick.row-committed')
     }

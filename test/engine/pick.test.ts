@@ -288,7 +288,7 @@ test('what is in the way of it is named, and nothing changes', async () => {
 
 test('the agent’s own commits are kept, on a HEAD that is detached and has gone on', async () => {
   const house = await makeHouse()
-  const { run, pick, git, repo, commit, head } = house
+  const { run, pick, look, git, repo, commit, head } = house
   const task = await run(tree => {
     const inTree = (...words: string[]) =>
       execFileSync('git', ['-c', 'user.name=Ägent', '-c', 'user.email=a@localhost', ...words], {
@@ -306,12 +306,15 @@ test('the agent’s own commits are kept, on a HEAD that is detached and has gon
   // On the base itself they are the same commits.
   expect(await pick(task)).toMatchObject({ kind: 'picked', commits: 3, branch })
   const [onBase] = git('log', '--format=%H', '-1', 'HEAD^').trim().split('\n')
+  const first = (await look(task.request.id)).taken
   git('reset', '--quiet', '--keep', start)
   git('checkout', '--quiet', '--detach')
   // One of the two is there by another way.
   commit({ a: 'a\n', other: 'o\n' }, 'a, by the user')
   const from = head()
   expect(await pick(task)).toMatchObject({ kind: 'picked', from, commits: 2, branch: null })
+  // Whoever was passed over for it was so since the first time.
+  expect((await look(task.request.id)).taken).toMatchObject({ at: first?.at, head: { from } })
   expect(git('log', '--format=%an %s', `${from}..HEAD`).trim().split('\n')).toEqual([
     'The User Mend the login',
     'Ägent b, by the agent',
