@@ -24,7 +24,10 @@ type Script = FoundCommand['scripts'][number]
 /** As the keys of `holdfast.json`, and as the tables of a Codex environment. */
 const KEYS = { 'set-up': 'setup', 'clean-up': 'cleanup', verify: 'verify' } as const
 
-/** Refuses with `bad_configuration` a script that is not there, and what is no command. */
+/**
+ * Refuses with `bad_configuration` a script that is not there, and what is no command; of `verify` it
+ * hands that refusal out, for whoever would verify with it.
+ */
 export async function findCommands(
   root: string,
   settings: RepositorySettings,
@@ -32,7 +35,19 @@ export async function findCommands(
   return {
     'set-up': await findCommand('set-up', root, settings.setup),
     'clean-up': await findCommand('clean-up', root, settings.cleanup),
-    verify: await findCommand('verify', root, asWords(settings.verify)),
+    verify: await findVerify(root, settings.verify),
+  }
+}
+
+async function findVerify(
+  root: string,
+  setting: SetUpSetting | undefined,
+): Promise<FoundCommands['verify']> {
+  try {
+    return await findCommand('verify', root, asWords(setting))
+  } catch (error) {
+    if (error instanceof AppError) return error
+    throw error
   }
 }
 
@@ -60,7 +75,8 @@ async function findCommand(
   const argv = typeof setting === 'string' ? [setting] : setting
   const [program = ''] = argv
   const scripts: Script[] = []
-  for (const word of new Set(argv)) {
+  // What it is given to look at is in the worktree: what agents make of that, for one.
+  for (const word of role === 'verify' ? [program] : new Set(argv)) {
     const script = readScript(root, word)
     if (script !== undefined) scripts.push(script)
     else if (word === program && isMeantAsFile(setting)) throw missing(program, KEYS[role])

@@ -123,7 +123,8 @@ export const settings = (agents: readonly string[]) =>
       places: ['repository'],
     },
     verifySeconds: {
-      about: 'how long one run of that command may take; then it is ended, and has failed',
+      about:
+        'how long one run of that command, or of another in its place (`run --verify`), may take; then it is ended, and has failed',
       allowed: 'a whole number of seconds from 1',
       otherwise: String(DEFAULT_LIMITS_MS.verify / 1_000),
       places: files,

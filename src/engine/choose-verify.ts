@@ -1,7 +1,7 @@
 /** What looks at a task's work: what whoever asks names, or else its repository, once that is trusted. */
 import { AppError } from '../domain/errors.ts'
 import type { Permissions } from '../domain/permissions.ts'
-import { VERIFY_LIMIT_MS, type Verify } from '../domain/verify.ts'
+import type { Verify } from '../domain/verify.ts'
 import type { FoundCommand, Trust } from '../ports/trust.ts'
 import type { Submission } from './submit.ts'
 import { readBy } from './trusted-command.ts'
@@ -14,7 +14,10 @@ export interface VerifyWish {
   readonly limitMs: number | null
 }
 
-/** `repository`: its common git directory. Refuses a limit, and nothing that it would be for. */
+/**
+ * `repository`: its common git directory. Refuses a limit, and nothing that it would be for; and what
+ * the repository names, where that cannot be read.
+ */
 export function chooseVerify(
   submission: Submission,
   permissions: Permissions,
@@ -24,8 +27,8 @@ export function chooseVerify(
   const wish = submission.verify ?? null
   if (wish === null) return null
   const { argv, limitMs } = wish
-  if (argv !== null) return { argv, limitMs: limitMs ?? VERIFY_LIMIT_MS }
   const { commands, limits } = submission.setUp
+  if (argv !== null) return { argv, limitMs: limitMs ?? limits.verify }
   const found = isWork(submission, permissions) ? commands.verify : undefined
   if (found === undefined) {
     if (limitMs === null) return null
@@ -33,6 +36,7 @@ export function chooseVerify(
       hint: "for example --verify 'npm test'",
     })
   }
+  if (found instanceof AppError) throw found
   const { digest } = found
   return {
     argv: fromTheTop(found),

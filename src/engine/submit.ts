@@ -323,9 +323,6 @@ async function identify(
   const kinds = tie == null ? [] : [`ends with a ${tie.kind}`]
   const limits = memoryBytes == null ? [] : [`memory ${memoryBytes}`]
   const group = member === undefined ? [] : [`group ${member.all.join(' ')}`]
-  // What the repository names is no more of the request than what it is set up with.
-  const verified =
-    verify?.argv == null ? [] : [{ argv: verify.argv, limitMs: verify.limitMs ?? VERIFY_LIMIT_MS }]
   const { commonDir } = source?.repo ?? (await worktrees.openCheckout(caller.directory)).place
   const said = Buffer.from(prompt).toString('latin1')
   return {
@@ -340,8 +337,16 @@ async function identify(
         ...kinds,
         ...limits,
         ...group,
-        ...verified,
+        ...identifyVerify(verify ?? null),
       ]),
     ),
   }
+}
+
+/** What the repository names is no more of the request than what it is set up with. */
+function identifyVerify(wish: VerifyWish | null): readonly unknown[] {
+  if (wish === null) return ['no verification']
+  const { argv, limitMs } = wish
+  if (argv === null) return limitMs === null ? [] : [{ limitMs }]
+  return [{ argv, limitMs: limitMs ?? VERIFY_LIMIT_MS }]
 }

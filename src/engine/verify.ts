@@ -34,6 +34,7 @@ import { listUnheard } from './all-said.ts'
 import { type FollowPorts, findTimeLimit, type Underway, type Wishes } from './follow-attempt.ts'
 import { loadRedact } from './read-output.ts'
 import { settleHeld } from './settle-permissions.ts'
+import { LOOK_EVERY_MS } from './ticker.ts'
 import { isMachineTrouble, isStoreTrouble } from './trouble.ts'
 import { SHELL, variablesOf } from './trusted-command.ts'
 
@@ -79,6 +80,9 @@ export function isVerifying(
   return task.request.verify !== null && findRun({ attempt }, ports).isBegun
 }
 
+/** A task that follows another is verified as that was. */
+const WITHOUT_NAMED = 'run --no-verify does without; holdfast trust --revoke takes the trust back'
+
 /** Refuses with `permissions_unavailable` where nothing could hold it as the task is held. */
 export async function requireVerifiable(
   verify: Verify | null,
@@ -92,7 +96,7 @@ export async function requireVerifiable(
     if (!(error instanceof AppError)) throw error
     const isNamed = verify.named !== undefined
     const what = isNamed ? `to verify with ${describeVerify(verify)}` : '--verify'
-    const ways = [error.hint, isNamed ? 'run --no-verify does without' : undefined]
+    const ways = [error.hint, isNamed ? WITHOUT_NAMED : undefined]
     const hint = ways.filter(one => one !== undefined).join('; ')
     throw new AppError('permissions_unavailable', `${what}: ${error.message}`, {
       ...(hint === '' ? {} : { hint }),
@@ -342,8 +346,9 @@ async function waitForEnd(
   let keptMs = activity.activeMs
   let lookedAt = clock.elapsed()
   const keep = () => store.recordProgress(attempt, { ...taken, activity }, [], clock.now())
-  /** The store's change counter when the messages were last read. */
+  /** The store's change counter when the messages were last read, and when that was. */
   let seen: number | undefined
+  let readAt = Number.NEGATIVE_INFINITY
   for (;;) {
     const run = host.lookAtRun(directory)
     const verdict = recoveryVerdict(run, clock.now())
@@ -362,10 +367,13 @@ async function waitForEnd(
     if (wishes.release) return { kind: 'hands_off' }
     if (wishes.cancel) return { kind: 'cancelled' }
     const counter = store.changeCounter()
-    if (counter !== seen) {
+    if (counter !== seen && look - readAt >= LOOK_EVERY_MS) {
       seen = counter
+      readAt = look
       if ((await listUnheard(task, store)).length > 0) {
         await keep()
+        const text = 'no longer verified: it was told more'
+        await store.recordNote(attempt.task, attempt.fence, 'task_changed', text, clock.now())
         return { kind: 'told_more' }
       }
     }

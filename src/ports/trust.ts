@@ -2,7 +2,8 @@
  * What the user trusts to run: a repository's own commands, by their content. Kept in the state
  * directory, never in the repository.
  */
-import type { NamedRole } from '../domain/set-up.ts'
+import type { AppError } from '../domain/errors.ts'
+import type { CommandRole } from '../domain/set-up.ts'
 
 /** A command of a checkout's, with the files that it names. */
 export interface FoundCommand {
@@ -16,7 +17,10 @@ export interface FoundCommand {
 }
 
 /** Undefined: it names none. */
-export type FoundCommands = Readonly<Record<NamedRole, FoundCommand | undefined>>
+export type FoundCommands = Readonly<Record<CommandRole, FoundCommand | undefined>> & {
+  /** A refusal: it cannot be read, which only whoever would use it has to be told. */
+  readonly verify: FoundCommand | AppError | undefined
+}
 
 export interface Trusted {
   /** The common git directory. */

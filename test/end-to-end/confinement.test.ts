@@ -509,10 +509,15 @@ describe('where nothing can confine a program', () => {
 
   test('it is refused before anything is made, with what to install, and the way without', async () => {
     const house = new House()
+    house.write('holdfast.json', '{ "verify": "npm test" }')
     const entry = join(import.meta.dirname, '../../bin/holdfast.cjs')
-    for (const mode of [[], ['--permissions', 'read-only']]) {
-      const run = ['run', ...mode, 'command', '--', 'true']
-      const [program = '', ...args] = [...hideBubblewrap(house), process.execPath, entry, ...run]
+    for (const [status, ...words] of [
+      [6, 'run', 'command', '--', 'true'],
+      [6, 'run', '--permissions', 'read-only', 'command', '--', 'true'],
+      // What is to be verified would be refused then.
+      [5, 'trust'],
+    ] as const) {
+      const [program = '', ...args] = [...hideBubblewrap(house), process.execPath, entry, ...words]
       const options = { cwd: house.repo, env: house.environment, encoding: 'utf8' } as const
       let failure: { status?: number; stderr?: string } = {}
       try {
@@ -520,7 +525,7 @@ describe('where nothing can confine a program', () => {
       } catch (error) {
         failure = error as typeof failure
       }
-      expect(failure).toMatchObject({ status: 6 })
+      expect(failure).toMatchObject({ status })
       expect(failure.stderr).toMatch(/nothing can confine a program/)
       expect(failure.stderr).toMatch(/--permissions full/)
       expect(existsSync(join(house.home, 'tasks'))).toBe(false)

@@ -233,6 +233,7 @@ finish 'All done.'`)
   house.write('inner/kept.txt', '')
   // Not executable, and there from the top alone.
   house.write('check', '[ -e kept.txt ] && grep -q "$1" state.txt && exit\necho not yet; exit 1\n')
+  house.write('good', 'what it is given to look at, an agent may change\n')
   house.write('holdfast.json', '{ "verify": "check \'good\'", "verifySeconds": 60 }')
   house.git('add', '.')
   house.git('commit', '--quiet', '--message=check')
@@ -258,6 +259,7 @@ test('a repository names its check: once it is trusted, the work of every agent 
   expect(await house.ok(['logs', untrusted.id])).toContain('not verified: ')
 
   expect(await house.ok(['trust', '--yes'])).toMatch(/this verification .*\n\n {2}check good\n/)
+  house.write('good', 'changed\n')
   const checked = await submit()
   expect(checked.stderr).toContain('verify: /bin/sh ./check good')
   expect(await house.wait(checked.id)).toMatchObject({
@@ -276,18 +278,30 @@ test('a repository names its check: once it is trusted, the work of every agent 
 test('whoever asks verifies otherwise than the repository says, or not at all', async () => {
   const { house, run, submit } = houseWithCheck()
   await house.ok(['trust', '--yes'])
-  const [none, own] = [await submit('--no-verify'), await submit('--verify', 'true')]
+  const key = ['--idempotency-key', 'k']
+  const [none, own] = [await submit('--no-verify', ...key), await submit('--verify', 'true')]
+  expect(await run(...key)).toMatchObject({
+    code: 5,
+    stderr: expect.stringContaining('another request'),
+  })
   expect(await house.wait(none.id)).toMatchObject({ state: 'succeeded', verify: null })
-  expect(await house.wait(own.id)).toMatchObject({ attempt: 1, verify: { command: ['true'] } })
+  expect(await house.wait(own.id)).toMatchObject({
+    attempt: 1,
+    verify: { command: ['true'], limitMs: 60_000 },
+  })
   // It verifies what agents do.
   const script = await house.submitScript('true')
   expect(await house.wait(script)).toMatchObject({ state: 'succeeded', verify: null })
   expect((await run('--verify', 'true', '--no-verify')).code).toBe(2)
+  // What cannot be read is told to whoever would use it.
   house.write('holdfast.json', '{ "verify": "npm test && true" }')
-  expect(await run()).toMatchObject({
-    code: 2,
-    stderr: expect.stringContaining('means something to a shell'),
-  })
+  for (const refused of [await run(), await house.run(['trust'])]) {
+    expect(refused).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('means something to a shell'),
+    })
+  }
+  expect((await submit('--no-verify', ...key)).id).toBe(none.id)
 })
 
 test('what is said while the work is verified ends that, and its agent goes on with it at once', async () => {
@@ -305,6 +319,7 @@ finish 'All done.'`)
     verify: { state: 'passed', failedBefore: 0 },
     messages: { unheard: 0 },
   })
+  expect(await house.ok(['logs', id])).toContain('no longer verified: it was told more')
   expect(readFileSync(join(house.worktree(id), 'heard.txt'), 'utf8')).toBe('and this')
   expect(sleeping()).toBe(false)
 })

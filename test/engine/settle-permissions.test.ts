@@ -10,6 +10,7 @@ import {
 } from '../../src/domain/permissions.ts'
 import type { Task } from '../../src/domain/task.ts'
 import { settleHeld, settlePermissions } from '../../src/engine/settle-permissions.ts'
+import { requireVerifiable } from '../../src/engine/verify.ts'
 import type { Agent } from '../../src/ports/agent.ts'
 import type { Confinement } from '../../src/ports/confinement.ts'
 import { scratchDirectory } from '../scratch.ts'
@@ -95,6 +96,17 @@ test('an agent that confines itself needs nothing of the system', async () => {
     asked: 'workspace',
     effective: 'workspace',
     enforcedBy: 'agent',
+  })
+})
+
+test('but for what its repository verifies with; how that is taken back is said', async () => {
+  const { permissions } = parentWith('workspace').request
+  const verify = (trusted: boolean) =>
+    ({ argv: ['true'], limitMs: 1, named: { digest: '', trusted } }) as const
+  await requireVerifiable(verify(false), permissions, fails)
+  await expect(requireVerifiable(verify(true), permissions, fails)).rejects.toMatchObject({
+    code: 'permissions_unavailable',
+    hint: expect.stringContaining('holdfast trust --revoke'),
   })
 })
 

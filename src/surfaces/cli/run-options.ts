@@ -45,7 +45,10 @@ export const runOptions = {
     value: 'COMMAND',
   },
   noVerify: { about: 'verify nothing, whatever the repository names' },
-  verifyTimeout: { about: 'how long that may take (default 30m)', value: 'DURATION' },
+  verifyTimeout: {
+    about: 'how long that may take (default: `verifySeconds`, else 30m)',
+    value: 'DURATION',
+  },
   ask: { about: 'let the agent ask before it edits or runs anything' },
   notify: {
     about: `tell them what becomes of it; may be given several times: ${TARGETS}`,

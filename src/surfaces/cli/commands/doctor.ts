@@ -6,6 +6,7 @@ import { describeRepair } from '../../../engine/doctor/finding.ts'
 import { systemClock } from '../../../system-clock.ts'
 import { findCheckout, findCommonGitDir } from '../../common-git-dir.ts'
 import { cleanUpPorts, realDirectory } from '../../hand-in-ports.ts'
+import { requireCommands } from '../../set-up-wish.ts'
 import type { DoctorView } from '../../view.ts'
 import { type CommandContext, defineCommand, jsonFlag, refuseWords } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
@@ -131,11 +132,12 @@ async function portsOf(context: CommandContext) {
 }
 
 /** A mistake in a file would be told by the next `run`; here it is told before. */
-async function describeConfiguration({ holdfast, directory }: CommandContext): Promise<string> {
+async function describeConfiguration(context: CommandContext): Promise<string> {
+  const { holdfast, directory } = context
   const root = findCheckout(directory)?.root ?? null
   const configuration = await holdfast.configuration(root)
   const found =
-    root === null ? [] : Object.entries(await holdfast.repositoryCommands(root, configuration))
+    root === null ? [] : Object.entries(await requireCommands(root, configuration, context))
   const isSet = Object.values(configuration).some(place => Object.keys(place).length > 0)
   const what = found.flatMap(([role, command]) =>
     command === undefined ? [] : [`; ${role}: ${command.argv.join(' ')}`],

@@ -1,7 +1,8 @@
 import { AppError } from '../../../domain/errors.ts'
 import type { NamedRole } from '../../../domain/set-up.ts'
-import type { FoundCommand, FoundCommands } from '../../../ports/trust.ts'
+import type { FoundCommand } from '../../../ports/trust.ts'
 import { findCheckout } from '../../common-git-dir.ts'
+import { type ReadCommands, requireCommands } from '../../set-up-wish.ts'
 import { isTerminal } from '../../terminal.ts'
 import { type CommandContext, defineCommand, jsonFlag, refuseWords } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
@@ -82,7 +83,8 @@ async function lookAndAsk(
   context: CommandContext,
 ): Promise<number> {
   const { holdfast, output, now } = context
-  const found = await holdfast.repositoryCommands(root, await holdfast.configuration(root))
+  const configuration = await holdfast.configuration(root)
+  const found = await requireCommands(root, configuration, context)
   const named = Object.values(found).filter(command => command !== undefined)
   const ledger = await holdfast.trust()
   const isTrusted = () =>
@@ -97,6 +99,7 @@ async function lookAndAsk(
     return exitCodes.done
   }
   if (given.json !== true) output.write(describe(found, root))
+  if (found.verify !== undefined) await tellUnheld(context)
   if (isTrusted()) {
     show()
     output.tell('you trust this already; to take that back: holdfast trust --revoke')
@@ -120,8 +123,18 @@ async function lookAndAsk(
   return exitCodes.done
 }
 
+/** Where nothing could hold it, tasks are refused for it. */
+async function tellUnheld({ holdfast, output }: CommandContext): Promise<void> {
+  try {
+    await (await holdfast.confinement()).requireWorking()
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error
+    output.tell(`here, what is to be verified would need --permissions full: ${error.message}`)
+  }
+}
+
 /** When what is trusted runs. */
-function describeWhen(found: FoundCommands): string {
+function describeWhen(found: ReadCommands): string {
   const when = [
     ...(found['set-up'] === undefined ? [] : ['in each new worktree, before the agent']),
     ...(found['clean-up'] === undefined ? [] : ['before a worktree is put away']),
@@ -130,7 +143,7 @@ function describeWhen(found: FoundCommands): string {
   return `it runs ${when.join(', and ')}`
 }
 
-function viewFound(repository: string, found: FoundCommands, trusted: boolean) {
+function viewFound(repository: string, found: ReadCommands, trusted: boolean) {
   return {
     repository,
     trusted,
@@ -149,7 +162,7 @@ function viewCommand(found: FoundCommand | undefined) {
   return { from, argv: [...argv], scripts: shown }
 }
 
-function describe(found: FoundCommands, root: string): string {
+function describe(found: ReadCommands, root: string): string {
   const parts = (['set-up', 'clean-up', 'verify'] as const).flatMap(role => {
     const command = found[role]
     return command === undefined ? [] : [describeCommand(role, command, root)]
