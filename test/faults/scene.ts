@@ -35,7 +35,10 @@ export class Scene {
       gate,
       task: () => readTasks(stage.home).at(-1)?.id,
       look: async () => {
-        this.watchdogLived = stage.processes().some(line => / holdfast-worker /.test(line))
+        // A child that one had forked just before it was killed looks as it did.
+        const isSpared = !who.includes('watchdog')
+        const isThere = (line: string) => / holdfast-worker /.test(line)
+        this.watchdogLived = isSpared && stage.processes().some(isThere)
         this.complaints.push(...(await untruths(stage, who)))
         const id = readTasks(stage.home).at(-1)?.id
         if (id !== undefined) await this.onBlow(id)
