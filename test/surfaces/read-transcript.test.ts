@@ -55,7 +55,7 @@ test.each([
 })
 
 test('it is named from where its user stands, or from home', () => {
-  const place = { directory: '/work', environment: { HOME: '/home' } }
+  const place = { directory: '/here', environment: { HOME: '/home' } }
   const found = ['~/x', './x', '/x'].map(named => findTranscript(named, place))
-  expect(found).toEqual(['/home/x', '/work/x', '/x'])
+  expect(found).toEqual(['/home/x', '/here/x', '/x'])
 })
