@@ -49,11 +49,9 @@ export async function findAgentTrouble(
       const found = await agent.findInstallation(agentEnvironment(environment), [], directory)
       findings.push(fine(check, `${found.version ?? 'version unknown'}, ${found.program}`))
     } catch (error) {
-      // Nobody wants all of them; what one lacks that is there is said.
-      if (error instanceof AppError && error.code === 'agent_missing') {
-        const isAllGone = error.message === `${agent.name} is not on the PATH`
-        missing.push(isAllGone ? agent.name : `${agent.name} (${error.message})`)
-      } else findings.push(trouble(check, 'warning', error))
+      // Nobody wants all of them.
+      if (error instanceof AppError && error.code === 'agent_missing') missing.push(agent.name)
+      else findings.push(trouble(check, 'warning', error))
     }
   }
   if (missing.length === 0) return findings
