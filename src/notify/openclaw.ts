@@ -8,6 +8,8 @@ import { type Environment, runProgram } from './run-program.ts'
  * may have been heard, and is heard again.
  */
 const LIMIT_MS = 180_000
+/** Its log, as in `[sqlite/transaction] slow`. */
+const NOISE = /^\[(?!error|fatal)[a-z][\w./-]*\]/i
 
 /** `environment`: the worker's, with a PATH on which no agent put anything. */
 export function makeOpenclawChannel(environment: Environment): Channel<'openclaw'> {
@@ -17,7 +19,10 @@ export function makeOpenclawChannel(environment: Environment): Channel<'openclaw
       // One word: a key may begin with a dash.
       const to = session === null ? [] : [`--session-key=${session}`]
       const argv = ['openclaw', 'system', 'event', '--text', text, '--mode', 'now', ...to] as const
-      await runProgram(argv, { ...environment, ...own }, signal, LIMIT_MS)
+      await runProgram(argv, { ...environment, ...own }, signal, {
+        limitMs: LIMIT_MS,
+        noise: NOISE,
+      })
     },
   }
 }

@@ -11,8 +11,12 @@ const LIMIT_MS = 30_000
 /** What it prints is of no interest, but for its first words when it fails. */
 const MOST_BYTES = 64 * 1_024
 const WORDS_KEPT = 200
-/** Of OpenClaw's log, as in `[sqlite/transaction] slow`. */
-const OPENCLAW_LOG = /^\[(?!error|fatal)[a-z][\w./-]*\]/i
+
+interface Manner {
+  readonly limitMs?: number
+  /** Lines on stderr that say nothing about a failure. */
+  readonly noise?: RegExp
+}
 
 /**
  * Resolves once it has ended with exit code 0. Rejects with a `DeliveryError`, a lasting one where
@@ -22,7 +26,7 @@ export function runProgram(
   [program, ...args]: readonly [string, ...string[]],
   environment: Environment,
   signal: AbortSignal,
-  limitMs = LIMIT_MS,
+  { limitMs = LIMIT_MS, noise }: Manner = {},
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     const options = {
@@ -35,7 +39,7 @@ export function runProgram(
     } as const
     const child = execFile(program, args, options, (error, _stdout, stderr) => {
       if (error === null) resolve()
-      else reject(describe(program, error, stderr, limitMs))
+      else reject(describe(program, error, said(stderr, noise), limitMs))
     })
     // One that does not read is no failure of ours.
     child.stdin?.on('error', () => undefined)
@@ -46,7 +50,7 @@ export function runProgram(
 function describe(
   program: string,
   error: Error & { code?: unknown; killed?: boolean },
-  stderr: string,
+  words: string,
   limitMs: number,
 ): DeliveryError {
   const fail = (why: string, isLasting: boolean) =>
@@ -56,12 +60,12 @@ function describe(
   if (error.name === 'AbortError') return fail('was stopped', false)
   if (error.killed === true)
     return fail(`was ended: it took longer than ${limitMs / 1_000} s`, false)
-  return fail(`failed (exit ${String(error.code)})${said(stderr)}`, false)
+  return fail(`failed (exit ${String(error.code)})${words}`, false)
 }
 
-/** The first line of what a program says when it fails, for the end of a message; what it logs is none. */
-export function said(stderr: string): string {
+/** The first line of what a program says when it fails, for the end of a message. */
+export function said(stderr: string, noise?: RegExp): string {
   const lines = stripVTControlCharacters(stderr).trim().split('\n')
-  const first = lines.find(line => !OPENCLAW_LOG.test(line)) ?? lines[0] ?? ''
+  const first = lines.find(line => noise?.test(line) !== true) ?? lines[0] ?? ''
   return first === '' ? '' : `: ${redactShapes(first).slice(0, WORDS_KEPT)}`
 }
